@@ -1,22 +1,28 @@
+import { LEG_KINDS, LEG_STATES } from '@partyline/domain/leg';
+import { END_REASONS, SESSION_STATES } from '@partyline/domain/session';
+import { OUTCOMES } from '@partyline/domain/verdict';
 import { z } from 'zod';
 
 /*
- * The fields that more than one schema has. Each schema of the API says what it means, in which unit and range, and gives an example: the
- * OpenAPI document, the reference page and the SDK are made from these words.
+ * Fields that several schemas share. Every field has a description with its unit and range, and an
+ * example: the OpenAPI document, the reference and the SDK are made from them.
  */
 
-/** Unknown to a caller, opaque to everybody: `<prefix>_<22 URL-safe characters>`. */
+/** An opaque id: `<prefix>_<22 URL-safe characters>`. */
 export const id = (prefix: string, what: string) =>
   z.string().meta({
     description: `${what}. Opaque; starts with \`${prefix}_\`.`,
     examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`],
   });
 
-/** An id in a query. Any other text might hold what the database refuses. @param thing what it is of, in a sentence */
-export const idAsked = (prefix: string, thing: string, description: string) =>
+/**
+ * An id in a query. The pattern excludes text that Postgres rejects.
+ * @param thing what the id names, with an article: "a room"
+ */
+export const idFilter = (prefix: string, thing: string, description: string) =>
   z
     .string()
-    .regex(new RegExp(`^${prefix}_[\\w-]{1,64}$`), `must be ${thing}’s id`)
+    .regex(new RegExp(`^${prefix}_[\\w-]{1,64}$`), `must be the id of ${thing}`)
     .optional()
     .meta({ description, examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`] });
 
@@ -24,13 +30,10 @@ export const idAsked = (prefix: string, thing: string, description: string) =>
 export const instant = (description: string) =>
   z.iso.datetime().meta({ description: `${description} RFC 3339, UTC.`, examples: ['2026-05-04T09:30:00.000Z'] });
 
-/** One line of whole characters: neither control characters nor half a surrogate pair, on which the database and a screen reader would both stumble. */
-export const ONE_LINE = [
-  /^[^\p{Cc}\p{Cs}]*$/u,
-  'must be one line of whole characters, without control characters',
-] as const;
+/** No control characters and no lone surrogates: Postgres and screen readers fail on them. */
+export const ONE_LINE = [/^[^\p{Cc}\p{Cs}]*$/u, 'must be one line without control characters'] as const;
 
-/** What people are shown. */
+/** A name that people read. */
 export const label = (description: string, example: string) =>
   z
     .string()
@@ -40,87 +43,79 @@ export const label = (description: string, example: string) =>
     .regex(...ONE_LINE)
     .meta({ description: `${description} 1 to 120 characters, one line.`, examples: [example] });
 
-/** A whole phone number: a plus, the country code, at most fifteen digits. */
+/** A phone number in E.164 format: a plus, the country code, at most 15 digits. */
 export const phoneNumber = (description: string, example: string) =>
   z
     .string()
-    .regex(/^\+[1-9]\d{6,14}$/, 'must be in E.164 form: a plus, the country code and the number, without spaces')
+    .regex(/^\+[1-9]\d{6,14}$/, 'must be in E.164 format: a plus, the country code and the number, without spaces')
     .meta({ description: `${description} E.164.`, examples: [example] });
 
-/** Somebody's number as the API shows it. */
+/** A person's phone number as the API shows it. */
 export const maskedNumber = (description: string) =>
   z
     .string()
     .nullable()
     .meta({
-      description: `${description} Masked: the first four characters and the last two. Null when there is none.`,
+      description: `${description} Masked: the first four characters and the last two. Null if there is none.`,
       examples: ['+442******18'],
     });
 
-export const sessionState = z.enum(['open', 'live', 'ending', 'ended']).meta({
+export const sessionState = z.enum(SESSION_STATES).meta({
   description:
-    '`open`: nobody has joined yet. `live`: somebody has. `ending`: its end is decided and hang-ups are under way. `ended`: the provider has confirmed that every leg is closed.',
+    '`open`: no participant has joined. `live`: a participant has joined. `ending`: hang-ups are in progress. ' +
+    '`ended`: the provider has confirmed that every connection is closed.',
   examples: ['live'],
 });
 
-export const legKind = z.enum(['bridge', 'inbound', 'outbound', 'webrtc']).meta({
+export const legKind = z.enum(LEG_KINDS).meta({
   description:
-    '`bridge`: the SIP call that ties the video session to the voice conference. `inbound`: a caller. `outbound`: somebody we rang. `webrtc`: a browser.',
+    '`bridge`: the SIP call that connects the video session and the phone conference. `inbound`: a caller. ' +
+    '`outbound`: a phone that Partyline called. `webrtc`: a browser.',
   examples: ['inbound'],
 });
 
-export const legState = z.enum(['requested', 'dialling', 'ringing', 'answered', 'joined', 'ending', 'ended']).meta({
+export const legState = z.enum(LEG_STATES).meta({
   description:
-    'Where the connection is. `ending`: a hang-up is owed and not yet confirmed. `ended`: the provider was seen to have closed it.',
+    'The state of the connection. `ending`: a hang-up is requested and not confirmed. ' +
+    '`ended`: the provider has confirmed that it is closed.',
   examples: ['joined'],
 });
 
 export const outcome = z
-  .enum(['success', 'client', 'server', 'upstream', 'indeterminate'])
+  .enum(OUTCOMES)
   .nullable()
-  .meta({ description: 'How it ended, by whose doing; null while it is up.', examples: ['success'] });
-
-export const endReason = z
-  .enum([
-    'ended-by-tenant',
-    'browsers-left',
-    'phones-left',
-    'host-left',
-    'alone',
-    'empty',
-    'never-used',
-    'max-duration',
-    'schedule-ended',
-    'room-expired',
-    'provider-ended',
-    'tenant-suspended',
-    'spend-limit',
-  ])
   .meta({
     description:
-      'Why a session ends: a request, one of the room’s clocks, its schedule, the provider, or that the money for it is used up.',
-    examples: ['ended-by-tenant'],
+      'How the connection ended: normally (`success`), or because of the other party (`client`), of Partyline ' +
+      '(`server`), of the provider (`upstream`), or unknown (`indeterminate`). Null while it is open.',
+    examples: ['success'],
   });
 
-/** Two fields of a query: from when on, and until when, something was made. */
+export const endReason = z.enum(END_REASONS).meta({
+  description:
+    'Why the session ends: a request, a timer of the room, its schedule, the provider, or an exhausted budget.',
+  examples: ['ended-by-tenant'],
+});
+
+/** Query fields: the period in which something was created. */
 export const createdBetween = {
-  createdAfter: instant('Only what was created at this moment or later.').optional(),
-  createdBefore: instant('Only what was created before this moment.').optional(),
+  createdAfter: instant('Only what was created at or after this time.').optional(),
+  createdBefore: instant('Only what was created before this time.').optional(),
 };
 
-/** Money as text, so that no program rounds it. */
-export const micro = (description: string, example: string) =>
+/** An amount of money, as text, so that no program rounds it. */
+export const microAmount = (description: string, example: string) =>
   z
     .string('must be a whole number of millionths, as text')
     .regex(/^\d{1,18}$/, 'must be a whole number of millionths, as text')
     .meta({
-      description: `${description} Millionths of the currency’s unit, as text: 1000000 is one euro where the currency is EUR.`,
+      description: `${description} In millionths of the currency unit, as text: "1000000" is 1 EUR.`,
       examples: [example],
     });
 
 const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
 
-/** A currency that there is, to be set; what is shown needs no such check. */
+/** A currency in a request; replies need no such check. */
 export const currencyCode = (description: string) =>
   z
     .string()
@@ -129,16 +124,16 @@ export const currencyCode = (description: string) =>
     .meta({ description: `${description} ISO 4217.`, examples: ['EUR'] });
 
 export const numberKind = z.enum(['shared', 'dedicated'], 'must be shared or dedicated').meta({
-  description: '`shared`: other tenants’ rooms are on it too. `dedicated`: yours alone.',
+  description: '`shared`: rooms of all tenants use the number. `dedicated`: only your rooms use it.',
   examples: ['shared'],
 });
 
 export const role = z.enum(['participant', 'host'], 'must be participant or host').meta({
-  description: '`host`: who is waited for where the room does so, and whose leaving can end the session.',
+  description: '`host`: starts a room that waits for its host; the session can end when the last host leaves.',
   examples: ['participant'],
 });
 
-/** A yes or no in a query. */
+/** A boolean in a query. */
 export const flag = (description: string) =>
   z
     .enum(['true', 'false'], 'must be true or false')
@@ -146,13 +141,17 @@ export const flag = (description: string) =>
     .optional()
     .meta({ description, examples: ['true'] });
 
-/** Of what is given whole, so far as it is not endless. */
-export const MOST_OF_SESSION = 5_000;
+/** The bound of lists without pages. */
+export const MAX_SESSION_ITEMS = 5_000;
 export const complete = z
   .boolean()
-  .meta({ description: `False when there was more: at most ${MOST_OF_SESSION} are given.`, examples: [true] });
+  .meta({ description: `False if the list was cut at ${MAX_SESSION_ITEMS} items.`, examples: [true] });
 
-/** The query fields by which every list is paged. @param things what the list holds, in a sentence; @param prefix of the ids that `after` names */
+/**
+ * The query fields of a list with pages.
+ * @param things what the list holds, in the plural
+ * @param prefix of the ids that `after` names
+ */
 export const page = (things: string, prefix: string) => ({
   limit: z.coerce
     .number('must be a whole number')
@@ -160,13 +159,17 @@ export const page = (things: string, prefix: string) => ({
     .min(1, 'must be at least 1')
     .max(100, 'must be at most 100')
     .default(20)
-    .meta({ description: `How many ${things} to give at most. 1 to 100, default 20.`, examples: [20] }),
+    .meta({ description: `The maximum number of ${things} in the reply. 1 to 100, default 20.`, examples: [20] }),
   after: z
     .string()
-    .regex(new RegExp(`^${prefix}_[\\w-]{1,64}$`), 'must be the `next` of the page before')
+    .regex(new RegExp(`^${prefix}_[\\w-]{1,64}$`), 'must be the `next` of the previous page')
     .optional()
-    .meta({
-      description: 'Where to go on: the `next` of the page before.',
-      examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`],
-    }),
+    .meta({ description: 'The `next` of the previous page.', examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`] }),
 });
+
+/** The reply field that leads to the next page. */
+export const next = (example: string) =>
+  z
+    .string()
+    .nullable()
+    .meta({ description: 'Send this as `after` to get the next page. Null on the last page.', examples: [example] });

@@ -4,39 +4,39 @@ import { openApi, type JsonSchema } from './openapi.ts';
 const document = openApi('1.2.3');
 const text = JSON.stringify(document);
 
-describe('the OpenAPI document', () => {
-  it('resolves every reference it makes', () => {
+describe('openApi', () => {
+  it('defines every schema that it refers to', () => {
     for (const [, name = ''] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g))
       expect(document.components.schemas).toHaveProperty(name);
     expect(text).not.toContain('$defs');
     expect(text).not.toContain('~standard');
   });
 
-  it('says of every field what it means, with an example or a schema of its own', () => {
-    const silent: string[] = [];
+  it('describes every field and has an example or a schema for it', () => {
+    const undocumented: string[] = [];
     for (const [name, schema] of Object.entries(document.components.schemas)) {
-      if (schema.description === undefined) silent.push(name);
+      if (schema.description === undefined) undocumented.push(name);
       for (const [field, described] of Object.entries(schema.properties ?? {})) {
         if (described.$ref !== undefined) continue;
-        const points = (each: JsonSchema): boolean =>
+        const hasSchema = (each: JsonSchema): boolean =>
           each.$ref !== undefined ||
           each.items?.$ref !== undefined ||
           each.items?.properties !== undefined ||
-          (each.anyOf?.some(points) ?? false);
-        const shown =
+          (each.anyOf?.some(hasSchema) ?? false);
+        const hasExample =
           described.examples !== undefined ||
-          points(described) ||
+          hasSchema(described) ||
           (described.anyOf?.some((each) => each.examples !== undefined) ?? false);
-        const told =
+        const hasDescription =
           described.description !== undefined ||
           (described.anyOf?.some((each) => each.description !== undefined) ?? false);
-        if (!told || !shown) silent.push(`${name}.${field}`);
+        if (!hasDescription || !hasExample) undocumented.push(`${name}.${field}`);
       }
     }
-    expect(silent).toEqual([]);
+    expect(undocumented).toEqual([]);
   });
 
-  it('refuses unknown fields in requests and leaves replies open', () => {
+  it('rejects unknown fields in requests and allows them in replies', () => {
     const { schemas } = document.components;
     expect(['CreateRoom', 'TokenRequest', 'AddParticipant'].map((name) => schemas[name]?.additionalProperties)).toEqual(
       [false, false, false],
@@ -49,9 +49,10 @@ describe('the OpenAPI document', () => {
     ]);
   });
 
-  it('needs only a name for a room', () => expect(document.components.schemas.CreateRoom?.required).toEqual(['name']));
+  it('requires only a name to create a room', () =>
+    expect(document.components.schemas.CreateRoom?.required).toEqual(['name']));
 
-  it('has a key for everything, and a problem for every error', () => {
+  it('requires a key for every operation and describes every error as a problem', () => {
     expect(document.security).toEqual([{ apiKey: [] }]);
     for (const operation of Object.values(document.paths).flatMap((methods) => Object.values(methods))) {
       const errors = Object.entries(operation.responses).filter(([status]) => Number(status) >= 400);

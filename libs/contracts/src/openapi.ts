@@ -1,17 +1,17 @@
 import { z } from 'zod';
-import { problemsOf, SCOPES, TAGS, writes, type Operation } from './operation.ts';
+import { isWrite, problemsOf, SCOPES, TAGS, type Operation } from './operation.ts';
 import { EVENT_SCHEMAS, EVENT_TYPES, exampleOf } from './events/events.ts';
 import { OPERATIONS } from './operations.ts';
 import { Problem } from './problem.ts';
 
-/** The parts of an OpenAPI 3.1 document that ours has. */
+/** The parts of OpenAPI 3.1 that the document uses. */
 export interface OpenApi {
   readonly openapi: '3.1.0';
   readonly info: { readonly title: string; readonly version: string; readonly description: string };
   readonly tags: readonly { readonly name: string; readonly description: string }[];
   readonly security: readonly Record<string, readonly string[]>[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, ApiOperation>>>>;
-  /** What is sent to endpoints, by the event's type. */
+  /** The events that endpoints receive, by type. */
   readonly webhooks: Readonly<Record<string, { readonly post: Webhook }>>;
   readonly components: {
     readonly schemas: Readonly<Record<string, JsonSchema>>;
@@ -48,7 +48,7 @@ export interface ApiOperation {
   >;
 }
 
-/** A request that we make. */
+/** A request to a tenant's endpoint. */
 export interface Webhook {
   readonly operationId: string;
   readonly tags: readonly string[];
@@ -61,7 +61,7 @@ export interface Webhook {
   readonly responses: Readonly<Record<string, { readonly description: string }>>;
 }
 
-/** A JSON Schema, 2020-12, of which the reference page reads a few words. */
+/** A JSON Schema 2020-12, with the keywords that code of this repository reads. */
 export interface JsonSchema {
   readonly $ref?: string;
   readonly type?: string;
@@ -76,33 +76,36 @@ export interface JsonSchema {
   readonly [keyword: string]: unknown;
 }
 
-const PARAMETERS: Readonly<Record<string, string>> = {
-  roomId: 'The room’s id, as POST /v1/rooms gave it.',
-  sessionId: 'The session’s id, as the room shows it.',
-  endpointId: 'The endpoint’s id.',
-  deliveryId: 'The delivery’s id.',
-  keyId: 'The key’s id: the part of it between its environment and its secret.',
-  tenantId: 'The tenant’s id.',
-  participantId: 'The participant’s id, as the roster shows it.',
-  pinId: 'The PIN’s id, as it was given.',
-  accountId: 'The account’s id, as POST /v1/provider-accounts gave it.',
-  number: 'The number, E.164; its plus as `%2B`, or without it.',
+const PATH_PARAMETERS: Readonly<Record<string, string>> = {
+  roomId: 'The id of the room.',
+  sessionId: 'The id of the session.',
+  endpointId: 'The id of the endpoint.',
+  deliveryId: 'The id of the delivery.',
+  keyId: 'The id of the key: the part between the environment and the secret.',
+  tenantId: 'The id of the tenant.',
+  participantId: 'The id of the participant.',
+  pinId: 'The id of the personal PIN, not its digits.',
+  accountId: 'The id of the provider account.',
+  number: 'The number in E.164 format, with `%2B` for the plus or without it.',
 };
 
-/** The API's OpenAPI 3.1 document, made from the schemas and the list of operations. Always the same for the same version. */
+/** The OpenAPI 3.1 document, made from the schemas and the list of operations. Deterministic. */
 export function openApi(version: string): OpenApi {
   const schemas = new Map<string, JsonSchema>();
   const paths: Record<string, Record<string, ApiOperation>> = {};
-  for (const operation of OPERATIONS) (paths[operation.path] ??= {})[operation.method] = describe(operation, schemas);
-  refer(Problem, schemas);
-  const webhooks = Object.fromEntries(EVENT_TYPES.map((type) => [type, { post: describeEvent(type, schemas) }]));
+  for (const operation of OPERATIONS)
+    (paths[operation.path] ??= {})[operation.method] = toApiOperation(operation, schemas);
+  toReference(Problem, schemas);
+  const webhooks = Object.fromEntries(EVENT_TYPES.map((type) => [type, { post: toWebhook(type, schemas) }]));
   return {
     openapi: '3.1.0',
     info: {
       title: 'Partyline',
       version,
       description:
-        'Joins browsers in a video room and callers on shared phone numbers into one conference, and hangs up every leg when it ends. Times are RFC 3339 in UTC, durations whole seconds, phone numbers E.164. Unknown fields are refused. Every error is a problem (RFC 9457) with a reason and, where there is one, a fix.',
+        'Partyline connects browsers and phones in one conference, and hangs up every connection when it ends. Times ' +
+        'are RFC 3339 in UTC, durations are whole seconds, and phone numbers are E.164. Requests with unknown fields ' +
+        'are rejected. Every error is a problem (RFC 9457) with a reason.',
     },
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     security: [{ apiKey: [] }],
@@ -114,25 +117,27 @@ export function openApi(version: string): OpenApi {
         apiKey: {
           type: 'http',
           scheme: 'bearer',
-          description: `An API key, \`pl_<env>_<id>_<secret>\`, sent as \`Authorization: Bearer pl_…\`. Each operation names the scope that the key must have: ${SCOPES.join(', ')}; \`admin\` has all.`,
+          description:
+            'An API key, `pl_<env>_<id>_<secret>`, sent as `Authorization: Bearer pl_...`. Each operation names the ' +
+            `scope that the key needs: ${SCOPES.join(', ')}. \`admin\` includes all scopes.`,
         },
         operatorKey: {
           type: 'http',
           scheme: 'bearer',
-          description: 'A key of the platform’s operator, not of a tenant.',
+          description: 'A key of an operator, `plop_...`.',
         },
       },
     },
   };
 }
 
-function describe(operation: Operation, schemas: Map<string, JsonSchema>): ApiOperation {
+function toApiOperation(operation: Operation, schemas: Map<string, JsonSchema>): ApiOperation {
   const { id, tag, summary, description, path, query, body, reply } = operation;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
     name,
     in: 'path',
     required: true,
-    description: PARAMETERS[name] ?? name,
+    description: PATH_PARAMETERS[name] ?? name,
     schema: { type: 'string' },
   }));
   const inQuery = Object.entries(query === undefined ? {} : (toJson(query, schemas).properties ?? {})).map(
@@ -141,8 +146,8 @@ function describe(operation: Operation, schemas: Map<string, JsonSchema>): ApiOp
   const parameters = [
     ...inPath,
     ...inQuery,
-    ...(writes(operation) ? [IDEMPOTENCY_KEY] : []),
-    ...(writes(operation) && operation.versioned ? [IF_MATCH] : []),
+    ...(isWrite(operation) ? [IDEMPOTENCY_KEY] : []),
+    ...(isWrite(operation) && operation.versioned ? [IF_MATCH] : []),
     ...(operation.reply.also?.includes('text/event-stream') ? [LAST_EVENT_ID] : []),
   ];
   const problems = problemsOf(operation);
@@ -155,21 +160,23 @@ function describe(operation: Operation, schemas: Map<string, JsonSchema>): ApiOp
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined
       ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: refer(body, schemas) } } } }),
+      : { requestBody: { required: true, content: { 'application/json': { schema: toReference(body, schemas) } } } }),
     responses: {
       [reply.status]: {
-        description: refer(reply.schema, schemas).$ref?.replace(/.*\//, '') ?? 'Done.',
-        headers: { ...RATE, ...(writes(operation) ? REPLAYED : {}), ...(operation.versioned ? ETAG : {}) },
+        description: toReference(reply.schema, schemas).$ref?.replace(/.*\//, '') ?? 'The request succeeded.',
+        headers: { ...RATE, ...(isWrite(operation) ? REPLAYED : {}), ...(operation.versioned ? ETAG : {}) },
         content: {
-          'application/json': { schema: refer(reply.schema, schemas) },
+          'application/json': { schema: toReference(reply.schema, schemas) },
           ...Object.fromEntries((reply.also ?? []).map((type) => [type, { schema: { type: 'string' } }])),
         },
       },
       ...Object.fromEntries(
-        Object.entries(problems).map(([status, means]) => [
+        Object.entries(problems).map(([status, meanings]) => [
           status,
           {
-            description: means,
+            description: Object.entries(meanings)
+              .map(([reason, meaning]) => `\`${reason}\`: ${meaning}`)
+              .join(' '),
             ...(status === '503'
               ? { headers: RETRY_AFTER }
               : status === '429'
@@ -178,7 +185,9 @@ function describe(operation: Operation, schemas: Map<string, JsonSchema>): ApiOp
             content: {
               'application/problem+json': {
                 schema: { $ref: '#/components/schemas/Problem' },
-                examples: reasonsIn(means),
+                examples: Object.fromEntries(
+                  Object.entries(meanings).map(([reason, meaning]) => [reason, { summary: meaning }]),
+                ),
               },
             },
           },
@@ -188,19 +197,13 @@ function describe(operation: Operation, schemas: Map<string, JsonSchema>): ApiOp
   };
 }
 
-/** A problem's reasons, as the words name them (`Operation.problems`), for programs to read. */
-function reasonsIn(means: string): Record<string, { summary: string }> {
-  const named = means.matchAll(/`([a-z0-9…-]+)`: (.*?\.)(?= `[a-z0-9…-]+`: |$)/g);
-  return Object.fromEntries([...named].map(([, reason = '', summary = '']) => [reason, { summary }]));
-}
-
-const SIGNED = (
+const SIGNATURE_HEADERS = (
   [
-    ['webhook-id', 'The event’s id, the same each time that it is sent.', 'evt_3q2-7wAAQkV1bWJlclBhcn_4'],
-    ['webhook-timestamp', 'When this attempt was made, in seconds since 1970.', '1777887000'],
+    ['webhook-id', 'The id of the event, the same for every attempt.', 'evt_3q2-7wAAQkV1bWJlclBhcn_4'],
+    ['webhook-timestamp', 'When the attempt was made, in seconds since 1970.', '1777887000'],
     [
       'webhook-signature',
-      'By Standard Webhooks (HMAC-SHA256): `v1,` and the signature, one for each secret that is good, with spaces between.',
+      'The signatures (Standard Webhooks, HMAC-SHA256): `v1,` and a signature for each valid secret, separated by spaces.',
       'v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=',
     ],
   ] as const
@@ -212,44 +215,44 @@ const SIGNED = (
   schema: { type: 'string', examples: [example] },
 }));
 
-/** An event as we send it to a tenant's endpoint. */
-function describeEvent(type: (typeof EVENT_TYPES)[number], schemas: Map<string, JsonSchema>): Webhook {
+/** An event as an endpoint receives it. */
+function toWebhook(type: (typeof EVENT_TYPES)[number], schemas: Map<string, JsonSchema>): Webhook {
   const schema = EVENT_SCHEMAS[type];
   return {
     operationId: `on-${type.replace('.', '-')}`,
     tags: ['endpoints'],
     summary: schema.meta()?.description ?? '',
-    parameters: SIGNED,
+    parameters: SIGNATURE_HEADERS,
     requestBody: {
       required: true,
-      content: { 'application/json': { schema: refer(schema, schemas), example: exampleOf(type) } },
+      content: { 'application/json': { schema: toReference(schema, schemas), example: exampleOf(type) } },
     },
     responses: {
-      '2XX': { description: 'Taken.' },
-      410: { description: 'The endpoint is gone for good: nothing more is sent to it.' },
-      default: { description: 'Not taken, a redirect included: it is sent again, over three days.' },
+      '2XX': { description: 'Accepted.' },
+      410: { description: 'The endpoint is disabled: no further events are sent to it.' },
+      default: { description: 'Failed, also for a redirect. The event is sent again for 3 days.' },
     },
   };
 }
 
 const RETRY_AFTER = {
-  'Retry-After': { description: 'Seconds to wait before trying again.', schema: { type: 'integer', minimum: 1 } },
+  'Retry-After': { description: 'Seconds to wait before a retry.', schema: { type: 'integer', minimum: 1 } },
 };
 
 /** draft-ietf-httpapi-ratelimit-headers-11. */
 const RATE = {
   'RateLimit-Policy': {
-    description: 'How many requests (`q`) a window of so many seconds (`w`) may have.',
+    description: 'The limit of requests (`q`) per window (`w`, in seconds).',
     schema: { type: 'string', examples: ['"tenant";q=600;w=60'] },
   },
   RateLimit: {
-    description: 'How many requests are left (`r`) until the window ends, in so many seconds (`t`).',
+    description: 'The remaining requests (`r`) in this window, and the seconds until it ends (`t`).',
     schema: { type: 'string', examples: ['"tenant";r=599;t=60'] },
   },
 };
 const REPLAYED = {
   'Idempotency-Replayed': {
-    description: '`true`: the answer to an earlier request with this `Idempotency-Key`; nothing was done now.',
+    description: '`true`: the stored answer of an earlier request with this `Idempotency-Key`.',
     schema: { type: 'string', enum: ['true'] },
   },
 };
@@ -258,7 +261,8 @@ const IDEMPOTENCY_KEY = {
   in: 'header',
   required: false,
   description:
-    'A name of your own for this request, different for each: 1 to 255 printable ASCII characters. However often it is sent again within 24 hours, it is done once and gets the same answer.',
+    'Your own unique key of this request, for example a UUID: 1 to 255 printable ASCII characters. Requests with the ' +
+    'same key within 24 hours are executed once and get the same answer.',
   schema: {
     type: 'string',
     minLength: 1,
@@ -268,12 +272,12 @@ const IDEMPOTENCY_KEY = {
   },
 };
 
-const ETAG = { ETag: { description: 'The version that this shows.', schema: { type: 'string', examples: ['"3"'] } } };
+const ETAG = { ETag: { description: 'The version of the room.', schema: { type: 'string', examples: ['"3"'] } } };
 const IF_MATCH = {
   name: 'If-Match',
   in: 'header',
   required: false,
-  description: 'An `ETag`: do it only if that is still the version. Left out: do it whatever the version is.',
+  description: 'An `ETag`: change the room only if it still has this version. Left out: change it in any case.',
   schema: { type: 'string', examples: ['"3"'] },
 };
 
@@ -282,40 +286,41 @@ const LAST_EVENT_ID = {
   in: 'header',
   required: false,
   description:
-    'Of a stream: the last `id` that it gave you; it goes on after that. It gives one at its beginning, before the first event. `start`: from the oldest that is kept on.',
+    'For a stream: the last `id` that you received; the stream continues after it. The stream sends an `id` before the ' +
+    'first event. `start`: from the oldest retained event.',
   schema: { type: 'string', examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'] },
 };
 
-/** Puts a schema that has an id, and all that it refers to, among the components; gives the reference to it. */
-function refer(schema: z.ZodType, schemas: Map<string, JsonSchema>): JsonSchema {
+/** Adds a schema with an id, and all schemas that it refers to, to the components. Returns its reference. */
+function toReference(schema: z.ZodType, schemas: Map<string, JsonSchema>): JsonSchema {
   const name = schema.meta()?.id;
-  if (name === undefined) throw new Error('Only a schema with an id can be a body or a reply.');
+  if (name === undefined) throw new Error('A schema of a body or a reply must have an id.');
   if (!schemas.has(name)) toJson(schema, schemas);
   return { $ref: `#/components/schemas/${name}` };
 }
 
 function toJson(schema: z.ZodType, schemas: Map<string, JsonSchema>): JsonSchema {
-  // `input` for replies too: their objects may get more fields one day, so a client must not be told that there are no others.
+  // `input` also for replies: replies can get further fields, so they must not forbid additional properties.
   const {
     $schema: _dialect,
     $defs = {},
-    ...made
+    ...converted
   } = z.toJSONSchema(schema, {
     io: 'input',
     target: 'draft-2020-12',
-    override: ({ jsonSchema }) => dropNoise(jsonSchema),
+    override: ({ jsonSchema }) => removeRedundantKeywords(jsonSchema),
   }) as JsonSchema & { $defs?: Record<string, JsonSchema> };
   for (const [name, { id: _id, ...part }] of Object.entries($defs)) schemas.set(name, toComponents(part));
-  return toComponents(made);
+  return toComponents(converted);
 }
 
-/** What zod writes down beyond what anybody reads: the pattern behind a format, JavaScript's largest integer, the names of a record's fields. */
-function dropNoise(schema: Record<string, unknown>): void {
+/** Removes keywords that only repeat others: the pattern of a format, the largest integer, names of a record. */
+function removeRedundantKeywords(schema: Record<string, unknown>): void {
   if (schema.format === 'date-time') delete schema.pattern;
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
   delete schema.propertyNames;
 }
 
-/** References between schemas point at each other's definitions; in the document those are components. */
+/** Definitions of a schema become components of the document. */
 const toComponents = (schema: object): JsonSchema =>
   JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/')) as JsonSchema;

@@ -14,7 +14,10 @@ import { ROOM_OPERATIONS } from './rooms/operations.ts';
 import { SESSION_OPERATIONS } from './sessions/operations.ts';
 import { USAGE_OPERATIONS } from './billing/operations.ts';
 
-/** The API, one entry per operation. The OpenAPI document and the key guard are made from it, and a test holds the routes of room-api to it. */
+/**
+ * Every operation of the API. The OpenAPI document and the key guard of room-api are made from this
+ * list, and a test compares it with the routes of room-api.
+ */
 export const OPERATIONS: readonly Operation[] = [
   ...ROOM_OPERATIONS,
   ...PARTICIPANT_OPERATIONS,

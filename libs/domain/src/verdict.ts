@@ -1,3 +1,5 @@
+import type { ProviderReason, Reason } from './reasons.ts';
+
 /** Which party caused an outcome. `indeterminate` counts as ours, never as the caller's. */
 export const OUTCOMES = ['success', 'client', 'server', 'upstream', 'indeterminate'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
@@ -16,8 +18,8 @@ export interface Issue {
 }
 
 /**
- * An error with a verdict. Thrown where the error occurs, and mapped to HTTP in one place
- * (libs/runtime). `field` is a JSON pointer into the request, `fix` a sentence with the next step.
+ * An error with a verdict. Thrown where the error occurs; its reason decides the HTTP status
+ * (reasons.ts). `field` is a JSON pointer into the request, `fix` a sentence with the next step.
  * Neither may hold a secret, a PIN or a phone number.
  */
 export class VerdictError extends Error {
@@ -32,7 +34,7 @@ export class VerdictError extends Error {
 
   constructor(
     outcome: Outcome,
-    reason: string,
+    reason: Reason | ProviderReason,
     message: string,
     more: {
       field?: string;

@@ -3,29 +3,29 @@ import { globSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { EVENT_TYPES } from '@partyline/contracts/events/events';
 import { OPERATIONS } from '@partyline/contracts/operations';
-import { createVendor } from '@partyline/dev/stack/credentials';
-import { accountBody } from '@partyline/dev/stack/own-account';
-import { STATUS } from '@partyline/runtime/problem';
+import { createProviderCredentials } from '@partyline/dev/stack/credentials';
+import { buildAccountBody } from '@partyline/dev/stack/own-account';
+import { REASONS } from '@partyline/domain/reasons';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
+import { acceptingProvider, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
-/** docs/api.md, held to what the API does. */
+/** The examples of docs/api.md, as requests to a running API. */
 const page = await readFile(new URL('../../../../docs/api.md', import.meta.url), 'utf8');
 const examples = [...page.matchAll(/```sh\n([^`]+)```/g)].map(([, example = '']) => example.trim());
 
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
+  harness = await startTestHarness(() => acceptingProvider);
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
-/** What the page reads from files: credentials do not belong on a command line. */
+/** The files that the examples send. */
 const files: Readonly<Record<string, string>> = {
-  'account.json': JSON.stringify(accountBody('unified', createVendor())),
+  'account.json': JSON.stringify(buildAccountBody('unified', createProviderCredentials())),
   'rotate.json': JSON.stringify({ voice: { signatureSecret: 's'.repeat(32) }, overlapSeconds: 3_600 }),
 };
 
-/** What a shell would make of a curl command: quotes and variables, and of curl's options those that the page uses. Throws on any other. */
+/** Parses a curl command as a shell would: quotes, variables, and the options that the page uses. Throws on others. */
 function readCurl(
   command: string,
   variables: Readonly<Record<string, string>>,
@@ -53,7 +53,7 @@ function readCurl(
       const [name = '', value = ''] = words.shift()?.split(': ') ?? [];
       headers[name.toLowerCase()] = value;
     } else if (word.startsWith('http')) url = word;
-    else throw new Error(`what is ${word}?`);
+    else throw new Error(`unknown option ${word}`);
   }
   return {
     method: method ?? (body === undefined ? 'GET' : 'POST'),
@@ -63,12 +63,14 @@ function readCurl(
   };
 }
 
-/** What jq would give: names, places in a list, and text from a place on. */
+/** Evaluates a jq path: names, indexes, and slices to the end. */
 const pick = (from: unknown, path: string): string =>
   String(
     [...path.matchAll(/\.(\w+)|\[(\d+)(:)?\]/g)].reduce(
-      (value, [, name, place, on]) =>
-        on === undefined ? (value as Record<string, unknown>)[name ?? place ?? ''] : String(value).slice(Number(place)),
+      (value, [, name, index, slice]) =>
+        slice === undefined
+          ? (value as Record<string, unknown>)[name ?? index ?? '']
+          : String(value).slice(Number(index)),
       from,
     ),
   );
@@ -76,21 +78,21 @@ const pick = (from: unknown, path: string): string =>
 let numbers = 0;
 
 describe('docs/api.md', () => {
-  it.each(examples)('%s works', async (example) => {
-    const { body: made } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-    const { body: pin } = await stage.ask('POST', `/v1/rooms/${made.room.id}/pins`, { body: { name: 'Ada' } });
-    await stage.store.prisma.endpoint.deleteMany();
-    await stage.store.prisma.provider_account.deleteMany();
+  it.each(examples)('runs %s', async (example) => {
+    const { body: made } = await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
+    const { body: pin } = await harness.request('POST', `/v1/rooms/${made.room.id}/pins`, { body: { name: 'Ada' } });
+    await harness.store.prisma.endpoint.deleteMany();
+    await harness.store.prisma.provider_account.deleteMany();
     const {
       body: { endpoint },
-    } = await stage.ask('POST', '/v1/endpoints', { body: { url: 'https://example.com/events' } });
-    const { body: ping } = await stage.ask('POST', `/v1/endpoints/${endpoint.id}/ping`);
+    } = await harness.request('POST', '/v1/endpoints', { body: { url: 'https://example.com/events' } });
+    const { body: ping } = await harness.request('POST', `/v1/endpoints/${endpoint.id}/ping`);
     const number = `1312555${String(1000 + (numbers += 1))}`;
-    await stage.ask('POST', '/v1/operator/numbers', { body: { number: `+${number}` } });
+    await harness.request('POST', '/v1/operator/numbers', { body: { number: `+${number}` } });
     const variables = {
-      API: stage.url,
-      KEY: stage.keys.ours,
-      OPERATOR_KEY: stage.keys.operator,
+      API: harness.url,
+      KEY: harness.keys.ours,
+      OPERATOR_KEY: harness.keys.operator,
       ROOM: made.room.id,
       SESSION: made.session.id,
       ENDPOINT: endpoint.id,
@@ -100,26 +102,29 @@ describe('docs/api.md', () => {
       NUMBER: number,
       SINCE: new Date(Date.now() - 60_000).toISOString(),
     };
-    // Only where they are needed: there may be 50 keys.
+    // Created only where an example needs it: a tenant has at most 50 keys.
     if (example.includes('$KEY_ID'))
       Object.assign(variables, {
-        KEY_ID: (await stage.ask('POST', '/v1/keys', { body: { label: 'Key', scopes: ['rooms:read'] } })).body.apiKey
-          .id,
+        KEY_ID: (await harness.request('POST', '/v1/keys', { body: { label: 'Key', scopes: ['rooms:read'] } })).body
+          .apiKey.id,
       });
     if (example.includes('$ACCOUNT'))
       Object.assign(variables, {
-        ACCOUNT: (await stage.ask('POST', '/v1/provider-accounts', { body: accountBody('unified', createVendor()) }))
-          .body.id,
+        ACCOUNT: (
+          await harness.request('POST', '/v1/provider-accounts', {
+            body: buildAccountBody('unified', createProviderCredentials()),
+          })
+        ).body.id,
       });
     if (example.includes('$TENANT')) {
-      const { body: tenant } = await stage.ask('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
-      await stage.ask('POST', `/v1/operator/tenants/${tenant.tenant.id}/suspend`);
+      const { body: tenant } = await harness.request('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
+      await harness.request('POST', `/v1/operator/tenants/${tenant.tenant.id}/suspend`);
       Object.assign(variables, { TENANT: tenant.tenant.id });
     }
     const { method, url, headers, body } = readCurl(example, variables);
-    expect(url.startsWith(stage.url)).toBe(true);
-    // By the stage's own way, so that the reply is held to the contract.
-    const reply = await stage.ask(method, url.slice(stage.url.length), {
+    expect(url.startsWith(harness.url)).toBe(true);
+    // By the harness's own way, so that the reply is held to the contract.
+    const reply = await harness.request(method, url.slice(harness.url.length), {
       key: headers.authorization?.replace('Bearer ', '') ?? null,
       body,
       type: headers['content-type'] ?? null,
@@ -128,16 +133,16 @@ describe('docs/api.md', () => {
     expect(reply.status).toBeLessThan(300);
   });
 
-  it('runs from its top to its end, with what its first lines set', async () => {
+  it('runs as a whole, with the variables of its first lines', async () => {
     const variables: Record<string, string> = {
-      API: stage.url,
-      KEY: stage.keys.ours,
-      OPERATOR_KEY: stage.keys.operator,
+      API: harness.url,
+      KEY: harness.keys.ours,
+      OPERATOR_KEY: harness.keys.operator,
       SINCE: new Date(Date.now() - 60_000).toISOString(),
     };
     const run = async (example: string) => {
       const { method, url, headers, body } = readCurl(example, variables);
-      const { status, body: reply } = await stage.ask(method, url.slice(stage.url.length), {
+      const { status, body: reply } = await harness.request(method, url.slice(harness.url.length), {
         key: headers.authorization?.replace('Bearer ', '') ?? null,
         body,
         type: headers['content-type'] ?? null,
@@ -152,21 +157,21 @@ describe('docs/api.md', () => {
     ))
       variables[name] = pick(await run(example), path);
     expect(Object.keys(variables)).toHaveLength(13);
-    // What the examples made when they ran one by one.
-    await stage.store.prisma.api_key.deleteMany({ where: { label: 'Key' } });
-    await stage.store.prisma.dial_in_number.deleteMany({ where: { e164: '+12025550199' } });
-    await stage.store.prisma.provider_account.deleteMany();
+    // Deletes what the single examples created.
+    await harness.store.prisma.api_key.deleteMany({ where: { label: 'Key' } });
+    await harness.store.prisma.dial_in_number.deleteMany({ where: { e164: '+12025550199' } });
+    await harness.store.prisma.provider_account.deleteMany();
     for (const example of examples) {
-      // Of the two before it, the second let it go on.
+      // The example before it resumed the tenant.
       if (/-X DELETE .*tenants/.test(example))
-        await stage.ask('POST', `/v1/operator/tenants/${variables.TENANT}/suspend`);
+        await harness.request('POST', `/v1/operator/tenants/${variables.TENANT}/suspend`);
       const reply = await run(example);
-      // As the page says: the account that was just saved.
+      // The page uses the id of the new account as ACCOUNT.
       if (example.includes('-d @account.json')) variables.ACCOUNT = reply.id;
     }
   });
 
-  it('has an example of every operation', () => {
+  it('has an example for every operation', () => {
     const shown = examples.map((example) => {
       const { method, url } = readCurl(example, {
         API: 'http://api',
@@ -187,18 +192,9 @@ describe('docs/api.md', () => {
       OPERATIONS.map(({ method, path }) => `${method.toUpperCase()} ${path}`).toSorted(),
     );
   });
-
-  it('has a line for every reason, with its status', () => {
-    const listed = new Map(
-      [...page.matchAll(/^\| (\d{3}) +\| `([\w-]+)` +\|/gm)].map(([, status, reason]) => [reason, Number(status)]),
-    );
-    const tenants = Object.entries(STATUS).filter(([reason]) => !reason.startsWith('webhook-'));
-    expect(Object.fromEntries(listed)).toEqual({ ...Object.fromEntries(tenants), 'internal-error': 500 });
-    for (const reason of Object.keys(STATUS)) expect(page).toContain(`\`${reason}\``);
-  });
 });
 
-it('every reason is looked for by a test of what gives it', () => {
+it('every reason of the catalogue is asserted by a test', () => {
   const root = new URL('../../../../', import.meta.url).pathname;
   const tests = globSync(['apps/*/src/**/*.test.ts', 'libs/{conference,store,providers}/**/src/**/*.test.ts'], {
     cwd: root,
@@ -206,10 +202,10 @@ it('every reason is looked for by a test of what gives it', () => {
   });
   const text = tests.map((path) => readFileSync(root + path, 'utf8')).join('\n');
   expect(tests.length).toBeGreaterThan(50);
-  expect(Object.keys(STATUS).filter((reason) => !new RegExp(`[^\\w-]${reason}[^\\w-]`).test(text))).toEqual([]);
+  expect(Object.keys(REASONS).filter((reason) => !new RegExp(`[^\\w-]${reason}[^\\w-]`).test(text))).toEqual([]);
 });
 
-it('docs/events.md tells of every type of event', async () => {
-  const told = await readFile(new URL('../../../../docs/events.md', import.meta.url), 'utf8');
-  expect(EVENT_TYPES.filter((type) => !told.includes(`\`${type}\``))).toEqual([]);
+it('docs/events.md names every type of event', async () => {
+  const eventsPage = await readFile(new URL('../../../../docs/events.md', import.meta.url), 'utf8');
+  expect(EVENT_TYPES.filter((type) => !eventsPage.includes(`\`${type}\``))).toEqual([]);
 });

@@ -1,21 +1,21 @@
 import { Controller, Get, Header, Inject } from '@nestjs/common';
 import { openApi } from '@partyline/contracts/openapi';
-import { Open } from '../auth/key.guard.ts';
+import { WithoutKey } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { referencePage } from './page.ts';
+import { renderReference } from './page.ts';
 
-/** The API about itself. */
-@Open()
+/** Serves the OpenAPI document and the reference page. */
+@WithoutKey()
 @Controller()
 export class ReferenceController {
-  /** As it is sent: whoever asks for it needs no key, so it costs next to nothing. */
+  /** Rendered once: the routes need no key, so a reply must cost almost nothing. */
   private readonly document: string;
   private readonly page: string;
 
   constructor(@Inject(DEPS) deps: ApiDeps) {
     const document = openApi(deps.version);
     this.document = JSON.stringify(document);
-    this.page = referencePage(document);
+    this.page = renderReference(document);
   }
 
   @Get('v1/openapi.json')
@@ -26,7 +26,7 @@ export class ReferenceController {
 
   @Get('docs')
   @Header('content-type', 'text/html; charset=utf-8')
-  // Nothing is loaded and nothing runs: the page is all there is.
+  // The page loads nothing and runs no script.
   @Header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'")
   docs(): string {
     return this.page;

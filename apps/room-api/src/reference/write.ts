@@ -1,9 +1,13 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { openApi } from '@partyline/contracts/openapi';
 import { VERSION } from '../version.ts';
+import { insertReasonList } from './reason-list.ts';
 
-/** Writes docs/openapi.json, which a test holds to the schemas: `npm run openapi -w apps/room-api`. */
-await writeFile(
-  new URL('../../../../docs/openapi.json', import.meta.url),
-  `${JSON.stringify(openApi(VERSION), null, 2)}\n`,
-);
+/**
+ * Writes docs/openapi.json and the list of reasons in docs/api.md: `npm run openapi -w apps/room-api`.
+ * Tests fail if either differs from the code.
+ */
+const docs = new URL('../../../../docs/', import.meta.url);
+await writeFile(new URL('openapi.json', docs), `${JSON.stringify(openApi(VERSION), null, 2)}\n`);
+const apiPage = new URL('api.md', docs);
+await writeFile(apiPage, insertReasonList(await readFile(apiPage, 'utf8')));

@@ -1,7 +1,7 @@
+import type { Operation } from '../operation.ts';
 import { AuditPage, ListAudit } from './audit.ts';
-import { badQuery, type Operation } from '../operation.ts';
 
-/** The media type in which an audit log is had whole, a line for each entry. */
+/** The media type of a whole audit log, one entry per line. */
 export const NDJSON = 'application/x-ndjson';
 
 export const AUDIT_OPERATIONS: readonly Operation[] = [
@@ -12,11 +12,12 @@ export const AUDIT_OPERATIONS: readonly Operation[] = [
     tag: 'audit',
     scope: 'admin',
     whileSuspended: true,
-    summary: 'See who changed what',
+    summary: 'List audit entries',
     description:
-      'Every change that was asked for with a key of yours, and what operators did to you, newest first, a page at a time; asked with `accept: application/x-ndjson`, all that the filters let through, an entry a line.',
+      'Every change requested with your keys, and what operators changed for you, newest first. With ' +
+      '`accept: application/x-ndjson` the reply holds all entries that match, one per line.',
     query: ListAudit,
     reply: { status: 200, schema: AuditPage, also: [NDJSON] },
-    problems: badQuery,
+    reasons: [],
   },
 ];

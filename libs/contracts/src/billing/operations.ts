@@ -1,7 +1,7 @@
-import { badBody, badQuery, noRoom, type Operation } from '../operation.ts';
+import type { Operation } from '../operation.ts';
 import { CdrPage, GetSpend, GetUsage, LimitRoomSpend, ListCdrs, Spend, Usage } from './usage.ts';
 
-/** The media type in which usage is had for a spreadsheet. */
+/** The media type of usage for a spreadsheet. */
 export const CSV = 'text/csv';
 
 export const USAGE_OPERATIONS: readonly Operation[] = [
@@ -12,12 +12,13 @@ export const USAGE_OPERATIONS: readonly Operation[] = [
     tag: 'usage',
     scope: 'rooms:read',
     whileSuspended: true,
-    summary: 'See what was used',
+    summary: 'Get usage',
     description:
-      'Seconds and money of connections that are over, summed up by day, room, number and direction; with `accept: text/csv` as a table. At most 10000 rows, of at most 366 days.',
+      'Seconds and costs of ended connections, summed by day, room, number and direction. With `accept: text/csv` the ' +
+      'reply is a table. At most 10000 rows and 366 days.',
     query: GetUsage,
     reply: { status: 200, schema: Usage, also: [CSV] },
-    problems: badQuery,
+    reasons: [],
   },
   {
     id: 'listCdrs',
@@ -26,12 +27,11 @@ export const USAGE_OPERATIONS: readonly Operation[] = [
     tag: 'usage',
     scope: 'rooms:read',
     whileSuspended: true,
-    summary: 'List call records',
-    description:
-      'One record for each side of each connection that is over, those that ended last first, a page at a time.',
+    summary: 'List call detail records',
+    description: 'One record for each handle of each ended connection, the last ended first.',
     query: ListCdrs,
     reply: { status: 200, schema: CdrPage },
-    problems: badQuery,
+    reasons: [],
   },
   {
     id: 'getSpend',
@@ -40,11 +40,11 @@ export const USAGE_OPERATIONS: readonly Operation[] = [
     tag: 'usage',
     scope: 'rooms:read',
     whileSuspended: true,
-    summary: 'See what is left to spend',
-    description: 'Your limits of money and minutes, and how much of each is used at this moment, what is up included.',
+    summary: 'Get budgets',
+    description: 'Your limits of money and minutes, and how much is used now, including running connections.',
     query: GetSpend,
     reply: { status: 200, schema: Spend },
-    problems: { ...noRoom, ...badQuery },
+    reasons: ['room-not-found'],
   },
   {
     id: 'limitRoomSpend',
@@ -52,11 +52,12 @@ export const USAGE_OPERATIONS: readonly Operation[] = [
     path: '/v1/rooms/{roomId}/spend-limit',
     tag: 'usage',
     scope: 'rooms:write',
-    summary: 'Limit what a room may cost',
+    summary: 'Set the budget of a room',
     description:
-      'Sets, changes or takes away (null) what a room may cost. When four fifths are used, `spend.warning` is told; when all is, its session ends and nobody joins any more.',
+      'Sets or removes (null) the budget of a room. At 80 % a `spend.warning` is sent. At 100 % the session ends, and ' +
+      'participants can no longer join.',
     body: LimitRoomSpend,
     reply: { status: 200, schema: Spend },
-    problems: { ...noRoom, ...badBody },
+    reasons: ['room-not-found'],
   },
 ];

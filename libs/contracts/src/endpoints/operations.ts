@@ -1,3 +1,4 @@
+import type { Operation } from '../operation.ts';
 import {
   ChangeEndpoint,
   CreateEndpoint,
@@ -13,16 +14,6 @@ import {
   Replayed,
   RotateSecret,
 } from './endpoint.ts';
-import { badBody, badQuery, type Operation } from '../operation.ts';
-
-const noEndpoint = { 404: '`endpoint-not-found`: there is no such endpoint, or it is another tenant’s.' };
-const noDelivery = { 404: '`delivery-not-found`: there is no such delivery, or it is another tenant’s.' };
-const badUrl = {
-  ...badBody,
-  422: `${badBody[422]} \`url-refused\`: it is no address in the open internet that we send to.`,
-};
-const disabled = { 409: '`endpoint-disabled`: the endpoint is disabled.' };
-const gone = { 410: '`event-expired`: events are kept for 30 days, and what is asked for is older.' };
 
 export const ENDPOINT_OPERATIONS: readonly Operation[] = [
   {
@@ -33,10 +24,11 @@ export const ENDPOINT_OPERATIONS: readonly Operation[] = [
     scope: 'admin',
     summary: 'Create an endpoint',
     description:
-      'Has your events sent to an address, from the next one on, and shows the secret that they are signed with, once. At most ten.',
+      'Sends your events to a URL, starting with the next event. The signing secret is shown only once. At most 10 ' +
+      'endpoints.',
     body: CreateEndpoint,
     reply: { status: 201, schema: EndpointWithSecret },
-    problems: { ...badUrl, 409: '`too-many-endpoints`: there are ten already.' },
+    reasons: ['too-many-endpoints', 'url-rejected'],
   },
   {
     id: 'listEndpoints',
@@ -47,7 +39,7 @@ export const ENDPOINT_OPERATIONS: readonly Operation[] = [
     summary: 'List endpoints',
     description: 'All your endpoints, oldest first.',
     reply: { status: 200, schema: Endpoints },
-    problems: {},
+    reasons: [],
   },
   {
     id: 'getEndpoint',
@@ -55,10 +47,10 @@ export const ENDPOINT_OPERATIONS: readonly Operation[] = [
     path: '/v1/endpoints/{endpointId}',
     tag: 'endpoints',
     scope: 'events:read',
-    summary: 'Look at an endpoint',
-    description: 'One endpoint: what it wants, and how it does.',
+    summary: 'Get an endpoint',
+    description: 'One endpoint with its types and its failures.',
     reply: { status: 200, schema: Endpoint },
-    problems: noEndpoint,
+    reasons: ['endpoint-not-found'],
   },
   {
     id: 'changeEndpoint',
@@ -66,12 +58,13 @@ export const ENDPOINT_OPERATIONS: readonly Operation[] = [
     path: '/v1/endpoints/{endpointId}',
     tag: 'endpoints',
     scope: 'admin',
-    summary: 'Change an endpoint',
+    summary: 'Update an endpoint',
     description:
-      'Changes its address, its types, or whether anything is sent to it. What happens while it is disabled is not sent, but can be replayed.',
+      'Changes the URL, the types or the description, or enables or disables the endpoint. Events that occur while it ' +
+      'is disabled are not sent, but you can replay them.',
     body: ChangeEndpoint,
     reply: { status: 200, schema: Endpoint },
-    problems: { ...noEndpoint, ...badUrl },
+    reasons: ['endpoint-not-found', 'url-rejected'],
   },
   {
     id: 'deleteEndpoint',
@@ -80,9 +73,9 @@ export const ENDPOINT_OPERATIONS: readonly Operation[] = [
     tag: 'endpoints',
     scope: 'admin',
     summary: 'Delete an endpoint',
-    description: 'Nothing more is sent to it, and its log goes with it.',
+    description: 'Stops all deliveries to the endpoint and deletes its log.',
     reply: { status: 200, schema: DeletedEndpoint },
-    problems: noEndpoint,
+    reasons: ['endpoint-not-found'],
   },
   {
     id: 'rotateEndpointSecret',
@@ -90,12 +83,13 @@ export const ENDPOINT_OPERATIONS: readonly Operation[] = [
     path: '/v1/endpoints/{endpointId}/rotate-secret',
     tag: 'endpoints',
     scope: 'admin',
-    summary: 'Replace its secret',
+    summary: 'Rotate the secret of an endpoint',
     description:
-      'Makes a new secret and shows it, once. What is sent is signed with the old one too for a day, or for as long as you say.',
+      'Creates a new secret and shows it only once. Events are also signed with the previous secret for ' +
+      '`overlapSeconds`.',
     body: RotateSecret,
     reply: { status: 200, schema: EndpointWithSecret },
-    problems: { ...noEndpoint, ...badBody },
+    reasons: ['endpoint-not-found'],
   },
   {
     id: 'pingEndpoint',
@@ -104,9 +98,9 @@ export const ENDPOINT_OPERATIONS: readonly Operation[] = [
     tag: 'endpoints',
     scope: 'admin',
     summary: 'Send a test event',
-    description: 'Sends an `endpoint.ping`, to see whether it arrives. Takes no body.',
+    description: 'Sends an `endpoint.ping` event to the endpoint. The request has no body.',
     reply: { status: 202, schema: Ping },
-    problems: { ...noEndpoint, ...disabled },
+    reasons: ['endpoint-not-found', 'endpoint-disabled'],
   },
   {
     id: 'listDeliveries',
@@ -114,12 +108,13 @@ export const ENDPOINT_OPERATIONS: readonly Operation[] = [
     path: '/v1/endpoints/{endpointId}/deliveries',
     tag: 'endpoints',
     scope: 'events:read',
-    summary: 'See what was sent',
+    summary: 'List deliveries',
     description:
-      'What was and is to be sent to an endpoint, the newest events first, a page at a time, with every attempt. What was done with 30 days ago is gone.',
+      'The deliveries to an endpoint with every attempt, newest events first. A completed delivery is retained for 30 ' +
+      'days.',
     query: ListDeliveries,
     reply: { status: 200, schema: DeliveryPage },
-    problems: { ...noEndpoint, ...badQuery },
+    reasons: ['endpoint-not-found'],
   },
   {
     id: 'replayEvents',
@@ -127,12 +122,13 @@ export const ENDPOINT_OPERATIONS: readonly Operation[] = [
     path: '/v1/endpoints/{endpointId}/replay',
     tag: 'endpoints',
     scope: 'admin',
-    summary: 'Send events again',
+    summary: 'Replay events',
     description:
-      'Sends the events of a time within the last 30 days, or those that you name, again or for the first time, at most 1000 for a request. Each keeps its id.',
+      'Sends the events of a period within the last 30 days, or the events that you name, whether or not they were ' +
+      'sent before. At most 1000 per request. Each event keeps its id.',
     body: Replay,
     reply: { status: 202, schema: Replayed },
-    problems: { ...noEndpoint, ...disabled, ...gone, ...badBody },
+    reasons: ['endpoint-not-found', 'endpoint-disabled', 'event-expired'],
   },
   {
     id: 'replayDelivery',
@@ -140,9 +136,9 @@ export const ENDPOINT_OPERATIONS: readonly Operation[] = [
     path: '/v1/deliveries/{deliveryId}/replay',
     tag: 'endpoints',
     scope: 'admin',
-    summary: 'Send one again',
-    description: 'Begins a delivery anew, whatever became of it. Takes no body.',
+    summary: 'Replay a delivery',
+    description: 'Starts a delivery again, whatever its state. The request has no body.',
     reply: { status: 202, schema: Delivery },
-    problems: { ...noDelivery, ...disabled },
+    reasons: ['delivery-not-found', 'endpoint-disabled'],
   },
 ];

@@ -2,126 +2,143 @@ import { z } from 'zod';
 import { endReason, id, instant, legKind, page } from '../fields.ts';
 
 const legId = id('leg', 'The connection');
-const participantId = id('part', 'Whose it is')
+const participantId = id('part', 'The participant')
   .nullable()
-  .meta({ description: 'Whose it is; null for the bridge.', examples: ['part_3q2-7wAAQkV1bWJlclBhcn'] });
+  .meta({ description: 'The participant. Null for a bridge.', examples: ['part_3q2-7wAAQkV1bWJlclBhcn'] });
 const leg = { legId, kind: legKind, participantId };
-const aLeg = { legId: 'leg_3q2-7wAAQkV1bWJlclBhcn', kind: 'inbound', participantId: 'part_3q2-7wAAQkV1bWJlclBhcn' };
+const legExample = {
+  legId: 'leg_3q2-7wAAQkV1bWJlclBhcn',
+  kind: 'inbound',
+  participantId: 'part_3q2-7wAAQkV1bWJlclBhcn',
+};
 const endpointId = id('ep', 'The endpoint');
-const anEndpoint = { endpointId: 'ep_3q2-7wAAQkV1bWJlclBhcn' };
+const endpointExample = { endpointId: 'ep_3q2-7wAAQkV1bWJlclBhcn' };
 
-interface Told {
-  /** When it is told. */
-  readonly says: string;
-  /** Its `data`. */
+interface EventDefinition {
+  readonly description: string;
   readonly data: z.ZodObject;
   readonly example: Readonly<Record<string, unknown>>;
 }
 
-/** Every event that a tenant is told of, by its type: the one list, from which the OpenAPI document's webhooks are made, and to which a test holds what the conference tells. */
+/**
+ * Every type of event. The webhooks of the OpenAPI document are made from this list, and tests of
+ * libs/conference compare the events that it emits with it.
+ */
 const EVENTS = {
-  'session.live': { says: 'The first person has joined.', data: z.object({}), example: {} },
+  'session.live': { description: 'The first participant has joined.', data: z.object({}), example: {} },
   'session.ending': {
-    says: 'The end of a session is decided, and hang-ups are under way.',
+    description: 'The session ends. Hang-ups are in progress.',
     data: z.object({ reason: endReason }),
     example: { reason: 'browsers-left' },
   },
   'session.ended': {
-    says: 'The provider has confirmed that every connection of the session is closed: nothing is charged any more.',
+    description: 'The provider has confirmed that every connection of the session is closed. Charges have stopped.',
     data: z.object({ reason: endReason }),
     example: { reason: 'browsers-left' },
   },
-  'leg.requested': { says: 'A connection is to be made.', data: z.object(leg), example: { ...aLeg, kind: 'outbound' } },
-  'leg.dialling': {
-    says: 'The provider was asked to make it.',
+  'leg.requested': {
+    description: 'A connection was requested.',
     data: z.object(leg),
-    example: { ...aLeg, kind: 'outbound' },
+    example: { ...legExample, kind: 'outbound' },
   },
-  'leg.ringing': { says: 'It rings.', data: z.object(leg), example: { ...aLeg, kind: 'outbound' } },
-  'leg.answered': { says: 'It was picked up.', data: z.object(leg), example: aLeg },
-  'leg.joined': { says: 'It is in the conference.', data: z.object(leg), example: aLeg },
-  'leg.ending': { says: 'A hang-up is owed and not yet confirmed.', data: z.object(leg), example: aLeg },
+  'leg.dialling': {
+    description: 'The provider was asked to place the call.',
+    data: z.object(leg),
+    example: { ...legExample, kind: 'outbound' },
+  },
+  'leg.ringing': { description: 'The phone rings.', data: z.object(leg), example: { ...legExample, kind: 'outbound' } },
+  'leg.answered': { description: 'The call was answered.', data: z.object(leg), example: legExample },
+  'leg.joined': { description: 'The connection joined the conference.', data: z.object(leg), example: legExample },
+  'leg.ending': {
+    description: 'A hang-up was requested and is not confirmed.',
+    data: z.object(leg),
+    example: legExample,
+  },
   'leg.ended': {
-    says: 'The provider was seen to have closed it.',
+    description: 'The provider has confirmed that the connection is closed.',
     data: z.object({
       ...leg,
       outcome: z
         .enum(['success', 'client', 'server', 'upstream', 'indeterminate'])
         .nullable()
-        .meta({ description: 'How it ended, by whose doing.', examples: ['success'] }),
+        .meta({ description: 'How the connection ended.', examples: ['success'] }),
       reason: z
         .string()
         .nullable()
-        .meta({ description: 'How it ended, in kebab case.', examples: ['completed'] }),
+        .meta({ description: 'The detailed reason, in kebab case.', examples: ['completed'] }),
     }),
-    example: { ...aLeg, outcome: 'success', reason: 'completed' },
+    example: { ...legExample, outcome: 'success', reason: 'completed' },
   },
   'spend.warning': {
-    says: 'Four fifths of a limit of money or minutes are used up. When all of it is, the session ends. Told once for each limit and month.',
+    description:
+      '80 % of a budget or of the minutes is used. At 100 % the session ends. Sent once per limit and month.',
     data: z.object({
       scope: z
         .enum(['room-spend', 'tenant-spend', 'tenant-minutes'])
-        .meta({ description: 'Which limit.', examples: ['tenant-spend'] }),
+        .meta({ description: 'The limit.', examples: ['tenant-spend'] }),
       usedSeconds: z
         .int()
         .optional()
-        .meta({ description: 'Of `tenant-minutes`: how much of it is used, in seconds.', examples: [48_000] }),
+        .meta({ description: 'For `tenant-minutes`: the used time in seconds.', examples: [48_000] }),
       allowedSeconds: z
         .int()
         .optional()
-        .meta({ description: 'Of `tenant-minutes`: how much there is, in seconds.', examples: [60_000] }),
+        .meta({ description: 'For `tenant-minutes`: the limit in seconds.', examples: [60_000] }),
       usedMicro: z
         .string()
         .optional()
         .meta({
-          description: 'Of the others: how much of it is used, in millionths of the currency’s unit.',
+          description: 'For the other limits: the used amount, in millionths of the currency unit.',
           examples: ['8000000'],
         }),
       allowedMicro: z
         .string()
         .optional()
         .meta({
-          description: 'Of the others: how much there is, in millionths of the currency’s unit.',
+          description: 'For the other limits: the limit, in millionths of the currency unit.',
           examples: ['10000000'],
         }),
       currency: z
         .string()
         .optional()
-        .meta({ description: 'Of the others: ISO 4217.', examples: ['EUR'] }),
+        .meta({ description: 'For the other limits: ISO 4217.', examples: ['EUR'] }),
     }),
     example: { scope: 'tenant-spend', usedMicro: '8000000', allowedMicro: '10000000', currency: 'EUR' },
   },
   'fraud.warning': {
-    says: 'Your calls to telephones look like a thief’s: one of the meters is past its first threshold. Past the second nobody is rung. Told once an hour for each meter.',
+    description:
+      'A fraud meter of your outgoing calls is above its `warn` threshold. Above `critical`, calls are rejected. ' +
+      'Sent once per hour and meter.',
     data: z.object({
       meter: z.enum(['callsPerMinute', 'concurrent', 'toOneNumber', 'minutesPerDay', 'longestMinutes']).meta({
         description:
-          'Which meter: calls asked for within a minute, calls that are up or ring, calls to one number within an hour, minutes within a day, minutes of the longest call.',
+          'The meter: calls per minute, concurrent calls, calls to one number per hour, minutes per day, or minutes of ' +
+          'the longest call.',
         examples: ['callsPerMinute'],
       }),
-      measured: z.int().meta({ description: 'What it shows.', examples: [31] }),
-      threshold: z.number().meta({ description: 'From what on it is told.', examples: [30] }),
+      measured: z.int().meta({ description: 'The measured value.', examples: [31] }),
+      threshold: z.number().meta({ description: 'The `warn` threshold.', examples: [30] }),
     }),
     example: { meter: 'callsPerMinute', measured: 31, threshold: 30 },
   },
   'endpoint.ping': {
-    says: 'You asked for it: `POST /v1/endpoints/{id}/ping`. Sent to that endpoint alone, whatever its types.',
+    description: 'A test event, requested with `POST /v1/endpoints/{endpointId}/ping`. Sent only to that endpoint.',
     data: z.object({ endpointId }),
-    example: anEndpoint,
+    example: endpointExample,
   },
   'endpoint.disabled': {
-    says: 'Nothing is sent to one of your endpoints any more. Told to the others.',
+    description: 'One of your endpoints was disabled. Sent to your other endpoints.',
     data: z.object({
       endpointId,
-      url: z.string().meta({ description: 'Where it was.', examples: ['https://example.com/events'] }),
+      url: z.string().meta({ description: 'The URL of the endpoint.', examples: ['https://example.com/events'] }),
       reason: z.enum(['gone', 'failing']).meta({
-        description: '`gone`: it answered 410. `failing`: it took nothing for five days.',
+        description: '`gone`: it answered 410. `failing`: it accepted no event for 5 days.',
         examples: ['failing'],
       }),
     }),
-    example: { ...anEndpoint, url: 'https://example.com/events', reason: 'failing' },
+    example: { ...endpointExample, url: 'https://example.com/events', reason: 'failing' },
   },
-} as const satisfies Readonly<Record<string, Told>>;
+} as const satisfies Readonly<Record<string, EventDefinition>>;
 export type EventType = keyof typeof EVENTS;
 export const EVENT_TYPES = Object.keys(EVENTS) as [EventType, ...EventType[]];
 
@@ -129,50 +146,48 @@ const seq = z
   .int()
   .min(1)
   .meta({
-    description: 'Counts from 1 within the session (or the endpoint, for an event about one), without a gap.',
+    description: 'Counts from 1 within the session, or within the endpoint for `endpoint.` events, without gaps.',
     examples: [1],
   });
-const ofSession = { roomId: id('room', 'Its room'), sessionId: id('ses', 'Its session') };
+const ofSession = { roomId: id('room', 'The room'), sessionId: id('ses', 'The session') };
 const eventId = z.string().meta({
   description:
-    'The event, the same wherever and however often it is told: also its `webhook-id`. Opaque; starts with `evt_`.',
+    'The event. The same id in every list, stream and delivery, and as `webhook-id`. Opaque; starts with `evt_`.',
   examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'],
 });
-const at = instant(
-  'When the change was made, by our clock; within a session never earlier than that of the event before.',
-);
+const at = instant('When the change was committed. Within a session never earlier than the previous event.');
 
-/** `session.live` → `SessionLiveEvent`. */
+/** `session.live` becomes `SessionLiveEvent`. */
 const nameOf = (type: string): string =>
   `${type.replaceAll(/(?:^|\.)(\w)/g, (_, letter: string) => letter.toUpperCase())}Event`;
 
-/** The whole of each type's event, as it is sent. */
+/** The schema of each type of event, as it is sent. */
 export const EVENT_SCHEMAS: Readonly<Record<EventType, z.ZodObject>> = Object.fromEntries(
   EVENT_TYPES.map((type) => {
     const about = type.startsWith('endpoint.')
       ? {
-          roomId: z.null().meta({ description: 'It is about no room.', examples: [null] }),
-          sessionId: z.null().meta({ description: 'It is about no session.', examples: [null] }),
+          roomId: z.null().meta({ description: 'Always null.', examples: [null] }),
+          sessionId: z.null().meta({ description: 'Always null.', examples: [null] }),
         }
       : ofSession;
-    const { says, data, example } = EVENTS[type];
+    const { description, data, example } = EVENTS[type];
     return [
       type,
       z
         .object({
           id: eventId,
-          type: z.literal(type).meta({ description: 'What happened.', examples: [type] }),
+          type: z.literal(type).meta({ description: 'The type of the event.', examples: [type] }),
           ...about,
           seq,
           at,
-          data: data.meta({ description: 'What it is about.', examples: [example] }),
+          data: data.meta({ description: 'The details.', examples: [example] }),
         })
-        .meta({ id: nameOf(type), description: says }),
+        .meta({ id: nameOf(type), description }),
     ];
   }),
 ) as unknown as Record<EventType, z.ZodObject>;
 
-/** One event of each type, to show. */
+/** An example of each type of event. */
 export const exampleOf = (type: EventType): Record<string, unknown> => {
   const about = type.startsWith('endpoint.')
     ? { roomId: null, sessionId: null }
@@ -193,24 +208,26 @@ export const Event = z
     id: eventId,
     type: z
       .string()
-      .meta({ description: 'What happened; each type is described under webhooks.', examples: ['leg.joined'] }),
+      .meta({ description: 'The type. Each type is described under webhooks.', examples: ['leg.joined'] }),
     roomId: ofSession.roomId
       .nullable()
-      .meta({ description: 'Its room; null for what is about none.', examples: ['room_3q2-7wAAQkV1bWJlclBhcn'] }),
+      .meta({ description: 'The room. Null for `endpoint.` events.', examples: ['room_3q2-7wAAQkV1bWJlclBhcn'] }),
     sessionId: ofSession.sessionId
       .nullable()
-      .meta({ description: 'Its session; null for what is about none.', examples: ['ses_3q2-7wAAQkV1bWJlclBhcn'] }),
+      .meta({ description: 'The session. Null for `endpoint.` events.', examples: ['ses_3q2-7wAAQkV1bWJlclBhcn'] }),
     seq,
     at,
-    data: z.record(z.string(), z.unknown()).meta({ description: 'What it is about, by its type.', examples: [aLeg] }),
+    data: z
+      .record(z.string(), z.unknown())
+      .meta({ description: 'The details, which depend on the type.', examples: [legExample] }),
   })
   .meta({
     id: 'Event',
-    description: 'Something that happened, as it is told everywhere: in pages, in the stream, and to your endpoints.',
+    description: 'An event, as it is listed, streamed and delivered.',
   });
 export type Event = z.output<typeof Event>;
 
-/** The types that are wanted. */
+/** A filter by type. */
 export const eventTypes = z.enum(EVENT_TYPES, `must be one of ${EVENT_TYPES.join(', ')}`);
 
 /** The query of `GET /v1/events`. */
@@ -221,13 +238,12 @@ export const ListEvents = z.strictObject({
     .pipe(z.array(eventTypes))
     .optional()
     .meta({
-      description: `Only events of these types, with commas between: ${EVENT_TYPES.join(', ')}. Left out: all.`,
+      description: `Only events of these types, separated by commas: ${EVENT_TYPES.join(', ')}. Left out: all types.`,
       examples: ['session.ended,leg.ended'],
     }),
   limit: page('events', 'evt').limit,
   after: page('events', 'evt').after.meta({
-    description:
-      'An event’s id: only those after it. For a stream the header `Last-Event-ID` says the same, and goes before it.',
+    description: 'The id of an event: only later events. In a stream the header `Last-Event-ID` has priority over it.',
     examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'],
   }),
 });
@@ -242,50 +258,51 @@ export const EventPage = z
       .nullable()
       .meta({
         description:
-          'Give this as `after` to get what comes next; null when there is nothing more now. Keep the last one that you got, and ask with it again later.',
+          'Send this as `after` to get the next page. Null if there are no later events now: continue later after ' +
+          'the last event that you have.',
         examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'],
       }),
   })
-  .meta({ id: 'EventPage', description: 'A page of your events, in the one order in which all of them are told.' });
+  .meta({ id: 'EventPage', description: 'A page of your events, in the order of the stream.' });
 export type EventPage = z.output<typeof EventPage>;
 
-/** Something on a session's timeline. */
+/** An item of a session's timeline. */
 export const TimelineItem = z
   .object({
-    at: instant('When, by our clock.'),
+    at: instant('When it was recorded.'),
     source: z.enum(['event', 'leg', 'hang-up', 'observation']).meta({
       description:
-        '`event`: what you were told. `leg`: a connection came to a state. `hang-up`: the provider was asked to close it. `observation`: what the provider was seen to say of it.',
+        '`event`: an event. `leg`: a new state of a connection. `hang-up`: an attempt to hang up. `observation`: a ' +
+        'statement of the provider.',
       examples: ['leg'],
     }),
     what: z.string().meta({
-      description: 'What happened: an event’s type, a state, `asked`, or the phase that was seen.',
+      description: 'The type of the event, the state, `asked`, or the observed phase.',
       examples: ['answered'],
     }),
     legId: legId.nullable().meta({
-      description: 'Which connection it is about; null for the session itself.',
+      description: 'The connection. Null for the session itself.',
       examples: ['leg_3q2-7wAAQkV1bWJlclBhcn'],
     }),
     detail: z
       .record(z.string(), z.unknown())
-      .meta({ description: 'More of it, by its source.', examples: [{ kind: 'inbound' }] }),
+      .meta({ description: 'Details, which depend on the source.', examples: [{ kind: 'inbound' }] }),
   })
-  .meta({ id: 'TimelineItem', description: 'Something that happened in a session, from whichever of our books.' });
+  .meta({ id: 'TimelineItem', description: 'An item of the timeline.' });
 export type TimelineItem = z.output<typeof TimelineItem>;
 
 /** The reply to `GET /v1/sessions/{id}/timeline`. */
 export const Timeline = z
   .object({
-    items: z.array(TimelineItem).meta({ description: 'Oldest first; at most 5000.' }),
-    complete: z.boolean().meta({ description: 'False when there was more.', examples: [true] }),
+    items: z.array(TimelineItem).meta({ description: 'Oldest first, at most 5000.' }),
+    complete: z.boolean().meta({ description: 'False if the list was cut.', examples: [true] }),
     eventsGone: z
       .int()
       .min(0)
       .meta({
-        description:
-          'So many of its events are not among them, because they are kept for 30 days. Everything else is kept.',
+        description: 'The number of missing events: events are retained for 30 days. All other items are retained.',
         examples: [0],
       }),
   })
-  .meta({ id: 'Timeline', description: 'All that is known of a session, in the order of time.' });
+  .meta({ id: 'Timeline', description: 'Everything that is recorded about a session, in order of time.' });
 export type Timeline = z.output<typeof Timeline>;

@@ -1,5 +1,5 @@
+import type { Operation } from '../operation.ts';
 import { HangUpPage, ListHangUps, SessionHangUps } from './hang-up.ts';
-import { badQuery, noSession, type Operation } from '../operation.ts';
 
 export const HANG_UP_OPERATIONS: readonly Operation[] = [
   {
@@ -9,12 +9,13 @@ export const HANG_UP_OPERATIONS: readonly Operation[] = [
     tag: 'hang-ups',
     scope: 'rooms:read',
     whileSuspended: true,
-    summary: 'See every hang-up',
+    summary: 'List hang-ups',
     description:
-      'Your connections that are or were to be hung up, those owed last first, a page at a time: each with every attempt and with what the provider was seen to say.',
+      'The hang-ups of all your connections, the last requested first, with every attempt and every observation of ' +
+      'the provider.',
     query: ListHangUps,
     reply: { status: 200, schema: HangUpPage },
-    problems: badQuery,
+    reasons: [],
   },
   {
     id: 'listSessionHangUps',
@@ -23,10 +24,9 @@ export const HANG_UP_OPERATIONS: readonly Operation[] = [
     tag: 'hang-ups',
     scope: 'rooms:read',
     whileSuspended: true,
-    summary: 'See a session’s hang-ups',
-    description:
-      'The same for all connections of one session: once it has ended, each line says when it was confirmed and by what.',
+    summary: 'List the hang-ups of a session',
+    description: 'The hang-ups of one session. When the session has ended, each of them is confirmed.',
     reply: { status: 200, schema: SessionHangUps },
-    problems: noSession,
+    reasons: ['session-not-found'],
   },
 ];

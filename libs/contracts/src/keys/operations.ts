@@ -1,9 +1,5 @@
+import type { Operation } from '../operation.ts';
 import { CreatedKey, CreateKey, Key, KeyPage, ListKeys, RotatedKey, RotateKey } from './key.ts';
-import { badBody, badQuery, type Operation } from '../operation.ts';
-
-const noKey = { 404: '`key-not-found`: there is no such key, or it is another tenant’s.' };
-const tooMany = '`too-many-keys`: there are 50 live keys already.';
-const exceeded = { 403: '`scope-exceeded`: this key may not do all that the other may.' };
 
 export const KEY_OPERATIONS: readonly Operation[] = [
   {
@@ -14,10 +10,10 @@ export const KEY_OPERATIONS: readonly Operation[] = [
     scope: 'keys:write',
     summary: 'Create a key',
     description:
-      'Makes an API key and shows it, once. A key gives no scope that it has not itself. At most 50 are live at a time.',
+      'Creates an API key and shows it only once. A key can grant only its own scopes. At most 50 keys are live.',
     body: CreateKey,
     reply: { status: 201, schema: CreatedKey },
-    problems: { ...exceeded, 409: tooMany, ...badBody },
+    reasons: ['scope-exceeded', 'too-many-keys'],
   },
   {
     id: 'listKeys',
@@ -26,10 +22,10 @@ export const KEY_OPERATIONS: readonly Operation[] = [
     tag: 'keys',
     scope: 'keys:write',
     summary: 'List keys',
-    description: 'Your keys, newest first, a page at a time, those that are over too.',
+    description: 'Your keys, newest first, including expired and revoked keys.',
     query: ListKeys,
     reply: { status: 200, schema: KeyPage },
-    problems: badQuery,
+    reasons: [],
   },
   {
     id: 'getKey',
@@ -37,10 +33,10 @@ export const KEY_OPERATIONS: readonly Operation[] = [
     path: '/v1/keys/{keyId}',
     tag: 'keys',
     scope: 'keys:write',
-    summary: 'Look at a key',
-    description: 'One key: what it may do, and when it was last used.',
+    summary: 'Get a key',
+    description: 'One key: its scopes, its expiry and its last use.',
     reply: { status: 200, schema: Key },
-    problems: noKey,
+    reasons: ['key-not-found'],
   },
   {
     id: 'rotateKey',
@@ -48,12 +44,13 @@ export const KEY_OPERATIONS: readonly Operation[] = [
     path: '/v1/keys/{keyId}/rotate',
     tag: 'keys',
     scope: 'keys:write',
-    summary: 'Replace a key',
+    summary: 'Rotate a key',
     description:
-      'Makes a new key with the same label, scopes and end, and shows it, once; the old one stays good for a day, or for as long as you say. A key replaces only those that may do no more than it may itself.',
+      'Creates a key with the same label, scopes and expiry and shows it only once. The previous key stays valid for ' +
+      '`overlapSeconds`. A key can rotate only keys without further scopes.',
     body: RotateKey,
     reply: { status: 201, schema: RotatedKey },
-    problems: { ...noKey, ...exceeded, 409: `\`key-ended\`: the key is over. ${tooMany}`, ...badBody },
+    reasons: ['key-not-found', 'scope-exceeded', 'key-inactive', 'too-many-keys'],
   },
   {
     id: 'revokeKey',
@@ -62,8 +59,10 @@ export const KEY_OPERATIONS: readonly Operation[] = [
     tag: 'keys',
     scope: 'keys:write',
     summary: 'Revoke a key',
-    description: 'Ends a key at once, for good; again: the same answer. Not the last live one with the scope `admin`.',
+    description:
+      'Permanently revokes a key, effective at once. A repeated request has the same answer. The last live key with ' +
+      'the scope `admin` cannot be revoked.',
     reply: { status: 200, schema: Key },
-    problems: { ...noKey, ...exceeded, 409: '`last-admin-key`: it is the last live key with the scope `admin`.' },
+    reasons: ['key-not-found', 'scope-exceeded', 'last-admin-key'],
   },
 ];

@@ -7,30 +7,27 @@ const count = (description: string, example: number) =>
     .max(1_000_000, 'must be at most 1000000')
     .meta({ description: `${description} Whole number, 0 to 1000000.`, examples: [example] });
 
-const Threshold = z
+const FraudThreshold = z
   .strictObject({
-    warn: count('From here on the tenant is told; at most `critical`.', 50),
-    critical: count('Beyond this nobody more is rung.', 100),
+    warn: count('From this value on a `fraud.warning` is sent. At most `critical`.', 50),
+    critical: count('Above this value calls are rejected.', 100),
   })
   .refine(({ warn, critical }) => warn <= critical, { path: ['warn'], message: 'must not be more than critical' })
-  .meta({
-    id: 'FraudThreshold',
-    description: 'From when on a tenant is warned of its calls to telephones, and beyond what they are refused.',
-  });
+  .meta({ id: 'FraudThreshold', description: 'The thresholds of one fraud meter.' });
 
-const own = (description: string) =>
-  Threshold.nullable()
+const ownThreshold = (description: string) =>
+  FraudThreshold.nullable()
     .optional()
-    .meta({ description: `${description} Null: the platform’s.` });
+    .meta({ description: `${description} Null: the threshold of the platform.` });
 
-/** A tenant's own thresholds; a meter that is left out stays as it was. The platform's stand in docs/fraud.md. */
+/** A tenant's own thresholds. The platform's are in docs/fraud.md. */
 export const FraudLimits = z
   .strictObject({
-    callsPerMinute: own('Calls asked for within a minute.'),
-    concurrent: own('Calls that ring or are up.'),
-    toOneNumber: own('Calls to one number within an hour.'),
-    minutesPerDay: own('Minutes of calls within 24 hours, what is up included.'),
-    longestMinutes: own('Minutes that the longest call has been up.'),
+    callsPerMinute: ownThreshold('Calls requested per minute.'),
+    concurrent: ownThreshold('Calls that ring or are answered.'),
+    toOneNumber: ownThreshold('Calls to one number per hour.'),
+    minutesPerDay: ownThreshold('Call minutes per 24 hours, including running calls.'),
+    longestMinutes: ownThreshold('Minutes of the longest running call.'),
   })
-  .meta({ id: 'FraudLimits', description: 'A tenant’s own thresholds of calls that look like a thief’s.' });
+  .meta({ id: 'FraudLimits', description: 'Fraud thresholds of one tenant.' });
 export type FraudLimits = z.output<typeof FraudLimits>;

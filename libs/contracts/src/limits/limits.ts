@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-const most = (description: string, example: number) =>
+const count = (description: string, example: number) =>
   z
     .int('must be a whole number')
     .min(0, 'must be at least 0')
@@ -8,79 +8,74 @@ const most = (description: string, example: number) =>
     .meta({ description: `${description} Whole number, 0 to 1000000.`, examples: [example] });
 
 const limits = {
-  maxLiveRooms: most('How many rooms that have not ended a tenant may have.', 1_000),
-  maxLiveLegs: most(
-    'How many people a tenant may have connected at once, browsers and phones together, in all its rooms. The bridges between them do not count.',
+  maxLiveRooms: count('The maximum number of active rooms of a tenant.', 1_000),
+  maxLiveLegs: count(
+    'The maximum number of connected participants of a tenant, browsers and phones. Bridges do not count.',
     500,
   ),
-  maxDialOutsPerMinute: most('How many people a tenant may ring within any minute.', 60),
-  maxRequestsPerMinute: most(
-    'How many requests a tenant may make to the API in a minute. Those that end something are counted, and refused only beyond twenty times as many.',
+  maxDialOutsPerMinute: count('The maximum number of calls that a tenant can place per minute.', 60),
+  maxRequestsPerMinute: count(
+    'The maximum number of API requests of a tenant per minute. Requests that end something are rejected only above ' +
+      '20 times this limit.',
     600,
   ),
 };
 
-/** A limit that a tenant need not have of its own. */
-const own = (limit: (typeof limits)[keyof typeof limits]) =>
+/** A tenant's own limit. */
+const ownLimit = (limit: (typeof limits)[keyof typeof limits]) =>
   limit
     .nullable()
     .optional()
-    .meta({ ...limit.meta(), description: `${limit.meta()?.description} Null: the platform’s.` });
+    .meta({ ...limit.meta(), description: `${limit.meta()?.description} Null: the limit of the platform.` });
 
-/** A tenant's own limits, as the operator sets them; a field that is left out stays as it was. */
+/** A tenant's own limits, as an operator sets them. */
 export const TenantLimits = z
   .strictObject({
-    maxLiveRooms: own(limits.maxLiveRooms),
-    maxLiveLegs: own(limits.maxLiveLegs),
-    maxDialOutsPerMinute: own(limits.maxDialOutsPerMinute),
-    maxRequestsPerMinute: own(limits.maxRequestsPerMinute),
+    maxLiveRooms: ownLimit(limits.maxLiveRooms),
+    maxLiveLegs: ownLimit(limits.maxLiveLegs),
+    maxDialOutsPerMinute: ownLimit(limits.maxDialOutsPerMinute),
+    maxRequestsPerMinute: ownLimit(limits.maxRequestsPerMinute),
   })
-  .meta({ id: 'TenantLimits', description: 'A tenant’s own limits.' });
+  .meta({ id: 'TenantLimits', description: 'Limits of one tenant.' });
 export type TenantLimits = z.output<typeof TenantLimits>;
 
 /** The reply to `GET` and `PATCH /v1/operator/limits`. */
 export const PlatformLimits = z
   .object(limits)
-  .meta({ id: 'PlatformLimits', description: 'The limits of every tenant that has none of its own.' });
+  .meta({ id: 'PlatformLimits', description: 'The default limits of all tenants.' });
 export type PlatformLimits = z.output<typeof PlatformLimits>;
 
 /** The body of `PATCH /v1/operator/limits`. */
 export const UpdatePlatformLimits = z
   .strictObject(limits)
   .partial()
-  .refine((wanted) => Object.values(wanted).some((value) => value !== undefined), 'must name something to change')
-  .meta({
-    id: 'UpdatePlatformLimits',
-    description: 'What to change of the platform’s limits; what is left out stays as it is.',
-  });
+  .refine((wanted) => Object.values(wanted).some((value) => value !== undefined), 'must have at least one field')
+  .meta({ id: 'UpdatePlatformLimits', description: 'The default limits to change.' });
 export type UpdatePlatformLimits = z.output<typeof UpdatePlatformLimits>;
 
-const Use = z
+const LimitUse = z
   .object({
     limit: z
       .int()
       .min(0)
-      .meta({ description: 'How many there may be.', examples: [1_000] }),
+      .meta({ description: 'The limit.', examples: [1_000] }),
     used: z
       .int()
       .min(0)
-      .meta({ description: 'How many there are now.', examples: [12] }),
+      .meta({ description: 'How much of it is used now.', examples: [12] }),
   })
-  .meta({ id: 'LimitUse', description: 'A limit, and how much of it is used.' });
+  .meta({ id: 'LimitUse', description: 'A limit and its use.' });
 
 /** The reply to `GET /v1/limits`. */
 export const Limits = z
   .object({
-    liveRooms: Use.meta({ description: 'Rooms that have not ended.' }),
-    liveLegs: Use.meta({
-      description: 'People connected now, browsers and phones together, without the bridges between them.',
-    }),
-    dialOutsPerMinute: Use.meta({ description: 'People rung within the last minute.' }),
-    requestsPerMinute: Use.meta({ description: 'Requests to this API in the present minute, this one among them.' }),
+    liveRooms: LimitUse.meta({ description: 'Active rooms.' }),
+    liveLegs: LimitUse.meta({ description: 'Connected participants, browsers and phones. Bridges do not count.' }),
+    dialOutsPerMinute: LimitUse.meta({ description: 'Calls placed within the last minute.' }),
+    requestsPerMinute: LimitUse.meta({ description: 'API requests in the current minute, including this one.' }),
   })
   .meta({
     id: 'Limits',
-    description:
-      'What you may use at once, and use now. Counted from your rooms and connections themselves, so what ends is free again at once.',
+    description: 'Your limits and what you use of them. A room or connection that ends is free at once.',
   });
 export type Limits = z.output<typeof Limits>;

@@ -1,5 +1,5 @@
-import { Limits } from './limits.ts';
 import type { Operation } from '../operation.ts';
+import { Limits } from './limits.ts';
 
 export const LIMIT_OPERATIONS: readonly Operation[] = [
   {
@@ -8,9 +8,9 @@ export const LIMIT_OPERATIONS: readonly Operation[] = [
     path: '/v1/limits',
     tag: 'limits',
     scope: 'rooms:read',
-    summary: 'See your limits',
-    description: 'What you may use at once, and use now.',
+    summary: 'Get your limits',
+    description: 'Your limits and what you use of them now.',
     reply: { status: 200, schema: Limits },
-    problems: {},
+    reasons: [],
   },
 ];

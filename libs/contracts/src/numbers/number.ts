@@ -1,67 +1,70 @@
 import { z } from 'zod';
-import { flag, instant, numberKind, page, phoneNumber } from '../fields.ts';
+import { flag, instant, next, numberKind, page, phoneNumber } from '../fields.ts';
 
-/** What is said of a dial-in number. */
+/** The properties of a dial-in number. */
 export const numberFields = {
   country: z
     .string()
     .regex(/^[A-Z]{2}$/, 'must be two capital letters, ISO 3166-1')
-    .meta({ description: 'The country that it is in. ISO 3166-1, two letters.', examples: ['US'] }),
+    .meta({ description: 'The country of the number. ISO 3166-1, two letters.', examples: ['US'] }),
   language: z
     .string()
     .regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'must be a language tag, for example en-US')
     .max(35, 'must be a language tag, for example en-US')
-    .meta({ description: 'The language it answers in. BCP 47.', examples: ['en-US'] }),
+    .meta({ description: 'The language of the prompts. BCP 47.', examples: ['en-US'] }),
   tollFree: z
     .boolean('must be true or false')
-    .meta({ description: 'Whether the caller pays nothing.', examples: [false] }),
+    .meta({ description: 'True if calls to the number are free for the caller.', examples: [false] }),
 };
 
 const providerAccountId = z
   .string()
-  .regex(/^acct_[\w-]{1,64}$/, 'must be a provider account’s id')
+  .regex(/^acct_[\w-]{1,64}$/, 'must be the id of a provider account')
   .nullable()
   .meta({
-    description:
-      'The account of its tenant’s own in which the rooms on it live, with all their calls; null: the platform’s.',
+    description: 'The provider account of the tenant that rooms on this number use. Null: the account of the platform.',
     examples: ['acct_3q2-7wAAQkV1bWJlclBhcn'],
   });
-/** A language that is asked for. */
-export const languageWanted = (description: string, example: string) =>
+
+/** A filter by language. */
+export const languageFilter = (description: string, example: string) =>
   z
     .string()
     .max(35, 'must be a language tag')
     .regex(/^[\w-]+$/, 'must be a language tag')
-    .meta({ description: `${description} BCP 47; a language alone is any of its variants.`, examples: [example] });
+    .meta({
+      description: `${description} BCP 47. A language without a region matches all its variants.`,
+      examples: [example],
+    });
 
-/** A number on which a room's PIN is good. */
+/** A number on which the PINs of a room are valid. */
 export const DialInNumber = z
   .object({
-    number: phoneNumber('The number to dial.', '+12025550100'),
-    language: z.string().meta({ description: 'The language it answers in. BCP 47.', examples: ['en-US'] }),
+    number: phoneNumber('The dial-in number.', '+12025550100'),
+    language: z.string().meta({ description: 'The language of the prompts. BCP 47.', examples: ['en-US'] }),
   })
-  .meta({ id: 'DialInNumber', description: 'A number on which the room’s PIN is good.' });
+  .meta({ id: 'DialInNumber', description: 'A dial-in number on which the PINs of the room are valid.' });
 
-/** A number that a tenant may create rooms on. */
+/** A number that a tenant can create rooms on. */
 export const UsableNumber = z
   .object({
-    number: phoneNumber('The number to dial.', '+12025550100'),
+    number: phoneNumber('The dial-in number.', '+12025550100'),
     kind: numberKind,
     country: numberFields.country
       .nullable()
-      .meta({ description: 'The country that it is in, ISO 3166-1; null when nobody said.', examples: ['US'] }),
-    language: z.string().meta({ description: 'The language it answers in. BCP 47.', examples: ['en-US'] }),
+      .meta({ description: 'The country of the number, ISO 3166-1. Null: not specified.', examples: ['US'] }),
+    language: z.string().meta({ description: 'The language of the prompts. BCP 47.', examples: ['en-US'] }),
     tollFree: numberFields.tollFree,
     providerAccountId,
   })
-  .meta({ id: 'UsableNumber', description: 'A dial-in number on which rooms can be created.' });
+  .meta({ id: 'UsableNumber', description: 'A dial-in number that you can create rooms on.' });
 export type UsableNumber = z.output<typeof UsableNumber>;
 
 /** The query of `GET /v1/numbers`. */
 export const ListNumbers = z.strictObject({
   country: numberFields.country.optional(),
-  language: languageWanted('Only those that answer in it.', 'en').optional(),
-  tollFree: flag('Only those that cost the caller nothing, or only the others.'),
+  language: languageFilter('Only numbers with this language.', 'en').optional(),
+  tollFree: flag('Only toll-free numbers, or only others.'),
   kind: numberKind.optional(),
 });
 export type ListNumbers = z.output<typeof ListNumbers>;
@@ -69,22 +72,28 @@ export type ListNumbers = z.output<typeof ListNumbers>;
 /** The reply to `GET /v1/numbers`. */
 export const Numbers = z
   .object({
-    numbers: z.array(UsableNumber).meta({ description: 'Your own first, then the shared ones; each by its number.' }),
+    numbers: z
+      .array(UsableNumber)
+      .meta({ description: 'Dedicated numbers first, then shared numbers, each in order of digits.' }),
   })
-  .meta({ id: 'Numbers', description: 'The dial-in numbers that you may create rooms on.' });
+  .meta({ id: 'Numbers', description: 'The dial-in numbers that you can create rooms on.' });
 export type Numbers = z.output<typeof Numbers>;
 
 const tenantId = z
   .string()
-  .regex(/^ten_[\w-]{1,64}$/, 'must be a tenant’s id')
+  .regex(/^ten_[\w-]{1,64}$/, 'must be the id of a tenant')
   .nullable()
-  .meta({ description: 'The one tenant who may use it; null: all may.', examples: ['ten_3q2-7wAAQkV1bWJlclBhcn'] });
+  .meta({
+    description: 'The tenant of a dedicated number. Null: a shared number.',
+    examples: ['ten_3q2-7wAAQkV1bWJlclBhcn'],
+  });
 
-/** How its callers are guarded until their PIN was right. */
+/** Protection against callers without a PIN. */
 const guard = {
   guarded: z.boolean('must be true or false').meta({
     description:
-      'Whether callers who are not yet admitted are counted and held back. Only to be false where nobody unknown can call.',
+      'True if PIN attempts of unknown callers are limited. Set it to false only if the number accepts no unknown ' +
+      'callers.',
     examples: [true],
   }),
   maxUnadmitted: z
@@ -92,7 +101,7 @@ const guard = {
     .min(1, 'must be at least 1')
     .max(10_000, 'must be at most 10000')
     .meta({
-      description: 'How many callers may be asked for a PIN at once; the next hears that it is busy. 1 to 10000.',
+      description: 'The maximum number of callers at the PIN prompt. Further callers hear a busy message. 1 to 10000.',
       examples: [10],
     }),
 };
@@ -109,7 +118,7 @@ export const CreateNumber = z
     guarded: guard.guarded.default(true),
     maxUnadmitted: guard.maxUnadmitted.default(10),
   })
-  .meta({ id: 'CreateNumber', description: 'A dial-in number to add. Only the number is needed.' });
+  .meta({ id: 'CreateNumber', description: 'A dial-in number to add. Only `number` is required.' });
 export type CreateNumber = z.output<typeof CreateNumber>;
 
 /** The body of `PATCH /v1/operator/numbers/{number}`. */
@@ -123,16 +132,14 @@ export const UpdateNumber = z
     maxUnadmitted: guard.maxUnadmitted.optional(),
     providerAccountId: providerAccountId.optional(),
   })
-  .meta({ id: 'UpdateNumber', description: 'What is to change of a dial-in number; what is left out stays.' });
+  .meta({ id: 'UpdateNumber', description: 'The properties to change.' });
 export type UpdateNumber = z.output<typeof UpdateNumber>;
 
 /** A number as operators see it. */
 export const OperatorNumber = UsableNumber.extend({
   tenantId,
   ...guard,
-  slowUntil: instant(
-    'Until when it is in slow mode, since too many wrong PINs were keyed; null: it is not.',
-  ).nullable(),
+  slowUntil: instant('Until when the number is in slow mode after too many wrong PINs. Null: it is not.').nullable(),
 }).meta({ id: 'OperatorNumber', description: 'A dial-in number of the platform.' });
 export type OperatorNumber = z.output<typeof OperatorNumber>;
 
@@ -140,31 +147,28 @@ export type OperatorNumber = z.output<typeof OperatorNumber>;
 export const ListAllNumbers = z.strictObject({
   tenantId: z
     .string()
-    .regex(/^ten_[\w-]{1,64}$/, 'must be a tenant’s id')
+    .regex(/^ten_[\w-]{1,64}$/, 'must be the id of a tenant')
     .optional()
-    .meta({ description: 'Only those of this tenant alone.', examples: ['ten_3q2-7wAAQkV1bWJlclBhcn'] }),
+    .meta({ description: 'Only dedicated numbers of this tenant.', examples: ['ten_3q2-7wAAQkV1bWJlclBhcn'] }),
   ...page('numbers', 'num'),
-  after: phoneNumber('Where to go on: the `next` of the page before.', '+12025550100').optional(),
+  after: phoneNumber('The `next` of the previous page.', '+12025550100').optional(),
 });
 export type ListAllNumbers = z.output<typeof ListAllNumbers>;
 
 /** The reply to `GET /v1/operator/numbers`. */
 export const NumberPage = z
   .object({
-    numbers: z.array(OperatorNumber).meta({ description: 'In the order of their digits.' }),
-    next: z
-      .string()
-      .nullable()
-      .meta({
-        description: 'Give this as `after` to get the next page (its plus as `%2B`); null on the last.',
-        examples: ['+12025550100'],
-      }),
+    numbers: z.array(OperatorNumber).meta({ description: 'In order of digits.' }),
+    next: next('+12025550100').meta({
+      description: 'Send this as `after`, with `%2B` for the plus, to get the next page. Null on the last page.',
+      examples: ['+12025550100'],
+    }),
   })
   .meta({ id: 'NumberPage', description: 'A page of dial-in numbers.' });
 export type NumberPage = z.output<typeof NumberPage>;
 
 /** The reply to `DELETE /v1/operator/numbers/{number}`. */
 export const DeletedNumber = z
-  .object({ number: phoneNumber('The number that is gone.', '+12025550100') })
-  .meta({ id: 'DeletedNumber', description: 'A dial-in number that was taken away.' });
+  .object({ number: phoneNumber('The deleted number.', '+12025550100') })
+  .meta({ id: 'DeletedNumber', description: 'A deleted dial-in number.' });
 export type DeletedNumber = z.output<typeof DeletedNumber>;

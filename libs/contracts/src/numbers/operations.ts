@@ -1,3 +1,4 @@
+import type { Operation } from '../operation.ts';
 import {
   CreateNumber,
   DeletedNumber,
@@ -8,13 +9,6 @@ import {
   OperatorNumber,
   UpdateNumber,
 } from './number.ts';
-import { badBody, badQuery, type Operation } from '../operation.ts';
-
-const badNumber = {
-  ...badBody,
-  422: `${badBody[422]} \`not-dedicated\`: an account is for a number of its tenant’s own.`,
-};
-const noNumber = { 404: '`number-not-found`: there is no such number.' };
 
 export const NUMBER_OPERATIONS: readonly Operation[] = [
   {
@@ -23,11 +17,11 @@ export const NUMBER_OPERATIONS: readonly Operation[] = [
     path: '/v1/numbers',
     tag: 'numbers',
     scope: 'rooms:read',
-    summary: 'See the numbers that you may use',
-    description: 'Your own dial-in numbers and the shared ones, by country, language or cost.',
+    summary: 'List your dial-in numbers',
+    description: 'Your dedicated dial-in numbers and the shared ones. You can filter by country, language and cost.',
     query: ListNumbers,
     reply: { status: 200, schema: Numbers },
-    problems: badQuery,
+    reasons: [],
   },
   {
     id: 'createNumber',
@@ -36,14 +30,10 @@ export const NUMBER_OPERATIONS: readonly Operation[] = [
     tag: 'operator',
     scope: 'operator',
     summary: 'Add a dial-in number',
-    description: 'Adds a number that leads to this platform, shared by all tenants or dedicated to one.',
+    description: 'Adds a dial-in number, shared by all tenants or dedicated to one.',
     body: CreateNumber,
     reply: { status: 201, schema: OperatorNumber },
-    problems: {
-      404: '`tenant-not-found`: there is no such tenant. `provider-account-not-found`: it has no such account.',
-      409: '`number-exists`: it is there already.',
-      ...badNumber,
-    },
+    reasons: ['tenant-not-found', 'provider-account-not-found', 'number-exists', 'number-not-dedicated'],
   },
   {
     id: 'listAllNumbers',
@@ -51,11 +41,11 @@ export const NUMBER_OPERATIONS: readonly Operation[] = [
     path: '/v1/operator/numbers',
     tag: 'operator',
     scope: 'operator',
-    summary: 'List dial-in numbers',
-    description: 'All numbers of the platform in the order of their digits, a page at a time.',
+    summary: 'List all dial-in numbers',
+    description: 'All numbers of the platform, in order of digits.',
     query: ListAllNumbers,
     reply: { status: 200, schema: NumberPage },
-    problems: badQuery,
+    reasons: [],
   },
   {
     id: 'updateNumber',
@@ -63,16 +53,19 @@ export const NUMBER_OPERATIONS: readonly Operation[] = [
     path: '/v1/operator/numbers/{number}',
     tag: 'operator',
     scope: 'operator',
-    summary: 'Change a dial-in number',
+    summary: 'Update a dial-in number',
     description:
-      'Changes what is said of a number, whose it is, or in which account its rooms live; what is left out stays, but that one that changes hands leaves its account. Neither can change while rooms are on it; those of a suspended tenant are ended.',
+      'Changes the given properties. The tenant and the provider account can change only while no active room uses the ' +
+      'number; rooms of a suspended tenant are ended. A new tenant removes the provider account.',
     body: UpdateNumber,
     reply: { status: 200, schema: OperatorNumber },
-    problems: {
-      404: '`number-not-found`: there is no such number. `tenant-not-found`: there is no such tenant. `provider-account-not-found`: it has no such account.',
-      409: '`number-has-rooms`: rooms are on it.',
-      ...badNumber,
-    },
+    reasons: [
+      'number-not-found',
+      'tenant-not-found',
+      'provider-account-not-found',
+      'number-has-rooms',
+      'number-not-dedicated',
+    ],
   },
   {
     id: 'deleteNumber',
@@ -80,10 +73,11 @@ export const NUMBER_OPERATIONS: readonly Operation[] = [
     path: '/v1/operator/numbers/{number}',
     tag: 'operator',
     scope: 'operator',
-    summary: 'Take a dial-in number away',
+    summary: 'Delete a dial-in number',
     description:
-      'Who dials it hears that it is not in service. Not while rooms are on it; those of a suspended tenant are ended.',
+      'Callers hear that the number is not in service. Possible only while no active room uses the number; rooms of a ' +
+      'suspended tenant are ended.',
     reply: { status: 200, schema: DeletedNumber },
-    problems: { ...noNumber, 409: '`number-has-rooms`: rooms are on it.' },
+    reasons: ['number-not-found', 'number-has-rooms'],
   },
 ];

@@ -1,5 +1,6 @@
-import { badBody, badQuery, endedOrFull, legLimit, noMoney, noRoom, notNow, type Operation } from '../operation.ts';
+import { CONNECTION_REASONS, type Operation } from '../operation.ts';
 import {
+  AcceptedByProvider,
   AddedParticipant,
   AddParticipant,
   ListParticipants,
@@ -8,15 +9,9 @@ import {
   RemovedParticipant,
   Roster,
   SendDigits,
-  TakenByProvider,
   UpdateParticipant,
 } from './participant.ts';
 import { Token, TokenRequest } from './token.ts';
-
-const noParticipant = { 404: '`participant-not-found`: there is no such participant, or it is another tenant’s.' };
-const notThere = {
-  409: '`participant-not-connected`: they are not connected now. `not-supported`: the provider cannot do this to their connection. `provider-account-gone`: the account that they are at was deleted.',
-};
 
 export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
   {
@@ -25,11 +20,13 @@ export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
     path: '/v1/rooms/{roomId}/tokens',
     tag: 'participants',
     scope: 'rooms:write',
-    summary: 'Let one more browser in',
-    description: 'A client token for one more browser. When the room’s last session is over this opens its next one.',
+    summary: 'Issue a browser token',
+    description:
+      'A client token for one more browser. If the last session of the room has ended, this opens the next one.',
     body: TokenRequest,
     reply: { status: 201, schema: Token },
-    problems: { ...noMoney, ...noRoom, ...endedOrFull, ...badBody, ...legLimit, ...notNow },
+    asksProvider: true,
+    reasons: ['room-not-found', ...CONNECTION_REASONS],
   },
   {
     id: 'addParticipant',
@@ -37,20 +34,22 @@ export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
     path: '/v1/rooms/{roomId}/participants',
     tag: 'participants',
     scope: 'calls:write',
-    summary: 'Ring somebody',
+    summary: 'Call a phone',
     description:
-      'Decides that a phone is rung and brought into the room, and replies at once; ringing, answered and failed are told apart on the roster and in the session’s events.',
+      'Calls a phone and adds it to the room. The reply does not wait for the call: the roster and the events show ' +
+      'whether it rings, is answered or fails.',
     body: AddParticipant,
     reply: { status: 202, schema: AddedParticipant },
-    problems: {
-      ...noMoney,
-      ...noRoom,
-      ...endedOrFull,
-      ...badBody,
-      403: '`destination-not-allowed`: numbers of this country may not be rung for you. `destination-premium`: nor any that cost more than an ordinary call, nor satellites.',
-      422: `${badBody[422]} \`not-e164\`: the number is not in E.164 form. \`not-a-number\`: no country has such a number.`,
-      429: `${legLimit[429]} \`limit-dial-outs\`: as many were rung within the last minute as may be. \`fraud-limit\`: your calls look like a thief’s; \`detail\` names the meter.`,
-    },
+    reasons: [
+      'room-not-found',
+      ...CONNECTION_REASONS,
+      'destination-not-allowed',
+      'destination-premium',
+      'not-e164',
+      'not-a-number',
+      'limit-dial-outs',
+      'fraud-limit',
+    ],
   },
   {
     id: 'listParticipants',
@@ -58,11 +57,11 @@ export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
     path: '/v1/rooms/{roomId}/participants',
     tag: 'participants',
     scope: 'rooms:read',
-    summary: 'See who is there',
-    description: 'The roster of the current or last session, a page at a time.',
+    summary: 'List participants',
+    description: 'The roster of the current or last session.',
     query: ListParticipants,
     reply: { status: 200, schema: Roster },
-    problems: { ...noRoom, ...badQuery },
+    reasons: ['room-not-found'],
   },
   {
     id: 'getParticipant',
@@ -70,10 +69,10 @@ export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
     path: '/v1/participants/{participantId}',
     tag: 'participants',
     scope: 'rooms:read',
-    summary: 'Look at somebody',
-    description: 'One person with the state of their connection.',
+    summary: 'Get a participant',
+    description: 'One participant with the state of the connection.',
     reply: { status: 200, schema: Participant },
-    problems: noParticipant,
+    reasons: ['participant-not-found'],
   },
   {
     id: 'updateParticipant',
@@ -81,11 +80,11 @@ export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
     path: '/v1/participants/{participantId}',
     tag: 'participants',
     scope: 'rooms:write',
-    summary: 'Rename somebody',
-    description: 'Gives somebody another name on the roster.',
+    summary: 'Rename a participant',
+    description: 'Changes the name in the roster.',
     body: UpdateParticipant,
     reply: { status: 200, schema: Participant },
-    problems: { ...noParticipant, ...badBody },
+    reasons: ['participant-not-found'],
   },
   {
     id: 'removeParticipant',
@@ -94,11 +93,12 @@ export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
     tag: 'participants',
     scope: 'calls:write',
     ends: true,
-    summary: 'Send somebody out',
+    summary: 'Remove a participant',
     description:
-      'Hangs somebody up, with the reason `removed`. A browser that comes back by the same token is hung up again; who knows a PIN can call again, unless you take that too.',
+      'Hangs up the participant with the reason `removed`. A browser that reconnects with the same token is hung up ' +
+      'again. A caller who knows a PIN can call again until you delete or rotate the PIN.',
     reply: { status: 202, schema: RemovedParticipant },
-    problems: noParticipant,
+    reasons: ['participant-not-found'],
   },
   {
     id: 'muteParticipant',
@@ -106,11 +106,12 @@ export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
     path: '/v1/participants/{participantId}/mute',
     tag: 'participants',
     scope: 'calls:write',
-    summary: 'Mute somebody',
-    description: 'Makes somebody on the telephone silent for the others, or lets them speak again.',
+    summary: 'Mute or unmute a participant',
+    description: 'Mutes or unmutes a participant on a phone.',
     body: MuteParticipant,
-    reply: { status: 200, schema: TakenByProvider },
-    problems: { ...noParticipant, ...notThere, ...badBody, ...notNow },
+    reply: { status: 200, schema: AcceptedByProvider },
+    asksProvider: true,
+    reasons: ['participant-not-found', 'participant-not-connected', 'not-supported', 'provider-account-gone'],
   },
   {
     id: 'sendDigits',
@@ -118,10 +119,11 @@ export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
     path: '/v1/participants/{participantId}/dtmf',
     tag: 'participants',
     scope: 'calls:write',
-    summary: 'Press keys for somebody',
-    description: 'Plays the tones of keys to somebody on the telephone, as to a menu that was rung.',
+    summary: 'Send DTMF digits',
+    description: 'Sends key tones to a participant on a phone, for example to operate a phone menu.',
     body: SendDigits,
-    reply: { status: 200, schema: TakenByProvider },
-    problems: { ...noParticipant, ...notThere, ...badBody, ...notNow },
+    reply: { status: 200, schema: AcceptedByProvider },
+    asksProvider: true,
+    reasons: ['participant-not-found', 'participant-not-connected', 'not-supported', 'provider-account-gone'],
   },
 ];

@@ -1,4 +1,4 @@
-import { badBody, ended, noRoom, type Operation } from '../operation.ts';
+import type { Operation } from '../operation.ts';
 import { CreatedPin, CreatePin, DeletedPin, Pins, RotatedPins } from './pin.ts';
 
 export const PIN_OPERATIONS: readonly Operation[] = [
@@ -8,16 +8,13 @@ export const PIN_OPERATIONS: readonly Operation[] = [
     path: '/v1/rooms/{roomId}/pins',
     tag: 'pins',
     scope: 'rooms:write',
-    summary: 'Give somebody a PIN of their own',
+    summary: 'Create a personal PIN',
     description:
-      'A PIN for one person: who calls with it stands on the roster under this name, as a host or not. Shown once.',
+      'Creates a PIN for one participant, with a name and a role. A caller with this PIN appears in the roster under ' +
+      'this name. The PIN is shown only once.',
     body: CreatePin,
     reply: { status: 201, schema: CreatedPin },
-    problems: {
-      ...noRoom,
-      409: '`room-ended`: the room has ended. `too-many-pins`: 500 people have PINs of their own.',
-      ...badBody,
-    },
+    reasons: ['room-not-found', 'room-ended', 'too-many-pins'],
   },
   {
     id: 'listPins',
@@ -25,10 +22,10 @@ export const PIN_OPERATIONS: readonly Operation[] = [
     path: '/v1/rooms/{roomId}/pins',
     tag: 'pins',
     scope: 'rooms:read',
-    summary: 'See who has a PIN of their own',
-    description: 'The people of a room with PINs of their own, without the PINs.',
+    summary: 'List personal PINs',
+    description: 'The owners of personal PINs in a room, without the PINs.',
     reply: { status: 200, schema: Pins },
-    problems: noRoom,
+    reasons: ['room-not-found'],
   },
   {
     id: 'deletePin',
@@ -36,10 +33,11 @@ export const PIN_OPERATIONS: readonly Operation[] = [
     path: '/v1/rooms/{roomId}/pins/{pinId}',
     tag: 'pins',
     scope: 'rooms:write',
-    summary: 'Take a PIN from somebody',
-    description: 'The PIN lets nobody in from now on; who is in stays. It is given to nobody else for a day.',
+    summary: 'Delete a personal PIN',
+    description:
+      'The PIN stops working. A participant who is connected stays connected. The digits are not used again for a day.',
     reply: { status: 200, schema: DeletedPin },
-    problems: { 404: '`pin-not-found`: there is no such PIN in this room. `room-not-found`: there is no such room.' },
+    reasons: ['pin-not-found', 'room-not-found'],
   },
   {
     id: 'rotatePins',
@@ -47,10 +45,11 @@ export const PIN_OPERATIONS: readonly Operation[] = [
     path: '/v1/rooms/{roomId}/pins/rotate',
     tag: 'pins',
     scope: 'rooms:write',
-    summary: 'Draw a room’s PINs anew',
+    summary: 'Rotate the PINs of a room',
     description:
-      'Gives the room two new PINs, for callers and for hosts; the old ones let nobody in from now on. PINs of people stay. Takes no body.',
+      'Replaces the two PINs of the room, for callers and for hosts. The previous PINs stop working; personal PINs do ' +
+      'not change. The request has no body.',
     reply: { status: 200, schema: RotatedPins },
-    problems: { ...noRoom, ...ended },
+    reasons: ['room-not-found', 'room-ended'],
   },
 ];

@@ -1,4 +1,4 @@
-import { badBody, notNow, type Operation } from '../operation.ts';
+import type { Operation } from '../operation.ts';
 import {
   ChangeProviderAccount,
   CreateProviderAccount,
@@ -8,14 +8,6 @@ import {
   RotateProviderAccount,
 } from './provider-account.ts';
 
-const noAccount = { 404: '`provider-account-not-found`: there is no such account, or it is another tenant’s.' };
-const refused = '`provider-account-rejected`: the provider does not take these credentials.';
-/** Asking the provider itself. */
-const asked = {
-  ...notNow,
-  503: `${notNow[503]} \`accounts-not-configured\`: the operator keeps no accounts of tenants’ own.`,
-};
-
 export const PROVIDER_ACCOUNT_OPERATIONS: readonly Operation[] = [
   {
     id: 'createProviderAccount',
@@ -23,17 +15,21 @@ export const PROVIDER_ACCOUNT_OPERATIONS: readonly Operation[] = [
     path: '/v1/provider-accounts',
     tag: 'provider-accounts',
     scope: 'admin',
-    summary: 'Bring your own account',
+    summary: 'Create a provider account',
     description:
-      'Keeps the credentials of your own account at the provider, sealed, once the provider has taken them. Set its `addresses` at the vendor; the platform’s operator then leads numbers of yours to it. At most ten.',
+      'Stores the credentials of your own provider account, encrypted, after the provider has accepted them. Set the ' +
+      '`addresses` of the reply at the provider. The operator then assigns dedicated numbers to the account. At most ' +
+      '10 accounts.',
     body: CreateProviderAccount,
     reply: { status: 201, schema: ProviderAccount },
-    problems: {
-      ...badBody,
-      ...asked,
-      409: '`too-many-provider-accounts`: there are ten already. `application-taken`: this application is an account already. `application-in-use`: calls are up in it that are not Partyline’s.',
-      422: `${badBody[422]} ${refused}`,
-    },
+    asksProvider: true,
+    reasons: [
+      'too-many-provider-accounts',
+      'application-taken',
+      'application-in-use',
+      'provider-account-rejected',
+      'accounts-not-configured',
+    ],
   },
   {
     id: 'listProviderAccounts',
@@ -41,10 +37,10 @@ export const PROVIDER_ACCOUNT_OPERATIONS: readonly Operation[] = [
     path: '/v1/provider-accounts',
     tag: 'provider-accounts',
     scope: 'admin',
-    summary: 'List your accounts',
-    description: 'All your accounts at the provider, oldest first.',
+    summary: 'List provider accounts',
+    description: 'All your provider accounts, oldest first.',
     reply: { status: 200, schema: ProviderAccounts },
-    problems: {},
+    reasons: [],
   },
   {
     id: 'getProviderAccount',
@@ -52,10 +48,10 @@ export const PROVIDER_ACCOUNT_OPERATIONS: readonly Operation[] = [
     path: '/v1/provider-accounts/{accountId}',
     tag: 'provider-accounts',
     scope: 'admin',
-    summary: 'Look at an account',
-    description: 'One account: what to set at the vendor, and which numbers use it. No secret is ever shown.',
+    summary: 'Get a provider account',
+    description: 'One account: the URLs to set at the provider, and its numbers. Secrets are never shown.',
     reply: { status: 200, schema: ProviderAccount },
-    problems: noAccount,
+    reasons: ['provider-account-not-found'],
   },
   {
     id: 'changeProviderAccount',
@@ -63,11 +59,11 @@ export const PROVIDER_ACCOUNT_OPERATIONS: readonly Operation[] = [
     path: '/v1/provider-accounts/{accountId}',
     tag: 'provider-accounts',
     scope: 'admin',
-    summary: 'Rename an account',
-    description: 'Changes what you call it. Credentials are changed by rotating them.',
+    summary: 'Rename a provider account',
+    description: 'Changes the label. To change credentials, rotate the account.',
     body: ChangeProviderAccount,
     reply: { status: 200, schema: ProviderAccount },
-    problems: { ...noAccount, ...badBody },
+    reasons: ['provider-account-not-found'],
   },
   {
     id: 'rotateProviderAccount',
@@ -75,18 +71,21 @@ export const PROVIDER_ACCOUNT_OPERATIONS: readonly Operation[] = [
     path: '/v1/provider-accounts/{accountId}/rotate',
     tag: 'provider-accounts',
     scope: 'admin',
-    summary: 'Replace its credentials',
+    summary: 'Rotate the credentials of a provider account',
     description:
-      'Takes new credentials, once the provider has taken them. Requests use them at once; webhooks that are signed with the old secrets are taken too for a day, or for as long as you say. The application and the project cannot change: what is up lives there.',
+      'Stores new credentials after the provider has accepted them. Requests use them at once. Webhooks that are ' +
+      'signed with the previous secrets stay valid for `overlapSeconds`. The application and the project cannot ' +
+      'change.',
     body: RotateProviderAccount,
     reply: { status: 200, schema: ProviderAccount },
-    problems: {
-      ...noAccount,
-      ...badBody,
-      ...asked,
-      409: '`provider-account-changed`: it was rotated or deleted by somebody else meanwhile.',
-      422: `${badBody[422]} \`provider-account-differs\`: they are another account’s. ${refused}`,
-    },
+    asksProvider: true,
+    reasons: [
+      'provider-account-not-found',
+      'provider-account-changed',
+      'provider-account-differs',
+      'provider-account-rejected',
+      'accounts-not-configured',
+    ],
   },
   {
     id: 'verifyProviderAccount',
@@ -94,10 +93,11 @@ export const PROVIDER_ACCOUNT_OPERATIONS: readonly Operation[] = [
     path: '/v1/provider-accounts/{accountId}/verify',
     tag: 'provider-accounts',
     scope: 'admin',
-    summary: 'Try an account out',
-    description: 'Asks the provider whether it still takes the credentials. Takes no body.',
+    summary: 'Verify a provider account',
+    description: 'Asks the provider whether it still accepts the credentials. The request has no body.',
     reply: { status: 200, schema: ProviderAccount },
-    problems: { ...noAccount, ...asked, 422: refused },
+    asksProvider: true,
+    reasons: ['provider-account-not-found', 'provider-account-rejected', 'accounts-not-configured'],
   },
   {
     id: 'deleteProviderAccount',
@@ -105,9 +105,9 @@ export const PROVIDER_ACCOUNT_OPERATIONS: readonly Operation[] = [
     path: '/v1/provider-accounts/{accountId}',
     tag: 'provider-accounts',
     scope: 'admin',
-    summary: 'Delete an account',
-    description: 'Wipes its credentials. Not while a number leads to it, or a session or call of it is up.',
+    summary: 'Delete a provider account',
+    description: 'Deletes the credentials. Not possible while numbers use the account or a session or call is live.',
     reply: { status: 200, schema: DeletedProviderAccount },
-    problems: { ...noAccount, 409: '`provider-account-in-use`: numbers lead to it, or a session or call of it is up.' },
+    reasons: ['provider-account-not-found', 'provider-account-in-use'],
   },
 ];

@@ -1,37 +1,38 @@
 import { z } from 'zod';
 import { id, instant, label } from '../fields.ts';
 
-/** One line that is never shown again. @param least characters */
+/** A secret that replies never show. @param least characters */
 const secret = (description: string, example: string, least = 1) =>
   z
-    .string('must be a text')
-    .min(least, least === 1 ? 'must not be empty' : `must have ${least} characters or more`)
+    .string('must be a string')
+    .min(least, least === 1 ? 'must not be empty' : `must have at least ${least} characters`)
     .max(200, 'must have at most 200 characters')
     .regex(/^[\x21-\x7e]*$/, 'must be printable ASCII characters without spaces')
-    .meta({ description: `${description} ${least} to 200 characters. Never shown again.`, examples: [example] });
+    .meta({ description: `${description} ${least} to 200 characters. Never shown.`, examples: [example] });
 
-const accountLabel = label('What you call it.', 'Our Vonage account');
+const accountLabel = label('Your name of the account.', 'Our Vonage account');
 const apiKey = z
-  .string('must be a text')
+  .string('must be a string')
   .regex(/^[A-Za-z0-9]{1,40}$/, 'must be 1 to 40 letters and digits')
   .meta({
-    description: 'The API key of the Vonage account that the application is in. 1 to 40 letters and digits.',
+    description: 'The API key of the Vonage account of the application. 1 to 40 letters and digits.',
     examples: ['a1b2c3d4'],
   });
 const apiSecret = secret(
-  'The API secret of the Vonage account. With the key it is how the bridge leg signs in at the SIP gateway.',
+  'The API secret of the Vonage account. The bridge authenticates with it at the SIP gateway.',
   'examplesecret1234',
 );
 const applicationId = z
-  .uuid('must be the application’s id, a UUID')
+  .uuid('must be the id of the application, a UUID')
   .toLowerCase()
   .meta({
     description:
-      'The application: a UUID, as the vendor’s dashboard shows it. Let nothing but Partyline use it: calls of it that we do not know are hung up.',
+      'The application, a UUID from the dashboard of the provider. Use it only for Partyline: Partyline hangs up ' +
+      'calls of the application that it does not know.',
     examples: ['7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39'],
   });
 const privateKey = z
-  .string('must be a text')
+  .string('must be a string')
   .max(10_000, 'must have at most 10000 characters')
   .refine((text) => !text.includes('BEGIN RSA PRIVATE KEY'), {
     error:
@@ -40,45 +41,44 @@ const privateKey = z
   })
   .regex(
     /^\s*-----BEGIN PRIVATE KEY-----[\sA-Za-z0-9+/=\\]+-----END PRIVATE KEY-----\s*$/,
-    'must be a PKCS#8 key in PEM form (BEGIN PRIVATE KEY), with its line breaks',
+    'must be a PKCS#8 key in PEM format (BEGIN PRIVATE KEY), with line breaks',
   )
   .meta({
     description:
-      'The application’s private key: RSA, PKCS#8 in PEM form, with its line breaks. At most 10000 characters. Never shown again.',
-    examples: ['-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n'],
+      'The private key of the application: RSA, PKCS#8 in PEM format, with line breaks. At most 10000 characters. ' +
+      'Never shown.',
+    examples: ['-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----\n'],
   });
 const signatureSecret = secret(
-  'Signs the vendor’s voice webhooks: the account’s signature secret.',
+  'The signature secret of the account. It verifies voice webhooks of the provider.',
   'an-example-of-a-signature-secret-0',
   32,
 );
 const callbackSecret = secret(
-  'Signs the vendor’s video callbacks: the secret of its secure callbacks.',
+  'The secret of secure callbacks. It verifies video callbacks of the provider.',
   'an-example-of-a-callback-secret-01',
   32,
 );
 const voiceKind = z
   .literal('vonage', 'must be vonage')
-  .meta({ description: 'Which telephone provider: `vonage`.', examples: ['vonage'] });
+  .meta({ description: 'The voice provider: `vonage`.', examples: ['vonage'] });
 const opentokKind = z
   .literal('opentok', 'must be opentok or unified')
   .meta({ description: '`opentok`: a legacy OpenTok project.', examples: ['opentok'] });
 const unifiedKind = z.literal('unified', 'must be opentok or unified').meta({
-  description: '`unified`: the application of the telephone side, which has the video capability.',
+  description: '`unified`: the application of the voice provider, with the video capability.',
   examples: ['unified'],
 });
 const projectKey = z
-  .string('must be a text')
-  .regex(/^\d{1,20}$/, 'must be the project’s key, a number')
-  .meta({ description: 'The OpenTok project’s API key: 1 to 20 digits.', examples: ['46345342'] });
-const projectSecret = secret('The OpenTok project’s secret.', 'exampleprojectsecret1234');
+  .string('must be a string')
+  .regex(/^\d{1,20}$/, 'must be the API key of the project, a number')
+  .meta({ description: 'The API key of the OpenTok project. 1 to 20 digits.', examples: ['46345342'] });
+const projectSecret = secret('The secret of the OpenTok project.', 'exampleprojectsecret1234');
 
-/** The telephone side of an account. */
 const VoiceCredentials = z
   .strictObject({ kind: voiceKind, apiKey, apiSecret, applicationId, privateKey, signatureSecret })
-  .meta({ id: 'VoiceCredentials', description: 'The telephone side of an account.' });
+  .meta({ id: 'VoiceCredentials', description: 'The credentials of the voice provider.' });
 
-/** The video side of an account. */
 const VideoCredentials = z
   .discriminatedUnion(
     'kind',
@@ -90,7 +90,7 @@ const VideoCredentials = z
   )
   .meta({
     id: 'VideoCredentials',
-    description: 'The video side of an account: a legacy OpenTok project, or the application of the telephone side.',
+    description: 'The credentials of the video provider: a legacy OpenTok project, or the application of `voice`.',
     examples: [{ kind: 'unified' }],
   });
 
@@ -99,14 +99,14 @@ export const CreateProviderAccount = z
   .strictObject({ label: accountLabel, voice: VoiceCredentials, video: VideoCredentials, callbackSecret })
   .meta({
     id: 'CreateProviderAccount',
-    description: 'An account of your own at the provider. It is tried out before it is kept.',
+    description: 'A provider account to create. The provider verifies the credentials before they are stored.',
   });
 export type CreateProviderAccount = z.output<typeof CreateProviderAccount>;
 
 /** The body of `PATCH /v1/provider-accounts/{accountId}`. */
 export const ChangeProviderAccount = z
   .strictObject({ label: accountLabel })
-  .meta({ id: 'ChangeProviderAccount', description: 'What you call it from now on.' });
+  .meta({ id: 'ChangeProviderAccount', description: 'The new label.' });
 export type ChangeProviderAccount = z.output<typeof ChangeProviderAccount>;
 
 /** The body of `POST /v1/provider-accounts/{accountId}/rotate`. */
@@ -124,7 +124,8 @@ export const RotateProviderAccount = z
       .optional()
       .meta({
         description:
-          'New credentials of the telephone side. Its `kind`, `apiKey` and `applicationId` may be given too, if they are as they were.',
+          'New credentials of the voice provider. `kind`, `apiKey` and `applicationId` are accepted if they are ' +
+          'unchanged.',
         examples: [{ signatureSecret: 'an-example-of-a-signature-secret-1' }],
       }),
     video: z
@@ -133,13 +134,12 @@ export const RotateProviderAccount = z
         kind: z
           .enum(['opentok', 'unified'], 'must be opentok or unified')
           .optional()
-          .meta({ description: 'As it was.', examples: ['opentok'] }),
+          .meta({ description: 'The unchanged kind.', examples: ['opentok'] }),
         apiKey: projectKey.optional(),
       })
       .optional()
       .meta({
-        description:
-          'The new secret of an OpenTok project. Its `kind` and `apiKey` may be given too, if they are as they were.',
+        description: 'The new secret of an OpenTok project. `kind` and `apiKey` are accepted if they are unchanged.',
         examples: [{ apiSecret: 'exampleprojectsecret5678' }],
       }),
     callbackSecret: callbackSecret.optional(),
@@ -150,7 +150,8 @@ export const RotateProviderAccount = z
       .default(86_400)
       .meta({
         description:
-          'For how long webhooks that are signed with the old secrets are taken too. Whole seconds, 0 to 604800 (7 days); default 86400, a day.',
+          'How long webhooks that are signed with the previous secrets stay valid. Whole seconds, 0 to 604800 (7 ' +
+          'days); default 86400 (1 day).',
         examples: [86_400],
       }),
   })
@@ -164,7 +165,7 @@ export const RotateProviderAccount = z
   )
   .meta({
     id: 'RotateProviderAccount',
-    description: 'New credentials of the same account at the provider; what is left out stays.',
+    description: 'New credentials of the same account at the provider. Credentials that you leave out do not change.',
   });
 export type RotateProviderAccount = z.output<typeof RotateProviderAccount>;
 
@@ -176,7 +177,7 @@ const address = (description: string, path: string) =>
     .string()
     .meta({ description, examples: [`https://hooks.example.com/v1/accounts/acct_3q2-7wAAQkV1bWJlclBhcn/${path}`] });
 
-/** An account as it stands: without anything that is secret. */
+/** An account as the API shows it, without secrets. */
 export const ProviderAccount = z
   .object({
     id: accountId,
@@ -190,31 +191,33 @@ export const ProviderAccount = z
           .meta({ description: 'The application.', examples: ['7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39'] }),
       })
       .meta({
-        description: 'The telephone side.',
+        description: 'The voice provider.',
         examples: [{ kind: 'vonage', apiKey: '****c3d4', applicationId: '7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39' }],
       }),
     video: z
       .object({
-        kind: z.enum(['opentok', 'unified']).meta({ description: 'Which video provider.', examples: ['unified'] }),
-        apiKey: maskedKey('The API key of the OpenTok project; null with `unified`.').nullable(),
+        kind: z
+          .enum(['opentok', 'unified'])
+          .meta({ description: 'The kind of video provider.', examples: ['unified'] }),
+        apiKey: maskedKey('The API key of the OpenTok project. Null for `unified`.').nullable(),
       })
-      .meta({ description: 'The video side.', examples: [{ kind: 'unified', apiKey: null }] }),
+      .meta({ description: 'The video provider.', examples: [{ kind: 'unified', apiKey: null }] }),
     version: z
       .int()
       .min(1)
-      .meta({ description: 'Counts its credentials: each rotation adds one.', examples: [1] }),
-    verifiedAt: instant('When the provider last took these credentials.'),
+      .meta({ description: 'Increases with each rotation.', examples: [1] }),
+    verifiedAt: instant('When the provider last accepted these credentials.'),
     oldSecretsUntil: instant(
-      'Until when webhooks signed with the secrets before are taken too; null: they are not.',
+      'Until when webhooks that are signed with the previous secrets are valid. Null: they are not.',
     ).nullable(),
     addresses: z
       .object({
         answer: address('The answer URL of the application. POST.', 'voice/answer'),
         events: address('The event URL of the application. POST.', 'voice/events'),
-        videoEvents: address('Where session and SIP call monitoring goes, with secure callbacks.', 'video/events'),
+        videoEvents: address('The URL for session and SIP call monitoring, with secure callbacks.', 'video/events'),
       })
       .meta({
-        description: 'What to set at the vendor, each with POST and signed.',
+        description: 'The URLs to set at the provider, each with POST and signed.',
         examples: [
           {
             answer: 'https://hooks.example.com/v1/accounts/acct_3q2-7wAAQkV1bWJlclBhcn/voice/answer',
@@ -224,7 +227,7 @@ export const ProviderAccount = z
         ],
       }),
     numbers: z.array(z.string()).meta({
-      description: 'Your dial-in numbers whose rooms live in it; the platform’s operator gives them to it. E.164.',
+      description: 'Your dial-in numbers that use this account, as the operator assigned them. E.164.',
       examples: [['+12025550100']],
     }),
     createdAt: instant('When it was created.'),
@@ -232,18 +235,18 @@ export const ProviderAccount = z
   .meta({
     id: 'ProviderAccount',
     description:
-      'An account of your own at the provider: the rooms of its numbers, with all their calls, live there and are billed there.',
+      'Your own account at the provider. The rooms on its numbers use it, and the provider bills their calls to it.',
   });
 export type ProviderAccount = z.output<typeof ProviderAccount>;
 
 /** The reply to `GET /v1/provider-accounts`. */
 export const ProviderAccounts = z
-  .object({ accounts: z.array(ProviderAccount).meta({ description: 'Oldest first; at most ten.' }) })
-  .meta({ id: 'ProviderAccounts', description: 'All your accounts at the provider.' });
+  .object({ accounts: z.array(ProviderAccount).meta({ description: 'Oldest first, at most 10.' }) })
+  .meta({ id: 'ProviderAccounts', description: 'All your provider accounts.' });
 export type ProviderAccounts = z.output<typeof ProviderAccounts>;
 
 /** The reply to `DELETE /v1/provider-accounts/{accountId}`. */
 export const DeletedProviderAccount = z
-  .object({ id: id('acct', 'The account that was') })
-  .meta({ id: 'DeletedProviderAccount', description: 'The account is gone, and its credentials are wiped.' });
+  .object({ id: id('acct', 'The deleted account') })
+  .meta({ id: 'DeletedProviderAccount', description: 'A deleted account. Its credentials are erased.' });
 export type DeletedProviderAccount = z.output<typeof DeletedProviderAccount>;

@@ -1,9 +1,6 @@
 import { LiveRoom } from '../legs/leg.ts';
-import { badBody, badQuery, ended, noMoney, noRoom, notNow, roomLimit, type Operation } from '../operation.ts';
+import type { Operation } from '../operation.ts';
 import { CreatedRoom, CreateRoom, EndedRoom, ListRooms, Room, RoomDetails, RoomPage, UpdateRoom } from './room.ts';
-
-/** What is wrong with the settings of a room. */
-const badSettings = `${badBody[422]} \`invalid-schedule\`: its times are in no order. \`not-dedicated\`: a room without PINs needs a number of your own.`;
 
 export const ROOM_OPERATIONS: readonly Operation[] = [
   {
@@ -14,18 +11,23 @@ export const ROOM_OPERATIONS: readonly Operation[] = [
     scope: 'rooms:write',
     summary: 'Create a room',
     description:
-      'Creates a room with its PINs, its first session and a token for its first browser, a host’s: all of it, or nothing. One that opens later gets its session when somebody comes.',
+      'Creates a room with its PINs, its first session and a token for its first browser, which joins as a host. ' +
+      'Either all of it is created or nothing. A room with `startsAt` in the future has no session until it opens ' +
+      'and the first participant joins.',
     body: CreateRoom,
     reply: { status: 201, schema: CreatedRoom },
-    problems: {
-      ...noMoney,
-      ...badBody,
-      ...roomLimit,
-      ...notNow,
-      409: '`external-id-taken`: another active room has this `externalId`. `number-in-use`: the number leads to a room without a PIN.',
-      422: `${badSettings} \`unknown-number\`: there is no such number that you may use.`,
-      503: `${notNow[503]} \`no-numbers\`: the operator must add a dial-in number.`,
-    },
+    asksProvider: true,
+    reasons: [
+      'spend-limit',
+      'external-id-taken',
+      'number-in-use',
+      'invalid-schedule',
+      'number-not-dedicated',
+      'unknown-number',
+      'limit-live-rooms',
+      'limit-live-legs',
+      'no-numbers',
+    ],
   },
   {
     id: 'listRooms',
@@ -35,10 +37,11 @@ export const ROOM_OPERATIONS: readonly Operation[] = [
     scope: 'rooms:read',
     summary: 'List rooms',
     description:
-      'Your rooms, newest first, a page at a time: in one state, of a time, by the beginning of their name, or by your own id for them. Rooms that you deleted are not among them.',
+      'Your rooms, newest first. You can filter by state, creation time, the start of the name, or external id. ' +
+      'Deleted rooms are not listed.',
     query: ListRooms,
     reply: { status: 200, schema: RoomPage },
-    problems: badQuery,
+    reasons: [],
   },
   {
     id: 'getRoom',
@@ -46,11 +49,12 @@ export const ROOM_OPERATIONS: readonly Operation[] = [
     path: '/v1/rooms/{roomId}',
     tag: 'rooms',
     scope: 'rooms:read',
-    summary: 'Look at a room',
+    summary: 'Get a room',
     description:
-      'The room, its PINs (for a key with `rooms:write`), its current or last session, and every connection of that session with its line in the hang-up ledger. Its `ETag` is good for an `If-Match`.',
+      'The room, its current or last session, and the connections of that session with their hang-ups. ' +
+      'PINs are shown only to keys with `rooms:write`. Use the `ETag` for `If-Match`.',
     reply: { status: 200, schema: RoomDetails },
-    problems: noRoom,
+    reasons: ['room-not-found'],
     versioned: true,
   },
   {
@@ -59,18 +63,22 @@ export const ROOM_OPERATIONS: readonly Operation[] = [
     path: '/v1/rooms/{roomId}',
     tag: 'rooms',
     scope: 'rooms:write',
-    summary: 'Change a room',
+    summary: 'Update a room',
     description:
-      'Changes what is named and leaves the rest. Times are good at once, for the running session too; people who were rung before keep the shorter of the two as the longest that the provider holds their call. With `If-Match` (the `ETag` that you read) it is done only if nobody has changed the room since; without, it is done anyway.',
+      'Changes the given settings. Timers take effect at once, also for the running session; a call that is ' +
+      'already placed keeps the shorter of the two maximum durations at the provider. With `If-Match` the room is ' +
+      'changed only if it still has that version.',
     body: UpdateRoom,
     reply: { status: 200, schema: Room },
-    problems: {
-      ...noRoom,
-      ...badBody,
-      409: '`room-ended`: the room has ended. `external-id-taken`: another active room has this `externalId`. `number-in-use`: other rooms are on the number.',
-      412: '`version-mismatch`: the room has another version than `If-Match` says.',
-      422: badSettings,
-    },
+    reasons: [
+      'room-not-found',
+      'room-ended',
+      'external-id-taken',
+      'number-in-use',
+      'version-mismatch',
+      'invalid-schedule',
+      'number-not-dedicated',
+    ],
     versioned: true,
   },
   {
@@ -82,9 +90,10 @@ export const ROOM_OPERATIONS: readonly Operation[] = [
     ends: true,
     summary: 'Delete a room',
     description:
-      'Ends the room, if it has not ended, and takes it off your list. It can still be read by its id, for the proof of its hang-ups. Again: the same answer.',
+      'Ends the room, if it is active, and removes it from the list. You can still get it by its id, for the proof ' +
+      'of its hang-ups. A repeated request has the same answer.',
     reply: { status: 202, schema: EndedRoom },
-    problems: noRoom,
+    reasons: ['room-not-found'],
   },
   {
     id: 'observeRoom',
@@ -92,11 +101,13 @@ export const ROOM_OPERATIONS: readonly Operation[] = [
     path: '/v1/rooms/{roomId}/live',
     tag: 'rooms',
     scope: 'rooms:read',
-    summary: 'Ask the provider what is up',
+    summary: 'Get the live connections from the provider',
     description:
-      'Asks the provider, now, which connections of the room’s session are up. For proof; to follow a room, poll its session’s events.',
+      'Asks the provider which connections of the current session are live. Use it as proof; to follow a room, read ' +
+      'its events.',
     reply: { status: 200, schema: LiveRoom },
-    problems: { ...noRoom, ...notNow },
+    asksProvider: true,
+    reasons: ['room-not-found'],
   },
   {
     id: 'endRoom',
@@ -107,8 +118,9 @@ export const ROOM_OPERATIONS: readonly Operation[] = [
     ends: true,
     summary: 'End a room',
     description:
-      'Ends the room for good: its PIN lets nobody in any more, its session ends, and every connection is hung up and confirmed closed. Takes no body.',
+      'Ends the room permanently: its PINs stop working, its session ends, and every connection is hung up. ' +
+      'The request has no body.',
     reply: { status: 202, schema: EndedRoom },
-    problems: { ...noRoom, ...ended },
+    reasons: ['room-not-found', 'room-ended'],
   },
 ];

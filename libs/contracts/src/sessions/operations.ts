@@ -1,4 +1,4 @@
-import { badQuery, noSession, type Operation } from '../operation.ts';
+import type { Operation } from '../operation.ts';
 import { EndedSession, ListSessions, Session, SessionEvents, SessionLegs, SessionPage } from './session.ts';
 
 export const SESSION_OPERATIONS: readonly Operation[] = [
@@ -9,10 +9,10 @@ export const SESSION_OPERATIONS: readonly Operation[] = [
     tag: 'sessions',
     scope: 'rooms:read',
     summary: 'List sessions',
-    description: 'Your sessions, newest first, a page at a time: of one room, in one state, or of a time.',
+    description: 'Your sessions, newest first. You can filter by room, state and creation time.',
     query: ListSessions,
     reply: { status: 200, schema: SessionPage },
-    problems: badQuery,
+    reasons: [],
   },
   {
     id: 'getSession',
@@ -20,10 +20,10 @@ export const SESSION_OPERATIONS: readonly Operation[] = [
     path: '/v1/sessions/{sessionId}',
     tag: 'sessions',
     scope: 'rooms:read',
-    summary: 'Look at a session',
-    description: 'One meeting in a room: its state, its times, and why it ended or will end.',
+    summary: 'Get a session',
+    description: 'One session: its state, its times, and why it ended or will end.',
     reply: { status: 200, schema: Session },
-    problems: noSession,
+    reasons: ['session-not-found'],
   },
   {
     id: 'listSessionLegs',
@@ -31,10 +31,10 @@ export const SESSION_OPERATIONS: readonly Operation[] = [
     path: '/v1/sessions/{sessionId}/legs',
     tag: 'sessions',
     scope: 'rooms:read',
-    summary: 'See a session’s connections',
-    description: 'Every connection of the session, oldest first, with its line in the hang-up ledger.',
+    summary: 'List the connections of a session',
+    description: 'Every connection of the session with its hang-up, oldest first.',
     reply: { status: 200, schema: SessionLegs },
-    problems: noSession,
+    reasons: ['session-not-found'],
   },
   {
     id: 'endSession',
@@ -45,9 +45,10 @@ export const SESSION_OPERATIONS: readonly Operation[] = [
     ends: true,
     summary: 'End a session',
     description:
-      'Ends this meeting and hangs everybody up; the room stays, and who comes next opens its next session. Again: says how far it is. Takes no body.',
+      'Ends the session and hangs up every connection. The room stays active: the next participant who joins opens ' +
+      'its next session. A repeated request returns the current state. The request has no body.',
     reply: { status: 202, schema: EndedSession },
-    problems: noSession,
+    reasons: ['session-not-found'],
   },
   {
     id: 'listSessionEvents',
@@ -55,9 +56,9 @@ export const SESSION_OPERATIONS: readonly Operation[] = [
     path: '/v1/sessions/{sessionId}/events',
     tag: 'sessions',
     scope: 'events:read',
-    summary: 'See what happened in a session',
-    description: 'Every event of a session, oldest first, numbered without a gap.',
+    summary: 'List the events of a session',
+    description: 'The events of a session, oldest first, numbered without gaps.',
     reply: { status: 200, schema: SessionEvents },
-    problems: noSession,
+    reasons: ['session-not-found'],
   },
 ];

@@ -1,40 +1,41 @@
 import { z } from 'zod';
-import { complete, createdBetween, endReason, id, idAsked, instant, page, sessionState } from '../fields.ts';
+import { complete, createdBetween, endReason, id, idFilter, instant, next, page, sessionState } from '../fields.ts';
 import { Leg } from '../legs/leg.ts';
 
-const dueAt = instant('When it ends by itself if nothing changes.');
+const dueAt = instant('When the session ends by itself if nothing changes.');
 
 /** A session in the reply that creates a room. */
 export const SessionStart = z
   .object({ id: id('ses', 'The session'), state: sessionState, dueAt })
-  .meta({ id: 'SessionStart', description: 'A session that has just been opened.' });
+  .meta({ id: 'SessionStart', description: 'A new session.' });
 
 /** One meeting in a room. */
 export const Session = z
   .object({
     id: id('ses', 'The session'),
-    roomId: id('room', 'Its room'),
+    roomId: id('room', 'The room'),
     state: sessionState,
-    createdAt: instant('When it was opened.'),
-    liveAt: instant('When the first person joined; null before.').nullable(),
-    endingAt: instant('When its end was decided; null before.').nullable(),
-    endedAt: instant('When the provider had confirmed every leg closed; null before.').nullable(),
-    endReason: endReason
-      .nullable()
-      .meta({ description: 'Why it ended; null while it runs. The first reason stands.', examples: ['browsers-left'] }),
+    createdAt: instant('When the session was opened.'),
+    liveAt: instant('When the first participant joined. Null before.').nullable(),
+    endingAt: instant('When the session started to end. Null before.').nullable(),
+    endedAt: instant('When the provider had confirmed every hang-up. Null before.').nullable(),
+    endReason: endReason.nullable().meta({
+      description: 'Why the session ended, the first reason. Null while it runs.',
+      examples: ['browsers-left'],
+    }),
     dueAt,
-    dueReason: endReason.meta({ description: 'The reason it would then end with.', examples: ['max-duration'] }),
+    dueReason: endReason.meta({ description: 'The end reason at `dueAt`.', examples: ['max-duration'] }),
   })
   .meta({ id: 'Session', description: 'One meeting in a room.' });
 export type Session = z.output<typeof Session>;
 
 /** The query of `GET /v1/sessions`. */
 export const ListSessions = z.strictObject({
-  roomId: idAsked('room', 'a room', 'Only those of this room.'),
+  roomId: idFilter('room', 'a room', 'Only sessions of this room.'),
   state: z
     .enum(sessionState.options, 'must be open, live, ending or ended')
     .optional()
-    .meta({ description: 'Only those in this state.', examples: ['live'] }),
+    .meta({ description: 'Only sessions in this state.', examples: ['live'] }),
   ...createdBetween,
   ...page('sessions', 'ses'),
 });
@@ -44,13 +45,7 @@ export type ListSessions = z.output<typeof ListSessions>;
 export const SessionPage = z
   .object({
     sessions: z.array(Session).meta({ description: 'Newest first.' }),
-    next: z
-      .string()
-      .nullable()
-      .meta({
-        description: 'Give this as `after` to get the next page; null on the last.',
-        examples: ['ses_3q2-7wAAQkV1bWJlclBhcn'],
-      }),
+    next: next('ses_3q2-7wAAQkV1bWJlclBhcn'),
   })
   .meta({ id: 'SessionPage', description: 'A page of sessions.' });
 export type SessionPage = z.output<typeof SessionPage>;
@@ -58,48 +53,49 @@ export type SessionPage = z.output<typeof SessionPage>;
 /** The reply to `GET /v1/sessions/{id}/legs`. */
 export const SessionLegs = z
   .object({ legs: z.array(Leg).meta({ description: 'Oldest first.' }), complete })
-  .meta({ id: 'SessionLegs', description: 'Every connection of a session, with its line in the hang-up ledger.' });
+  .meta({ id: 'SessionLegs', description: 'The connections of a session, with their hang-ups.' });
 export type SessionLegs = z.output<typeof SessionLegs>;
 
 /** The reply to `POST /v1/sessions/{id}/end`. */
 export const EndedSession = z
   .object({
     state: z.enum(['ending', 'ended']).meta({
-      description: '`ending`: hang-ups are under way. `ended`: there was nothing left to hang up.',
+      description: '`ending`: hang-ups are in progress. `ended`: every connection is closed.',
       examples: ['ending'],
     }),
     decided: z.boolean().meta({
-      description: 'Whether this request decided it; false when it was ending already, whose first reason stands.',
+      description: 'True if this request ended the session. False if it was ending already, for its first reason.',
       examples: [true],
     }),
   })
   .meta({
     id: 'EndedSession',
-    description: 'What ending a session has set off. It is `ended` once the provider has confirmed every leg closed.',
+    description: 'The state of the end. A session is `ended` when the provider has confirmed every hang-up.',
   });
 export type EndedSession = z.output<typeof EndedSession>;
 
-/** Something that happened in a session. */
+/** An event of a session. */
 export const SessionEvent = z
   .object({
     id: z.string().meta({
-      description:
-        'The event, the same wherever it is told: here, and as `id` and `webhook-id` of what is sent to your own address. Opaque; starts with `evt_`.',
+      description: 'The event. The same id in every list and stream, and as `webhook-id`. Opaque; starts with `evt_`.',
       examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'],
     }),
     seq: z
       .int()
       .min(1)
-      .meta({ description: 'Counts from 1 within the session, without a gap.', examples: [1] }),
+      .meta({ description: 'Counts from 1 within the session, without gaps.', examples: [1] }),
     type: z.string().meta({
       description:
-        'What happened: `session.live`, `session.ending`, `session.ended`, `leg.` and the state that the leg is now in, `spend.warning` or `fraud.warning`.',
+        '`session.live`, `session.ending`, `session.ended`, `leg.` and the new state of the connection, ' +
+        '`spend.warning` or `fraud.warning`.',
       examples: ['leg.joined'],
     }),
-    at: instant('When the change was made, by our clock; never earlier than that of the event before.'),
+    at: instant('When the change was committed. Never earlier than the previous event.'),
     data: z.record(z.string(), z.unknown()).meta({
       description:
-        'What it is about: of a leg its `legId`, `kind` and `participantId`, and when it ended `outcome` and `reason`; of a session’s end its `reason`; of a warning the limit or the meter.',
+        'For a connection: `legId`, `kind`, `participantId`, and at its end `outcome` and `reason`. For the end of a ' +
+        'session: `reason`. For a warning: the limit or the meter.',
       examples: [
         { legId: 'leg_3q2-7wAAQkV1bWJlclBhcn', kind: 'inbound', participantId: 'part_3q2-7wAAQkV1bWJlclBhcn' },
       ],
@@ -107,12 +103,12 @@ export const SessionEvent = z
   })
   .meta({
     id: 'SessionEvent',
-    description: 'Something that happened in a session, committed together with the change itself.',
+    description: 'An event of a session, committed together with the change itself.',
   });
 export type SessionEvent = z.output<typeof SessionEvent>;
 
 /** The reply to `GET /v1/sessions/{id}/events`. */
 export const SessionEvents = z
   .object({ events: z.array(SessionEvent).meta({ description: 'Oldest first.' }), complete })
-  .meta({ id: 'SessionEvents', description: 'All that has happened in a session so far.' });
+  .meta({ id: 'SessionEvents', description: 'The events of a session.' });
 export type SessionEvents = z.output<typeof SessionEvents>;

@@ -1,8 +1,9 @@
 import { AuditPage, ListAuditOfAll } from '../audit/audit.ts';
+import { NDJSON } from '../audit/operations.ts';
+import { ListRates, RatePage, Rates, UpdateRates } from '../billing/rate.ts';
 import { CreatedKey } from '../keys/key.ts';
 import { PlatformLimits, UpdatePlatformLimits } from '../limits/limits.ts';
-import { badBody, badQuery, type Operation } from '../operation.ts';
-import { ListRates, RatePage, Rates, UpdateRates } from '../billing/rate.ts';
+import type { Operation } from '../operation.ts';
 import {
   CreatedTenant,
   CreateTenant,
@@ -13,13 +14,6 @@ import {
   TenantPage,
   UpdateTenant,
 } from './tenant.ts';
-import { NDJSON } from '../audit/operations.ts';
-
-const badCurrency = {
-  ...badBody,
-  422: `${badBody[422]} \`currency-without-rates\`: there is no price in that currency for all that is charged.`,
-};
-const noTenant = { 404: '`tenant-not-found`: there is no such tenant.' };
 
 export const OPERATOR_OPERATIONS: readonly Operation[] = [
   {
@@ -29,10 +23,10 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
     tag: 'operator',
     scope: 'operator',
     summary: 'Create a tenant',
-    description: 'Makes a tenant with its first API key, and shows that, once.',
+    description: 'Creates a tenant with its first API key. The key is shown only once.',
     body: CreateTenant,
     reply: { status: 201, schema: CreatedTenant },
-    problems: badCurrency,
+    reasons: ['currency-without-rates'],
   },
   {
     id: 'listTenants',
@@ -41,10 +35,10 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
     tag: 'operator',
     scope: 'operator',
     summary: 'List tenants',
-    description: 'All tenants, newest first, a page at a time.',
+    description: 'All tenants, newest first.',
     query: ListTenants,
     reply: { status: 200, schema: TenantPage },
-    problems: badQuery,
+    reasons: [],
   },
   {
     id: 'getTenant',
@@ -52,10 +46,10 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
     path: '/v1/operator/tenants/{tenantId}',
     tag: 'operator',
     scope: 'operator',
-    summary: 'Look at a tenant',
-    description: 'One tenant.',
+    summary: 'Get a tenant',
+    description: 'One tenant with its settings.',
     reply: { status: 200, schema: Tenant },
-    problems: noTenant,
+    reasons: ['tenant-not-found'],
   },
   {
     id: 'updateTenant',
@@ -63,11 +57,11 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
     path: '/v1/operator/tenants/{tenantId}',
     tag: 'operator',
     scope: 'operator',
-    summary: 'Change a tenant',
-    description: 'Changes its name or its settings; what is left out stays as it is.',
+    summary: 'Update a tenant',
+    description: 'Changes the name or the given settings.',
     body: UpdateTenant,
     reply: { status: 200, schema: Tenant },
-    problems: { ...noTenant, ...badCurrency },
+    reasons: ['tenant-not-found', 'currency-without-rates'],
   },
   {
     id: 'createTenantKey',
@@ -75,11 +69,11 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
     path: '/v1/operator/tenants/{tenantId}/keys',
     tag: 'operator',
     scope: 'operator',
-    summary: 'Give a tenant a key',
-    description: 'Makes an API key for a tenant that has lost its own, and shows it, once.',
+    summary: 'Create a key for a tenant',
+    description: 'Creates an API key, for example for a tenant that has lost its keys. The key is shown only once.',
     body: CreateTenantKey,
     reply: { status: 201, schema: CreatedKey },
-    problems: { ...noTenant, 409: '`too-many-keys`: it has 50 live keys already.', ...badBody },
+    reasons: ['tenant-not-found', 'too-many-keys'],
   },
   {
     id: 'suspendTenant',
@@ -90,9 +84,10 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
     ends: true,
     summary: 'Suspend a tenant',
     description:
-      'From now on its keys are refused (but for reading the proof of its hang-ups, its usage and its audit log), its PINs let nobody in, and all its sessions are ended. Again: ends what is left. Takes no body.',
+      'Ends all sessions of the tenant and rejects its PINs and its API keys. The keys can still read the hang-up ' +
+      'ledger, the usage and the audit log. A repeated request ends the remaining sessions. The request has no body.',
     reply: { status: 200, schema: Tenant },
-    problems: noTenant,
+    reasons: ['tenant-not-found'],
   },
   {
     id: 'resumeTenant',
@@ -100,10 +95,10 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
     path: '/v1/operator/tenants/{tenantId}/resume',
     tag: 'operator',
     scope: 'operator',
-    summary: 'Let a suspended tenant go on',
-    description: 'Its keys and PINs are good again; sessions that were ended stay so. Takes no body.',
+    summary: 'Resume a tenant',
+    description: 'Accepts the keys and PINs of the tenant again. Ended sessions stay ended. The request has no body.',
     reply: { status: 200, schema: Tenant },
-    problems: noTenant,
+    reasons: ['tenant-not-found'],
   },
   {
     id: 'deleteTenant',
@@ -113,11 +108,10 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
     scope: 'operator',
     summary: 'Delete a tenant',
     description:
-      'Deletes a suspended tenant with all that is its own, for good: rooms, PINs, keys, sessions and their events. Its audit log and what it used are kept. Dedicated numbers must be taken from it first. Again: the same answer.',
+      'Permanently deletes a suspended tenant with its rooms, PINs, keys, sessions and events. Its audit log and its ' +
+      'usage are retained. The tenant must have no dedicated numbers. A repeated request has the same answer.',
     reply: { status: 200, schema: DeletedTenant },
-    problems: {
-      409: '`tenant-not-suspended`: it is not suspended. `tenant-has-numbers`: it has numbers of its own. `tenant-has-legs`: one of its connections is not yet seen closed.',
-    },
+    reasons: ['tenant-not-suspended', 'tenant-has-numbers', 'tenant-has-legs'],
   },
   {
     id: 'listAuditOfAll',
@@ -125,12 +119,13 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
     path: '/v1/operator/audit',
     tag: 'operator',
     scope: 'operator',
-    summary: 'See who changed what, of all tenants',
+    summary: 'List audit entries of all tenants',
     description:
-      'Every change that was asked for with any key, operators’ too, newest first, a page at a time; asked with `accept: application/x-ndjson`, all that the filters let through, an entry a line.',
+      'Every change requested with any key, including operator keys, newest first. With ' +
+      '`accept: application/x-ndjson` the reply holds all entries that match, one per line.',
     query: ListAuditOfAll,
     reply: { status: 200, schema: AuditPage, also: [NDJSON] },
-    problems: badQuery,
+    reasons: [],
   },
   {
     id: 'getPlatformLimits',
@@ -138,10 +133,10 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
     path: '/v1/operator/limits',
     tag: 'operator',
     scope: 'operator',
-    summary: 'See the platform’s limits',
-    description: 'The limits of every tenant that has none of its own.',
+    summary: 'Get the default limits',
+    description: 'The limits of all tenants without limits of their own.',
     reply: { status: 200, schema: PlatformLimits },
-    problems: {},
+    reasons: [],
   },
   {
     id: 'updatePlatformLimits',
@@ -149,12 +144,11 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
     path: '/v1/operator/limits',
     tag: 'operator',
     scope: 'operator',
-    summary: 'Change the platform’s limits',
-    description:
-      'Changes the limits of every tenant that has none of its own, at once; what is left out stays as it is.',
+    summary: 'Update the default limits',
+    description: 'Changes the given limits of all tenants without limits of their own, effective at once.',
     body: UpdatePlatformLimits,
     reply: { status: 200, schema: PlatformLimits },
-    problems: badBody,
+    reasons: [],
   },
   {
     id: 'listRates',
@@ -163,10 +157,10 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
     tag: 'operator',
     scope: 'operator',
     summary: 'List rates',
-    description: 'The price list: what a minute is taken to cost until the provider has said, a page at a time.',
+    description: 'The price list: estimated prices per minute, used until the provider reports the price.',
     query: ListRates,
     reply: { status: 200, schema: RatePage },
-    problems: badQuery,
+    reasons: [],
   },
   {
     id: 'updateRates',
@@ -174,11 +168,10 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
     path: '/v1/operator/rates',
     tag: 'operator',
     scope: 'operator',
-    summary: 'Change rates',
-    description:
-      'Sets lines of the price list or takes them out, at most 500 at a time, all of them or none; what is up is counted by them at once.',
+    summary: 'Update rates',
+    description: 'Sets or deletes at most 500 rates, either all or none. They apply at once, also to running calls.',
     body: UpdateRates,
     reply: { status: 200, schema: Rates },
-    problems: badCurrency,
+    reasons: ['currency-without-rates'],
   },
 ];

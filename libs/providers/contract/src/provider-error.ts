@@ -1,3 +1,4 @@
+import type { Reason } from '@partyline/domain/reasons';
 import { VerdictError } from '@partyline/domain/verdict';
 
 /**
@@ -19,7 +20,7 @@ export class ProviderError extends VerdictError {
   readonly failure: ProviderFailure;
 
   /**
-   * @param reason kebab case, e.g. `vendor-429`
+   * @param reason kebab case, e.g. `upstream-429`
    * @param message must not contain a secret, a PIN or a phone number
    */
   constructor(
@@ -28,7 +29,8 @@ export class ProviderError extends VerdictError {
     message: string,
     more: { retryAfterMs?: number; cause?: unknown } = {},
   ) {
-    super(OUTCOME[failure], reason, message, more);
+    // Reasons of providers are not in the catalogue: see PROVIDER_REASONS of libs/domain.
+    super(OUTCOME[failure], reason as Reason, message, more);
     this.name = 'ProviderError';
     this.failure = failure;
   }
