@@ -11,14 +11,14 @@ import { KeysController } from './keys/keys.controller.ts';
 import { PlatformController } from './tenants/platform.controller.ts';
 import { TenantsController } from './tenants/tenants.controller.ts';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.ts';
-import { perRequest } from './idempotency/per-request.ts';
+import { bindRequestContext } from './idempotency/request-context.ts';
 import { AddressGate } from './limits/address-gate.ts';
 import { LimitsController } from './limits/limits.controller.ts';
 import { RateGuard } from './limits/rate.guard.ts';
 import { NumbersController } from './numbers/numbers.controller.ts';
 import { OperatorNumbersController } from './numbers/operator-numbers.controller.ts';
+import { RoomParticipantsController } from './participants/room-participants.controller.ts';
 import { ParticipantsController } from './participants/participants.controller.ts';
-import { PeopleController } from './participants/people.controller.ts';
 import { PinsController } from './pins/pins.controller.ts';
 import { ProviderAccountsController } from './provider-accounts/provider-accounts.controller.ts';
 import { ReferenceController } from './reference/reference.controller.ts';
@@ -29,13 +29,13 @@ import { UsageController } from './billing/usage.controller.ts';
 @Module({})
 class RoomApiModule {}
 
-/** The app's one module: its controllers, the guard that stands before every one of them, and what they are given. */
+/** The module of the app: controllers, guards, interceptors and dependencies. */
 export const roomApiModule = (deps: ApiDeps): DynamicModule => ({
   module: RoomApiModule,
   controllers: [
     RoomsController,
+    RoomParticipantsController,
     ParticipantsController,
-    PeopleController,
     PinsController,
     NumbersController,
     OperatorNumbersController,
@@ -53,11 +53,11 @@ export const roomApiModule = (deps: ApiDeps): DynamicModule => ({
     ReferenceController,
   ],
   providers: [
-    { provide: DEPS, useValue: perRequest(deps) },
+    { provide: DEPS, useValue: bindRequestContext(deps) },
     AddressGate,
     { provide: APP_GUARD, useClass: KeyGuard },
     { provide: APP_GUARD, useClass: RateGuard },
-    // The outermost: what another answers in the handler's place was asked for all the same.
+    // The audit interceptor is the outermost: it also records requests that another interceptor answers.
     { provide: APP_INTERCEPTOR, useClass: AuditInterceptor },
     { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
   ],

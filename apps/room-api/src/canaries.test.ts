@@ -1,41 +1,45 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { OPERATIONS } from '@partyline/contracts/operations';
-import { createVendor } from '@partyline/dev/stack/credentials';
-import { accountBody } from '@partyline/dev/stack/own-account';
+import { createProviderCredentials } from '@partyline/dev/stack/credentials';
+import { buildAccountBody } from '@partyline/dev/stack/own-account';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { agreeable, newKey, startStage, type Stage } from './testing/test-harness.ts';
+import { acceptingProvider, generateKey, startTestHarness, type TestHarness } from './testing/test-harness.ts';
 
 /**
- * Nothing that is secret may come to stand in a log or in the audit log, whatever is done with it and whatever goes wrong meanwhile. Each canary is a secret, a
- * PIN, a phone number or a key that is there once; all of them are sent through every operation, where they belong and where they do not.
+ * No secret may appear in a log or in the audit log, in any operation and after any failure. Each
+ * canary is a unique secret, PIN, phone number or key. All of them are sent through every
+ * operation, in valid and in invalid places.
  */
 const canaries = new Set<string>();
-const noted = (text: string): string => {
+const addCanary = (text: string): string => {
   canaries.add(text);
   return text;
 };
-const secret = (): string => noted(randomBytes(32).toString('base64url'));
-/** Numbers that may be rung, each different; the digits alone must not be seen either. */
-const phone = (): string => `+${noted(`44794600${String(randomInt(10_000)).padStart(4, '0')}`)}`;
-/** Credentials of an account, every one of them a canary. A key's lines are looked for one by one: it could be cut anywhere. */
-function account(): ReturnType<typeof accountBody> {
-  const vendor = createVendor();
+const createSecret = (): string => addCanary(randomBytes(32).toString('base64url'));
+/** A unique number that may be dialled. Its digits without the plus are the canary. */
+const createPhone = (): string => `+${addCanary(`44794600${String(randomInt(10_000)).padStart(4, '0')}`)}`;
+/**
+ * Credentials of an account, all of them canaries. The lines of the key are separate canaries,
+ * since a log could contain a part of it.
+ */
+function createAccount(): ReturnType<typeof buildAccountBody> {
+  const credentials = createProviderCredentials();
   for (const each of [
-    vendor.accountSecret,
-    vendor.signatureSecret,
-    vendor.callbackSecret,
-    vendor.projectSecret,
-    ...vendor.privateKey
+    credentials.accountSecret,
+    credentials.signatureSecret,
+    credentials.callbackSecret,
+    credentials.projectSecret,
+    ...credentials.privateKey
       .split('\n')
       .filter((line) => line.length === 64)
       .slice(1, 4),
   ])
-    noted(each);
-  return accountBody('opentok', vendor);
+    addCanary(each);
+  return buildAccountBody('opentok', credentials);
 }
-const pin = (): string => noted(String(randomInt(100_000_000, 999_999_999)));
+const createPin = (): string => addCanary(String(randomInt(100_000_000, 999_999_999)));
 
 let lines = '';
 const log = new Writable({
@@ -45,45 +49,47 @@ const log = new Writable({
   },
 });
 
-/** While set, what the provider says to everything. */
+/** While set, every provider call fails with this error. */
 let failure: (() => Error) | undefined;
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
   const failing = <T extends (...args: never[]) => unknown>(real: T): T =>
     ((...args: never[]) => (failure === undefined ? real(...args) : Promise.reject(failure()))) as T;
-  stage = await startStage(
+  harness = await startTestHarness(
     () =>
       Object.fromEntries(
-        Object.entries(agreeable).map(([name, real]) => [name, failing(real as (...args: never[]) => unknown)]),
-      ) as unknown as typeof agreeable,
+        Object.entries(acceptingProvider).map(([name, real]) => [name, failing(real as (...args: never[]) => unknown)]),
+      ) as unknown as typeof acceptingProvider,
     { logTo: log },
   );
-  for (const key of Object.values(stage.keys)) noted(key.slice(-43));
+  for (const key of Object.values(harness.keys)) addCanary(key.slice(-43));
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
 /** Secrets in replies are canaries too. */
-function collect(value: unknown): void {
+function collectSecrets(value: unknown): void {
   if (typeof value !== 'object' || value === null) return;
   for (const [name, each] of Object.entries(value)) {
-    if (typeof each !== 'string') collect(each);
-    else if (name === 'key') noted(each.slice(-43));
-    else if (['pin', 'hostPin', 'pinSpaced', 'hostPinSpaced', 'secret', 'token'].includes(name)) noted(each);
+    if (typeof each !== 'string') collectSecrets(each);
+    else if (name === 'key') addCanary(each.slice(-43));
+    else if (['pin', 'hostPin', 'pinSpaced', 'hostPinSpaced', 'secret', 'token'].includes(name)) addCanary(each);
   }
 }
 
-/** As the stage asks, but not held to the contract: much of this no operation says anything about. */
-const ask: Stage['ask'] = async (
+/**
+ * Like `harness.request`, without the check against the contract: many requests match no operation.
+ */
+const sendRequest: TestHarness['request'] = async (
   method,
   path,
   {
-    key = stage.keys[path.startsWith('/v1/operator/') ? 'operator' : 'ours'],
+    key = harness.keys[path.startsWith('/v1/operator/') ? 'operator' : 'ours'],
     body,
     type = 'application/json',
     headers = {},
   } = {},
 ) => {
-  const reply = await fetch(stage.url + path, {
+  const reply = await fetch(harness.url + path, {
     method,
     headers: {
       ...headers,
@@ -93,134 +99,145 @@ const ask: Stage['ask'] = async (
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   const text = await reply.text();
-  const seen = {
+  const received = {
     status: reply.status,
     headers: reply.headers,
     body: reply.headers.get('content-type')?.includes('json') ? (JSON.parse(text) as unknown) : text,
   };
-  collect(seen.body);
-  return seen;
+  collectSecrets(received.body);
+  return received;
 };
 
-/** Ids of things that there are, by the name of the parameter. */
-async function prepare(): Promise<Record<string, string>> {
-  const { body: room } = await ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-  const { body: rung } = await ask('POST', `/v1/rooms/${room.room.id}/participants`, {
-    body: { phone: phone(), name: 'Charles' },
+/** Creates one object of each kind. Returns their ids by the name of the path parameter. */
+async function createObjects(): Promise<Record<string, string>> {
+  const { body: room } = await sendRequest('POST', '/v1/rooms', { body: { name: 'Room' } });
+  const { body: dialled } = await sendRequest('POST', `/v1/rooms/${room.room.id}/participants`, {
+    body: { phone: createPhone(), name: 'Charles' },
   });
-  const { body: key } = await ask('POST', '/v1/keys', { body: { label: 'Key', scopes: ['rooms:read'] } });
-  const { body: tenant } = await ask('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
-  const { body: own } = await ask('POST', '/v1/provider-accounts', { body: account() });
+  const { body: key } = await sendRequest('POST', '/v1/keys', { body: { label: 'Key', scopes: ['rooms:read'] } });
+  const { body: tenant } = await sendRequest('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
+  const { body: own } = await sendRequest('POST', '/v1/provider-accounts', { body: createAccount() });
   return {
     accountId: own.id,
     roomId: room.room.id,
     sessionId: room.session.id,
-    participantId: rung.participantId,
+    participantId: dialled.participantId,
     keyId: key.apiKey.id,
     tenantId: tenant.tenant.id,
   };
 }
 
-/** A body that belongs: the least that most operations take, with canaries where there is a place for them. */
+/** A minimal valid body of each operation, with canaries in the fields that can hold them. */
 const BODIES: Readonly<Record<string, () => object>> = {
   createRoom: () => ({ name: 'Room' }),
   issueToken: () => ({ name: 'Grace' }),
-  addParticipant: () => ({ phone: phone() }),
+  addParticipant: () => ({ phone: createPhone() }),
   createPin: () => ({ name: 'Ada' }),
-  sendDtmf: () => ({ digits: pin() }),
+  sendDtmf: () => ({ digits: createPin() }),
   createKey: () => ({ label: 'Key', scopes: ['rooms:read'] }),
   createTenant: () => ({ name: 'Tenant' }),
   updateTenant: () => ({ name: 'Other' }),
-  createEndpoint: () => ({ url: `https://example.com/${secret()}` }),
-  createNumber: () => ({ number: phone() }),
-  createProviderAccount: account,
+  createEndpoint: () => ({ url: `https://example.com/${createSecret()}` }),
+  createNumber: () => ({ number: createPhone() }),
+  createProviderAccount: createAccount,
   rotateProviderAccount: () => ({
-    voice: { apiSecret: secret(), signatureSecret: secret(), privateKey: account().voice.privateKey },
-    video: { apiSecret: secret() },
-    callbackSecret: secret(),
+    voice: { apiSecret: createSecret(), signatureSecret: createSecret(), privateKey: createAccount().voice.privateKey },
+    video: { apiSecret: createSecret() },
+    callbackSecret: createSecret(),
   }),
   changeProviderAccount: () => ({ label: 'Own' }),
-  updateRates: () => ({ rates: [{ what: 'inbound', prefix: phone(), currency: 'EUR', microPerMinute: '10000' }] }),
+  updateRates: () => ({
+    rates: [{ what: 'inbound', prefix: createPhone(), currency: 'EUR', microPerMinute: '10000' }],
+  }),
 };
 
-const fill = (path: string, value: (name: string) => string): string =>
+const fillPath = (path: string, value: (name: string) => string): string =>
   path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(value(name)));
 
-async function everyOperation(): Promise<void> {
-  const ids = await prepare();
+async function callEveryOperation(): Promise<void> {
+  const ids = await createObjects();
   for (const { id, method, path, scope } of OPERATIONS) {
     const verb = method.toUpperCase();
-    const key = scope === 'operator' ? stage.keys.operator : stage.keys.ours;
-    const send = (address: string, given: Parameters<Stage['ask']>[2] = {}): Promise<unknown> =>
-      ask(verb, address, { key, ...given });
-    const good = fill(path, (name) => ids[name] ?? 'none');
+    const key = scope === 'operator' ? harness.keys.operator : harness.keys.ours;
+    const send = (address: string, given: Parameters<TestHarness['request']>[2] = {}): Promise<unknown> =>
+      sendRequest(verb, address, { key, ...given });
+    const validPath = fillPath(path, (name) => ids[name] ?? 'none');
     if (method !== 'get') {
-      await send(good, {
+      await send(validPath, {
         body: BODIES[id]?.() ?? {},
-        headers: { 'idempotency-key': secret(), 'x-forwarded-for': phone(), 'user-agent': secret() },
+        headers: { 'idempotency-key': createSecret(), 'x-forwarded-for': createPhone(), 'user-agent': createSecret() },
       });
-      // What does not belong: in fields that there are not, of the wrong kind, as no JSON, as another type.
-      await send(good, {
+      // Invalid bodies: unknown fields, wrong types, broken JSON, another media type.
+      await send(validPath, {
         body: {
-          phone: pin(),
-          number: phone().slice(1),
+          phone: createPin(),
+          number: createPhone().slice(1),
           name: 7,
-          pin: pin(),
-          [secret()]: secret(),
-          digits: { deep: secret() },
+          pin: createPin(),
+          [createSecret()]: createSecret(),
+          digits: { deep: createSecret() },
         },
       });
-      await send(good, { body: `{"phone":"${phone()}","pin":"${pin()}"` });
-      await send(good, { body: phone(), type: 'text/plain' });
-    } else await send(`${good}?after=${secret()}&limit=${pin()}&phone=${encodeURIComponent(phone())}`);
+      await send(validPath, { body: `{"phone":"${createPhone()}","pin":"${createPin()}"` });
+      await send(validPath, { body: createPhone(), type: 'text/plain' });
+    } else
+      await send(
+        `${validPath}?after=${createSecret()}&limit=${createPin()}&phone=${encodeURIComponent(createPhone())}`,
+      );
     if (id.endsWith('ProviderAccount')) {
-      const wrong = account();
+      const wrong = createAccount();
       for (const body of [
-        { ...wrong, voice: { ...wrong.voice, kind: secret(), privateKey: secret() } },
-        { ...wrong, video: secret(), callbackSecret: 7 },
+        { ...wrong, voice: { ...wrong.voice, kind: createSecret(), privateKey: createSecret() } },
+        { ...wrong, video: createSecret(), callbackSecret: 7 },
         { ...wrong.voice },
         JSON.stringify(wrong).slice(0, -1),
       ])
-        if (method !== 'get') await send(good, { body });
+        if (method !== 'get') await send(validPath, { body });
     }
-    for (const made of [pin, phone, secret])
-      if (path.includes('{')) await send(fill(path, made), method === 'get' ? {} : { body: {} });
-    for (const wrong of [newKey(), `plop_x_${secret()}`, secret(), `pl_live_x_${secret()}`, key.slice(0, -1)])
-      await ask(verb, good, { key: noted(wrong), ...(method === 'get' ? {} : { body: {} }) });
+    for (const made of [createPin, createPhone, createSecret])
+      if (path.includes('{')) await send(fillPath(path, made), method === 'get' ? {} : { body: {} });
+    for (const wrong of [
+      generateKey(),
+      `plop_x_${createSecret()}`,
+      createSecret(),
+      `pl_live_x_${createSecret()}`,
+      key.slice(0, -1),
+    ])
+      await sendRequest(verb, validPath, { key: addCanary(wrong), ...(method === 'get' ? {} : { body: {} }) });
   }
 }
 
-const inAudit = async (): Promise<string> =>
-  (await stage.store.pool.query<{ row: string }>('SELECT to_jsonb(a)::text AS row FROM audit_entry a')).rows
+const readAuditLog = async (): Promise<string> =>
+  (await harness.store.pool.query<{ row: string }>('SELECT to_jsonb(a)::text AS row FROM audit_entry a')).rows
     .map(({ row }) => row)
     .join('\n');
 
-/** The canaries that are seen in a text; a PIN in groups of three is one too. */
-const seenIn = (text: string): string[] => [...canaries].filter((canary) => text.includes(canary));
+/** The canaries that a text contains. */
+const findCanaries = (text: string): string[] => [...canaries].filter((canary) => text.includes(canary));
 
-it('through every operation, nothing secret is logged', async () => {
-  await everyOperation();
-  const audit = await inAudit();
+it('logs no secret in any operation', async () => {
+  await callEveryOperation();
+  const audit = await readAuditLog();
   expect(canaries.size).toBeGreaterThan(300);
   expect(audit.split('\n').length).toBeGreaterThan(50);
-  expect([seenIn(lines), seenIn(audit)]).toEqual([[], []]);
+  expect([findCanaries(lines), findCanaries(audit)]).toEqual([[], []]);
 });
 
-it('credentials of accounts stand in no row in clear', async () => {
+it('stores no credentials of accounts in plain text', async () => {
   const before = canaries.size;
-  const body = account();
-  const made = await ask('POST', '/v1/provider-accounts', { body, headers: { 'idempotency-key': 'keep it' } });
-  await ask('POST', `/v1/provider-accounts/${made.body.id}/rotate`, {
-    body: { callbackSecret: secret() },
-    headers: { 'idempotency-key': 'keep that' },
+  const body = createAccount();
+  const made = await sendRequest('POST', '/v1/provider-accounts', { body, headers: { 'idempotency-key': 'create' } });
+  await sendRequest('POST', `/v1/provider-accounts/${made.body.id}/rotate`, {
+    body: { callbackSecret: createSecret() },
+    headers: { 'idempotency-key': 'rotate' },
   });
   const secrets = [...canaries].slice(before);
-  const { rows: tables } = await stage.store.pool.query<{ name: string }>(
+  const { rows: tables } = await harness.store.pool.query<{ name: string }>(
     `SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'`,
   );
   for (const { name } of tables) {
-    const { rows } = await stage.store.pool.query<{ row: string }>(`SELECT t::text AS row FROM ${name} t`);
-    // As it is, and as bytes are shown.
+    const { rows } = await harness.store.pool.query<{ row: string }>(`SELECT t::text AS row FROM ${name} t`);
+    // As text, and in the form in which Postgres shows bytes.
     const text = rows.map(({ row }) => row).join('\n');
     expect([
       name,
@@ -228,76 +245,83 @@ it('credentials of accounts stand in no row in clear', async () => {
     ]).toEqual([name, []]);
   }
   expect(secrets.length).toBeGreaterThan(5);
-  expect(JSON.stringify((await ask('GET', '/v1/provider-accounts')).body)).toContain(made.body.id);
+  expect(JSON.stringify((await sendRequest('GET', '/v1/provider-accounts')).body)).toContain(made.body.id);
   expect(secrets.filter((each) => JSON.stringify(made.body).includes(each))).toEqual([]);
 });
 
 it.each([
-  ['the database refuses every statement', 'ALTER ROLE'],
-  ['a table is gone', 'RENAME'],
-] as const)('when %s, the errors that are logged hold nothing secret', async (_what, how) => {
-  const ids = await prepare();
+  ['the database rejects every insertion', 'ADD CONSTRAINT'],
+  ['a table is missing', 'RENAME'],
+] as const)('logs errors without secrets when %s', async (_what, how) => {
+  const ids = await createObjects();
   const before = lines.length;
-  const [break_, mend] =
+  const [breakSql, repairSql] =
     how === 'RENAME'
       ? ['ALTER TABLE participant RENAME TO gone', 'ALTER TABLE gone RENAME TO participant']
       : [
-          'ALTER TABLE room ADD CONSTRAINT broken CHECK (false) NOT VALID; ALTER TABLE leg ADD CONSTRAINT broken CHECK (false) NOT VALID',
+          `ALTER TABLE room ADD CONSTRAINT broken CHECK (false) NOT VALID;
+           ALTER TABLE leg ADD CONSTRAINT broken CHECK (false) NOT VALID`,
           'ALTER TABLE room DROP CONSTRAINT broken; ALTER TABLE leg DROP CONSTRAINT broken',
         ];
-  await stage.store.pool.query(break_);
+  await harness.store.pool.query(breakSql);
   try {
-    await ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-    await ask('POST', `/v1/rooms/${ids['roomId']}/participants`, { body: { phone: phone(), name: 'Charles' } });
-    await ask('POST', `/v1/rooms/${ids['roomId']}/tokens`, { body: { name: 'Grace' } });
+    await sendRequest('POST', '/v1/rooms', { body: { name: 'Room' } });
+    await sendRequest('POST', `/v1/rooms/${ids['roomId']}/participants`, {
+      body: { phone: createPhone(), name: 'Charles' },
+    });
+    await sendRequest('POST', `/v1/rooms/${ids['roomId']}/tokens`, { body: { name: 'Grace' } });
   } finally {
-    await stage.store.pool.query(mend);
+    await harness.store.pool.query(repairSql);
   }
   const failed = lines
     .slice(before)
     .split('\n')
     .filter((line) => line.includes('a request failed'));
-  // Whose request it was.
+  // Each line names the tenant.
   expect(failed.map((line) => (JSON.parse(line) as { tenantId: string }).tenantId)).toEqual(
     failed.map(() => 'ten_ours'),
   );
   expect(failed).not.toEqual([]);
-  expect([seenIn(lines), seenIn(await inAudit())]).toEqual([[], []]);
+  expect([findCanaries(lines), findCanaries(await readAuditLog())]).toEqual([[], []]);
 });
 
-it('when the provider’s words hold a number, a token or a key, they are not logged', async () => {
-  const ids = await prepare();
+it('does not log a provider message that contains a number, a token or a key', async () => {
+  const ids = await createObjects();
   const before = lines.length;
-  const words = (): string => `no: ${phone()}, Bearer ${secret()}, PIN ${pin()}, pl_live_x_${secret()}`;
+  const message = (): string =>
+    `no: ${createPhone()}, Bearer ${createSecret()}, PIN ${createPin()}, pl_live_x_${createSecret()}`;
   for (const made of [
-    () => new Error(words()),
-    () => new ProviderError('refused', 'vendor-400', words()),
-    () => new ProviderError('unknown', 'vendor-timeout', words()),
-    () => Object.assign(new TypeError(words()), { body: words(), response: { headers: { authorization: words() } } }),
+    () => new Error(message()),
+    () => new ProviderError('refused', 'upstream-400', message()),
+    () => new ProviderError('unknown', 'upstream-timeout', message()),
+    () =>
+      Object.assign(new TypeError(message()), { body: message(), response: { headers: { authorization: message() } } }),
   ]) {
     failure = made;
-    await ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-    await ask('POST', `/v1/rooms/${ids['roomId']}/tokens`, { body: { name: 'Grace' } });
-    await ask('GET', `/v1/rooms/${ids['roomId']}/live`);
-    await ask('POST', '/v1/provider-accounts', { body: account() });
-    await ask('POST', `/v1/provider-accounts/${ids['accountId']}/rotate`, { body: { callbackSecret: secret() } });
-    await ask('POST', `/v1/provider-accounts/${ids['accountId']}/verify`);
+    await sendRequest('POST', '/v1/rooms', { body: { name: 'Room' } });
+    await sendRequest('POST', `/v1/rooms/${ids['roomId']}/tokens`, { body: { name: 'Grace' } });
+    await sendRequest('GET', `/v1/rooms/${ids['roomId']}/live`);
+    await sendRequest('POST', '/v1/provider-accounts', { body: createAccount() });
+    await sendRequest('POST', `/v1/provider-accounts/${ids['accountId']}/rotate`, {
+      body: { callbackSecret: createSecret() },
+    });
+    await sendRequest('POST', `/v1/provider-accounts/${ids['accountId']}/verify`);
   }
   failure = undefined;
   expect(lines.length).toBeGreaterThan(before);
-  expect([seenIn(lines), seenIn(await inAudit())]).toEqual([[], []]);
+  expect([findCanaries(lines), findCanaries(await readAuditLog())]).toEqual([[], []]);
 });
 
-it('when Redis is away, logs a failed enqueue without secrets', async () => {
-  const ids = await prepare();
+it('logs a failed enqueue without secrets while Redis is unavailable', async () => {
+  const ids = await createObjects();
   const before = lines.length;
-  stage.redis.sever();
+  harness.redis.sever();
   try {
-    await ask('POST', `/v1/rooms/${ids['roomId']}/participants`, { body: { phone: phone() } });
-    await ask('POST', `/v1/rooms/${ids['roomId']}/tokens`, { body: { name: 'Grace' } });
+    await sendRequest('POST', `/v1/rooms/${ids['roomId']}/participants`, { body: { phone: createPhone() } });
+    await sendRequest('POST', `/v1/rooms/${ids['roomId']}/tokens`, { body: { name: 'Grace' } });
   } finally {
-    stage.redis.restore();
+    harness.redis.restore();
   }
   expect(lines.slice(before)).toContain('could not be enqueued');
-  expect([seenIn(lines), seenIn(await inAudit())]).toEqual([[], []]);
+  expect([findCanaries(lines), findCanaries(await readAuditLog())]).toEqual([[], []]);
 });

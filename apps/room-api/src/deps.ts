@@ -10,29 +10,32 @@ import type { OperatorKeys } from './auth/operator-key.ts';
 import type { EventFeed } from './events/feed.ts';
 import type { RequestMeter } from './limits/request-meter.ts';
 
-/** What the API's use-cases are given. It asks no vendor itself: `provider` asks the orchestrator, and credentials go there sealed. */
+/**
+ * The dependencies of the API. Provider requests go through `provider` to the orchestrator, with
+ * encrypted credentials.
+ */
 export interface ApiDeps extends Pick<Deps, 'store' | 'jobs' | 'clock' | 'ids' | 'secret' | 'report'> {
   readonly provider: ProviderRpc;
   readonly pins: PinVault;
-  /** Seals the credentials of tenants' own accounts. */
+  /** Encrypts the credentials of tenants' provider accounts. */
   readonly accounts: AccountVault;
-  /** What to set at the vendor of such an account. */
+  /** The webhook URLs to set at the provider of such an account. */
   readonly accountAddresses: (accountId: string) => { answer: string; events: string; videoEvents: string };
   readonly endpointSecrets: EndpointSecrets;
-  /** Where tenants' events may be sent. */
+  /** Which URLs tenants can use for endpoints. */
   readonly addresses: AddressPolicy;
   readonly feed: EventFeed;
-  /** Cryptographic: PINs are drawn with it. */
+  /** Cryptographically secure: it generates PINs. */
   readonly random: RandomInt;
   readonly operators: OperatorKeys;
-  /** What keys name as their environment, `pl_<env>_…`; those that name another are not taken. */
+  /** The environment in keys, `pl_<env>_...`. Keys of another environment are rejected. */
   readonly keyEnv: string;
-  /** Seals what is kept of requests with an Idempotency-Key. */
+  /** Encrypts stored data of requests with an Idempotency-Key. */
   readonly requests: RequestVault;
   readonly requestMeter: RequestMeter;
-  /** Requests in a minute from one address that come without a good key. */
+  /** The limit of requests per minute and address without a valid key. */
   readonly unauthenticatedPerMinute: number;
-  /** Of this API, as its document says it. */
+  /** The version in the OpenAPI document. */
   readonly version: string;
 }
 

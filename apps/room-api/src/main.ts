@@ -1,10 +1,10 @@
 import 'reflect-metadata';
 import { openAccountVault } from '@partyline/conference/providers/account-vault';
 import { openEndpointSecrets } from '@partyline/conference/endpoints/endpoint-secrets';
-import { keyServiceOf } from '@partyline/conference/crypto/key-service';
+import { createKeyService } from '@partyline/conference/crypto/key-service';
 import { openPinVault } from '@partyline/conference/pins/pin-vault';
 import { openRequestVault } from '@partyline/conference/crypto/request-vault';
-import { accountAddresses } from '@partyline/conference/providers/webhook-urls';
+import { accountWebhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { readConfig } from '@partyline/runtime/config';
 import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/system';
@@ -15,10 +15,10 @@ import { runMain, startService } from '@partyline/runtime/service';
 import { openStore } from '@partyline/store/database/store';
 import { roomApiModule } from './app.module.ts';
 import { openEventFeed } from './events/feed.ts';
-import { openStreamPlaces } from './events/stream-places.ts';
-import { strictHttp } from './input/strict-http.ts';
+import { openStreamSlots } from './events/stream-slots.ts';
+import { enforceStrictHttp } from './input/strict-http.ts';
 import { openRequestMeter } from './limits/request-meter.ts';
-import { askOverRedis } from './provider-client.ts';
+import { openProviderClient } from './provider-client.ts';
 import { VERSION } from './version.ts';
 
 await runMain(async () => {
@@ -38,39 +38,38 @@ await runMain(async () => {
   const store = openStore({
     url: config.database.DATABASE_URL,
     max: config.database.DATABASE_POOL,
-    onError: (err) => log.warn({ err }, 'a database connection broke'),
+    onError: (err) => log.warn({ err }, 'database connection failed'),
   });
   const connection = producerOptions(config.redis.REDIS_URL);
   const jobs = openJobs({
     connection,
     prefix: config.redis.REDIS_PREFIX,
     now: () => systemClock.now().getTime(),
-    onError: (err) => log.warn({ err }, 'Redis is away'),
+    onError: (err) => log.warn({ err }, 'Redis is unavailable'),
   });
-  const provider = askOverRedis({
+  const provider = openProviderClient({
     connection,
     prefix: config.redis.REDIS_PREFIX,
     nextId: () => systemIds.next('req'),
-    onTrouble: (question, err, tenantId) =>
-      log.warn({ question, err, tenantId }, 'a question to the orchestrator got no answer'),
+    onFailure: (method, err, tenantId) => log.warn({ method, err, tenantId }, 'no answer from the orchestrator'),
   });
   const pins = openPinVault(config.pins.PIN_KEY);
-  const accounts = openAccountVault({ store, keys: keyServiceOf(config.accounts.MASTER_KEYS) });
+  const accounts = openAccountVault({ store, keys: createKeyService(config.accounts.MASTER_KEYS) });
   const endpointSecrets = openEndpointSecrets(config.pins.PIN_KEY);
   const addresses = { allowPrivate: config.events.EVENTS_ALLOW_PRIVATE === 'on', ports: config.events.EVENTS_PORTS };
   const requests = openRequestVault(config.pins.PIN_KEY);
-  // Every request waits for it, so a Redis that hangs is soon done without.
-  const counting = connectRedis(
+  // Every request waits for this client: a short timeout, after which each replica counts alone.
+  const countingRedis = connectRedis(
     config.redis.REDIS_URL,
-    (err) => log.warn({ err }, 'Redis is away: requests and streams are counted by each replica for itself'),
+    (err) => log.warn({ err }, 'Redis is unavailable: each replica counts requests and streams alone'),
     250,
   );
   const feed = openEventFeed({
     store,
-    places: openStreamPlaces(counting, config.redis.REDIS_PREFIX),
+    slots: openStreamSlots(countingRedis, config.redis.REDIS_PREFIX),
     nextId: systemSecret,
     now: () => systemClock.now(),
-    onError: (err) => log.warn({ err }, 'events could not be read; they are told later'),
+    onError: (err) => log.warn({ err }, 'events could not be read; a later poll sends them'),
   });
 
   await startService({
@@ -84,7 +83,7 @@ await runMain(async () => {
       provider,
       pins,
       accounts,
-      accountAddresses: accountAddresses(config.webhooks.PUBLIC_WEBHOOK_URL),
+      accountAddresses: accountWebhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL),
       endpointSecrets,
       addresses,
       feed,
@@ -93,20 +92,20 @@ await runMain(async () => {
       ids: systemIds,
       secret: systemSecret,
       requests,
-      requestMeter: openRequestMeter(counting, config.redis.REDIS_PREFIX),
+      requestMeter: openRequestMeter(countingRedis, config.redis.REDIS_PREFIX),
       unauthenticatedPerMinute: config.limits.UNAUTHENTICATED_PER_MINUTE,
       operators: config.keys.OPERATOR_KEYS,
       keyEnv: config.keys.KEY_ENV,
       report: openReport(metrics, log),
       version: VERSION,
     }),
-    prepare: strictHttp,
-    // Without Redis rooms can still be looked at and ended, which matters most; what needs it says 503 by itself.
+    prepare: enforceStrictHttp,
+    // Without Redis, rooms can still be read and ended. Operations that need Redis answer 503 themselves.
     ready: { postgres: () => store.pool.query('SELECT 1') },
-    // Whoever listens goes on at another replica, where they were.
+    // Clients continue their streams at another replica.
     drain: () => feed.close(),
     close: async () => {
-      counting.disconnect();
+      countingRedis.disconnect();
       await Promise.allSettled([provider.close(), jobs.close(), store.close()]);
     },
   });

@@ -3,34 +3,39 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type ProviderRpc, handleRequest } from '@partyline/conference/providers/rpc-messages';
 import { VerdictError } from '@partyline/domain/verdict';
 import { ProviderError, type ProviderFailure } from '@partyline/provider-contract/provider-error';
-import { STATUS } from '@partyline/runtime/problem';
+import { REASONS } from '@partyline/domain/reasons';
 import fc from 'fast-check';
-import { agreeable, startStage, type Reply, type Stage } from './testing/test-harness.ts';
+import { acceptingProvider, startTestHarness, type Reply, type TestHarness } from './testing/test-harness.ts';
 
-let stage: Stage | undefined;
+let harness: TestHarness | undefined;
 afterEach(async () => {
-  await stage?.stop();
-  stage = undefined;
+  await harness?.stop();
+  harness = undefined;
 });
 
-// A question that failed behind everybody's back would end the process; Vitest fails a run in which any promise does.
+// Vitest fails a run with an unhandled rejection, which would end the process in production.
 
 const CREATE = ['POST', '/v1/rooms', { body: { name: 'Room' } }] as const;
 
-/** So long that who says something sooner has not waited for an answer, on the slowest machine. */
+/**
+ * Far longer than an immediate failure takes, so that a faster reply did not wait for an answer.
+ */
 const LONG_MS = 15_000;
-const LONG = { answerWithinMs: LONG_MS, hurried: true };
+const LONG_TIMEOUT = { rpcTimeoutMs: LONG_MS, shortTimeouts: true };
 
-async function timed(work: Promise<Reply>): Promise<Reply & { ms: number }> {
+async function measure(work: Promise<Reply>): Promise<Reply & { ms: number }> {
   const start = performance.now();
   return { ...(await work), ms: performance.now() - start };
 }
 
-// A question that was lost as the connection came back is given up after that time, and asked again.
-async function recovered(now: Stage): Promise<{ made: Reply['body'] }> {
+/**
+ * Waits until a room can be created. A call that is lost during the reconnection times out and is
+ * repeated.
+ */
+async function waitForRecovery(now: TestHarness): Promise<{ made: Reply['body'] }> {
   let made: Reply['body'];
   const create = async (): Promise<number> => {
-    const { status, body } = await now.ask(...CREATE);
+    const { status, body } = await now.request(...CREATE);
     made = body;
     return status;
   };
@@ -38,51 +43,54 @@ async function recovered(now: Stage): Promise<{ made: Reply['body'] }> {
   return { made };
 }
 
-function expectNotNow({ status, body, headers, ms }: Awaited<ReturnType<typeof timed>>): void {
+function expectUnavailable({ status, body, headers, ms }: Awaited<ReturnType<typeof measure>>): void {
   expect([status, body.reason, headers.get('retry-after')]).toEqual([503, 'provider-unreachable', '2']);
   expect(body.fix).toEqual(expect.any(String));
   expect(ms).toBeLessThan(LONG_MS);
 }
 
-describe('while Redis is away', { timeout: 120_000 }, () => {
+describe('while Redis is unavailable', { timeout: 120_000 }, () => {
   it.each(['sever', 'stall'] as const)(
-    '(%s) says 503 quickly, makes nothing, still ends rooms, and recovers',
+    'returns 503 quickly, creates nothing, still ends rooms, and recovers (%s)',
     async (how) => {
-      stage = await startStage(() => agreeable, LONG);
-      const { made } = await recovered(stage);
+      harness = await startTestHarness(() => acceptingProvider, LONG_TIMEOUT);
+      const { made } = await waitForRecovery(harness);
       const room = `/v1/rooms/${made.room.id}`;
-      const before = await stage.counts();
-      stage.redis[how]();
-      expectNotNow(await timed(stage.ask(...CREATE)));
-      expectNotNow(await timed(stage.ask('POST', `${room}/tokens`, { body: { name: 'Grace' } })));
-      expectNotNow(await timed(stage.ask('GET', `${room}/live`)));
-      expect(await stage.counts()).toEqual(before);
+      const before = await harness.countRows();
+      harness.redis[how]();
+      expectUnavailable(await measure(harness.request(...CREATE)));
+      expectUnavailable(await measure(harness.request('POST', `${room}/tokens`, { body: { name: 'Grace' } })));
+      expectUnavailable(await measure(harness.request('GET', `${room}/live`)));
+      expect(await harness.countRows()).toEqual(before);
 
-      // What Postgres alone can do goes on: the jobs that are lost here the sweep makes good.
-      const rung = await stage.ask('POST', `${room}/participants`, { body: { phone: '+442079460018' } });
-      const ended = await stage.ask('POST', `${room}/end`);
-      expect([rung.status, ended.status, ended.body.decided]).toEqual([202, 202, true]);
-      expect((await stage.ask('GET', room)).body.room.state).toBe('ended');
+      // Operations that need only Postgres succeed. The reconciler does the work of the lost jobs.
+      const dialled = await harness.request('POST', `${room}/participants`, { body: { phone: '+442079460018' } });
+      const ended = await harness.request('POST', `${room}/end`);
+      expect([dialled.status, ended.status, ended.body.decided]).toEqual([202, 202, true]);
+      expect((await harness.request('GET', room)).body.room.state).toBe('ended');
 
-      stage.redis.restore();
-      await recovered(stage);
+      harness.redis.restore();
+      await waitForRecovery(harness);
     },
   );
 
-  it('starts all the same, says 503, and works when Redis comes', async () => {
-    stage = await startStage(() => agreeable, { ...LONG, redisUp: false });
-    expectNotNow(await timed(stage.ask(...CREATE)));
-    expect(await stage.counts()).toMatchObject({ rooms: 0, participants: 0 });
-    stage.redis.restore();
-    await recovered(stage);
+  it('starts, returns 503, and works once Redis is available', async () => {
+    harness = await startTestHarness(() => acceptingProvider, { ...LONG_TIMEOUT, redisUp: false });
+    expectUnavailable(await measure(harness.request(...CREATE)));
+    expect(await harness.countRows()).toMatchObject({ rooms: 0, participants: 0 });
+    harness.redis.restore();
+    await waitForRecovery(harness);
   });
 
-  it('fails a question that is under way', async () => {
-    const answers: ProviderRpc['openMedia'] = (input) => agreeable.openMedia(input);
+  it('fails a call in progress when the connection breaks', async () => {
+    const answers: ProviderRpc['openMedia'] = (input) => acceptingProvider.openMedia(input);
     let openMedia = answers;
-    stage = await startStage(() => ({ ...agreeable, openMedia: (input) => openMedia(input) }), LONG);
-    await recovered(stage);
-    const before = await stage.counts();
+    harness = await startTestHarness(
+      () => ({ ...acceptingProvider, openMedia: (input) => openMedia(input) }),
+      LONG_TIMEOUT,
+    );
+    await waitForRecovery(harness);
+    const before = await harness.countRows();
     const reached = new Promise<void>((resolve) => {
       openMedia = () => {
         openMedia = answers;
@@ -90,66 +98,66 @@ describe('while Redis is away', { timeout: 120_000 }, () => {
         return new Promise(() => undefined);
       };
     });
-    const reply = timed(stage.ask(...CREATE));
+    const reply = measure(harness.request(...CREATE));
     await reached;
-    stage.redis.sever();
-    expectNotNow(await reply);
-    expect(await stage.counts()).toEqual(before);
-    stage.redis.restore();
-    await recovered(stage);
+    harness.redis.sever();
+    expectUnavailable(await reply);
+    expect(await harness.countRows()).toEqual(before);
+    harness.redis.restore();
+    await waitForRecovery(harness);
   });
 });
 
-it('no reason leaves the orchestrator that is not documented', async () => {
+it('every reason of a provider failure is documented', async () => {
   const failure = fc.constantFrom<ProviderFailure>('refused', 'not-found', 'busy', 'unknown');
   const reason = fc.oneof(
-    fc.constantFrom('provider-rate-limited', 'vendor-429', 'unsupported', 'bad-number', 'call-too-young'),
+    fc.constantFrom('provider-rate-limited', 'upstream-429', 'unsupported', 'bad-number', 'call-too-young'),
     fc.stringMatching(/^[a-z]{1,9}(-[a-z0-9]{1,9}){0,3}$/),
   );
   await fc.assert(
     fc.asyncProperty(failure, reason, async (...given) => {
       const answered = await handleRequest(
-        { ...agreeable, mute: () => Promise.reject(new ProviderError(...given, 'No.')) },
+        { ...acceptingProvider, mute: () => Promise.reject(new ProviderError(...given, 'No.')) },
         'mute',
         { id: 'q', input: {} },
         () => undefined,
       );
       assert.ok(!answered.ok);
       assert.ok(
-        Object.hasOwn(STATUS, answered.error.reason) || answered.error.reason.startsWith('vendor-'),
+        Object.hasOwn(REASONS, answered.error.reason) || answered.error.reason.startsWith('upstream-'),
         answered.error.reason,
       );
     }),
   );
 });
 
-describe('an orchestrator', () => {
-  it('that is not there is noticed at once', async () => {
-    stage = await startStage(() => agreeable, { ...LONG, orchestrator: false });
-    const reply = await timed(stage.ask(...CREATE));
-    expectNotNow(reply);
+describe('provider call', () => {
+  it('fails immediately if no orchestrator is running', async () => {
+    harness = await startTestHarness(() => acceptingProvider, { ...LONG_TIMEOUT, orchestrator: false });
+    const reply = await measure(harness.request(...CREATE));
+    expectUnavailable(reply);
     expect(reply.body.detail).toBe('No service that talks to the provider is running.');
   });
 
-  it('that does not answer is given up', async () => {
-    stage = await startStage(() => ({ ...agreeable, openMedia: () => new Promise(() => undefined) }), {
-      answerWithinMs: 1_000,
+  it('times out if the orchestrator does not answer', async () => {
+    harness = await startTestHarness(() => ({ ...acceptingProvider, openMedia: () => new Promise(() => undefined) }), {
+      rpcTimeoutMs: 1_000,
     });
-    expectNotNow(await timed(stage.ask(...CREATE)));
-    expect(await stage.counts()).toMatchObject({ rooms: 0, participants: 0, sessions: 0, pins: 0 });
+    expectUnavailable(await measure(harness.request(...CREATE)));
+    expect(await harness.countRows()).toMatchObject({ rooms: 0, participants: 0, sessions: 0, pins: 0 });
   });
 
-  it('that does not say whether it pressed keys is asked again under the same id, by which it knows what it has done', async () => {
+  it('without an answer is repeated under the same id, so that the orchestrator detects the duplicate', async () => {
     let lost = true;
-    stage = await startStage(
+    harness = await startTestHarness(
       () => ({
-        ...agreeable,
+        ...acceptingProvider,
         sendDigits: () => (lost ? new Promise(() => undefined) : Promise.resolve({ legId: 'leg_1' })),
       }),
-      { answerWithinMs: 5_000 },
+      { rpcTimeoutMs: 5_000 },
     );
     const press = (key: string) =>
-      stage!.ask('POST', '/v1/participants/part_1/dtmf', {
+      harness!.request('POST', '/v1/participants/part_1/dtmf', {
         body: { digits: '1' },
         headers: { 'idempotency-key': key },
       });
@@ -162,69 +170,72 @@ describe('an orchestrator', () => {
     lost = false;
     expect((await press('one')).status).toBe(200);
     expect((await press('two')).status).toBe(200);
-    const [a, b, c] = stage.questions.map(({ id }) => id);
-    expect([stage.questions.length, b === a, c === a]).toEqual([3, true, false]);
+    const [a, b, c] = harness.rpcRequests.map(({ id }) => id);
+    expect([harness.rpcRequests.length, b === a, c === a]).toEqual([3, true, false]);
   });
 
   it.each([
     [
-      'a vendor that refuses us',
-      () => new ProviderError('refused', 'vendor-401', 'The vendor does not know us.'),
+      'rejected credentials',
+      () => new ProviderError('refused', 'upstream-401', 'The provider rejected the credentials.'),
       502,
-      'vendor-401',
+      'upstream-401',
       null,
     ],
     [
-      'a vendor that is busy',
-      () => new ProviderError('busy', 'vendor-429', 'The vendor is busy.', { retryAfterMs: 7_000 }),
+      'a busy provider',
+      () => new ProviderError('busy', 'upstream-429', 'The provider is busy.', { retryAfterMs: 7_000 }),
       502,
-      'vendor-429',
+      'upstream-429',
       '7',
     ],
     [
-      'a vendor that gave no answer',
-      () => new ProviderError('unknown', 'vendor-timeout', 'The vendor gave no answer.'),
+      'a provider without an answer',
+      () => new ProviderError('unknown', 'upstream-timeout', 'The provider gave no answer.'),
       504,
-      'vendor-timeout',
+      'upstream-timeout',
       null,
     ],
     [
-      'a line for the vendor that is too long',
-      () => new ProviderError('busy', 'provider-rate-limited', 'Too many wait.', { retryAfterMs: 2_000 }),
+      'an exhausted rate limit',
+      () =>
+        new ProviderError('busy', 'provider-rate-limited', 'Too many requests are waiting.', { retryAfterMs: 2_000 }),
       503,
       'provider-rate-limited',
       '2',
     ],
     [
-      'what the vendor cannot do',
-      () => new ProviderError('refused', 'unsupported', 'It cannot.'),
+      'an unsupported call',
+      () => new ProviderError('refused', 'unsupported', 'The provider does not support this.'),
       502,
-      'vendor-unsupported',
+      'upstream-unsupported',
       null,
     ],
-    ['its own failure', () => new TypeError('secret insides'), 500, 'internal-error', null],
-  ])('passes on %s, and nothing is made', async (_what, error, status, reason, retryAfter) => {
-    stage = await startStage(() => ({ ...agreeable, openMedia: () => Promise.reject(error()) }));
-    const reply = await stage.ask(...CREATE);
+    ['an internal error', () => new TypeError('secret details'), 500, 'internal-error', null],
+  ])('passes on %s, and creates nothing', async (_what, error, status, reason, retryAfter) => {
+    harness = await startTestHarness(() => ({ ...acceptingProvider, openMedia: () => Promise.reject(error()) }));
+    const reply = await harness.request(...CREATE);
     expect([reply.status, reply.body.reason, reply.headers.get('retry-after')]).toEqual([status, reason, retryAfter]);
-    expect(JSON.stringify(reply.body)).not.toContain('insides');
-    expect(await stage.counts()).toMatchObject({ rooms: 0, participants: 0, sessions: 0, pins: 0 });
+    expect(JSON.stringify(reply.body)).not.toContain('details');
+    expect(await harness.countRows()).toMatchObject({ rooms: 0, participants: 0, sessions: 0, pins: 0 });
   });
 
-  it('that refuses a token leaves nobody on the roster', async () => {
-    stage = await startStage(() => ({
-      ...agreeable,
-      issueToken: () => Promise.reject(new VerdictError('upstream', 'vendor-500', 'No.')),
+  it('that issues no token leaves no participant on the roster', async () => {
+    harness = await startTestHarness(() => ({
+      ...acceptingProvider,
+      issueToken: () => Promise.reject(new VerdictError('upstream', 'upstream-500', 'No.')),
     }));
-    const { body: made } = await stage.ask(...CREATE);
-    const before = await stage.counts();
-    expect((await stage.ask('POST', `/v1/rooms/${made.room.id}/tokens`, { body: { name: 'Grace' } })).status).toBe(502);
-    expect(await stage.counts()).toEqual(before);
+    const { body: made } = await harness.request(...CREATE);
+    const before = await harness.countRows();
+    expect(
+      (await harness.request('POST', `/v1/rooms/${made.room.id}/tokens`, { body: { name: 'Grace' } })).status,
+    ).toBe(502);
+    expect(await harness.countRows()).toEqual(before);
   });
 
-  it('answers many questions at once, each to the one who asked', async () => {
-    stage = await startStage(() => agreeable);
-    const replies = await Promise.all(Array.from({ length: 25 }, () => stage!.ask(...CREATE)));
+  it('gets its own answer among concurrent calls', async () => {
+    harness = await startTestHarness(() => acceptingProvider);
+    const replies = await Promise.all(Array.from({ length: 25 }, () => harness!.request(...CREATE)));
     for (const { status, body } of replies)
       expect([status, body.client.token]).toEqual([201, `token-of-${body.participantId}`]);
     expect(new Set(replies.map(({ body }) => body.pin)).size).toBe(25);

@@ -1,33 +1,45 @@
 import { ClientRedis } from '@nestjs/microservices';
-import { type ProviderRpc, MUTATING_METHODS, RPC_TIMEOUT_MS, decodeResponse, ONCE_ONLY_METHODS, encodeRequest, rpcPattern, type RpcResult, type RpcResponse, type RpcInput, type RpcMethod } from '@partyline/conference/providers/rpc-messages';
+import {
+  decodeResponse,
+  encodeRequest,
+  MUTATING_METHODS,
+  ONCE_ONLY_METHODS,
+  RPC_TIMEOUT_MS,
+  rpcPattern,
+  type ProviderRpc,
+  type RpcInput,
+  type RpcMethod,
+  type RpcResponse,
+  type RpcResult,
+} from '@partyline/conference/providers/rpc-messages';
 import { VerdictError } from '@partyline/domain/verdict';
 import { firstValueFrom, timeout } from 'rxjs';
 
-/** How a Redis connection is made; an ioredis client takes it. */
+/** The options of an ioredis client. */
 type Connection = ConstructorParameters<typeof ClientRedis>[0];
 
-/** A half-dead Redis accepts a connection and says nothing: asking does not wait longer than this for it. */
-const CONNECT_WITHIN_MS = 1_500;
+/** A hanging Redis accepts a connection and does not answer: this bounds the wait for it. */
+const CONNECT_TIMEOUT_MS = 1_500;
 const RETRY_AFTER_MS = 2_000;
 
-/** Nest's words for it. */
-const BROKEN: readonly string[] = ['reconnecting', 'disconnected'];
+/** Nest's names of these states. */
+const DISCONNECTED_STATES: readonly string[] = ['reconnecting', 'disconnected'];
 
-class NobodyListens extends Error {}
+class NoSubscriberError extends Error {}
 
 /**
- * Nest's Redis client, made to fail at once. As it comes, a question that cannot be published is a promise that nobody awaits: it ends the
- * process, and the one who asked waits for the whole timeout. One that nobody hears (Redis says how many did) or that is under way when the
- * connection breaks waits as long.
+ * Nest's Redis client, made to fail immediately. Nest leaves a failed publish as an unhandled
+ * rejection, which ends the process. It also waits for the whole timeout when the message has no
+ * subscriber or the connection breaks.
  */
-class QuestionClient extends ClientRedis {
+class RpcClient extends ClientRedis {
   private readonly connection: Connection;
 
   constructor(connection: Connection) {
     super(connection);
     this.connection = connection;
     this.status.subscribe((status) => {
-      if (BROKEN.includes(status))
+      if (DISCONNECTED_STATES.includes(status))
         for (const id of this.routingMap.keys()) this.fail(id, new Error('the connection to Redis broke'));
     });
   }
@@ -38,9 +50,9 @@ class QuestionClient extends ClientRedis {
     client.publish = async (channel, message) => {
       const id = String((JSON.parse(message) as { id?: unknown }).id);
       try {
-        const heard = await publish(channel, message);
-        if (heard === 0) this.fail(id, new NobodyListens());
-        return heard;
+        const subscribers = await publish(channel, message);
+        if (subscribers === 0) this.fail(id, new NoSubscriberError());
+        return subscribers;
       } catch (error) {
         this.fail(id, error);
         return 0;
@@ -49,12 +61,12 @@ class QuestionClient extends ClientRedis {
     return client;
   }
 
-  /** For ever, as our own connections do; Nest's way gives up after a number of tries. */
+  /** Reconnects without end; Nest gives up after a number of attempts. */
   override createRetryStrategy(times: number): number | undefined {
     return this.isManuallyClosed ? undefined : this.connection?.retryStrategy?.(times) || 500;
   }
 
-  /** The few reply channels stay subscribed: asking again needs no round trip, and there is no request that could fail unheard. */
+  /** Keeps the few reply channels subscribed: the next call needs no round trip that could fail unnoticed. */
   protected override unsubscribeFromChannel(): void {}
 
   override async close(): Promise<void> {
@@ -75,84 +87,80 @@ interface ProviderClient extends ProviderRpc {
   close(): Promise<void>;
 }
 
+interface ProviderClientOptions {
+  /** For producers: fails immediately while Redis is unavailable, instead of queuing commands. */
+  readonly connection: Connection;
+  /** `REDIS_PREFIX`, the same as the orchestrator's. */
+  readonly prefix: string;
+  /** A random id of a call, 128 bits or more. */
+  readonly nextId: () => string;
+  /** Default `RPC_TIMEOUT_MS`. Shorter only in tests. */
+  readonly timeoutMs?: number;
+  /** Receives every call without an answer, for the log. */
+  readonly onFailure: (method: RpcMethod, error: unknown, tenantId?: string) => void;
+}
+
 /**
- * Asks the orchestrator over Redis. Each question is answered within 5 s or throws what the orchestrator threw, or
- * `provider-unreachable` (503): within 2 s when Redis is away or no orchestrator listens, after 5 s when it does not answer. One that does something to a connection
- * and was heard throws `provider-no-answer` (504) instead: it may have been done.
- * @param connection for producers: it fails at once rather than queue while Redis is away
- * @param prefix `REDIS_PREFIX`, the same as the orchestrator's
- * @param nextId gives a random id for a question, 128 bits or more
- * @param answerWithinMs shorter only in tests
- * @param onTrouble what an operator should know of a question that got no answer
+ * Calls the orchestrator over Redis. A call is answered within 5 s, or throws the orchestrator's
+ * verdict or `provider-unreachable` (503): within 2 s if Redis is unavailable or no orchestrator
+ * subscribes, after 5 s without an answer. A mutating call that was delivered throws
+ * `provider-no-answer` (504) instead, because it may have taken effect.
  */
-export function askOverRedis({
+export function openProviderClient({
   connection,
   prefix,
   nextId,
-  answerWithinMs = RPC_TIMEOUT_MS,
-  onTrouble,
-}: {
-  connection: Connection;
-  prefix: string;
-  nextId: () => string;
-  answerWithinMs?: number;
-  onTrouble: (question: RpcMethod, error: unknown, tenantId?: string) => void;
-}): ProviderClient {
-  const client = new QuestionClient(connection);
-  // The first question need not wait for it; while Redis is away every one tries again.
-  client.connect().catch((error: unknown) => onTrouble('openMedia', error));
+  timeoutMs = RPC_TIMEOUT_MS,
+  onFailure,
+}: ProviderClientOptions): ProviderClient {
+  const client = new RpcClient(connection);
+  // Connects early, so that the first call need not wait. Later calls connect again if this fails.
+  client.connect().catch((error: unknown) => onFailure('openMedia', error));
 
-  async function ask<Q extends RpcMethod>(question: Q, input: RpcInput<Q>, id?: string): Promise<RpcResult<Q>> {
-    let answered: RpcResponse;
-    let sent = false;
+  async function call<M extends RpcMethod>(method: M, input: RpcInput<M>, id?: string): Promise<RpcResult<M>> {
+    let response: RpcResponse;
+    let isSent = false;
     try {
-      await within(CONNECT_WITHIN_MS, client.connect());
-      sent = true;
-      const asked = encodeRequest(id !== undefined && ONCE_ONLY_METHODS.has(question) ? id : nextId(), input);
-      answered = await firstValueFrom(
-        client.send<RpcResponse>(rpcPattern(question, prefix), asked).pipe(timeout(answerWithinMs)),
+      await withTimeout(CONNECT_TIMEOUT_MS, client.connect());
+      isSent = true;
+      const request = encodeRequest(id !== undefined && ONCE_ONLY_METHODS.has(method) ? id : nextId(), input);
+      response = await firstValueFrom(
+        client.send<RpcResponse>(rpcPattern(method, prefix), request).pipe(timeout(timeoutMs)),
       );
     } catch (error) {
-      onTrouble(question, error, input.tenantId);
-      if (sent && MUTATING_METHODS.has(question) && !(error instanceof NobodyListens)) {
-        throw new VerdictError(
-          'indeterminate',
-          'provider-no-answer',
-          'The service that talks to the provider gave no answer.',
-          {
-            fix: 'It may have been done. Sent again with the Idempotency-Key that it had, it is not done twice; without one, look first.',
-            cause: error,
-          },
-        );
+      onFailure(method, error, input.tenantId);
+      if (isSent && MUTATING_METHODS.has(method) && !(error instanceof NoSubscriberError)) {
+        throw new VerdictError('indeterminate', 'provider-no-answer', 'The provider service did not answer.', {
+          fix:
+            'The request may have taken effect. Retry it with the same Idempotency-Key. Without a key, check the ' +
+            'state first.',
+          cause: error,
+        });
       }
       throw new VerdictError(
         'upstream',
         'provider-unreachable',
-        error instanceof NobodyListens
-          ? 'No service that talks to the provider is running.'
-          : 'The service that talks to the provider cannot be reached.',
-        {
-          fix: 'Nothing was made. Try again in a few seconds.',
-          retryAfterMs: RETRY_AFTER_MS,
-          cause: error,
-        },
+        error instanceof NoSubscriberError
+          ? 'The provider service is not running.'
+          : 'The provider service cannot be reached.',
+        { fix: 'Nothing has changed. Retry in a few seconds.', retryAfterMs: RETRY_AFTER_MS, cause: error },
       );
     }
-    return decodeResponse(question, answered);
+    return decodeResponse(method, response);
   }
 
   return {
-    openMedia: (input) => ask('openMedia', input),
-    issueToken: (input) => ask('issueToken', input),
-    observeRoom: (input) => ask('observeRoom', input),
-    mute: (input) => ask('mute', input),
-    sendDigits: (input, id?: string) => ask('sendDigits', input, id),
-    verifyAccount: (input) => ask('verifyAccount', input),
+    openMedia: (input) => call('openMedia', input),
+    issueToken: (input) => call('issueToken', input),
+    observeRoom: (input) => call('observeRoom', input),
+    mute: (input) => call('mute', input),
+    sendDigits: (input, id?: string) => call('sendDigits', input, id),
+    verifyAccount: (input) => call('verifyAccount', input),
     close: () => client.close(),
   };
 }
 
-function within<T>(ms: number, work: Promise<T>): Promise<T> {
+function withTimeout<T>(ms: number, work: Promise<T>): Promise<T> {
   return Promise.race([
     work,
     new Promise<never>((_, reject) =>

@@ -1,2 +1,2 @@
-/** Of the API: what its OpenAPI document says. The path carries the major version. */
+/** The version in the OpenAPI document. Paths carry the major version. */
 export const VERSION = '1.0.0';

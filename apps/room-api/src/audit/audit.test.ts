@@ -1,16 +1,16 @@
 import { OPERATIONS } from '@partyline/contracts/operations';
 import { inTransaction } from '@partyline/store/database/store';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Reply, type Stage } from '../testing/test-harness.ts';
+import { acceptingProvider, startTestHarness, type Reply, type TestHarness } from '../testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
+  harness = await startTestHarness(() => acceptingProvider);
 });
 beforeEach(async () => {
-  await stage.store.pool.query('TRUNCATE audit_entry');
+  await harness.store.pool.query('TRUNCATE audit_entry');
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
 type Entry = Record<'id' | 'operation' | 'source' | 'requestId' | 'at' | 'reason', string> & {
   status: number;
@@ -21,22 +21,22 @@ type Entry = Record<'id' | 'operation' | 'source' | 'requestId' | 'at' | 'reason
   endedAt: string | null;
 };
 const entries = async (query = '', key?: string): Promise<Entry[]> =>
-  (await stage.ask('GET', `/v1/audit${query}`, key === undefined ? {} : { key })).body.entries;
+  (await harness.request('GET', `/v1/audit${query}`, key === undefined ? {} : { key })).body.entries;
 const allEntries = async (query = ''): Promise<Entry[]> =>
-  (await stage.ask('GET', `/v1/operator/audit${query}`)).body.entries;
+  (await harness.request('GET', `/v1/operator/audit${query}`)).body.entries;
 const keyId = (key: string): string => key.split('_')[2] ?? '';
 
-describe('every operation that may change something', () => {
+describe('audit of write operations', () => {
   const writing = OPERATIONS.filter(({ method }) => method !== 'get');
 
-  it('is there to be walked', () => expect(writing.length).toBeGreaterThan(10));
+  it('covers more than ten operations', () => expect(writing.length).toBeGreaterThan(10));
 
   it.each(writing.map((operation) => [operation.id, operation] as const))(
-    '%s leaves one entry, with how it was answered',
+    '%s records one entry with its status',
     async (id, { method, path, scope }) => {
       const operator = scope === 'operator';
-      const key = operator ? stage.keys.operator : stage.keys.ours;
-      const reply: Reply = await stage.ask(method.toUpperCase(), path.replaceAll(/\{\w+\}/g, 'none_x'), {
+      const key = operator ? harness.keys.operator : harness.keys.ours;
+      const reply: Reply = await harness.request(method.toUpperCase(), path.replaceAll(/\{\w+\}/g, 'none_x'), {
         key,
         body: {},
       });
@@ -59,59 +59,60 @@ describe('every operation that may change something', () => {
     },
   );
 
-  it('and one that reads leaves none', async () => {
-    for (const path of ['/v1/rooms', '/v1/keys', '/v1/hang-ups', '/v1/audit', '/docs']) await stage.ask('GET', path);
+  it('records no entry for a read', async () => {
+    for (const path of ['/v1/rooms', '/v1/keys', '/v1/hang-ups', '/v1/audit', '/docs'])
+      await harness.request('GET', path);
     expect(await allEntries()).toEqual([]);
   });
 
-  it('is not begun when its entry cannot be written', async () => {
-    const before = await stage.counts();
-    await stage.store.pool.query('ALTER TABLE audit_entry RENAME TO gone');
+  it('rejects a write whose entry cannot be stored', async () => {
+    const before = await harness.countRows();
+    await harness.store.pool.query('ALTER TABLE audit_entry RENAME TO gone');
     try {
-      const { status, body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
+      const { status, body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
       expect([status, body.reason]).toEqual([500, 'internal-error']);
-      expect(await stage.counts()).toEqual(before);
+      expect(await harness.countRows()).toEqual(before);
     } finally {
-      await stage.store.pool.query('ALTER TABLE gone RENAME TO audit_entry');
+      await harness.store.pool.query('ALTER TABLE gone RENAME TO audit_entry');
     }
   });
 
-  it('has its entry before it is done: a process that dies in it leaves one without an end', async () => {
-    // Whoever makes a room waits for this lock; by then the entry stands.
-    const held = await stage.store.pool.connect();
-    await held.query('BEGIN; LOCK TABLE room IN EXCLUSIVE MODE');
-    const asked = stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
+  it('records the entry before the write, so that a crash leaves an entry without an end', async () => {
+    // The lock blocks the insertion of the room. The entry is written before it.
+    const blocker = await harness.store.pool.connect();
+    await blocker.query('BEGIN; LOCK TABLE room IN EXCLUSIVE MODE');
+    const pending = harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
     await expect
       .poll(async () => (await entries()).map(({ operation, status, endedAt }) => [operation, status, endedAt]))
       .toEqual([['createRoom', null, null]]);
-    await held.query('ROLLBACK');
-    held.release();
-    expect((await asked).status).toBe(201);
+    await blocker.query('ROLLBACK');
+    blocker.release();
+    expect((await pending).status).toBe(201);
     expect((await entries())[0]).toMatchObject({ status: 201, endedAt: expect.any(String) });
   });
 });
 
-describe('an entry', () => {
-  it('names what was made, and what it was done to', async () => {
-    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-    await stage.ask('POST', `/v1/rooms/${body.room.id}/end`);
+describe('audit entry', () => {
+  it('contains the ids of created and changed objects', async () => {
+    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
+    await harness.request('POST', `/v1/rooms/${body.room.id}/end`);
     expect((await entries()).map(({ operation, targets }) => [operation, targets])).toEqual([
       ['endRoom', { roomId: body.room.id, sessionId: body.session.id }],
       ['createRoom', { roomId: body.room.id, sessionId: body.session.id, participantId: body.participantId }],
     ]);
   });
 
-  it('tells fields before and after, where the operation notes them', async () => {
-    await stage.ask('PATCH', '/v1/operator/tenants/ten_theirs', {
+  it('contains the changed fields before and after', async () => {
+    await harness.request('PATCH', '/v1/operator/tenants/ten_theirs', {
       body: { name: 'Others', limits: { maxLiveRooms: 7 } },
     });
     expect((await allEntries())[0]?.changes).toEqual({
       before: { name: 'Theirs', max_live_rooms: null },
       after: { name: 'Others', max_live_rooms: 7 },
     });
-    await stage.ask('PATCH', '/v1/operator/limits', { body: { maxLiveLegs: 400 } });
+    await harness.request('PATCH', '/v1/operator/limits', { body: { maxLiveLegs: 400 } });
     expect((await allEntries())[0]?.changes).toEqual({ before: { max_live_legs: 500 }, after: { max_live_legs: 400 } });
-    await stage.ask('PATCH', '/v1/operator/rates', {
+    await harness.request('PATCH', '/v1/operator/rates', {
       body: {
         rates: [
           { what: 'outbound', prefix: '+44', currency: 'EUR', microPerMinute: null },
@@ -119,39 +120,39 @@ describe('an entry', () => {
         ],
       },
     });
-    // A prefix as long as a number may be one, and no log has those.
+    // A long prefix can be a phone number, which no log may contain.
     expect((await allEntries())[0]?.changes).toEqual({
       before: { rates: [{ what: 'outbound', prefix: '+44', currency: 'EUR', microPerMinute: '40000' }] },
-      after: { rates: [{ what: 'inbound', prefix: '+120255…', currency: 'EUR', microPerMinute: '5' }] },
+      after: { rates: [{ what: 'inbound', prefix: '+120255...', currency: 'EUR', microPerMinute: '5' }] },
     });
   });
 
-  it('says of a room and its people what was changed, and of the tenant’s own words only that they were', async () => {
+  it('contains changes of rooms and participants, with free text of the tenant masked', async () => {
     const latest = async (): Promise<unknown> => (await entries('?limit=1'))[0]?.changes;
-    const { body: made } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Board' } });
-    expect(await latest()).toMatchObject({ after: { roomId: made.room.id, name: '…', wait_for_host: false } });
-    await stage.ask('PATCH', `/v1/rooms/${made.room.id}`, { body: { name: 'Bored', waitForHost: true } });
+    const { body: made } = await harness.request('POST', '/v1/rooms', { body: { name: 'Board' } });
+    expect(await latest()).toMatchObject({ after: { roomId: made.room.id, name: '...', wait_for_host: false } });
+    await harness.request('PATCH', `/v1/rooms/${made.room.id}`, { body: { name: 'Bored', waitForHost: true } });
     expect(await latest()).toEqual({
-      before: { name: '…', wait_for_host: false },
-      after: { name: '…', wait_for_host: true },
+      before: { name: '...', wait_for_host: false },
+      after: { name: '...', wait_for_host: true },
     });
-    const { body: rung } = await stage.ask('POST', `/v1/rooms/${made.room.id}/participants`, {
+    const { body: dialled } = await harness.request('POST', `/v1/rooms/${made.room.id}/participants`, {
       body: { phone: '+442079460018', name: 'Ada' },
     });
-    expect(await latest()).toEqual({ after: { ...rung, number: '+442*******18', role: 'participant' } });
-    const { body: pin } = await stage.ask('POST', `/v1/rooms/${made.room.id}/pins`, {
+    expect(await latest()).toEqual({ after: { ...dialled, number: '+442*******18', role: 'participant' } });
+    const { body: pin } = await harness.request('POST', `/v1/rooms/${made.room.id}/pins`, {
       body: { name: 'Ada', role: 'host' },
     });
     expect(await latest()).toEqual({ after: { pinId: pin.id, participantId: pin.participantId, role: 'host' } });
-    await stage.ask('DELETE', `/v1/participants/${rung.participantId}`);
-    expect(await latest()).toEqual({ after: { legIds: [rung.legId] } });
+    await harness.request('DELETE', `/v1/participants/${dialled.participantId}`);
+    expect(await latest()).toEqual({ after: { legIds: [dialled.legId] } });
   });
 
-  it('has the address that a proxy tells of, and nothing that is no address', async () => {
+  it('contains the client address from a trusted proxy, unless it is not an IP address', async () => {
     const from = async (forwarded: string): Promise<string | undefined> => {
-      await fetch(`${stage.url}/v1/rooms`, {
+      await fetch(`${harness.url}/v1/rooms`, {
         method: 'POST',
-        headers: { authorization: `Bearer ${stage.keys.ours}`, 'x-forwarded-for': forwarded },
+        headers: { authorization: `Bearer ${harness.keys.ours}`, 'x-forwarded-for': forwarded },
       });
       return (await entries('?limit=1'))[0]?.source;
     };
@@ -159,28 +160,28 @@ describe('an entry', () => {
     expect(await from('+442079460018')).toMatch(/127\.0\.0\.1$/);
   });
 
-  it('cannot be taken back, changed or backdated by a tenant', async () => {
-    await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
+  it('cannot be deleted, changed or backdated by a tenant', async () => {
+    await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
     for (const text of [
       'DELETE FROM audit_entry',
       `UPDATE audit_entry SET actor_id = 'else'`,
       `UPDATE audit_entry SET tenant_id = NULL`,
       `UPDATE audit_entry SET begun_at = now()`,
     ]) {
-      await expect(inTransaction(stage.store, 'ten_ours', (tx) => tx.query(text))).rejects.toMatchObject({
+      await expect(inTransaction(harness.store, 'ten_ours', (tx) => tx.query(text))).rejects.toMatchObject({
         code: '42501',
       });
     }
   });
 });
 
-describe('the log', () => {
-  it('shows a tenant its own, and an operator all', async () => {
-    await stage.ask('POST', '/v1/rooms', { body: { name: 'Ours' } });
-    await stage.ask('POST', '/v1/rooms', { key: stage.keys.theirs, body: { name: 'Theirs' } });
-    await stage.ask('POST', '/v1/operator/tenants/ten_theirs/resume');
+describe('audit log', () => {
+  it('shows a tenant its own entries, and an operator all entries', async () => {
+    await harness.request('POST', '/v1/rooms', { body: { name: 'Ours' } });
+    await harness.request('POST', '/v1/rooms', { key: harness.keys.theirs, body: { name: 'Theirs' } });
+    await harness.request('POST', '/v1/operator/tenants/ten_theirs/resume');
     expect((await entries()).map(({ tenantId }) => tenantId)).toEqual(['ten_ours']);
-    expect((await entries('', stage.keys.theirs)).map(({ tenantId, operation }) => [tenantId, operation])).toEqual([
+    expect((await entries('', harness.keys.theirs)).map(({ tenantId, operation }) => [tenantId, operation])).toEqual([
       [null, 'resumeTenant'],
       ['ten_theirs', 'createRoom'],
     ]);
@@ -195,19 +196,19 @@ describe('the log', () => {
     ]);
   });
 
-  it('shows a tenant what operators did to it, but neither who they are nor anything of another tenant', async () => {
+  it('shows a tenant the changes by operators, without their identity or data of other tenants', async () => {
     const TENANT = '/v1/operator/tenants/ten_ours';
     const number = '+13125550777';
-    await stage.ask('PATCH', TENANT, { body: { name: 'Slow payers', maxMinutesPerMonth: 90 } });
-    await stage.ask('PATCH', TENANT, { body: { maxMinutesPerMonth: null } });
-    const { body: key } = await stage.ask('POST', `${TENANT}/keys`, { body: {} });
-    await stage.ask('POST', '/v1/operator/numbers', { body: { number, tenantId: 'ten_ours' } });
-    await stage.ask('PATCH', `/v1/operator/numbers/${number.slice(1)}`, { body: { tenantId: 'ten_theirs' } });
-    await stage.ask('DELETE', `/v1/operator/numbers/${number.slice(1)}`);
-    await stage.ask('POST', `${TENANT}/suspend`);
-    await stage.ask('PATCH', '/v1/operator/limits', { body: { maxLiveLegs: 500 } });
+    await harness.request('PATCH', TENANT, { body: { name: 'Slow payers', maxMinutesPerMonth: 90 } });
+    await harness.request('PATCH', TENANT, { body: { maxMinutesPerMonth: null } });
+    const { body: key } = await harness.request('POST', `${TENANT}/keys`, { body: {} });
+    await harness.request('POST', '/v1/operator/numbers', { body: { number, tenantId: 'ten_ours' } });
+    await harness.request('PATCH', `/v1/operator/numbers/${number.slice(1)}`, { body: { tenantId: 'ten_theirs' } });
+    await harness.request('DELETE', `/v1/operator/numbers/${number.slice(1)}`);
+    await harness.request('POST', `${TENANT}/suspend`);
+    await harness.request('PATCH', '/v1/operator/limits', { body: { maxLiveLegs: 500 } });
 
-    // Suspended, it may still read them.
+    // A suspended tenant can still read its log.
     const ours = await entries();
     expect(ours.map(({ operation }) => operation)).toEqual([
       'suspendTenant',
@@ -235,27 +236,27 @@ describe('the log', () => {
     ]);
     for (const theirs of ['oscar', 'ten_theirs', 'Slow payers', '127.0.0.1', number])
       expect(JSON.stringify(ours)).not.toContain(theirs);
-    expect((await entries('', stage.keys.theirs)).map(({ operation }) => operation)).toEqual([
+    expect((await entries('', harness.keys.theirs)).map(({ operation }) => operation)).toEqual([
       'deleteNumber',
       'updateNumber',
     ]);
-    await stage.ask('POST', `${TENANT}/resume`);
+    await harness.request('POST', `${TENANT}/resume`);
 
-    // Sifted and paged like its own.
-    await stage.ask('POST', '/v1/rooms', { body: {} });
+    // Entries of operators are filtered and paged like others.
+    await harness.request('POST', '/v1/rooms', { body: {} });
     expect((await entries('?actor=operator&operation=createNumber')).map(({ id }) => id)).toEqual([ours[2]?.id]);
     expect(await entries('?actor=oscar')).toEqual([]);
-    const seen: string[] = [];
+    const operations: string[] = [];
     for (let next: string | null = ''; next !== null;) {
-      const { body }: { body: { entries: Entry[]; next: string | null } } = await stage.ask(
+      const { body }: { body: { entries: Entry[]; next: string | null } } = await harness.request(
         'GET',
         `/v1/audit?limit=3${next === '' ? '' : `&after=${next}`}`,
       );
-      seen.push(...body.entries.map(({ operation }) => operation));
+      operations.push(...body.entries.map(({ operation }) => operation));
       next = body.next;
     }
-    expect(seen).toEqual(['createRoom', 'resumeTenant', ...ours.map(({ operation }) => operation)]);
-    // The operator's own log hides nothing.
+    expect(operations).toEqual(['createRoom', 'resumeTenant', ...ours.map(({ operation }) => operation)]);
+    // The log of operators hides nothing.
     const all = await allEntries('?tenantId=ten_theirs');
     expect(all.map(({ operation, actor, source }) => [operation, actor.id, source])).toEqual([
       ['deleteNumber', 'oscar', expect.any(String)],
@@ -263,20 +264,21 @@ describe('the log', () => {
     ]);
   });
 
-  it('takes no entry from a tenant that another would be shown, nor lets it close an operator’s', async () => {
-    await stage.ask('POST', '/v1/operator/tenants/ten_ours/resume');
+  it("rejects a tenant's entry about another tenant, and a tenant's change of an operator's entry", async () => {
+    await harness.request('POST', '/v1/operator/tenants/ten_ours/resume');
     for (const text of [
-      `INSERT INTO audit_entry (id, tenant_id, about, actor_kind, actor_id, operation, request_id, source) VALUES ('aud_x', 'ten_ours', '{ten_theirs}', 'key', 'k', 'endRoom', 'r', 's')`,
+      `INSERT INTO audit_entry (id, tenant_id, about, actor_kind, actor_id, operation, request_id, source)
+       VALUES ('aud_x', 'ten_ours', '{ten_theirs}', 'key', 'k', 'endRoom', 'r', 's')`,
       `UPDATE audit_entry SET reason = 'forged' WHERE actor_kind = 'operator'`,
     ])
-      await expect(inTransaction(stage.store, 'ten_ours', (tx) => tx.query(text))).rejects.toMatchObject({
+      await expect(inTransaction(harness.store, 'ten_ours', (tx) => tx.query(text))).rejects.toMatchObject({
         code: '42501',
       });
   });
 
-  it('is sifted by time, by who and by what', async () => {
-    const { body } = await stage.ask('POST', '/v1/keys', { body: { label: 'Other', scopes: ['admin'] } });
-    await stage.ask('POST', '/v1/rooms', { key: body.key, body: { name: 'Room' } });
+  it('can be filtered by time, actor and operation', async () => {
+    const { body } = await harness.request('POST', '/v1/keys', { body: { label: 'Other', scopes: ['admin'] } });
+    await harness.request('POST', '/v1/rooms', { key: body.key, body: { name: 'Room' } });
     const [second, first] = await entries();
     expect((await entries(`?actor=${body.apiKey.id}`)).map(({ id }) => id)).toEqual([second?.id]);
     expect((await entries('?operation=createKey')).map(({ id }) => id)).toEqual([first?.id]);
@@ -285,17 +287,17 @@ describe('the log', () => {
     expect(await entries('?operation=endRoom')).toEqual([]);
   });
 
-  it('is paged, and streamed whole', async () => {
-    for (let i = 0; i < 5; i++) await stage.ask('POST', '/v1/rooms', { body: {} });
-    const first = (await stage.ask('GET', '/v1/audit?limit=3')).body;
-    const second = (await stage.ask('GET', `/v1/audit?limit=3&after=${first.next}`)).body;
+  it('is returned in pages, or as a stream of all entries', async () => {
+    for (let i = 0; i < 5; i++) await harness.request('POST', '/v1/rooms', { body: {} });
+    const first = (await harness.request('GET', '/v1/audit?limit=3')).body;
+    const second = (await harness.request('GET', `/v1/audit?limit=3&after=${first.next}`)).body;
     expect([first.entries.length, second.entries.length, second.next]).toEqual([3, 2, null]);
     const paged = [...first.entries, ...second.entries];
     for (const [address, key] of [
-      ['/v1/audit', stage.keys.ours],
-      ['/v1/operator/audit', stage.keys.operator],
+      ['/v1/audit', harness.keys.ours],
+      ['/v1/operator/audit', harness.keys.operator],
     ] as const) {
-      const reply = await fetch(stage.url + address, {
+      const reply = await fetch(harness.url + address, {
         headers: { authorization: `Bearer ${key}`, accept: 'application/x-ndjson' },
       });
       expect([reply.status, reply.headers.get('content-type')]).toEqual([200, 'application/x-ndjson']);
@@ -306,19 +308,21 @@ describe('the log', () => {
           .map((line) => JSON.parse(line) as unknown),
       ).toEqual(paged);
     }
-    const none = await fetch(`${stage.url}/v1/audit?operation=endRoom`, {
-      headers: { authorization: `Bearer ${stage.keys.ours}`, accept: 'application/x-ndjson' },
+    const none = await fetch(`${harness.url}/v1/audit?operation=endRoom`, {
+      headers: { authorization: `Bearer ${harness.keys.ours}`, accept: 'application/x-ndjson' },
     });
     expect([none.status, await none.text()]).toEqual([200, '']);
   });
 
-  it('is streamed past the rows that are read at once, none twice', async () => {
-    await stage.store.pool.query(
+  it('streams more entries than one query reads, without duplicates', async () => {
+    await harness.store.pool.query(
       `INSERT INTO audit_entry (id, tenant_id, actor_kind, actor_id, operation, request_id, source, begun_at)
-       SELECT 'aud_' || n, 'ten_ours', 'key', 'k', 'endRoom', 'req_' || n, '127.0.0.1', now() - (n / 3) * interval '1 second' FROM generate_series(1, 1234) AS n`,
+       SELECT 'aud_' || n, 'ten_ours', 'key', 'k', 'endRoom', 'req_' || n, '127.0.0.1',
+              now() - (n / 3) * interval '1 second'
+       FROM generate_series(1, 1234) AS n`,
     );
-    const reply = await fetch(`${stage.url}/v1/audit`, {
-      headers: { authorization: `Bearer ${stage.keys.ours}`, accept: 'application/x-ndjson' },
+    const reply = await fetch(`${harness.url}/v1/audit`, {
+      headers: { authorization: `Bearer ${harness.keys.ours}`, accept: 'application/x-ndjson' },
     });
     const ids = (await reply.text())
       .trimEnd()
@@ -328,16 +332,16 @@ describe('the log', () => {
   });
 
   it.each(['?from=yesterday', '?after=aud_none', '?actor=a%20b', '?operation=DROP%20TABLE', '?limit=101', '?who=me'])(
-    'refuses %s',
+    'rejects %s',
     async (query) => {
-      const { status, body } = await stage.ask('GET', `/v1/audit${query}`);
+      const { status, body } = await harness.request('GET', `/v1/audit${query}`);
       expect([status, body.reason]).toEqual([422, 'invalid-query']);
     },
   );
 
-  it('does not go on from another tenant’s entry', async () => {
-    await stage.ask('POST', '/v1/rooms', { key: stage.keys.theirs, body: {} });
+  it("rejects a page after another tenant's entry", async () => {
+    await harness.request('POST', '/v1/rooms', { key: harness.keys.theirs, body: {} });
     const [theirs] = await allEntries();
-    expect((await stage.ask('GET', `/v1/audit?after=${theirs?.id}`)).status).toBe(422);
+    expect((await harness.request('GET', `/v1/audit?after=${theirs?.id}`)).status).toBe(422);
   });
 });

@@ -1,8 +1,8 @@
 import type { AuditEntry } from '@partyline/contracts/audit/audit';
-import { SOME_OPERATOR, type EntryRow } from '@partyline/store/audit/audit';
+import { ANONYMOUS_OPERATOR, type AuditEntryRow } from '@partyline/store/audit/audit';
 
-/** An entry as the API shows it. */
-export const showEntry = (row: EntryRow): AuditEntry => ({
+/** An entry as operators see it. */
+export const showAuditEntry = (row: AuditEntryRow): AuditEntry => ({
   id: row.id,
   tenantId: row.tenant_id,
   actor: { kind: row.actor_kind as AuditEntry['actor']['kind'], id: row.actor_id },
@@ -17,27 +17,27 @@ export const showEntry = (row: EntryRow): AuditEntry => ({
   reason: row.reason,
 });
 
-/** What only operators see of a tenant. */
-const OPERATORS_FIELDS: readonly string[] = ['name'];
+/** Fields of a tenant that only operators see. */
+const OPERATOR_ONLY_FIELDS: readonly string[] = ['name'];
 
 /**
- * An entry as a tenant is shown it: its own as it is; of what an operator did to it neither who that is nor from where, and nothing of another tenant, who had or got
- * the same thing.
+ * An entry as a tenant sees it. The entry of an operator hides the operator, the address, and the
+ * other tenant, if one had or received the same thing.
  */
-export function showToTenant(row: EntryRow, tenantId: string): AuditEntry {
-  const entry = showEntry(row);
+export function showAuditEntryToTenant(row: AuditEntryRow, tenantId: string): AuditEntry {
+  const entry = showAuditEntry(row);
   if (row.tenant_id !== null) return entry;
   const own = (fields: object | undefined): Record<string, unknown> | undefined =>
     fields &&
     Object.fromEntries(
       Object.entries(fields)
-        .filter(([name]) => !OPERATORS_FIELDS.includes(name))
+        .filter(([name]) => !OPERATOR_ONLY_FIELDS.includes(name))
         .map(([name, value]) => [name, name === 'tenantId' && value !== tenantId ? null : (value as unknown)]),
     );
   const { before, after } = { before: own(entry.changes?.before), after: own(entry.changes?.after) };
   return {
     ...entry,
-    actor: { kind: 'operator', id: SOME_OPERATOR },
+    actor: { kind: 'operator', id: ANONYMOUS_OPERATOR },
     targets: { ...entry.targets, tenantId },
     changes: entry.changes === null ? null : { ...(before && { before }), ...(after && { after }) },
     source: null,

@@ -2,7 +2,7 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { KeyCaller } from '@partyline/conference/keys/create-key';
 import type { FastifyRequest } from 'fastify';
 
-/** Who asks, as the key guard found out. */
+/** The authenticated caller: a tenant's API key or an operator. */
 export type Caller =
   | ({
       readonly kind: 'key';
@@ -12,13 +12,13 @@ export type Caller =
     } & KeyCaller)
   | { readonly kind: 'operator'; readonly id: string };
 
-/** A request that the guard has let in. */
-export interface KnownRequest extends FastifyRequest {
+/** A request after the key guard. */
+export interface AuthenticatedRequest extends FastifyRequest {
   caller?: Caller;
   tenantId?: string;
 }
 
-/** The tenant's key that the request came with: what it may give to other keys. */
-export const OwnKey = createParamDecorator(
+/** Injects the API key of the request: its scopes limit what it can grant to other keys. */
+export const CallerKey = createParamDecorator(
   (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<{ caller: KeyCaller }>().caller,
 );

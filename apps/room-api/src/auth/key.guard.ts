@@ -8,25 +8,25 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { VerdictError } from '@partyline/domain/verdict';
-import { STATUS } from '@partyline/runtime/problem';
+import { statusOf } from '@partyline/runtime/problem';
 import type { FastifyReply } from 'fastify';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { AddressGate } from '../limits/address-gate.ts';
-import type { KnownRequest } from './caller.ts';
-import { letIn } from './let-in.ts';
+import type { AuthenticatedRequest } from './caller.ts';
+import { authenticateRequest } from './authenticate-request.ts';
 import { operationOf } from './operation-of.ts';
 
-const OPEN = 'open without a key';
+const WITHOUT_KEY = 'public: no API key needed';
 
-/** Marks what may be read without an API key. Everything else needs one, so a new route that forgets to say is closed. */
-export const Open = (): MethodDecorator & ClassDecorator => SetMetadata(OPEN, true);
+/** Marks routes that need no API key. Every other route needs one by default. */
+export const WithoutKey = (): MethodDecorator & ClassDecorator => SetMetadata(WITHOUT_KEY, true);
 
-/** The id of the tenant whose key the request came with. */
-export const Tenant = createParamDecorator(
+/** Injects the id of the tenant of the API key. */
+export const TenantId = createParamDecorator(
   (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<{ tenantId: string }>().tenantId,
 );
 
-/** Lets a request in by its API key, or an operator's, when that may do what the operation needs, and notes whose it is. Throws 401 and 403. */
+/** Authenticates a request by its API or operator key and checks the scope. Throws 401 and 403. */
 @Injectable()
 export class KeyGuard implements CanActivate {
   constructor(
@@ -36,20 +36,20 @@ export class KeyGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (this.reflector.getAllAndOverride<boolean | undefined>(OPEN, [context.getHandler(), context.getClass()]))
+    if (this.reflector.getAllAndOverride<boolean | undefined>(WITHOUT_KEY, [context.getHandler(), context.getClass()]))
       return true;
     const http = context.switchToHttp();
-    const request = http.getRequest<KnownRequest>();
+    const request = http.getRequest<AuthenticatedRequest>();
     try {
       const { authorization } = request.headers;
-      const who = await this.gate.pass(request.ip, authorization, () =>
-        letIn(this.deps, authorization, operationOf(request)),
+      const caller = await this.gate.lookUpKey(request.ip, authorization, () =>
+        authenticateRequest(this.deps, authorization, operationOf(request)),
       );
-      request.caller = who;
-      if (who.kind === 'key') request.tenantId = who.tenantId;
+      request.caller = caller;
+      if (caller.kind === 'key') request.tenantId = caller.tenantId;
       return true;
     } catch (error) {
-      if (error instanceof VerdictError && STATUS[error.verdict.reason] === 401)
+      if (error instanceof VerdictError && statusOf(error.verdict) === 401)
         void http.getResponse<FastifyReply>().header('www-authenticate', 'Bearer');
       throw error;
     }

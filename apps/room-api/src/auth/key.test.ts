@@ -1,54 +1,58 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { seed } from '@partyline/store/tenants/seed';
-import { agreeable, newKey, startStage, type Stage } from '../testing/test-harness.ts';
+import { acceptingProvider, generateKey, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 let expired: string;
 let revoked: string;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
-  [expired, revoked] = [newKey(), newKey()];
+  harness = await startTestHarness(() => acceptingProvider);
+  [expired, revoked] = [generateKey(), generateKey()];
   for (const apiKey of [expired, revoked])
-    await seed(stage.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey, numbers: [] });
-  await stage.store.pool.query(`UPDATE api_key SET expires_at = now() - interval '1 second' WHERE id = $1`, [
+    await seed(harness.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey, numbers: [] });
+  await harness.store.pool.query(`UPDATE api_key SET expires_at = now() - interval '1 second' WHERE id = $1`, [
     expired.split('_')[2],
   ]);
-  await stage.store.pool.query('UPDATE api_key SET revoked_at = now() WHERE id = $1', [revoked.split('_')[2]]);
+  await harness.store.pool.query('UPDATE api_key SET revoked_at = now() WHERE id = $1', [revoked.split('_')[2]]);
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
-const refusals: [string, () => string | null, string][] = [
+const invalidKeys: [string, () => string | null, string][] = [
   ['no key', () => null, 'missing-key'],
-  ['a key that nobody has', newKey, 'unknown-key'],
-  ['a known id with another secret', () => stage.keys.ours.slice(0, -43) + newKey().slice(-43), 'unknown-key'],
-  ['a good key under another environment’s name', () => stage.keys.ours.replace('pl_test_', 'pl_live_'), 'unknown-key'],
-  ['something that is no key', () => 'letmein', 'unknown-key'],
+  ['an unknown key', generateKey, 'unknown-key'],
+  ['a known id with another secret', () => harness.keys.ours.slice(0, -43) + generateKey().slice(-43), 'unknown-key'],
+  [
+    'a valid key with the prefix of another environment',
+    () => harness.keys.ours.replace('pl_test_', 'pl_live_'),
+    'unknown-key',
+  ],
+  ['a text that is not a key', () => 'letmein', 'unknown-key'],
   ['an expired key', () => expired, 'expired-key'],
   ['a revoked key', () => revoked, 'unknown-key'],
 ];
 
-it.each(refusals)('refuses %s, and makes nothing', async (_what, key, reason) => {
-  const before = await stage.counts();
+it.each(invalidKeys)('rejects %s and creates nothing', async (_what, key, reason) => {
+  const before = await harness.countRows();
   for (const [method, path, body] of [
     ['POST', '/v1/rooms', { name: 'X' }],
     ['GET', '/v1/rooms', undefined],
     ['POST', '/v1/rooms', { wrong: 1 }],
   ] as const) {
-    const reply = await stage.ask(method, path, { key: key(), body });
+    const reply = await harness.request(method, path, { key: key(), body });
     expect([reply.status, reply.body.reason, reply.headers.get('www-authenticate')]).toEqual([401, reason, 'Bearer']);
     expect(reply.body.fix).toEqual(expect.any(String));
   }
-  expect(await stage.counts()).toEqual(before);
+  expect(await harness.countRows()).toEqual(before);
 });
 
-it('does not take a key of another scheme', async () => {
-  const reply = await fetch(`${stage.url}/v1/rooms`, { headers: { authorization: `Basic ${stage.keys.ours}` } });
+it('rejects a key with another authentication scheme', async () => {
+  const reply = await fetch(`${harness.url}/v1/rooms`, { headers: { authorization: `Basic ${harness.keys.ours}` } });
   expect([reply.status, await reply.json()]).toEqual([401, expect.objectContaining({ reason: 'missing-key' })]);
 });
 
-it('never repeats a key', async () => {
-  const key = newKey();
-  const { body } = await stage.ask('GET', '/v1/rooms', { key });
+it('does not repeat the key in a problem', async () => {
+  const key = generateKey();
+  const { body } = await harness.request('GET', '/v1/rooms', { key });
   expect(JSON.stringify(body)).not.toContain(key.slice(-20));
 });
 
@@ -59,16 +63,16 @@ it.each([
   [['calls:write', 'events:read', 'keys:write'], 403, 403],
   [['admin'], 200, 201],
   [[], 403, 403],
-])('a key with the scopes %j may do just what they say', async (scopes, list, create) => {
-  const key = newKey();
-  await seed(stage.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: key, numbers: [] });
-  await stage.store.prisma.api_key.update({ where: { id: key.split('_')[2] ?? '' }, data: { scopes } });
-  const before = await stage.counts();
-  const listed = await stage.ask('GET', '/v1/rooms', { key });
-  const created = await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room' } });
+])('allows a key with the scopes %j only what they cover', async (scopes, list, create) => {
+  const key = generateKey();
+  await seed(harness.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: key, numbers: [] });
+  await harness.store.prisma.api_key.update({ where: { id: key.split('_')[2] ?? '' }, data: { scopes } });
+  const before = await harness.countRows();
+  const listed = await harness.request('GET', '/v1/rooms', { key });
+  const created = await harness.request('POST', '/v1/rooms', { key, body: { name: 'Room' } });
   expect([listed.status, created.status]).toEqual([list, create]);
   if (create === 403) {
     expect(created.body).toMatchObject({ reason: 'scope-missing', fix: expect.any(String) });
-    expect(await stage.counts()).toEqual(before);
+    expect(await harness.countRows()).toEqual(before);
   }
 });

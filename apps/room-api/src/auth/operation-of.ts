@@ -3,7 +3,7 @@ import { OPERATIONS } from '@partyline/contracts/operations';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { FastifyRequest } from 'fastify';
 
-/** Each operation by the route that Fastify knows it as. */
+/** Operations by Fastify's route. */
 const ROUTES = new Map(
   OPERATIONS.map((operation) => [
     `${operation.method.toUpperCase()} ${operation.path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
@@ -11,10 +11,10 @@ const ROUTES = new Map(
   ]),
 );
 
-/** What a route is, by the API's list of operations; a route that is not on it is nobody's to use. */
+/** The operation of a request's route. Throws 500 for a route that is not in the list of operations. */
 export function operationOf({ method, routeOptions }: FastifyRequest): Operation {
   const operation = ROUTES.get(`${method === 'HEAD' ? 'GET' : method} ${routeOptions.url ?? ''}`);
   if (operation === undefined)
-    throw new VerdictError('server', 'internal-error', 'This route is not among the API’s operations.');
+    throw new VerdictError('server', 'internal-error', 'This route is not in the list of operations.');
   return operation;
 }

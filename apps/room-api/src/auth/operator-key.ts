@@ -1,11 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** The SHA-256 of each operator's key, and a name for whom it is: from the configuration, since nobody is above the operator to keep it in a table. */
+/** The SHA-256 of each operator key with a name, from the configuration. */
 export type OperatorKeys = readonly { readonly id: string; readonly hash: Buffer }[];
 
 export const isOperatorKey = (key: string): boolean => key.startsWith('plop_');
 
-/** Which operator's key this is; `null`: nobody's. Every key is compared, to its end, whatever was found before. */
+/** The name of the operator with this key, or null. Compares every key in constant time. */
 export function findOperator(keys: OperatorKeys, key: string): string | null {
   const hash = createHash('sha256').update(key).digest();
   let found: string | null = null;

@@ -22,7 +22,7 @@ export const showCdr = (row: CdrRow): Cdr => ({
   currency: row.currency,
 });
 
-/** With the groups that were asked for, and no others. */
+/** A row with only the requested groups. */
 export const showUsage = (row: UsageRow, groups: readonly UsageGroup[]): Row => ({
   ...(groups.includes('day') ? { day: row.day! } : {}),
   ...(groups.includes('room') ? { roomId: row.room! } : {}),

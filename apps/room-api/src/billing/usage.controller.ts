@@ -12,20 +12,20 @@ import {
 } from '@partyline/contracts/billing/usage';
 import { VerdictError } from '@partyline/domain/verdict';
 import { hasCdr, listCdrs } from '@partyline/store/billing/cdrs';
-import { isRoom } from '@partyline/store/rooms/rooms';
-import { limitRoomSpend, readSpend } from '@partyline/store/limits/spend';
+import { hasRoom } from '@partyline/store/rooms/rooms';
+import { setRoomSpendLimit, readSpend } from '@partyline/store/limits/spend';
 import { sumUsage } from '@partyline/store/billing/usage';
 import { stringify } from 'csv-stringify/sync';
-import { Change, type NoteChange } from '../audit/note-change.ts';
-import { Tenant } from '../auth/key.guard.ts';
+import { ChangeRecorder, type RecordChange } from '../audit/record-change.ts';
+import { TenantId } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { pageOf } from '../input/page.ts';
-import { body, noSuchPage, query, roomId } from '../input/parse.ts';
-import { wants } from '../input/wants.ts';
+import { toPage } from '../input/page.ts';
+import { body, noSuchPage, query, roomIdPipe } from '../input/parse.ts';
+import { accepts } from '../input/accepts.ts';
 import { showCdr, showSpend, showUsage } from './show.ts';
 
-const MOST_ROWS = 10_000;
-const LONGEST_MS = 366 * 86_400_000;
+const MAX_USAGE_ROWS = 10_000;
+const MAX_PERIOD_MS = 366 * 86_400_000;
 
 @Controller('v1')
 export class UsageController {
@@ -33,7 +33,7 @@ export class UsageController {
 
   @Get('usage')
   async usage(
-    @Tenant() tenantId: string,
+    @TenantId() tenantId: string,
     @Query(query(GetUsage)) { group, ...wanted }: GetUsage,
     @Headers('accept') accept?: string,
   ): Promise<Usage | StreamableFile> {
@@ -41,13 +41,17 @@ export class UsageController {
     const from =
       wanted.from === undefined ? new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth())) : new Date(wanted.from);
     const to = wanted.to === undefined ? now : new Date(wanted.to);
-    if (from > to || to.getTime() - from.getTime() > LONGEST_MS)
-      throw wrong('/from', 'The time between from and to must be 0 to 366 days.', 'Ask for a shorter time.');
-    const sums = await sumUsage(this.deps.store, tenantId, { groups: group, from, to, limit: MOST_ROWS + 1 });
-    if (sums.length > MOST_ROWS)
-      throw wrong('/group', `That makes more than ${MOST_ROWS} rows.`, 'Ask for a shorter time, or for fewer groups.');
+    if (from > to || to.getTime() - from.getTime() > MAX_PERIOD_MS)
+      throw invalidQuery('/from', 'The period from `from` to `to` must be 0 to 366 days.', 'Request a shorter period.');
+    const sums = await sumUsage(this.deps.store, tenantId, { groups: group, from, to, limit: MAX_USAGE_ROWS + 1 });
+    if (sums.length > MAX_USAGE_ROWS)
+      throw invalidQuery(
+        '/group',
+        `The result has more than ${MAX_USAGE_ROWS} rows.`,
+        'Request a shorter period or fewer groups.',
+      );
     const rows = sums.map((row) => showUsage(row, group));
-    if (!wants(accept, CSV)) return { from: from.toISOString(), to: to.toISOString(), rows };
+    if (!accepts(accept, CSV)) return { from: from.toISOString(), to: to.toISOString(), rows };
     const columns = [
       ...group.map((each) => (each === 'room' ? 'roomId' : each)),
       'currency',
@@ -62,32 +66,34 @@ export class UsageController {
   }
 
   @Get('cdrs')
-  async cdrs(@Tenant() tenantId: string, @Query(query(ListCdrs)) { limit, ...filter }: ListCdrs): Promise<CdrPage> {
+  async cdrs(@TenantId() tenantId: string, @Query(query(ListCdrs)) { limit, ...filter }: ListCdrs): Promise<CdrPage> {
     if (filter.after !== undefined && !(await hasCdr(this.deps.store, tenantId, filter.after))) throw noSuchPage();
     const rows = await listCdrs(this.deps.store, tenantId, { ...filter, limit: limit + 1 });
-    const { shown, next } = pageOf(rows, limit, ({ id }) => id);
+    const { shown, next } = toPage(rows, limit, ({ id }) => id);
     return { cdrs: shown.map(showCdr), next };
   }
 
   @Get('spend')
-  async spend(@Tenant() tenantId: string, @Query(query(GetSpend)) wanted: GetSpend): Promise<Spend> {
-    if (wanted.roomId !== undefined && !(await isRoom(this.deps.store, tenantId, wanted.roomId))) throw noSuchRoom();
+  async spend(@TenantId() tenantId: string, @Query(query(GetSpend)) wanted: GetSpend): Promise<Spend> {
+    if (wanted.roomId !== undefined && !(await hasRoom(this.deps.store, tenantId, wanted.roomId))) throw noSuchRoom();
     return showSpend(await readSpend(this.deps.store, tenantId, wanted.roomId ?? null));
   }
 
   @Put('rooms/:roomId/spend-limit')
   async limit(
-    @Tenant() tenantId: string,
-    @Param('roomId', roomId) id: string,
+    @TenantId() tenantId: string,
+    @Param('roomId', roomIdPipe) id: string,
     @Body(body(LimitRoomSpend)) { maxSpendMicro }: LimitRoomSpend,
-    @Change() note: NoteChange,
+    @ChangeRecorder() recordChange: RecordChange,
   ): Promise<Spend> {
-    if (!(await limitRoomSpend(this.deps.store, tenantId, id, maxSpendMicro === null ? null : BigInt(maxSpendMicro))))
+    if (
+      !(await setRoomSpendLimit(this.deps.store, tenantId, id, maxSpendMicro === null ? null : BigInt(maxSpendMicro)))
+    )
       throw noSuchRoom();
-    note({ after: { maxSpendMicro } });
+    recordChange({ after: { maxSpendMicro } });
     return showSpend(await readSpend(this.deps.store, tenantId, id));
   }
 }
 
-const wrong = (field: string, message: string, fix: string): VerdictError =>
+const invalidQuery = (field: string, message: string, fix: string): VerdictError =>
   new VerdictError('client', 'invalid-query', message, { field, fix });

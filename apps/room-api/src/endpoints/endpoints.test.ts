@@ -1,41 +1,47 @@
 import { EVENT_TYPES } from '@partyline/contracts/events/events';
-import { claimDeliveries, markTaken } from '@partyline/store/endpoints/deliveries';
+import { claimDeliveries, markDelivered } from '@partyline/store/endpoints/deliveries';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
+import { acceptingProvider, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
+  harness = await startTestHarness(() => acceptingProvider);
 });
 beforeEach(async () => {
-  await stage.store.pool.query('DELETE FROM delivery');
-  await stage.store.pool.query('DELETE FROM outbox');
-  await stage.store.pool.query('DELETE FROM endpoint');
+  await harness.store.pool.query('DELETE FROM delivery');
+  await harness.store.pool.query('DELETE FROM outbox');
+  await harness.store.pool.query('DELETE FROM endpoint');
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
 const URL = 'https://example.com/events';
-/** Before anything here happens. */
-const LATELY = new Date(Date.now() - 60_000).toISOString();
-const LONG_AGO = new Date(Date.now() - 31 * 86_400_000).toISOString();
-const make = async (of: object = {}, key = stage.keys.ours) =>
-  (await stage.ask('POST', '/v1/endpoints', { key, body: { url: URL, ...of } })).body;
-/** Has two events told: the end of a room that nobody ever joined. */
-async function happen(): Promise<void> {
-  const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-  await stage.ask('POST', `/v1/rooms/${body.room.id}/end`);
+/** Before every event of these tests. */
+const ONE_MINUTE_AGO = new Date(Date.now() - 60_000).toISOString();
+const THIRTY_ONE_DAYS_AGO = new Date(Date.now() - 31 * 86_400_000).toISOString();
+const createTestEndpoint = async (of: object = {}, key = harness.keys.ours) =>
+  (await harness.request('POST', '/v1/endpoints', { key, body: { url: URL, ...of } })).body;
+/** Emits two events: those of the end of a room without participants. */
+async function emitEvents(): Promise<void> {
+  const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
+  await harness.request('POST', `/v1/rooms/${body.room.id}/end`);
 }
 const deliverAll = async (): Promise<number> => {
-  const sent = await claimDeliveries(stage.store, { leaseMs: 1_000, width: 100, share: 100, opensAt: 5, limit: 100 });
-  for (const each of sent)
-    await markTaken(stage.store, each.tenant_id, each, { status: 204, durationMs: 3, error: null });
-  return sent.length === 0 ? 0 : sent.length + (await deliverAll());
+  const claimed = await claimDeliveries(harness.store, {
+    leaseMs: 1_000,
+    maxPerEndpoint: 100,
+    maxPerTenant: 100,
+    circuitOpensAt: 5,
+    limit: 100,
+  });
+  for (const each of claimed)
+    await markDelivered(harness.store, each.tenant_id, each, { status: 204, durationMs: 3, error: null });
+  return claimed.length === 0 ? 0 : claimed.length + (await deliverAll());
 };
 
-describe('an endpoint', () => {
-  it('is made with a secret that is shown once and kept sealed', async () => {
-    const { endpoint, secret } = await make({ types: ['leg.ended'], description: 'Billing' });
+describe('endpoint', () => {
+  it('is created with a secret that is shown once and stored encrypted', async () => {
+    const { endpoint, secret } = await createTestEndpoint({ types: ['leg.ended'], description: 'Billing' });
     expect(endpoint).toMatchObject({
       id: expect.stringMatching(/^ep_[\w-]{22}$/),
       url: URL,
@@ -47,43 +53,47 @@ describe('an endpoint', () => {
     });
     expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
     expect(() => new Webhook(secret)).not.toThrow();
-    expect((await stage.ask('GET', `/v1/endpoints/${endpoint.id}`)).body).toEqual(endpoint);
-    expect((await stage.ask('GET', '/v1/endpoints')).body).toEqual({ endpoints: [endpoint] });
-    const { rows } = await stage.store.pool.query('SELECT e::text AS text, secret FROM endpoint e');
+    expect((await harness.request('GET', `/v1/endpoints/${endpoint.id}`)).body).toEqual(endpoint);
+    expect((await harness.request('GET', '/v1/endpoints')).body).toEqual({ endpoints: [endpoint] });
+    const { rows } = await harness.store.pool.query('SELECT e::text AS text, secret FROM endpoint e');
     expect(JSON.stringify(rows)).not.toContain(secret.slice(6, 40));
     expect(Buffer.from(rows[0].secret as Uint8Array).toString('latin1')).not.toContain(secret.slice(6, 40));
-    const audit = await stage.store.pool.query('SELECT a::text AS text FROM audit_entry a');
+    const audit = await harness.store.pool.query('SELECT a::text AS text FROM audit_entry a');
     expect(JSON.stringify(audit.rows)).not.toContain(secret.slice(6, 40));
   });
 
-  it('is one of ten at most, also when many are made at once', async () => {
+  it('is limited to ten per tenant, also for concurrent requests', async () => {
     const replies = await Promise.all(
-      Array.from({ length: 25 }, () => stage.ask('POST', '/v1/endpoints', { body: { url: URL } })),
+      Array.from({ length: 25 }, () => harness.request('POST', '/v1/endpoints', { body: { url: URL } })),
     );
     expect(replies.filter(({ status }) => status === 201)).toHaveLength(10);
     expect(
       new Set(replies.filter(({ status }) => status !== 201).map(({ status, body }) => `${status} ${body.reason}`)),
     ).toEqual(new Set(['409 too-many-endpoints']));
-    expect((await stage.ask('POST', '/v1/endpoints', { key: stage.keys.theirs, body: { url: URL } })).status).toBe(201);
-    const [{ id }] = (await stage.ask('GET', '/v1/endpoints')).body.endpoints;
-    await stage.ask('DELETE', `/v1/endpoints/${id}`);
-    expect((await stage.ask('POST', '/v1/endpoints', { body: { url: URL } })).status).toBe(201);
+    expect(
+      (await harness.request('POST', '/v1/endpoints', { key: harness.keys.theirs, body: { url: URL } })).status,
+    ).toBe(201);
+    const [{ id }] = (await harness.request('GET', '/v1/endpoints')).body.endpoints;
+    await harness.request('DELETE', `/v1/endpoints/${id}`);
+    expect((await harness.request('POST', '/v1/endpoints', { body: { url: URL } })).status).toBe(201);
   });
 
-  it('is changed in part, disabled and enabled', async () => {
-    const { endpoint } = await make({ types: ['leg.ended'] });
-    const change = async (body: object) => (await stage.ask('PATCH', `/v1/endpoints/${endpoint.id}`, { body })).body;
+  it('can be changed in part, disabled and enabled', async () => {
+    const { endpoint } = await createTestEndpoint({ types: ['leg.ended'] });
+    const change = async (body: object) =>
+      (await harness.request('PATCH', `/v1/endpoints/${endpoint.id}`, { body })).body;
     expect(await change({ description: 'New' })).toEqual({ ...endpoint, description: 'New' });
     expect(await change({ enabled: false })).toMatchObject({
       enabled: false,
       disabledReason: 'by-tenant',
       disabledAt: expect.any(String),
     });
-    await happen();
+    await emitEvents();
     expect(await deliverAll()).toBe(0);
-    expect((await stage.ask('POST', `/v1/endpoints/${endpoint.id}/ping`)).body.reason).toBe('endpoint-disabled');
+    expect((await harness.request('POST', `/v1/endpoints/${endpoint.id}/ping`)).body.reason).toBe('endpoint-disabled');
     expect(
-      (await stage.ask('POST', `/v1/endpoints/${endpoint.id}/replay`, { body: { since: LATELY } })).body.reason,
+      (await harness.request('POST', `/v1/endpoints/${endpoint.id}/replay`, { body: { since: ONE_MINUTE_AGO } })).body
+        .reason,
     ).toBe('endpoint-disabled');
     expect(await change({ enabled: true, types: [], url: 'https://example.org/new' })).toMatchObject({
       enabled: true,
@@ -94,25 +104,28 @@ describe('an endpoint', () => {
     });
   });
 
-  it('gets a new secret, and the old one counts for as long as is said', async () => {
-    const { endpoint, secret } = await make();
+  it('gets a new secret, and the old one stays valid for the overlap', async () => {
+    const { endpoint, secret } = await createTestEndpoint();
     const rotate = async (body: object) =>
-      (await stage.ask('POST', `/v1/endpoints/${endpoint.id}/rotate-secret`, { body })).body;
+      (await harness.request('POST', `/v1/endpoints/${endpoint.id}/rotate-secret`, { body })).body;
     const next = await rotate({});
     expect(next.secret).not.toBe(secret);
     expect(Date.parse(next.endpoint.oldSecretUntil) - Date.now()).toBeGreaterThan(86_300_000);
     expect((await rotate({ overlapSeconds: 0 })).endpoint.oldSecretUntil).toBeNull();
     expect(
-      (await stage.ask('POST', `/v1/endpoints/${endpoint.id}/rotate-secret`, { body: { overlapSeconds: 604_801 } }))
-        .status,
+      (
+        await harness.request('POST', `/v1/endpoints/${endpoint.id}/rotate-secret`, {
+          body: { overlapSeconds: 604_801 },
+        })
+      ).status,
     ).toBe(422);
   });
 
-  it('is pinged, and its log shows what becomes of it', async () => {
-    const { endpoint } = await make({ types: ['leg.ended'] });
-    const { status, body: ping } = await stage.ask('POST', `/v1/endpoints/${endpoint.id}/ping`);
+  it('can be pinged, and its log shows the delivery', async () => {
+    const { endpoint } = await createTestEndpoint({ types: ['leg.ended'] });
+    const { status, body: ping } = await harness.request('POST', `/v1/endpoints/${endpoint.id}/ping`);
     expect(status).toBe(202);
-    const log = async () => (await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries`)).body.deliveries;
+    const log = async () => (await harness.request('GET', `/v1/endpoints/${endpoint.id}/deliveries`)).body.deliveries;
     expect(await log()).toMatchObject([
       {
         id: ping.deliveryId,
@@ -127,18 +140,18 @@ describe('an endpoint', () => {
     expect(await log()).toMatchObject([
       { state: 'delivered', nextTryAt: null, attempts: [{ no: 1, status: 204, durationMs: 3, error: null }] },
     ]);
-    expect((await stage.ask('GET', '/v1/events?types=endpoint.ping')).body.events).toMatchObject([
+    expect((await harness.request('GET', '/v1/events?types=endpoint.ping')).body.events).toMatchObject([
       { id: ping.eventId, roomId: null, sessionId: null, data: { endpointId: endpoint.id } },
     ]);
   });
 
-  it('has a log in pages, by state', async () => {
-    const { endpoint } = await make();
-    await happen();
+  it('has a delivery log in pages, filtered by state', async () => {
+    const { endpoint } = await createTestEndpoint();
+    await emitEvents();
     await deliverAll();
-    await happen();
+    await emitEvents();
     const log = async (query: string) =>
-      (await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries${query}`)).body;
+      (await harness.request('GET', `/v1/endpoints/${endpoint.id}/deliveries${query}`)).body;
     const all = (await log('')).deliveries as { id: string; type: string }[];
     expect(all.map(({ type }) => type)).toEqual(['session.ended', 'session.ending', 'session.ended', 'session.ending']);
     const first = await log('?limit=3');
@@ -149,43 +162,43 @@ describe('an endpoint', () => {
       (await log('?state=delivered')).deliveries.length,
       (await log('?state=failed')).deliveries.length,
     ]).toEqual([2, 2, 0]);
-    const other = (await make()).endpoint;
-    for (const query of ['?after=dlv_nobodys', '?state=lost'])
-      expect((await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries${query}`)).status).toBe(422);
-    expect((await stage.ask('GET', `/v1/endpoints/${other.id}/deliveries?after=${all[0]?.id}`)).status).toBe(422);
+    const other = (await createTestEndpoint()).endpoint;
+    for (const query of ['?after=dlv_unknown', '?state=lost'])
+      expect((await harness.request('GET', `/v1/endpoints/${endpoint.id}/deliveries${query}`)).status).toBe(422);
+    expect((await harness.request('GET', `/v1/endpoints/${other.id}/deliveries?after=${all[0]?.id}`)).status).toBe(422);
   });
 });
 
-describe('a replay', () => {
-  it('of one delivery sends it again, with its log', async () => {
-    const { endpoint } = await make();
-    await happen();
+describe('replay', () => {
+  it('sends one delivery again and keeps its attempts', async () => {
+    const { endpoint } = await createTestEndpoint();
+    await emitEvents();
     await deliverAll();
-    const [first] = (await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries`)).body.deliveries;
-    const { status, body } = await stage.ask('POST', `/v1/deliveries/${first.id}/replay`);
+    const [first] = (await harness.request('GET', `/v1/endpoints/${endpoint.id}/deliveries`)).body.deliveries;
+    const { status, body } = await harness.request('POST', `/v1/deliveries/${first.id}/replay`);
     expect([status, body]).toEqual([202, { ...first, state: 'pending', doneAt: null, nextTryAt: expect.any(String) }]);
     expect(await deliverAll()).toBe(1);
     expect(
-      (await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries?limit=1`)).body.deliveries[0].attempts.map(
+      (await harness.request('GET', `/v1/endpoints/${endpoint.id}/deliveries?limit=1`)).body.deliveries[0].attempts.map(
         ({ no }: { no: number }) => no,
       ),
     ).toEqual([1, 2]);
   });
 
-  it('of a time, or of events by name, brings what the endpoint never got', async () => {
-    await happen();
-    const { endpoint } = await make({ types: ['session.ended'] });
-    const replay = async (body: object) => stage.ask('POST', `/v1/endpoints/${endpoint.id}/replay`, { body });
-    expect((await replay({ since: LATELY })).body).toEqual({ replayed: 1, next: null });
-    expect((await replay({ since: LATELY, until: LATELY })).body.replayed).toBe(0);
-    const { events } = (await stage.ask('GET', '/v1/events')).body;
+  it('sends events that the endpoint never received, of a period or by id', async () => {
+    await emitEvents();
+    const { endpoint } = await createTestEndpoint({ types: ['session.ended'] });
+    const replay = async (body: object) => harness.request('POST', `/v1/endpoints/${endpoint.id}/replay`, { body });
+    expect((await replay({ since: ONE_MINUTE_AGO })).body).toEqual({ replayed: 1, next: null });
+    expect((await replay({ since: ONE_MINUTE_AGO, until: ONE_MINUTE_AGO })).body.replayed).toBe(0);
+    const { events } = (await harness.request('GET', '/v1/events')).body;
     expect((await replay({ eventIds: events.map(({ id }: { id: string }) => id) })).body.replayed).toBe(2);
     expect(await deliverAll()).toBe(2);
     for (const [body, pointer] of [
       [{}, '/since'],
-      [{ since: LATELY, eventIds: [events[0].id] }, '/since'],
+      [{ since: ONE_MINUTE_AGO, eventIds: [events[0].id] }, '/since'],
       [{ eventIds: [] }, '/eventIds'],
-      [{ eventIds: ['evt_nobodys_1'] }, '/eventIds/0'],
+      [{ eventIds: ['evt_unknown_1'] }, '/eventIds/0'],
       [{ eventIds: ['x'] }, '/eventIds/0'],
       [{ since: 'now' }, '/since'],
     ] as const) {
@@ -195,45 +208,47 @@ describe('a replay', () => {
   });
 });
 
-describe('what was deleted as old', () => {
-  it('is not sent again, and nobody is told that it was', async () => {
-    const { endpoint } = await make();
-    await happen();
+describe('replay of purged events', () => {
+  it('returns 410 and sends nothing', async () => {
+    const { endpoint } = await createTestEndpoint();
+    await emitEvents();
     await deliverAll();
-    const { events } = (await stage.ask('GET', '/v1/events')).body;
-    const [delivery] = (await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries`)).body.deliveries;
-    await stage.store.pool.query('DELETE FROM delivery');
-    await stage.store.pool.query('DELETE FROM outbox WHERE seq = 1');
+    const { events } = (await harness.request('GET', '/v1/events')).body;
+    const [delivery] = (await harness.request('GET', `/v1/endpoints/${endpoint.id}/deliveries`)).body.deliveries;
+    await harness.store.pool.query('DELETE FROM delivery');
+    await harness.store.pool.query('DELETE FROM outbox WHERE seq = 1');
     const replay = async (body: object) =>
-      (await stage.ask('POST', `/v1/endpoints/${endpoint.id}/replay`, { body })).body;
+      (await harness.request('POST', `/v1/endpoints/${endpoint.id}/replay`, { body })).body;
     expect(await replay({ eventIds: [events[1].id, events[0].id] })).toMatchObject({
       status: 410,
       reason: 'event-expired',
       errors: [{ pointer: '/eventIds/1' }],
     });
-    expect(await replay({ since: LATELY, after: events[0].id })).toMatchObject({
+    expect(await replay({ since: ONE_MINUTE_AGO, after: events[0].id })).toMatchObject({
       status: 410,
       reason: 'event-expired',
       errors: [{ pointer: '/after' }],
     });
-    expect(await replay({ since: LONG_AGO })).toMatchObject({
+    expect(await replay({ since: THIRTY_ONE_DAYS_AGO })).toMatchObject({
       status: 410,
       reason: 'event-expired',
       errors: [{ pointer: '/since' }],
     });
-    expect((await stage.ask('POST', `/v1/deliveries/${delivery.id}/replay`)).body.reason).toBe('delivery-not-found');
+    expect((await harness.request('POST', `/v1/deliveries/${delivery.id}/replay`)).body.reason).toBe(
+      'delivery-not-found',
+    );
     expect(await deliverAll()).toBe(0);
-    expect((await replay({ since: LATELY })).replayed).toBe(1);
+    expect((await replay({ since: ONE_MINUTE_AGO })).replayed).toBe(1);
   });
 });
 
-describe('another tenant’s endpoint', () => {
-  it('is no endpoint, and its deliveries are none', async () => {
-    const { endpoint } = await make();
-    await happen();
-    const [delivery] = (await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries`)).body.deliveries;
-    const { events } = (await stage.ask('GET', '/v1/events')).body;
-    const before = (await stage.store.pool.query('SELECT * FROM endpoint')).rows;
+describe('endpoint of another tenant', () => {
+  it('is not found, and neither are its deliveries', async () => {
+    const { endpoint } = await createTestEndpoint();
+    await emitEvents();
+    const [delivery] = (await harness.request('GET', `/v1/endpoints/${endpoint.id}/deliveries`)).body.deliveries;
+    const { events } = (await harness.request('GET', '/v1/events')).body;
+    const before = (await harness.store.pool.query('SELECT * FROM endpoint')).rows;
     const at = `/v1/endpoints/${endpoint.id}`;
     for (const [method, path, body, reason] of [
       ['GET', at, undefined, 'endpoint-not-found'],
@@ -245,31 +260,31 @@ describe('another tenant’s endpoint', () => {
       ['POST', `${at}/replay`, { eventIds: [events[0].id] }, 'endpoint-not-found'],
       ['POST', `/v1/deliveries/${delivery.id}/replay`, undefined, 'delivery-not-found'],
     ] as const) {
-      const { status, body: said } = await stage.ask(method, path, { key: stage.keys.theirs, body });
-      expect([method, path, status, said.reason]).toEqual([method, path, 404, reason]);
+      const { status, body: problem } = await harness.request(method, path, { key: harness.keys.theirs, body });
+      expect([method, path, status, problem.reason]).toEqual([method, path, 404, reason]);
     }
-    expect((await stage.store.pool.query('SELECT * FROM endpoint')).rows).toEqual(before);
-    const theirs = (await make({}, stage.keys.theirs)).endpoint;
+    expect((await harness.store.pool.query('SELECT * FROM endpoint')).rows).toEqual(before);
+    const theirs = (await createTestEndpoint({}, harness.keys.theirs)).endpoint;
     expect(
       (
-        await stage.ask('POST', `/v1/endpoints/${theirs.id}/replay`, {
-          key: stage.keys.theirs,
+        await harness.request('POST', `/v1/endpoints/${theirs.id}/replay`, {
+          key: harness.keys.theirs,
           body: { eventIds: [events[0].id] },
         })
       ).status,
     ).toBe(422);
     expect(
       (
-        await stage.ask('POST', `/v1/endpoints/${theirs.id}/replay`, {
-          key: stage.keys.theirs,
-          body: { since: LATELY },
+        await harness.request('POST', `/v1/endpoints/${theirs.id}/replay`, {
+          key: harness.keys.theirs,
+          body: { since: ONE_MINUTE_AGO },
         })
       ).body.replayed,
     ).toBe(0);
   });
 });
 
-describe('what cannot be an endpoint', () => {
+describe('validation of an endpoint', () => {
   it.each([
     [{ url: 'http://example.com/' }, 'url-rejected'],
     [{ url: 'https://127.0.0.1/' }, 'url-rejected'],
@@ -283,17 +298,17 @@ describe('what cannot be an endpoint', () => {
     [{ url: URL, types: ['leg.ended', 'leg.ended'] }, 'invalid-body'],
     [{ url: URL, description: 'x'.repeat(201) }, 'invalid-body'],
     [{ url: URL, secret: 'mine' }, 'invalid-body'],
-  ])('%j is refused when it is made and when it is changed', async (body, reason) => {
-    const made = await stage.ask('POST', '/v1/endpoints', { body });
+  ])('rejects %j on creation and on change', async (body, reason) => {
+    const made = await harness.request('POST', '/v1/endpoints', { body });
     expect([made.status, made.body.reason]).toEqual([422, reason]);
-    expect(await stage.store.prisma.endpoint.count()).toBe(0);
+    expect(await harness.store.prisma.endpoint.count()).toBe(0);
     if (Object.keys(body).length === 0) return;
-    const { endpoint } = await make();
-    const changed = await stage.ask('PATCH', `/v1/endpoints/${endpoint.id}`, { body });
+    const { endpoint } = await createTestEndpoint();
+    const changed = await harness.request('PATCH', `/v1/endpoints/${endpoint.id}`, { body });
     expect([changed.status, changed.body.reason]).toEqual([422, reason]);
   });
 
-  it('each type of event can be asked for', async () => {
-    expect((await make({ types: EVENT_TYPES })).endpoint.types).toEqual(EVENT_TYPES);
+  it('accepts every event type', async () => {
+    expect((await createTestEndpoint({ types: EVENT_TYPES })).endpoint.types).toEqual(EVENT_TYPES);
   });
 });

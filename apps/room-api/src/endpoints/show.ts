@@ -1,11 +1,11 @@
 import type { Delivery, Endpoint } from '@partyline/contracts/endpoints/endpoint';
-import type { DeliveryLine } from '@partyline/store/endpoints/delivery-log';
+import type { DeliveryLogEntry } from '@partyline/store/endpoints/delivery-log';
 import type { EndpointRow } from '@partyline/store/endpoints/endpoints';
 import { eventId } from '@partyline/store/events/outbox';
 
 const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
 
-/** An endpoint as the API shows it. @param now to tell whether its old secret still signs */
+/** An endpoint as the API shows it. `now` decides whether the previous secret is still in use. */
 export const showEndpoint = (row: EndpointRow, now: Date): Endpoint => ({
   id: row.id,
   url: row.url,
@@ -21,16 +21,16 @@ export const showEndpoint = (row: EndpointRow, now: Date): Endpoint => ({
 });
 
 /** A delivery as the API shows it. */
-export const showDelivery = (line: DeliveryLine): Delivery => ({
-  id: line.id,
-  endpointId: line.to_endpoint,
-  eventId: eventId(line),
-  type: line.type,
-  state: line.state,
-  createdAt: line.created_at.toISOString(),
-  nextTryAt: iso(line.next_try_at),
-  doneAt: iso(line.done_at),
-  attempts: line.attempts.map(({ no, at, status, duration_ms, error }) => ({
+export const showDelivery = (entry: DeliveryLogEntry): Delivery => ({
+  id: entry.id,
+  endpointId: entry.to_endpoint,
+  eventId: eventId(entry),
+  type: entry.type,
+  state: entry.state,
+  createdAt: entry.created_at.toISOString(),
+  nextTryAt: iso(entry.next_try_at),
+  doneAt: iso(entry.done_at),
+  attempts: entry.attempts.map(({ no, at, status, duration_ms, error }) => ({
     no,
     at: at.toISOString(),
     status,

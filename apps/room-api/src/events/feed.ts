@@ -1,141 +1,156 @@
-import { tellEvent } from '@partyline/conference/endpoints/deliver-events';
+import { toPublicEvent } from '@partyline/conference/endpoints/deliver-events';
 import { VerdictError } from '@partyline/domain/verdict';
 import { systemSleep } from '@partyline/runtime/system';
-import { lastEventUpTo, listEvents, tenantsWithEvents, type OutboxRow } from '@partyline/store/events/outbox';
+import { findLastEventId, listEvents, listTenantsWithEvents, type OutboxRow } from '@partyline/store/events/outbox';
 import type { Store } from '@partyline/store/database/store';
 import { openHorizon } from './horizon.ts';
-import { MOST_STREAMS, type StreamPlaces } from './stream-places.ts';
+import { MAX_STREAMS, type StreamSlots } from './stream-slots.ts';
 
-interface Wanted {
-  /** Begins after this place; null: with what comes from now on. */
+interface EventSelection {
+  /** The position in the outbox after which to start. Null: now. */
   readonly after: bigint | null;
-  /** None: all. */
+  /** Empty: all types. */
   readonly types: readonly string[];
 }
 
-/** Tenants' events as they happen, and in pages, both in the one order in which they were written. One for a process. */
+/** Events of tenants, streamed and in pages, in the same order. One feed per process. */
 export interface EventFeed {
-  /** A page, and whether there is more. */
-  read(tenantId: string, wanted: Wanted & { readonly limit: number }): Promise<{ rows: OutboxRow[]; more: boolean }>;
-  /**
-   * A stream of server-sent events, which ends when `gone` says that nobody listens any more, within a heartbeat of when `mayStill` says no, after ten minutes,
-   * or when the feed is closed. Throws `too-many-streams` (429) when the tenant has ten of them, `stopping` (503) when the feed is closed.
-   */
-  follow(
+  /** Reads a page. `more`: further events exist. */
+  read(
     tenantId: string,
-    wanted: Wanted,
-    gone: AbortSignal,
-    mayStill: () => Promise<boolean>,
+    wanted: EventSelection & { readonly limit: number },
+  ): Promise<{ rows: OutboxRow[]; more: boolean }>;
+  /**
+   * Opens a stream of server-sent events. It ends when `disconnected` is aborted, within a
+   * heartbeat after `isStillAuthorized` returns false, after 10 minutes, or when the feed is
+   * closed.
+   * @throws VerdictError `too-many-streams` (429) above 10 streams of a tenant, `stopping` (503)
+   *   after the feed was closed
+   */
+  openStream(
+    tenantId: string,
+    wanted: EventSelection,
+    disconnected: AbortSignal,
+    isStillAuthorized: () => Promise<boolean>,
   ): Promise<AsyncIterable<string>>;
-  /** Ends every stream, and takes no more. */
+  /** Ends every stream and rejects new ones. */
   close(): Promise<void>;
 }
 
 export interface FeedOptions {
   readonly store: Store;
-  readonly places: StreamPlaces;
-  /** Names streams. */
+  readonly slots: StreamSlots;
+  /** Ids of streams. */
   readonly nextId: () => string;
   readonly now: () => Date;
   readonly onError: (error: unknown) => void;
-  /** Other times than in service only in tests. */
-  readonly everyMs?: number;
+  /** Only tests change the defaults of these. */
+  readonly pollMs?: number;
   readonly heartbeatMs?: number;
-  readonly lifeMs?: number;
+  readonly maxStreamMs?: number;
 }
 
-/** The place before the first event, where whoever had none yet goes on: what came since is all that there is. */
-export const START = 'start';
+/** The `Last-Event-ID` before the first event. */
+export const START_OF_EVENTS = 'start';
 
-const PAGE = 100;
-/** Heartbeats for which a stream's place is held: one or two may be missed. */
-const HELD_BEATS = 3;
-const SETTLE_MS = 1_000;
-const SETTLE_LOOK_MS = 20;
+const PAGE_SIZE = 100;
+/** A slot is reserved for this many heartbeats, so that one or two can be missed. */
+const SLOT_HEARTBEATS = 3;
+const MAX_SETTLE_MS = 1_000;
+const SETTLE_POLL_MS = 20;
 
 interface Stream {
   readonly id: string;
   readonly tenantId: string;
-  readonly mayStill: () => Promise<boolean>;
+  readonly isStillAuthorized: () => Promise<boolean>;
   wake: () => void;
   end: () => void;
-  /** When it is to be looked at next whether it may go on. */
+  /** When the next check of slot and authorization is due, in milliseconds. */
   checkAt: number;
 }
 
 export function openEventFeed({
   store,
-  places,
+  slots,
   nextId,
   now,
   onError,
-  everyMs = 300,
+  pollMs = 300,
   heartbeatMs = 15_000,
-  lifeMs = 600_000,
+  maxStreamMs = 600_000,
 }: FeedOptions): EventFeed {
   const horizon = openHorizon(store, now);
   const streams = new Set<Stream>();
   const closing = new AbortController();
-  let looking: Promise<void> | null = null;
+  let polling: Promise<void> | null = null;
 
   const nextCheck = (): number => now().getTime() + heartbeatMs;
 
-  /** Holds a stream's place, and ends it when whoever listens is not let in any more. */
-  async function check(stream: Stream): Promise<void> {
+  /** Renews the slot of a stream, and ends the stream if it is no longer authorized. */
+  async function renewStream(stream: Stream): Promise<void> {
     stream.checkAt = Infinity;
     try {
-      await places.take(stream.tenantId, stream.id, heartbeatMs * HELD_BEATS);
-      if (!(await stream.mayStill())) stream.end();
+      await slots.reserve(stream.tenantId, stream.id, heartbeatMs * SLOT_HEARTBEATS);
+      if (!(await stream.isStillAuthorized())) stream.end();
     } catch (error) {
       onError(error);
     }
     stream.checkAt = nextCheck();
   }
 
-  /** One look for all streams, as long as there are any. */
-  async function lookOut(): Promise<void> {
+  /** One poll for all streams, while there are any. */
+  async function pollEvents(): Promise<void> {
     const checks = new Set<Promise<void>>();
     while (streams.size > 0 && !closing.signal.aborted) {
       for (const stream of [...streams].filter(({ checkAt }) => checkAt <= now().getTime())) {
-        const checking = check(stream).finally(() => checks.delete(checking));
+        const checking = renewStream(stream).finally(() => checks.delete(checking));
         checks.add(checking);
       }
       try {
         const before = horizon.settled;
-        await horizon.look();
+        await horizon.refresh();
         if (horizon.settled > before) {
           const tenants = [...new Set([...streams].map(({ tenantId }) => tenantId))];
-          const told = new Set(await tenantsWithEvents(store, tenants, { after: before, upTo: horizon.settled }));
-          for (const stream of streams) if (told.has(stream.tenantId)) stream.wake();
+          const tenantsToWake = new Set(
+            await listTenantsWithEvents(store, tenants, { after: before, upTo: horizon.settled }),
+          );
+          for (const stream of streams) if (tenantsToWake.has(stream.tenantId)) stream.wake();
         }
       } catch (error) {
         onError(error);
       }
-      await systemSleep(everyMs);
+      await systemSleep(pollMs);
     }
     await Promise.all(checks);
   }
 
-  /** Up to the last event that could be seen when it was asked, but for one that somebody takes long to commit. */
+  /** Waits, at most `MAX_SETTLE_MS`, until every event that is visible now is settled. */
   async function settle(): Promise<bigint> {
-    const last = await horizon.look();
-    for (let waited = 0; horizon.settled < last && waited < SETTLE_MS; waited += SETTLE_LOOK_MS) {
-      await systemSleep(SETTLE_LOOK_MS);
-      await horizon.look();
+    const last = await horizon.refresh();
+    for (let waited = 0; horizon.settled < last && waited < MAX_SETTLE_MS; waited += SETTLE_POLL_MS) {
+      await systemSleep(SETTLE_POLL_MS);
+      await horizon.refresh();
     }
     return horizon.settled;
   }
 
-  async function* tell(stream: Stream, { after, types }: Wanted, over: AbortSignal): AsyncGenerator<string> {
+  async function* streamEvents(
+    stream: Stream,
+    { after, types }: EventSelection,
+    over: AbortSignal,
+  ): AsyncGenerator<string> {
     try {
       let cursor = after ?? (await settle());
-      // Who begins with what comes next learns where that is, or a connection that ends before the first event would lose those that come until the next one.
-      const place =
-        after === null ? `id: ${(await lastEventUpTo(store, stream.tenantId, String(cursor))) ?? START}\n` : '';
-      yield `retry: 1000\n${place}\n`;
+      // A stream that starts now sends its position first. Otherwise a connection that breaks
+      // before the first event could not resume without a gap.
+      const position =
+        after === null
+          ? `id: ${(await findLastEventId(store, stream.tenantId, String(cursor))) ?? START_OF_EVENTS}\n`
+          : '';
+      yield `retry: 1000\n${position}\n`;
       while (!over.aborted) {
-        // Before it looks: what settles in the meantime is not slept through.
-        const woken = wakeOf(stream, over, heartbeatMs);
+        // Created before the query, so that events that settle meanwhile wake the stream.
+        const woken = waitForWake(stream, over, heartbeatMs);
         const upTo = horizon.settled;
         const rows =
           upTo > cursor
@@ -143,15 +158,15 @@ export function openEventFeed({
                 after: String(cursor),
                 upTo: String(upTo),
                 types,
-                limit: PAGE,
+                limit: PAGE_SIZE,
               })
             : [];
         for (const row of rows) {
-          // Whoever reads slowly may have lost the right to on the way.
+          // A slow client can have lost its authorization meanwhile.
           if (over.aborted) return;
-          yield writeEvent(row);
+          yield formatEvent(row);
         }
-        if (rows.length === PAGE) cursor = BigInt(rows.at(-1)!.id);
+        if (rows.length === PAGE_SIZE) cursor = BigInt(rows.at(-1)!.id);
         else {
           cursor = upTo > cursor ? upTo : cursor;
           if ((await woken) === 'quiet') yield ': still here\n\n';
@@ -165,7 +180,7 @@ export function openEventFeed({
   return {
     async read(tenantId, { after, types, limit }) {
       const upTo = await settle();
-      // One more than is shown tells whether there is a next page.
+      // One row more than the page shows whether a next page exists.
       const rows = await listEvents(store, tenantId, {
         after: after === null ? null : String(after),
         upTo: String(upTo),
@@ -174,50 +189,52 @@ export function openEventFeed({
       });
       return { rows: rows.slice(0, limit), more: rows.length > limit };
     },
-    async follow(tenantId, wanted, gone, mayStill) {
+    async openStream(tenantId, wanted, disconnected, isStillAuthorized) {
       if (closing.signal.aborted)
-        throw new VerdictError('upstream', 'stopping', 'This server is being stopped.', {
-          fix: 'Connect again: another takes over.',
+        throw new VerdictError('upstream', 'stopping', 'This server is shutting down.', {
+          fix: 'Connect again: another server continues the stream.',
           retryAfterMs: 1_000,
         });
       const ended = new AbortController();
-      const over = AbortSignal.any([ended.signal, gone, closing.signal, AbortSignal.timeout(lifeMs)]);
+      const over = AbortSignal.any([ended.signal, disconnected, closing.signal, AbortSignal.timeout(maxStreamMs)]);
       const stream: Stream = {
         id: nextId(),
         tenantId,
-        mayStill,
+        isStillAuthorized,
         wake: () => undefined,
         end: () => ended.abort(),
         checkAt: nextCheck(),
       };
-      // Counted before it is asked of Redis: what is alone here must hold too.
-      const here = [...streams].filter((each) => each.tenantId === tenantId).length;
+      // Counted before the call to Redis, so that the limit of this replica also holds for
+      // concurrent requests.
+      const openHere = [...streams].filter((each) => each.tenantId === tenantId).length;
       streams.add(stream);
-      const leave = (): void => {
-        if (streams.delete(stream)) void places.giveBack(tenantId, stream.id);
+      const removeStream = (): void => {
+        if (streams.delete(stream)) void slots.release(tenantId, stream.id);
       };
-      // Not when what is told ends: whoever goes before the first word never began to read.
-      over.addEventListener('abort', leave, { once: true });
-      if (here >= MOST_STREAMS || !(await places.take(tenantId, stream.id, heartbeatMs * HELD_BEATS))) {
+      // Not in the generator's `finally`: a client that disconnects early never starts the
+      // generator.
+      over.addEventListener('abort', removeStream, { once: true });
+      if (openHere >= MAX_STREAMS || !(await slots.reserve(tenantId, stream.id, heartbeatMs * SLOT_HEARTBEATS))) {
         stream.end();
-        throw new VerdictError('client', 'too-many-streams', `${MOST_STREAMS} streams of yours are open.`, {
-          fix: 'Close one, or share one among those who listen.',
+        throw new VerdictError('client', 'too-many-streams', `You have ${MAX_STREAMS} open streams.`, {
+          fix: 'Close a stream, or share one.',
           retryAfterMs: 5_000,
         });
       }
-      if (over.aborted) leave();
-      looking ??= lookOut().finally(() => (looking = null));
-      return tell(stream, wanted, over);
+      if (over.aborted) removeStream();
+      polling ??= pollEvents().finally(() => (polling = null));
+      return streamEvents(stream, wanted, over);
     },
     async close() {
       closing.abort();
-      await looking;
+      await polling;
     },
   };
 }
 
-/** When there is something to read, when it is over, or after a while in which there was nothing. */
-function wakeOf(stream: Stream, over: AbortSignal, quietMs: number): Promise<'woken' | 'quiet'> {
+/** Resolves when the stream is woken or over, or after `quietMs` without events. */
+function waitForWake(stream: Stream, over: AbortSignal, quietMs: number): Promise<'woken' | 'quiet'> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => done('quiet'), quietMs);
     const done = (why: 'woken' | 'quiet'): void => {
@@ -232,7 +249,7 @@ function wakeOf(stream: Stream, over: AbortSignal, quietMs: number): Promise<'wo
   });
 }
 
-function writeEvent(row: OutboxRow): string {
-  const event = tellEvent(row);
+function formatEvent(row: OutboxRow): string {
+  const event = toPublicEvent(row);
   return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 }

@@ -1,15 +1,20 @@
 import { readHorizon } from '@partyline/store/events/outbox';
 import type { Store } from '@partyline/store/database/store';
 
-/** Up to where events are settled: none up to there can come any more. Only ever goes forward. */
+/**
+ * The settled part of the outbox: no event up to `settled` can still be committed. Never decreases.
+ */
 interface EventHorizon {
   readonly settled: bigint;
-  /** Looks again. Gives the last event that can be seen, which may be settled later. */
-  look(): Promise<bigint>;
+  /** Reads the database again. Returns the last visible event, which may not be settled yet. */
+  refresh(): Promise<bigint>;
 }
 
-/** Our own transactions are ended by their limits long before. A stranger's in the same server (an index that is built) must not hold events up for longer. */
-const LONGEST_MS = 60_000;
+/**
+ * Partyline's transactions end long before by their own limits. A foreign transaction on the same
+ * server, for example an index build, must not delay events for longer.
+ */
+const MAX_WAIT_MS = 60_000;
 
 export function openHorizon(store: Store, now: () => Date): EventHorizon {
   let settled = 0n;
@@ -18,16 +23,16 @@ export function openHorizon(store: Store, now: () => Date): EventHorizon {
     get settled() {
       return settled;
     },
-    async look() {
+    async refresh() {
       const { lastId, xid, oldest } = await readHorizon(store);
       const at = now().getTime();
-      const reach = (id: bigint): void => void (settled = id > settled ? id : settled);
+      const advanceTo = (id: bigint): void => void (settled = id > settled ? id : settled);
       if (oldest >= xid) {
-        reach(lastId);
+        advanceTo(lastId);
         waiting = null;
       } else {
-        if (waiting !== null && (oldest >= waiting.xid || at - waiting.since > LONGEST_MS)) {
-          reach(waiting.lastId);
+        if (waiting !== null && (oldest >= waiting.xid || at - waiting.since > MAX_WAIT_MS)) {
+          advanceTo(waiting.lastId);
           waiting = null;
         }
         waiting ??= { lastId, xid, since: at };

@@ -1,36 +1,36 @@
-import type { HangUpLine as Line } from '@partyline/contracts/hang-ups/hang-up';
-import type { Closing, HangUpLine } from '@partyline/store/hang-ups/hang-ups';
+import type { HangUpEntry } from '@partyline/contracts/hang-ups/hang-up';
+import type { Closing, HangUpLedgerEntry } from '@partyline/store/hang-ups/hang-ups';
 
-const showClosing = ({
+const showObservation = ({
   handle,
   source,
   outcome,
   reason,
   stored_at,
   provider_at,
-}: Closing): Line['closings'][number] => ({
+}: Closing): HangUpEntry['observations'][number] => ({
   handle,
   source,
-  outcome: outcome as Line['closings'][number]['outcome'],
+  outcome: outcome as HangUpEntry['observations'][number]['outcome'],
   reason,
   at: stored_at.toISOString(),
   providerAt: provider_at?.toISOString() ?? null,
 });
 
-/** A line of the ledger as the API shows it. */
-export function showHangUp(line: HangUpLine): Line {
-  const closings = line.closings.map(showClosing);
+/** An entry of the ledger as the API shows it. */
+export function showHangUp(entry: HangUpLedgerEntry): HangUpEntry {
+  const observations = entry.closings.map(showObservation);
   return {
-    legId: line.id,
-    kind: line.kind as Line['kind'],
-    roomId: line.room_id,
-    sessionId: line.session_id,
-    owedAt: line.hangup_requested_at.toISOString(),
-    reason: line.hangup_reason,
-    asks: line.asks,
-    attempts: line.attempts.map(({ no, at, outcome, reason }) => ({ no, at: at.toISOString(), outcome, reason })),
-    confirmedAt: line.confirmed_at?.toISOString() ?? null,
-    confirmedBy: line.confirmed_at === null ? null : (closings.at(-1) ?? null),
-    closings,
+    legId: entry.id,
+    kind: entry.kind as HangUpEntry['kind'],
+    roomId: entry.room_id,
+    sessionId: entry.session_id,
+    requestedAt: entry.hangup_requested_at.toISOString(),
+    reason: entry.hangup_reason,
+    attemptCount: entry.hangup_attempts,
+    attempts: entry.attempts.map(({ no, at, outcome, reason }) => ({ no, at: at.toISOString(), outcome, reason })),
+    confirmedAt: entry.confirmed_at?.toISOString() ?? null,
+    confirmedBy: entry.confirmed_at === null ? null : (observations.at(-1) ?? null),
+    observations,
   };
 }

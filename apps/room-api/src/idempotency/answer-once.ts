@@ -1,38 +1,41 @@
 import type { RequestVault } from '@partyline/conference/crypto/request-vault';
 import { VerdictError } from '@partyline/domain/verdict';
 import { toProblem, type Problem } from '@partyline/runtime/problem';
-import { claimKey, deleteKey, storeReply, releaseKey, type KeyClaim } from '@partyline/store/idempotency/idempotency';
+import { claimKey, deleteKey, releaseKey, storeReply, type KeyClaim } from '@partyline/store/idempotency/idempotency';
 import { Journal, LeaseLostError } from '@partyline/store/idempotency/journal';
 import type { ApiDeps } from '../deps.ts';
-import { doneOnce } from './per-request.ts';
-import { seededChance } from './seeded-chance.ts';
+import { runWithContext } from './request-context.ts';
+import { seedRandomSources } from './seeded-random.ts';
 
-/** Longer than any request takes: its statements and questions have limits of 5 s. Whoever asks again after a crash waits for the rest of it. */
+/**
+ * Longer than any request, whose statements and provider calls are limited to 5 s each. A retry
+ * after a crash waits until the lease expires.
+ */
 const LEASE_MS = 30_000;
-/** A twin waits so long for the answer of the first, looking this often. */
-const WAIT_MS = 3_000;
-const LOOK_MS = 100;
+/** How long a concurrent request with the same key waits for the answer of the first. */
+const MAX_WAIT_MS = 3_000;
+const POLL_MS = 100;
 
 interface KeyedRequest {
-  /** `operator` for the operator's own. */
+  /** `operator` for requests of operators. */
   readonly tenantId: string;
   readonly key: string;
-  /** By whom, how and of what it is asked: the key, method, address, `If-Match` and body. */
-  readonly what: string;
-  /** Names the request in a problem. */
+  /** What two requests must share: caller, method, path, `If-Match` and body. */
+  readonly fingerprintInput: string;
+  /** The request id in a problem. */
   readonly requestId: string;
 }
 
-/** An answer as it was given, and is given again. */
+/** An answer, as it is sent and stored. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: unknown;
 }
 
-export interface Given {
+export interface OnceAnswer {
   readonly answer: Answer;
-  /** It was given before, and nothing was done now. */
+  /** True if the answer was stored before, and nothing was executed now. */
   readonly replayed: boolean;
 }
 
@@ -42,80 +45,88 @@ type Deps = Pick<ApiDeps, 'store' | 'ids' | 'secret'> & {
 };
 
 /**
- * Answers a request that came with an Idempotency-Key: does it, or gives the answer that it had. A request that failed or died on the way is taken up where it was,
- * by whoever sends it again. Kept is what is final: what was done, and what was refused for what it found. Throws 409 `idempotency-key-reused` and
- * `idempotency-in-progress`, and what the work throws.
- * @param deps used outside the work, so that none of what is done with them here stands in the request's journal
- * @param work gives what is answered when it is done
+ * Answers a request with an Idempotency-Key: executes it, or returns its stored answer. A request
+ * that failed or crashed resumes where it stopped when it is sent again. Only final answers are
+ * stored: successes, and rejections that a retry would repeat.
+ * @param deps must not be bound to the request's context, or this code would appear in its journal
+ * @param work executes the request
+ * @throws VerdictError `idempotency-key-reused` and `idempotency-in-progress` (409), and what
+ *   `work` throws
  */
-export async function answerOnce(deps: Deps, request: KeyedRequest, work: () => Promise<Answer>): Promise<Given> {
-  const claimed = await claim(deps, request);
-  if (claimed.outcome === 'replay')
-    return { answer: JSON.parse(deps.requests.decrypt(claimed.reply, `${claimed.id} reply`)) as Answer, replayed: true };
+export async function answerOnce(deps: Deps, request: KeyedRequest, work: () => Promise<Answer>): Promise<OnceAnswer> {
+  const claim = await claimOrWait(deps, request);
+  if (claim.outcome === 'replay')
+    return { answer: JSON.parse(deps.requests.decrypt(claim.reply, `${claim.id} reply`)) as Answer, replayed: true };
   const { tenantId } = request;
-  const journal = new Journal(claimed.id, deps.requests, claimed.steps);
-  const keep = (answer: Answer): Promise<boolean> =>
-    storeReply(deps.store, tenantId, claimed, deps.requests.encrypt(JSON.stringify(answer), `${claimed.id} reply`));
+  const journal = new Journal(claim.id, deps.requests, claim.steps);
+  const store = (answer: Answer): Promise<boolean> =>
+    storeReply(deps.store, tenantId, claim, deps.requests.encrypt(JSON.stringify(answer), `${claim.id} reply`));
   try {
-    const answer = await doneOnce(
-      { journal, ...seededChance(Buffer.from(deps.requests.decrypt(claimed.seed, `${claimed.id} seed`), 'base64url')) },
-      work,
-    );
-    // An answer that is not kept is not given: it could not be given again.
-    if (!(await keep(answer))) throw new LeaseLostError();
+    const seed = Buffer.from(deps.requests.decrypt(claim.seed, `${claim.id} seed`), 'base64url');
+    const answer = await runWithContext({ journal, ...seedRandomSources(seed) }, work);
+    // An answer that cannot be stored is not sent: a retry could not get it again.
+    if (!(await store(answer))) throw new LeaseLostError();
     return { answer, replayed: false };
   } catch (error) {
     if (error instanceof LeaseLostError) throw inProgress(0);
     const problem = toProblem(error, request.requestId);
-    const ours = isFinal(error, problem, journal)
-      ? await keep({ status: problem.status, headers: {}, body: problem })
+    const hasLease = isFinal(error, problem, journal)
+      ? await store({ status: problem.status, headers: {}, body: problem })
       : problem.status < 500
-        ? await deleteKey(deps.store, tenantId, claimed)
-        : // Where this fails too, the lease runs out.
-          await releaseKey(deps.store, tenantId, claimed).catch(() => true);
-    throw ours ? error : inProgress(0);
+        ? await deleteKey(deps.store, tenantId, claim)
+        : // If this fails, the lease expires.
+          await releaseKey(deps.store, tenantId, claim).catch(() => true);
+    throw hasLease ? error : inProgress(0);
   }
 }
 
-/** Refused for as long as there is nothing left to spend, the room has another version, or a limit is reached. */
-const FOR_NOW: readonly number[] = [402, 412, 429];
-/** Refused before anything was found out: a field that is wrong. */
-const UNREAD: readonly number[] = [400, 413, 415, 422];
+/** Rejections that can change: a budget, a version, a limit. */
+const TEMPORARY_STATUSES: readonly number[] = [402, 412, 429];
+/** Rejections of invalid input, before anything was read. */
+const VALIDATION_STATUSES: readonly number[] = [400, 413, 415, 422];
 
-/** Is it refused for good? Not when that can change, as is plain when it says when to come again. */
+/** Whether a retry would be rejected again. A retry time shows that it would not. */
 const isFinal = (error: unknown, { status }: Problem, journal: Journal): boolean =>
   status < 500 &&
-  !FOR_NOW.includes(status) &&
+  !TEMPORARY_STATUSES.includes(status) &&
   !(error instanceof VerdictError && error.retryAfterMs !== undefined) &&
-  (journal.hasChanges || !UNREAD.includes(status));
+  (journal.hasChanges || !VALIDATION_STATUSES.includes(status));
 
-async function claim(
+async function claimOrWait(
   deps: Deps,
-  { tenantId, key, what }: KeyedRequest,
-): Promise<Exclude<KeyClaim, { outcome: 'wait' | 'refuse' }>> {
+  { tenantId, key, fingerprintInput }: KeyedRequest,
+): Promise<Exclude<KeyClaim, { outcome: 'wait' | 'reject' }>> {
   const id = deps.ids.next('req');
   const wanted = {
     id,
     key,
-    fingerprint: deps.requests.fingerprint(what),
+    fingerprint: deps.requests.fingerprint(fingerprintInput),
     seed: deps.requests.encrypt(deps.secret(), `${id} seed`),
     leaseMs: LEASE_MS,
   };
-  for (let waited = 0; ; waited += LOOK_MS) {
-    const claimed = await claimKey(deps.store, tenantId, wanted);
-    if (claimed.outcome === 'refuse') {
-      throw new VerdictError('client', 'idempotency-key-reused', 'This Idempotency-Key was used for another request.', {
-        fix: 'Send a new one with each new request, and the same only with the same API key, address, If-Match and body.',
-      });
+  for (let waited = 0; ; waited += POLL_MS) {
+    const claim = await claimKey(deps.store, tenantId, wanted);
+    if (claim.outcome === 'reject') {
+      throw new VerdictError(
+        'client',
+        'idempotency-key-reused',
+        'This Idempotency-Key was used for a different request.',
+        { fix: 'Use a new key for each request. A retry must have the same API key, path, If-Match and body.' },
+      );
     }
-    if (claimed.outcome !== 'wait') return claimed;
-    if (waited >= WAIT_MS) throw inProgress(claimed.leftMs);
-    await deps.sleep(LOOK_MS);
+    if (claim.outcome !== 'wait') return claim;
+    if (waited >= MAX_WAIT_MS) throw inProgress(claim.leftMs);
+    await deps.sleep(POLL_MS);
   }
 }
 
 const inProgress = (leftMs: number): VerdictError =>
-  new VerdictError('client', 'idempotency-in-progress', 'The request with this Idempotency-Key is still under way.', {
-    fix: 'Send it again with the same key in a moment, and you get its answer.',
-    retryAfterMs: Math.max(1_000, Math.min(leftMs, LEASE_MS)),
-  });
+  new VerdictError(
+    'client',
+    'idempotency-in-progress',
+    'The first request with this Idempotency-Key is still in progress.',
+    {
+      fix: 'Repeat the request with the same key to get its answer.',
+      retryAfterMs: Math.max(1_000, Math.min(leftMs, LEASE_MS)),
+    },
+  );

@@ -1,24 +1,24 @@
 import { openApi, type JsonSchema } from '@partyline/contracts/openapi';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
+import { acceptingProvider, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 let room: string;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
-  room = `/v1/rooms/${(await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } })).body.room.id}`;
+  harness = await startTestHarness(() => acceptingProvider);
+  room = `/v1/rooms/${(await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } })).body.room.id}`;
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
-/** Asks, and makes sure that nothing came of it. */
-async function refused(...[method, path, given]: Parameters<Stage['ask']>) {
-  const before = await stage.counts();
-  const reply = await stage.ask(method, path, given);
-  expect(await stage.counts()).toEqual(before);
+/** Sends a request and asserts that it changed nothing. */
+async function requestUnchanged(...[method, path, given]: Parameters<TestHarness['request']>) {
+  const before = await harness.countRows();
+  const reply = await harness.request(method, path, given);
+  expect(await harness.countRows()).toEqual(before);
   return reply;
 }
 
-describe('a body that is not as it should be', () => {
+describe('invalid body', () => {
   it.each([
     [{}, [['/name', /expected string/]]],
     [{ name: '' }, [['/name', /must not be empty/]]],
@@ -55,8 +55,8 @@ describe('a body that is not as it should be', () => {
     ['{"name":', [['', /not JSON/]]],
     ['{"__proto__":{"name":"X"}}', [['', /not JSON/]]],
     ['', [['', /must be a JSON object/]]],
-  ] as const)('%j names every wrong field', async (body, issues) => {
-    const reply = await refused('POST', '/v1/rooms', { body });
+  ] as const)('reports every invalid field of %j', async (body, issues) => {
+    const reply = await requestUnchanged('POST', '/v1/rooms', { body });
     expect([reply.status, reply.body.reason]).toEqual([422, 'invalid-body']);
     expect(reply.body.errors).toEqual(
       issues.map(([pointer, detail]) => ({ pointer, detail: expect.stringMatching(detail) })),
@@ -71,18 +71,18 @@ describe('a body that is not as it should be', () => {
     ['participants', { phone: 442079460018 }, '/phone'],
     ['participants', { phone: '+442079460018', name: '' }, '/name'],
     ['participants', { phone: '+442079460018', from: '+1' }, '/from'],
-  ])('%s refuses %j', async (what, body, pointer) => {
-    const reply = await refused('POST', `${room}/${what}`, { body });
+  ])('of %s is rejected: %j', async (what, body, pointer) => {
+    const reply = await requestUnchanged('POST', `${room}/${what}`, { body });
     expect([reply.status, reply.body.reason, reply.body.errors[0].pointer]).toEqual([422, 'invalid-body', pointer]);
   });
 
-  it('is missing', async () => {
-    const reply = await refused('POST', '/v1/rooms');
+  it('is rejected if it is missing', async () => {
+    const reply = await requestUnchanged('POST', '/v1/rooms');
     expect([reply.status, reply.body.detail]).toEqual([422, 'The body must be a JSON object.']);
   });
 });
 
-describe('text that the database cannot hold', () => {
+describe('text that Postgres cannot store', () => {
   const { paths, components } = openApi('0');
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
@@ -98,53 +98,53 @@ describe('text that the database cannot hold', () => {
         .filter((each) => each.in === 'query')
         .map(({ name }) => [method, path, name] as const),
     ),
-  )('is refused by %s %s in %s', async (method, path, name) => {
-    const { status, body } = await refused(method, `${path}?${name}=%00`);
+  )('is rejected by %s %s in %s', async (method, path, name) => {
+    const { status, body } = await requestUnchanged(method, `${path}?${name}=%00`);
     expect([status, body.reason, body.errors[0].pointer.split('/')[1]]).toEqual([422, 'invalid-query', name]);
   });
 
-  const whole = (schema: JsonSchema): JsonSchema =>
+  const resolve = (schema: JsonSchema): JsonSchema =>
     schema.$ref === undefined ? schema : (components.schemas[schema.$ref.replace(/.*\//, '')] ?? {});
   const isText = ({ type, anyOf = [] }: JsonSchema): boolean =>
-    type === 'string' || anyOf.some((each) => whole(each).type === 'string');
-  /** A body with `bad` in each of its texts in turn, and in the names that one may choose. */
-  function* spoilt(schema: JsonSchema, bad: string): Generator<readonly [where: string, value: unknown]> {
-    const { properties = {}, required = [], items, additionalProperties } = whole(schema);
-    const good = Object.fromEntries(required.map((name) => [name, whole(properties[name] ?? {}).examples?.[0]]));
-    if (isText(whole(schema))) yield ['', bad];
-    if (items !== undefined) for (const [where, value] of spoilt(items, bad)) yield [`/0${where}`, [value]];
+    type === 'string' || anyOf.some((each) => resolve(each).type === 'string');
+  /** Bodies with `bad` in one text field each, and in each name that a user can choose. */
+  function* invalidBodies(schema: JsonSchema, bad: string): Generator<readonly [where: string, value: unknown]> {
+    const { properties = {}, required = [], items, additionalProperties } = resolve(schema);
+    const good = Object.fromEntries(required.map((name) => [name, resolve(properties[name] ?? {}).examples?.[0]]));
+    if (isText(resolve(schema))) yield ['', bad];
+    if (items !== undefined) for (const [where, value] of invalidBodies(items, bad)) yield [`/0${where}`, [value]];
     if (typeof additionalProperties === 'object')
       yield* [
         ['/a', { a: bad }],
         [`/${bad}`, { [bad]: 'a' }],
       ] as const;
     for (const [name, field] of Object.entries(properties))
-      for (const [where, value] of spoilt(field, bad)) yield [`/${name}${where}`, { ...good, [name]: value }];
+      for (const [where, value] of invalidBodies(field, bad)) yield [`/${name}${where}`, { ...good, [name]: value }];
   }
   const bodies = operations.flatMap(({ method, path, operation }) =>
     Object.values(operation.requestBody?.content ?? {}).flatMap(({ schema }) =>
       ['\u0000', 'x\ud800'].flatMap((bad) =>
-        [...spoilt(schema, bad)].map(([where, value]) => [method, path, JSON.stringify(where), value] as const),
+        [...invalidBodies(schema, bad)].map(([where, value]) => [method, path, JSON.stringify(where), value] as const),
       ),
     ),
   );
-  it('is looked for in every body', () => expect(bodies.length).toBeGreaterThan(60));
+  it('is tested in more than sixty bodies', () => expect(bodies.length).toBeGreaterThan(60));
 
-  it.each(bodies)('is refused by %s %s in %s', async (method, path, _where, body) => {
-    const { status } = await refused(method, path, { body: body as object });
+  it.each(bodies)('is rejected by %s %s in %s', async (method, path, _where, body) => {
+    const { status } = await requestUnchanged(method, path, { body: body as object });
     expect([404, 422]).toContain(status);
   });
 });
 
-describe('a request that is not one of the API’s', () => {
+describe('request that matches no operation', () => {
   it.each([
     'text/plain',
     'application/x-www-form-urlencoded',
     'application/xml',
     'multipart/form-data; boundary=x',
     'nonsense',
-  ])('refuses a body that is %s', async (type) => {
-    const reply = await refused('POST', '/v1/rooms', { body: '{"name":"X"}', type });
+  ])('with a body of type %s is rejected', async (type) => {
+    const reply = await requestUnchanged('POST', '/v1/rooms', { body: '{"name":"X"}', type });
     expect([reply.status, reply.body.reason, reply.body.fix]).toEqual([
       415,
       'wrong-media-type',
@@ -152,8 +152,8 @@ describe('a request that is not one of the API’s', () => {
     ]);
   });
 
-  it('refuses a body that is too large', async () => {
-    const reply = await refused('POST', '/v1/rooms', { body: { name: 'x'.repeat(70_000) } });
+  it('with a body above the size limit is rejected', async () => {
+    const reply = await requestUnchanged('POST', '/v1/rooms', { body: { name: 'x'.repeat(70_000) } });
     expect([reply.status, reply.body.reason]).toEqual([413, 'body-too-large']);
   });
 
@@ -166,22 +166,27 @@ describe('a request that is not one of the API’s', () => {
     '/v1/rooms/%zz',
     `/v1/rooms/${'x'.repeat(200)}`,
     '/v1/session',
-  ])('has nothing at %s', async (path) => {
-    const reply = await refused('GET', path);
+  ])('to %s gets 404', async (path) => {
+    const reply = await requestUnchanged('GET', path);
     expect([reply.status, reply.body.reason, reply.body.fix]).toEqual([404, 'route-not-found', expect.any(String)]);
   });
 
-  it.each(['room_%00', '..%2f..', "room_'; DROP TABLE room; --", 'room_💥'])('knows no room %s', async (id) => {
-    for (const what of ['', '/live', '/participants'])
-      expect((await refused('GET', `/v1/rooms/${id}${what}`)).body.reason).toBe('room-not-found');
-    for (const [what, body] of [
-      ['tokens', { name: 'X' }],
-      ['participants', { phone: '+442079460018' }],
-      ['end', undefined],
-    ] as const)
-      expect((await refused('POST', `/v1/rooms/${id}/${what}`, { body })).body.reason).toBe('room-not-found');
-    expect((await refused('GET', `/v1/sessions/${id}/events`)).body.reason).toBe('session-not-found');
-  });
+  it.each(['room_%00', '..%2f..', "room_'; DROP TABLE room; --", 'room_\u{1f4a5}'])(
+    'with the id %s gets 404',
+    async (id) => {
+      for (const what of ['', '/live', '/participants'])
+        expect((await requestUnchanged('GET', `/v1/rooms/${id}${what}`)).body.reason).toBe('room-not-found');
+      for (const [what, body] of [
+        ['tokens', { name: 'X' }],
+        ['participants', { phone: '+442079460018' }],
+        ['end', undefined],
+      ] as const)
+        expect((await requestUnchanged('POST', `/v1/rooms/${id}/${what}`, { body })).body.reason).toBe(
+          'room-not-found',
+        );
+      expect((await requestUnchanged('GET', `/v1/sessions/${id}/events`)).body.reason).toBe('session-not-found');
+    },
+  );
 
   it.each([
     ['PUT', '/v1/rooms', 'POST, GET, HEAD'],
@@ -190,8 +195,8 @@ describe('a request that is not one of the API’s', () => {
     ['PATCH', '/v1/rooms/room_x/participants', 'POST, GET, HEAD'],
     ['POST', '/v1/sessions/ses_x/events', 'GET, HEAD'],
     ['POST', '/v1/openapi.json', 'GET, HEAD'],
-  ])('does not take %s %s and says what it takes', async (method, path, allow) => {
-    const reply = await refused(method, path, { body: method === 'GET' ? undefined : '{not even JSON' });
+  ])('%s %s gets 405 with the allowed methods', async (method, path, allow) => {
+    const reply = await requestUnchanged(method, path, { body: method === 'GET' ? undefined : '{not even JSON' });
     expect([reply.status, reply.body.reason, reply.headers.get('allow')?.split(', ').toSorted()]).toEqual([
       405,
       'method-not-allowed',

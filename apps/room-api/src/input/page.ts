@@ -1,14 +1,13 @@
 /**
- * A page of a list: of these rows, one more than it shows, the first `limit`, and what the next page is asked for by; null on the last. That there is one more tells
- * that there is a next.
- * @param placeOf what names a row as a place in the list
+ * A page of a list. `rows` has up to one row more than `limit`: that row shows that a next page exists.
+ * @param cursorOf gives the `after` of the page that follows a row
  */
-export function pageOf<Row>(
+export function toPage<Row>(
   rows: readonly Row[],
   limit: number,
-  placeOf: (row: Row) => string,
+  cursorOf: (row: Row) => string,
 ): { readonly shown: readonly Row[]; readonly next: string | null } {
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
-  return { shown, next: rows.length > limit && last !== undefined ? placeOf(last) : null };
+  return { shown, next: rows.length > limit && last !== undefined ? cursorOf(last) : null };
 }

@@ -1,8 +1,9 @@
 import type { PipeTransform } from '@nestjs/common';
 import { noSuchRoom } from '@partyline/conference/errors';
+import type { Reason } from '@partyline/domain/reasons';
 import { VerdictError, type Issue } from '@partyline/domain/verdict';
 
-/** What a schema of libs/contracts says of a value; zod's own result has this form. */
+/** The part of a zod schema that is used here. */
 interface Schema<T> {
   safeParse(value: unknown): { success: true; data: T } | { success: false; error: { issues: readonly SchemaIssue[] } };
 }
@@ -13,31 +14,31 @@ interface SchemaIssue {
   readonly keys?: readonly string[];
 }
 
-/** A name inside a JSON pointer (RFC 6901). */
-const segment = (key: PropertyKey): string => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+/** A segment of a JSON pointer (RFC 6901). */
+const toPointerSegment = (key: PropertyKey): string => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 
-/** A schema's issue for each field that it is about; an unknown field is one of its own. */
-function issuesOf({ code, path, message, keys }: SchemaIssue): Issue[] {
-  const pointer = path.map(segment).join('');
+/** One issue per field. Each unknown field is an issue of its own. */
+function toIssues({ code, path, message, keys }: SchemaIssue): Issue[] {
+  const pointer = path.map(toPointerSegment).join('');
   if (code === 'unrecognized_keys')
-    return (keys ?? []).map((key) => ({ pointer: pointer + segment(key), detail: 'is not a known field' }));
+    return (keys ?? []).map((key) => ({ pointer: pointer + toPointerSegment(key), detail: 'is not a known field' }));
   return [{ pointer, detail: message }];
 }
 
-const parser = <T>(schema: Schema<T>, reason: string, message: string): PipeTransform<unknown, T> => ({
+const parser = <T>(schema: Schema<T>, reason: Reason, message: string): PipeTransform<unknown, T> => ({
   transform(value) {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
     throw new VerdictError('client', reason, message, {
-      fix: 'Correct what errors lists; every field is described at /docs.',
-      issues: parsed.error.issues.flatMap(issuesOf),
+      fix: 'Correct the fields in errors. /docs describes every field.',
+      issues: parsed.error.issues.flatMap(toIssues),
     });
   },
 });
 
-/** A body by its schema, with defaults filled in. Throws 422 with a pointer to each wrong field. */
+/** Validates a body and fills in defaults. Throws 422 with a pointer to each invalid field. */
 export const body = <T>(schema: Schema<T>): PipeTransform<unknown, T> => {
-  const parse = parser(schema, 'invalid-body', 'The body is not as it should be.');
+  const parse = parser(schema, 'invalid-body', 'The body is invalid.');
   return {
     transform(value, metadata) {
       if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -51,12 +52,12 @@ export const body = <T>(schema: Schema<T>): PipeTransform<unknown, T> => {
   };
 };
 
-/** A query by its schema. Throws 422 with a pointer (`/` and the parameter's name) to each wrong one. */
+/** Validates a query. Throws 422 with a pointer (`/` and the parameter's name) to each invalid one. */
 export const query = <T>(schema: Schema<T>): PipeTransform<unknown, T> =>
-  parser(schema, 'invalid-query', 'The query is not as it should be.');
+  parser(schema, 'invalid-query', 'The query is invalid.');
 
-/** A query's instants as dates. */
-export const instants = ({
+/** The period of a query as dates. */
+export const toDates = ({
   createdAfter,
   createdBefore,
 }: {
@@ -67,30 +68,33 @@ export const instants = ({
   ...(createdBefore === undefined ? {} : { createdBefore: new Date(createdBefore) }),
 });
 
-/** A cursor that is no place in this tenant's list. */
+/** `after` names no item of the tenant's list. */
 export const noSuchPage = (): VerdictError =>
-  new VerdictError('client', 'invalid-query', 'There is no such page.', {
+  new VerdictError('client', 'invalid-query', 'This page does not exist.', {
     field: '/after',
-    fix: 'Give the next of the page before, or leave it out to begin at the first.',
+    fix: 'Send the `next` of the previous page, or leave it out to start at the first page.',
   });
 
 const isId = (value: unknown): value is string => typeof value === 'string' && /^[\w-]{1,80}$/.test(value);
 
-/** An id in the path. One that cannot be an id (and might hold what the database refuses) names nothing. @param none what there is then to be said */
-export const idOr = (none: () => VerdictError): PipeTransform<unknown, string> => ({
+/**
+ * Validates an id in the path. Postgres would reject some texts, so they are rejected here.
+ * @param notFound the error for a text that cannot be an id
+ */
+export const idPipe = (notFound: () => VerdictError): PipeTransform<unknown, string> => ({
   transform(value) {
-    if (!isId(value)) throw none();
+    if (!isId(value)) throw notFound();
     return value;
   },
 });
 
-/** A room's id in the path. */
-export const roomId = idOr(noSuchRoom);
+/** The id of a room in the path. */
+export const roomIdPipe = idPipe(noSuchRoom);
 
 export const noSuchSession = (): VerdictError =>
-  new VerdictError('client', 'session-not-found', 'There is no such session.', {
-    fix: 'Check the id; GET /v1/rooms/{id} shows the room’s session.',
+  new VerdictError('client', 'session-not-found', 'This session does not exist.', {
+    fix: 'Check the id. GET /v1/sessions lists your sessions.',
   });
 
-/** A session's id in the path. */
-export const sessionId = idOr(noSuchSession);
+/** The id of a session in the path. */
+export const sessionIdPipe = idPipe(noSuchSession);

@@ -5,10 +5,10 @@ import type { HTTPMethods } from 'fastify';
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const satisfies readonly HTTPMethods[];
 
 /**
- * Makes the server say what is wrong where it would be vague: a body that is not JSON is 415, and a known address with a method that it does
- * not take is 405 with `Allow`. To be called before listening.
+ * Makes the server answer 415 to a body that is not JSON, and 405 with `Allow` to an unsupported
+ * method of a known path. Must be called before the server listens.
  */
-export async function strictHttp(app: NestFastifyApplication): Promise<void> {
+export async function enforceStrictHttp(app: NestFastifyApplication): Promise<void> {
   const fastify = app.getHttpAdapter().getInstance();
   const known = new Map<string, Set<string>>();
   fastify.addHook('onRoute', ({ url, method }) => {
@@ -16,7 +16,7 @@ export async function strictHttp(app: NestFastifyApplication): Promise<void> {
     for (const each of [method].flat()) methods.add(each);
     known.set(url, methods);
   });
-  // An empty body is no body, whatever type it claims: many clients send the type with every POST.
+  // Many clients send a content type with every POST. With an empty body it must not matter.
   fastify.addHook('onRequest', (request, _reply, done) => {
     if (request.headers['content-length'] === '0') delete request.headers['content-type'];
     done();
@@ -32,12 +32,12 @@ export async function strictHttp(app: NestFastifyApplication): Promise<void> {
     fastify.route({
       method: METHODS.filter((method) => !methods.has(method)),
       url,
-      // Before the body is read: whatever is in it, the method is what is wrong.
+      // Before the body is parsed: the method is the error, whatever the body.
       onRequest: (_request, reply, done) => {
         void reply.header('allow', allow);
         done(
-          new VerdictError('client', 'method-not-allowed', 'This address does not take this method.', {
-            fix: `It takes ${allow}.`,
+          new VerdictError('client', 'method-not-allowed', 'This path does not support this method.', {
+            fix: `Use one of: ${allow}.`,
           }),
         );
       },

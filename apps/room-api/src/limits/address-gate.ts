@@ -3,63 +3,67 @@ import { Inject, Injectable } from '@nestjs/common';
 import { VerdictError } from '@partyline/domain/verdict';
 import { DEPS, type ApiDeps } from '../deps.ts';
 
-/** For how long a key that was good is taken for one that will be. */
-const REMEMBERED_MS = 60_000;
-/** Before what is past is looked for and forgotten. */
-const MOST_KEPT = 10_000;
+/** A key that was valid within this time skips the gate. */
+const VALID_KEY_MS = 60_000;
+/** At this size, expired entries are removed. */
+const MAX_ENTRIES = 10_000;
 
-export const tooMany = (endsInS: number, use: { limit: number; used: number }): VerdictError =>
-  new VerdictError('client', 'rate-limited', 'These are more requests than a minute may have.', {
-    fix: `Wait ${endsInS} s; the headers RateLimit-Policy and RateLimit say how many there may be and are left.`,
+export const rateLimited = (endsInS: number, use: { limit: number; used: number }): VerdictError =>
+  new VerdictError('client', 'rate-limited', 'Too many requests in this minute.', {
+    fix: `Wait ${endsInS} s. The headers RateLimit-Policy and RateLimit show the limit.`,
     retryAfterMs: endsInS * 1000,
     use,
   });
 
 /**
- * What a flood of wrong keys may cost: an address that is over its limit has one key looked up at a time by each replica, so that it cannot take the database from everybody else.
- * Keys that were good within the last minute are not held up by who else comes from there.
+ * Bounds what a flood of invalid keys costs. For an address above its limit each replica looks up
+ * one key at a time, so that the flood cannot exhaust the database. Keys that were valid within the
+ * last minute are not delayed.
  */
 @Injectable()
 export class AddressGate {
   readonly #closed = new Map<
     string,
-    { readonly until: number; readonly use: { limit: number; used: number }; looking: boolean }
+    { readonly until: number; readonly use: { limit: number; used: number }; isLookingUp: boolean }
   >();
-  readonly #good = new Map<string, number>();
+  readonly #validUntil = new Map<string, number>();
 
   constructor(@Inject(DEPS) private readonly deps: Pick<ApiDeps, 'clock'>) {}
 
-  /** An address has had more than it may until its window ends. */
+  /** Closes the gate for an address until its window ends. */
   close(address: string, endsInS: number, use: { limit: number; used: number }): void {
-    if (this.#closed.size >= MOST_KEPT)
+    if (this.#closed.size >= MAX_ENTRIES)
       for (const [each, { until }] of this.#closed) if (until <= this.#now()) this.#closed.delete(each);
     this.#closed.set(address, {
       until: this.#now() + endsInS * 1000,
       use,
-      looking: this.#closed.get(address)?.looking ?? false,
+      isLookingUp: this.#closed.get(address)?.isLookingUp ?? false,
     });
   }
 
-  /** Looks a key up for an address. Throws `rate-limited` (429) instead when that address has had its share, and what `look` throws. */
-  async pass<T>(address: string, authorization: string | undefined, look: () => Promise<T>): Promise<T> {
+  /**
+   * Looks up a key for an address. Throws `rate-limited` (429) at a closed gate, and what `lookUp`
+   * throws.
+   */
+  async lookUpKey<T>(address: string, authorization: string | undefined, lookUp: () => Promise<T>): Promise<T> {
     const key = createHash('sha256')
       .update(authorization ?? '')
       .digest('base64');
-    const closed = this.#closed.get(address);
-    const held =
-      closed !== undefined && closed.until > this.#now() && (this.#good.get(key) ?? 0) <= this.#now()
-        ? closed
+    const entry = this.#closed.get(address);
+    const closed =
+      entry !== undefined && entry.until > this.#now() && (this.#validUntil.get(key) ?? 0) <= this.#now()
+        ? entry
         : undefined;
-    if (held?.looking) throw tooMany(Math.ceil((held.until - this.#now()) / 1000), held.use);
-    if (held) held.looking = true;
+    if (closed?.isLookingUp) throw rateLimited(Math.ceil((closed.until - this.#now()) / 1000), closed.use);
+    if (closed) closed.isLookingUp = true;
     try {
-      const who = await look();
-      if (this.#good.size >= MOST_KEPT)
-        for (const [each, until] of this.#good) if (until <= this.#now()) this.#good.delete(each);
-      this.#good.set(key, this.#now() + REMEMBERED_MS);
-      return who;
+      const caller = await lookUp();
+      if (this.#validUntil.size >= MAX_ENTRIES)
+        for (const [each, until] of this.#validUntil) if (until <= this.#now()) this.#validUntil.delete(each);
+      this.#validUntil.set(key, this.#now() + VALID_KEY_MS);
+      return caller;
     } finally {
-      if (held) held.looking = false;
+      if (closed) closed.isLookingUp = false;
     }
   }
 

@@ -1,22 +1,22 @@
 import { Controller, Get, Inject, Req } from '@nestjs/common';
 import type { Limits } from '@partyline/contracts/limits/limits';
 import { readLimits, type LimitUse } from '@partyline/store/limits/limits';
-import { Tenant } from '../auth/key.guard.ts';
+import { TenantId } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 
-const show = ({ allowed, used }: LimitUse): Limits['liveRooms'] => ({ limit: allowed, used });
+const showUse = ({ allowed, used }: LimitUse): Limits['liveRooms'] => ({ limit: allowed, used });
 
 @Controller('v1/limits')
 export class LimitsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Get()
-  async get(@Tenant() tenantId: string, @Req() { rate }: { rate: Limits['requestsPerMinute'] }): Promise<Limits> {
+  async get(@TenantId() tenantId: string, @Req() { rate }: { rate: Limits['requestsPerMinute'] }): Promise<Limits> {
     const limits = await readLimits(this.deps.store, tenantId);
     return {
-      liveRooms: show(limits['live-rooms']),
-      liveLegs: show(limits['live-legs']),
-      dialOutsPerMinute: show(limits['dial-outs']),
+      liveRooms: showUse(limits['live-rooms']),
+      liveLegs: showUse(limits['live-legs']),
+      dialOutsPerMinute: showUse(limits['dial-outs']),
       requestsPerMinute: rate,
     };
   }

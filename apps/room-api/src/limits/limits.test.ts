@@ -1,19 +1,21 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Reply, type Stage } from '../testing/test-harness.ts';
+import { acceptingProvider, startTestHarness, type Reply, type TestHarness } from '../testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
+  harness = await startTestHarness(() => acceptingProvider);
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 afterEach(() =>
-  allow('max_live_rooms = NULL, max_live_legs = NULL, max_dial_outs_per_minute = NULL, max_requests_per_minute = NULL'),
+  setLimits(
+    'max_live_rooms = NULL, max_live_legs = NULL, max_dial_outs_per_minute = NULL, max_requests_per_minute = NULL',
+  ),
 );
 
-const allow = (limits: string) => stage.store.pool.query(`UPDATE tenant SET ${limits} WHERE id = 'ten_ours'`);
-const create = () => stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-const end = (room: string) => stage.ask('POST', `/v1/rooms/${room}/end`);
-const statuses = (replies: readonly Reply[]): Record<string, number> => {
+const setLimits = (limits: string) => harness.store.pool.query(`UPDATE tenant SET ${limits} WHERE id = 'ten_ours'`);
+const create = () => harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
+const end = (room: string) => harness.request('POST', `/v1/rooms/${room}/end`);
+const countStatuses = (replies: readonly Reply[]): Record<string, number> => {
   const counted: Record<string, number> = {};
   for (const { status, body } of replies)
     counted[`${status} ${body.reason ?? 'done'}`] = (counted[`${status} ${body.reason ?? 'done'}`] ?? 0) + 1;
@@ -21,16 +23,16 @@ const statuses = (replies: readonly Reply[]): Record<string, number> => {
 };
 
 describe('live rooms', () => {
-  it('200 created at once at a limit of 10: exactly 10, and one more for each that ends', async () => {
-    await allow('max_live_rooms = 10');
+  it('accepts exactly 10 of 200 concurrent rooms at a limit of 10, and one more after an end', async () => {
+    await setLimits('max_live_rooms = 10');
     const replies = await Promise.all(Array.from({ length: 200 }, create));
-    expect(statuses(replies)).toEqual({ '201 done': 10, '429 limit-live-rooms': 190 });
-    const refused = replies.find(({ status }) => status === 429);
-    expect(refused?.body).toMatchObject({ limit: 10, used: 10, fix: expect.stringContaining('/end') });
+    expect(countStatuses(replies)).toEqual({ '201 done': 10, '429 limit-live-rooms': 190 });
+    const rejected = replies.find(({ status }) => status === 429);
+    expect(rejected?.body).toMatchObject({ limit: 10, used: 10, fix: expect.stringContaining('/end') });
     const made = replies.filter(({ status }) => status === 201).map(({ body }) => String(body.room.id));
-    expect((await stage.ask('GET', '/v1/limits')).body.liveRooms).toEqual({ limit: 10, used: 10 });
+    expect((await harness.request('GET', '/v1/limits')).body.liveRooms).toEqual({ limit: 10, used: 10 });
     await end(made[0] ?? 'none');
-    expect(statuses(await Promise.all([create(), create(), create()]))).toEqual({
+    expect(countStatuses(await Promise.all([create(), create(), create()]))).toEqual({
       '201 done': 1,
       '429 limit-live-rooms': 2,
     });
@@ -38,66 +40,66 @@ describe('live rooms', () => {
   });
 });
 
-describe('people', () => {
-  // Spread over rooms and numbers, so that nothing else refuses them.
-  const ring = (rooms: readonly string[], i: number) =>
-    stage.ask('POST', `/v1/rooms/${rooms[i % rooms.length]}/participants`, {
+describe('live legs and dial-outs', () => {
+  // Spread over rooms and numbers, so that no other limit applies.
+  const dialOut = (rooms: readonly string[], i: number) =>
+    harness.request('POST', `/v1/rooms/${rooms[i % rooms.length]}/participants`, {
       body: { phone: `+120255501${String(i).padStart(2, '0')}` },
     });
   const fourRooms = async (): Promise<string[]> =>
     Promise.all(Array.from({ length: 4 }, async () => String((await create()).body.room.id)));
 
-  it('40 rung at once, when 10 may be connected: exactly 10, and nobody is rung or let in until one is gone', async () => {
+  it('accepts exactly 10 of 40 concurrent calls at a limit of 10 legs, and a token after a leg ended', async () => {
     const rooms = await fourRooms();
-    await allow('max_live_legs = 10');
-    const replies = await Promise.all(Array.from({ length: 40 }, (_, i) => ring(rooms, i)));
-    expect(statuses(replies)).toEqual({ '202 done': 10, '429 limit-live-legs': 30 });
+    await setLimits('max_live_legs = 10');
+    const replies = await Promise.all(Array.from({ length: 40 }, (_, i) => dialOut(rooms, i)));
+    expect(countStatuses(replies)).toEqual({ '202 done': 10, '429 limit-live-legs': 30 });
     expect(replies.find(({ status }) => status === 429)?.body).toMatchObject({
       limit: 10,
       used: 10,
       fix: expect.any(String),
     });
-    const token = () => stage.ask('POST', `/v1/rooms/${rooms[0]}/tokens`, { body: { name: 'Grace' } });
+    const token = () => harness.request('POST', `/v1/rooms/${rooms[0]}/tokens`, { body: { name: 'Grace' } });
     expect((await token()).body).toMatchObject({ reason: 'limit-live-legs', limit: 10, used: 10 });
-    await stage.store.pool.query(`UPDATE leg SET state = 'ended' WHERE id = $1`, [
+    await harness.store.pool.query(`UPDATE leg SET state = 'ended' WHERE id = $1`, [
       replies.find(({ status }) => status === 202)?.body.legId,
     ]);
     expect((await token()).status).toBe(201);
-    await stage.store.pool.query(`UPDATE leg SET state = 'ended', created_at = created_at - interval '1 hour'`);
+    await harness.store.pool.query(`UPDATE leg SET state = 'ended', created_at = created_at - interval '1 hour'`);
   });
 
-  it('a new room is a token, so none is made while as many are connected as may be; one that opens later is', async () => {
-    await allow('max_live_legs = 0');
-    const before = await stage.counts();
+  it('rejects a new room at the leg limit, because it includes a token, and accepts one that opens later', async () => {
+    await setLimits('max_live_legs = 0');
+    const before = await harness.countRows();
     expect((await create()).body).toMatchObject({ reason: 'limit-live-legs', status: 429, limit: 0, used: 0 });
-    expect(await stage.counts()).toEqual(before);
+    expect(await harness.countRows()).toEqual(before);
     expect(
       (
-        await stage.ask('POST', '/v1/rooms', {
+        await harness.request('POST', '/v1/rooms', {
           body: { name: 'Later', startsAt: new Date(Date.now() + 3_600_000).toISOString() },
         })
       ).body,
     ).toMatchObject({ client: null, session: null });
   });
 
-  it('40 rung at once, when 10 may be rung in a minute: exactly 10, and more when the minute is over', async () => {
+  it('accepts exactly 10 of 40 concurrent calls at 10 dial-outs per minute, and more after the minute', async () => {
     const rooms = await fourRooms();
-    await allow('max_dial_outs_per_minute = 10');
-    const replies = await Promise.all(Array.from({ length: 40 }, (_, i) => ring(rooms, i)));
-    expect(statuses(replies)).toEqual({ '202 done': 10, '429 limit-dial-outs': 30 });
-    const refused = replies.find(({ status }) => status === 429);
-    expect([refused?.headers.get('retry-after'), refused?.body.limit, refused?.body.used]).toEqual(['60', 10, 10]);
-    await stage.store.pool.query(`UPDATE leg SET state = 'ended', created_at = created_at - interval '61 seconds'`);
-    expect((await ring(rooms, 1)).status).toBe(202);
-    await stage.store.pool.query(`UPDATE leg SET state = 'ended', created_at = created_at - interval '1 hour'`);
+    await setLimits('max_dial_outs_per_minute = 10');
+    const replies = await Promise.all(Array.from({ length: 40 }, (_, i) => dialOut(rooms, i)));
+    expect(countStatuses(replies)).toEqual({ '202 done': 10, '429 limit-dial-outs': 30 });
+    const rejected = replies.find(({ status }) => status === 429);
+    expect([rejected?.headers.get('retry-after'), rejected?.body.limit, rejected?.body.used]).toEqual(['60', 10, 10]);
+    await harness.store.pool.query(`UPDATE leg SET state = 'ended', created_at = created_at - interval '61 seconds'`);
+    expect((await dialOut(rooms, 1)).status).toBe(202);
+    await harness.store.pool.query(`UPDATE leg SET state = 'ended', created_at = created_at - interval '1 hour'`);
   });
 });
 
-it('GET /v1/limits shows what may be used and is; another tenant’s use is not in it', async () => {
-  const before = (await stage.ask('GET', '/v1/limits')).body;
-  await stage.ask('POST', '/v1/rooms', { body: { name: 'Theirs' }, key: stage.keys.theirs });
+it('GET /v1/limits shows limits and usage, without the usage of another tenant', async () => {
+  const before = (await harness.request('GET', '/v1/limits')).body;
+  await harness.request('POST', '/v1/rooms', { body: { name: 'Theirs' }, key: harness.keys.theirs });
   await create();
-  const { status, body } = await stage.ask('GET', '/v1/limits');
+  const { status, body } = await harness.request('GET', '/v1/limits');
   expect(status).toBe(200);
   expect(body.liveRooms).toEqual({ limit: 1_000, used: before.liveRooms.used + 1 });
   expect([body.liveLegs.limit, body.dialOutsPerMinute.limit, body.requestsPerMinute.limit]).toEqual([500, 60, 600]);

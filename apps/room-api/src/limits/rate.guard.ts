@@ -1,28 +1,29 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { ENDING_TIMES } from '@partyline/contracts/operation';
+import { END_RATE_FACTOR } from '@partyline/contracts/operation';
 import type { VerdictError } from '@partyline/domain/verdict';
 import { toProblem } from '@partyline/runtime/problem';
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import type { KnownRequest } from '../auth/caller.ts';
+import type { AuthenticatedRequest } from '../auth/caller.ts';
 import { operationOf } from '../auth/operation-of.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { AddressGate, tooMany } from './address-gate.ts';
-import { WINDOW_S } from './request-meter.ts';
+import { AddressGate, rateLimited } from './address-gate.ts';
+import { WINDOW_SECONDS } from './request-meter.ts';
 
-interface Metered extends KnownRequest {
+interface MeteredRequest extends AuthenticatedRequest {
   rate?: { readonly limit: number; readonly used: number };
 }
 
-/** Operators are counted too, to be seen; what they do is never refused. */
-const OPERATOR_PER_MINUTE = 6_000;
+/** Requests of operators are counted for the headers and never rejected. */
+const OPERATOR_REQUESTS_PER_MINUTE = 6_000;
 
-/** Not the API's, and not reachable from outside. */
-const INTERNAL = new Set(['/healthz', '/readyz', '/metrics']);
+/** Paths that are not part of the API and not reachable from outside. */
+const INTERNAL_PATHS = new Set(['/healthz', '/readyz', '/metrics']);
 
 /**
- * Counts every request, and refuses those of a tenant (429 `rate-limited`) beyond its limit, those that end something beyond a far higher one. Those that
- * come without a good key are counted by the address that they come from. To stand behind the key guard.
+ * Counts every request and rejects those above the tenant's limit (429 `rate-limited`). Operations
+ * that end something have a far higher limit. Requests without a valid key are counted per address.
+ * Must run after the key guard.
  */
 @Injectable()
 export class RateGuard implements CanActivate, OnModuleInit {
@@ -34,30 +35,40 @@ export class RateGuard implements CanActivate, OnModuleInit {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
-    const request = http.getRequest<Metered>();
+    const request = http.getRequest<MeteredRequest>();
     const reply = http.getResponse<FastifyReply>();
     const { caller } = request;
     if (caller?.kind === 'operator')
-      await this.count(request, reply, { policy: 'operator', who: caller.id, limit: OPERATOR_PER_MINUTE });
+      await this.countRequest(request, reply, {
+        policy: 'operator',
+        subject: caller.id,
+        limit: OPERATOR_REQUESTS_PER_MINUTE,
+      });
     if (caller?.kind !== 'key') return true;
-    const over = await this.count(request, reply, {
+    const over = await this.countRequest(request, reply, {
       policy: 'tenant',
-      who: caller.tenantId,
+      subject: caller.tenantId,
       limit: caller.requestsPerMinute,
     });
-    if (over !== null && (!operationOf(request).ends || request.rate!.used > ENDING_TIMES * caller.requestsPerMinute))
+    if (
+      over !== null &&
+      (!operationOf(request).ends || request.rate!.used > END_RATE_FACTOR * caller.requestsPerMinute)
+    )
       throw over;
     return true;
   }
 
-  /** What was answered without a tenant's key: refused by the key guard, or before it, or open to all. */
+  /**
+   * Counts replies to requests without a caller: public routes, and requests that the key guard
+   * rejected.
+   */
   onModuleInit(): void {
     const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
-    fastify.addHook('onSend', async (request: Metered, reply, payload: unknown) => {
-      if (request.rate !== undefined || INTERNAL.has(request.routeOptions.url ?? '')) return payload;
-      const over = await this.count(request, reply, {
+    fastify.addHook('onSend', async (request: MeteredRequest, reply, payload: unknown) => {
+      if (request.rate !== undefined || INTERNAL_PATHS.has(request.routeOptions.url ?? '')) return payload;
+      const over = await this.countRequest(request, reply, {
         policy: 'address',
-        who: request.ip,
+        subject: request.ip,
         limit: this.deps.unauthenticatedPerMinute,
       });
       if (over === null) return payload;
@@ -70,19 +81,19 @@ export class RateGuard implements CanActivate, OnModuleInit {
     });
   }
 
-  private async count(
-    request: Metered,
+  private async countRequest(
+    request: MeteredRequest,
     reply: FastifyReply,
-    { policy, who, limit }: { policy: string; who: string; limit: number },
+    { policy, subject, limit }: { policy: string; subject: string; limit: number },
   ): Promise<VerdictError | null> {
-    const { used, endsInS } = await this.deps.requestMeter.count(`${policy}:${who}`);
+    const { used, endsInS } = await this.deps.requestMeter.count(`${policy}:${subject}`);
     request.rate = { limit, used };
     // draft-ietf-httpapi-ratelimit-headers-11
     void reply
-      .header('ratelimit-policy', `"${policy}";q=${limit};w=${WINDOW_S}`)
+      .header('ratelimit-policy', `"${policy}";q=${limit};w=${WINDOW_SECONDS}`)
       .header('ratelimit', `"${policy}";r=${Math.max(0, limit - used)};t=${endsInS}`);
     if (used <= limit) return null;
-    if (policy === 'address') this.gate.close(who, endsInS, { limit, used });
-    return tooMany(endsInS, { limit, used });
+    if (policy === 'address') this.gate.close(subject, endsInS, { limit, used });
+    return rateLimited(endsInS, { limit, used });
   }
 }

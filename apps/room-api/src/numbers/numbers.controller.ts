@@ -1,7 +1,7 @@
 import { Controller, Get, Inject, Query } from '@nestjs/common';
 import { ListNumbers, type Numbers } from '@partyline/contracts/numbers/number';
 import { listNumbers } from '@partyline/store/numbers/numbers';
-import { Tenant } from '../auth/key.guard.ts';
+import { TenantId } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { query } from '../input/parse.ts';
 import { showNumber } from './show.ts';
@@ -11,7 +11,7 @@ export class NumbersController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Get()
-  async list(@Tenant() tenantId: string, @Query(query(ListNumbers)) wanted: ListNumbers): Promise<Numbers> {
+  async list(@TenantId() tenantId: string, @Query(query(ListNumbers)) wanted: ListNumbers): Promise<Numbers> {
     return { numbers: (await listNumbers(this.deps.store, tenantId, wanted)).map(showNumber) };
   }
 }

@@ -1,28 +1,32 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
+import { acceptingProvider, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
 const OURS = '+13125550100';
 const THEIRS = '+14155550100';
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
+  harness = await startTestHarness(() => acceptingProvider);
   for (const [number, tenantId] of [
     [OURS, 'ten_ours'],
     [THEIRS, 'ten_theirs'],
   ]) {
-    await stage.ask('POST', '/v1/operator/numbers', { body: { number, country: 'US', tollFree: true, tenantId } });
+    await harness.request('POST', '/v1/operator/numbers', {
+      body: { number, country: 'US', tollFree: true, tenantId },
+    });
   }
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
-const create = (settings: object, key = stage.keys.ours) =>
-  stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room', ...settings } });
-const listed = async (query = '', key = stage.keys.ours): Promise<string[]> =>
-  (await stage.ask('GET', `/v1/numbers${query}`, { key })).body.numbers.map(({ number }: { number: string }) => number);
+const create = (settings: object, key = harness.keys.ours) =>
+  harness.request('POST', '/v1/rooms', { key, body: { name: 'Room', ...settings } });
+const listed = async (query = '', key = harness.keys.ours): Promise<string[]> =>
+  (await harness.request('GET', `/v1/numbers${query}`, { key })).body.numbers.map(
+    ({ number }: { number: string }) => number,
+  );
 
-describe('the numbers that a tenant may use', () => {
-  it('are its own and the shared ones', async () => {
-    expect((await stage.ask('GET', '/v1/numbers')).body.numbers).toEqual([
+describe('numbers of a tenant', () => {
+  it('are its dedicated numbers and the shared numbers', async () => {
+    expect((await harness.request('GET', '/v1/numbers')).body.numbers).toEqual([
       { number: OURS, kind: 'dedicated', country: 'US', language: 'en-US', tollFree: true, providerAccountId: null },
       {
         number: '+12025550100',
@@ -41,20 +45,20 @@ describe('the numbers that a tenant may use', () => {
         providerAccountId: null,
       },
     ]);
-    expect(await listed('', stage.keys.theirs)).not.toContain(OURS);
+    expect(await listed('', harness.keys.theirs)).not.toContain(OURS);
   });
 
-  it('can be asked for by what they are', async () => {
+  it('can be filtered by country, language, kind and toll-free', async () => {
     expect(await listed('?country=US')).toEqual([OURS]);
     expect(await listed('?tollFree=false')).toEqual(['+12025550100', '+4930555010']);
     expect(await listed('?language=de')).toEqual(['+4930555010']);
     expect(await listed('?kind=shared&language=en')).toEqual(['+12025550100']);
-    expect((await stage.ask('GET', '/v1/numbers?country=us')).body.errors[0].pointer).toBe('/country');
+    expect((await harness.request('GET', '/v1/numbers?country=us')).body.errors[0].pointer).toBe('/country');
   });
 });
 
-describe('a room', () => {
-  it('is made on a number of the wanted kind', async () => {
+describe('number of a room', () => {
+  it('has the requested properties', async () => {
     const number = async (wanted: object): Promise<string> => (await create(wanted)).body.number;
     expect(await number({})).toBe('+12025550100');
     expect(await number({ numberWanted: { kind: 'dedicated' } })).toBe(OURS);
@@ -63,17 +67,17 @@ describe('a room', () => {
     expect(await number({ number: OURS })).toBe(OURS);
   });
 
-  it('cannot have another tenant’s number, which is no number to it', async () => {
+  it("cannot be another tenant's number, which is unknown to the tenant", async () => {
     const theirs = await create({ number: THEIRS });
-    const nobodys = await create({ number: '+442079460018' });
+    const unknown = await create({ number: '+442079460018' });
     expect([theirs.status, theirs.body.reason]).toEqual([422, 'unknown-number']);
-    expect({ ...theirs.body, requestId: '' }).toEqual({ ...nobodys.body, requestId: '' });
+    expect({ ...theirs.body, requestId: '' }).toEqual({ ...unknown.body, requestId: '' });
     expect((await create({ numberWanted: { country: 'FR' } })).body.reason).toBe('unknown-number');
   });
 
-  it('can have a number of the tenant’s for itself, without a PIN, and then no other room can', async () => {
+  it('can be a dedicated number without a PIN, which then serves no other room', async () => {
     const number = '+13125550101';
-    await stage.ask('POST', '/v1/operator/numbers', { body: { number, tenantId: 'ten_ours' } });
+    await harness.request('POST', '/v1/operator/numbers', { body: { number, tenantId: 'ten_ours' } });
     expect((await create({ pinless: true })).body.reason).toBe('number-not-dedicated');
     const { body: first } = await create({ pinless: true, number });
     expect(first.room).toMatchObject({ number, pinless: true });
@@ -81,24 +85,26 @@ describe('a room', () => {
       'number-in-use',
       'number-in-use',
     ]);
-    await stage.ask('PATCH', `/v1/rooms/${first.room.id}`, { body: { pinless: false } });
+    await harness.request('PATCH', `/v1/rooms/${first.room.id}`, { body: { pinless: false } });
     const { body: second } = await create({ number });
-    expect((await stage.ask('PATCH', `/v1/rooms/${first.room.id}`, { body: { pinless: true } })).body.reason).toBe(
-      'number-in-use',
+    expect(
+      (await harness.request('PATCH', `/v1/rooms/${first.room.id}`, { body: { pinless: true } })).body.reason,
+    ).toBe('number-in-use');
+    await harness.request('POST', `/v1/rooms/${second.room.id}/end`);
+    expect((await harness.request('PATCH', `/v1/rooms/${first.room.id}`, { body: { pinless: true } })).status).toBe(
+      200,
     );
-    await stage.ask('POST', `/v1/rooms/${second.room.id}/end`);
-    expect((await stage.ask('PATCH', `/v1/rooms/${first.room.id}`, { body: { pinless: true } })).status).toBe(200);
     const { body: shared } = await create({ number: '+12025550100' });
-    expect((await stage.ask('PATCH', `/v1/rooms/${shared.room.id}`, { body: { pinless: true } })).body.reason).toBe(
-      'number-not-dedicated',
-    );
+    expect(
+      (await harness.request('PATCH', `/v1/rooms/${shared.room.id}`, { body: { pinless: true } })).body.reason,
+    ).toBe('number-not-dedicated');
   });
 });
 
-describe('an operator', () => {
-  it('adds, lists, changes and takes away numbers', async () => {
+describe('operator', () => {
+  it('creates, lists, changes and deletes numbers', async () => {
     const number = '+442079460001';
-    const made = await stage.ask('POST', '/v1/operator/numbers', {
+    const made = await harness.request('POST', '/v1/operator/numbers', {
       body: { number, language: 'en-GB', country: 'GB' },
     });
     expect([made.status, made.body]).toEqual([
@@ -116,77 +122,89 @@ describe('an operator', () => {
         providerAccountId: null,
       },
     ]);
-    expect((await stage.ask('POST', '/v1/operator/numbers', { body: { number } })).body.reason).toBe('number-exists');
+    expect((await harness.request('POST', '/v1/operator/numbers', { body: { number } })).body.reason).toBe(
+      'number-exists',
+    );
     expect(
-      (await stage.ask('PATCH', '/v1/operator/numbers/%2B442079460001', { body: { tenantId: 'ten_theirs' } })).body,
+      (await harness.request('PATCH', '/v1/operator/numbers/%2B442079460001', { body: { tenantId: 'ten_theirs' } }))
+        .body,
     ).toMatchObject({ kind: 'dedicated', tenantId: 'ten_theirs', language: 'en-GB' });
     expect(
-      (await stage.ask('GET', '/v1/operator/numbers?tenantId=ten_theirs')).body.numbers.map(
+      (await harness.request('GET', '/v1/operator/numbers?tenantId=ten_theirs')).body.numbers.map(
         (each: { number: string }) => each.number,
       ),
     ).toEqual([THEIRS, number]);
-    expect((await stage.ask('DELETE', '/v1/operator/numbers/442079460001')).body).toEqual({ number });
-    expect((await stage.ask('DELETE', '/v1/operator/numbers/442079460001')).body.reason).toBe('number-not-found');
+    expect((await harness.request('DELETE', '/v1/operator/numbers/442079460001')).body).toEqual({ number });
+    expect((await harness.request('DELETE', '/v1/operator/numbers/442079460001')).body.reason).toBe('number-not-found');
   });
 
-  it('sets how the callers of a number are guarded, and sees when one is in slow mode', async () => {
+  it('sets the caller guard of a number, and sees its slow mode', async () => {
     const number = '+442079460003';
     expect(
-      (await stage.ask('POST', '/v1/operator/numbers', { body: { number, guarded: false, maxUnadmitted: 3 } })).body,
+      (await harness.request('POST', '/v1/operator/numbers', { body: { number, guarded: false, maxUnadmitted: 3 } }))
+        .body,
     ).toMatchObject({ guarded: false, maxUnadmitted: 3 });
     expect(
-      (await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { guarded: true } })).body,
+      (await harness.request('PATCH', '/v1/operator/numbers/442079460003', { body: { guarded: true } })).body,
     ).toMatchObject({ guarded: true, maxUnadmitted: 3 });
     expect(
-      (await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { maxUnadmitted: 50 } })).body,
+      (await harness.request('PATCH', '/v1/operator/numbers/442079460003', { body: { maxUnadmitted: 50 } })).body,
     ).toMatchObject({ guarded: true, maxUnadmitted: 50 });
-    await stage.store.pool.query(`UPDATE dial_in_number SET slow_until = '2099-01-01T00:00:00Z' WHERE e164 = $1`, [
+    await harness.store.pool.query(`UPDATE dial_in_number SET slow_until = '2099-01-01T00:00:00Z' WHERE e164 = $1`, [
       number,
     ]);
     expect(
-      (await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { language: 'en-GB' } })).body,
+      (await harness.request('PATCH', '/v1/operator/numbers/442079460003', { body: { language: 'en-GB' } })).body,
     ).toMatchObject({ slowUntil: '2099-01-01T00:00:00.000Z' });
     expect(
-      (await stage.ask('GET', '/v1/numbers')).body.numbers.find((each: { number: string }) => each.number === number),
+      (await harness.request('GET', '/v1/numbers')).body.numbers.find(
+        (each: { number: string }) => each.number === number,
+      ),
     ).toEqual({ number, kind: 'shared', country: null, language: 'en-GB', tollFree: false, providerAccountId: null });
     for (const maxUnadmitted of [0, 10_001, 1.5, '10', null]) {
-      const reply = await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { maxUnadmitted } });
+      const reply = await harness.request('PATCH', '/v1/operator/numbers/442079460003', { body: { maxUnadmitted } });
       expect([reply.status, reply.body.errors[0].pointer]).toEqual([422, '/maxUnadmitted']);
     }
-    await stage.ask('DELETE', '/v1/operator/numbers/442079460003');
+    await harness.request('DELETE', '/v1/operator/numbers/442079460003');
   });
 
-  it('goes through all of them a page at a time', async () => {
-    const seen: string[] = [];
+  it('lists all numbers in pages', async () => {
+    const numbers: string[] = [];
     for (let next: string | null = ''; next !== null;) {
-      const { body }: { body: { numbers: { number: string }[]; next: string | null } } = await stage.ask(
+      const { body }: { body: { numbers: { number: string }[]; next: string | null } } = await harness.request(
         'GET',
         `/v1/operator/numbers?limit=2${next === '' ? '' : `&after=${encodeURIComponent(next)}`}`,
       );
-      seen.push(...body.numbers.map(({ number }) => number));
+      numbers.push(...body.numbers.map(({ number }) => number));
       next = body.next;
     }
-    expect(seen).toEqual([...seen].toSorted());
-    expect(seen).toEqual(expect.arrayContaining([OURS, THEIRS, '+12025550100', '+4930555010']));
+    expect(numbers).toEqual([...numbers].toSorted());
+    expect(numbers).toEqual(expect.arrayContaining([OURS, THEIRS, '+12025550100', '+4930555010']));
   });
 
-  it('cannot give away or take away a number with rooms on it, nor give one to nobody', async () => {
+  it('cannot reassign or delete a number with rooms, or assign one to an unknown tenant', async () => {
     await create({ number: OURS });
     expect(
-      (await stage.ask('PATCH', `/v1/operator/numbers/${OURS.slice(1)}`, { body: { tenantId: null } })).body.reason,
+      (await harness.request('PATCH', `/v1/operator/numbers/${OURS.slice(1)}`, { body: { tenantId: null } })).body
+        .reason,
     ).toBe('number-has-rooms');
-    expect((await stage.ask('DELETE', `/v1/operator/numbers/${OURS.slice(1)}`)).body.reason).toBe('number-has-rooms');
+    expect((await harness.request('DELETE', `/v1/operator/numbers/${OURS.slice(1)}`)).body.reason).toBe(
+      'number-has-rooms',
+    );
     expect(
-      (await stage.ask('PATCH', `/v1/operator/numbers/${OURS.slice(1)}`, { body: { language: 'es-US' } })).body
+      (await harness.request('PATCH', `/v1/operator/numbers/${OURS.slice(1)}`, { body: { language: 'es-US' } })).body
         .language,
     ).toBe('es-US');
     expect(
-      (await stage.ask('POST', '/v1/operator/numbers', { body: { number: '+442079460002', tenantId: 'ten_nobody' } }))
-        .body.reason,
+      (
+        await harness.request('POST', '/v1/operator/numbers', {
+          body: { number: '+442079460002', tenantId: 'ten_unknown' },
+        })
+      ).body.reason,
     ).toBe('tenant-not-found');
     expect(
-      (await stage.ask('PATCH', `/v1/operator/numbers/${OURS.slice(1)}`, { body: { tenantId: 'ten_nobody' } })).body
-        .reason,
+      (await harness.request('PATCH', `/v1/operator/numbers/${OURS.slice(1)}`, { body: { tenantId: 'ten_unknown' } }))
+        .body.reason,
     ).toBe('tenant-not-found');
   });
 });

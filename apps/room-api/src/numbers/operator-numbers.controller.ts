@@ -13,14 +13,14 @@ import {
 } from '@partyline/contracts/numbers/number';
 import { maskNumber, toE164 } from '@partyline/domain/phone';
 import { listAllNumbers, type OperatorNumberRow, type NewNumber } from '@partyline/store/numbers/numbers';
-import { Change, type NoteChange } from '../audit/note-change.ts';
+import { ChangeRecorder, type RecordChange } from '../audit/record-change.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { pageOf } from '../input/page.ts';
+import { toPage } from '../input/page.ts';
 import { body, query } from '../input/parse.ts';
 import { showOperatorNumber } from './show.ts';
 
-/** A number in the path, with its plus or without. */
-const inPath: PipeTransform<unknown, string> = {
+/** Reads a number in the path, with or without its plus. */
+const numberPipe: PipeTransform<unknown, string> = {
   transform(value) {
     const number = typeof value === 'string' ? toE164(value.trim()) : null;
     if (number === null) throw noSuchNumber();
@@ -28,7 +28,7 @@ const inPath: PipeTransform<unknown, string> = {
   },
 };
 
-const settings = ({
+const toColumns = ({
   language,
   country,
   tollFree,
@@ -46,15 +46,14 @@ const settings = ({
   ...(providerAccountId === undefined ? {} : { account_id: providerAccountId }),
 });
 
-/** As the audit log has a number, which is masked there. */
-const noted = (row: OperatorNumberRow): object => {
-  const { number, slowUntil: _slowUntil, kind: _kind, ...said } = showOperatorNumber(row);
-  return { number: maskNumber(number), ...said };
+/** The audit log stores the number masked. */
+const toAuditFields = (row: OperatorNumberRow): object => {
+  const { number, slowUntil: _slowUntil, kind: _kind, ...fields } = showOperatorNumber(row);
+  return { number: maskNumber(number), ...fields };
 };
-/** Whose it is, or was. */
+/** The tenants that have or had the number. */
 const tenantsOf = (...rows: readonly OperatorNumberRow[]): string[] => rows.flatMap((row) => row.dedicated_to ?? []);
 
-/** For who runs the platform; the key guard lets nobody else in. */
 @Controller('v1/operator/numbers')
 export class OperatorNumbersController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
@@ -63,7 +62,7 @@ export class OperatorNumbersController {
   async create(
     @Body(body(CreateNumber))
     { number, language, country, tollFree, tenantId, guarded, maxUnadmitted, providerAccountId }: CreateNumber,
-    @Change() note: NoteChange,
+    @ChangeRecorder() recordChange: RecordChange,
   ): Promise<OperatorNumber> {
     const row = await createNumber(this.deps, {
       e164: number,
@@ -75,32 +74,35 @@ export class OperatorNumbersController {
       max_unadmitted: maxUnadmitted,
       account_id: providerAccountId,
     });
-    note({ after: noted(row), tenants: tenantsOf(row) });
+    recordChange({ after: toAuditFields(row), tenants: tenantsOf(row) });
     return showOperatorNumber(row);
   }
 
   @Get()
   async list(@Query(query(ListAllNumbers)) { limit, after, tenantId }: ListAllNumbers): Promise<NumberPage> {
     const rows = await listAllNumbers(this.deps.store, { limit: limit + 1, after, tenantId });
-    const { shown, next } = pageOf(rows, limit, ({ e164 }) => e164);
+    const { shown, next } = toPage(rows, limit, ({ e164 }) => e164);
     return { numbers: shown.map(showOperatorNumber), next };
   }
 
   @Patch(':number')
   async update(
-    @Param('number', inPath) number: string,
+    @Param('number', numberPipe) number: string,
     @Body(body(UpdateNumber)) wanted: UpdateNumber,
-    @Change() note: NoteChange,
+    @ChangeRecorder() recordChange: RecordChange,
   ): Promise<OperatorNumber> {
-    const { before, after } = await updateNumber(this.deps, number, settings(wanted));
-    note({ before: noted(before), after: noted(after), tenants: tenantsOf(before, after) });
+    const { before, after } = await updateNumber(this.deps, number, toColumns(wanted));
+    recordChange({ before: toAuditFields(before), after: toAuditFields(after), tenants: tenantsOf(before, after) });
     return showOperatorNumber(after);
   }
 
   @Delete(':number')
-  async remove(@Param('number', inPath) number: string, @Change() note: NoteChange): Promise<DeletedNumber> {
+  async remove(
+    @Param('number', numberPipe) number: string,
+    @ChangeRecorder() recordChange: RecordChange,
+  ): Promise<DeletedNumber> {
     const before = await deleteNumber(this.deps, number);
-    note({ before: noted(before), tenants: tenantsOf(before) });
+    recordChange({ before: toAuditFields(before), tenants: tenantsOf(before) });
     return { number };
   }
 }

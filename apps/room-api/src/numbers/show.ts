@@ -1,7 +1,7 @@
 import type { OperatorNumber, UsableNumber } from '@partyline/contracts/numbers/number';
-import type { GuardedNumberRow, NumberRow } from '@partyline/store/numbers/numbers';
+import type { OperatorNumberRow, NumberRow } from '@partyline/store/numbers/numbers';
 
-/** A number as its users see it. */
+/** A number as tenants see it. */
 export const showNumber = ({
   e164,
   dedicated_to,
@@ -19,7 +19,7 @@ export const showNumber = ({
 });
 
 /** A number as operators see it. */
-export const showOperatorNumber = (row: GuardedNumberRow): OperatorNumber => ({
+export const showOperatorNumber = (row: OperatorNumberRow): OperatorNumber => ({
   ...showNumber(row),
   tenantId: row.dedicated_to,
   guarded: row.guarded,

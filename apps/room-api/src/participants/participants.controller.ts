@@ -1,67 +1,76 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
-import { requestDialOut } from '@partyline/conference/legs/dial-out';
-import { issueToken } from '@partyline/conference/participants/issue-token';
-import { noSuchRoom } from '@partyline/conference/errors';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post } from '@nestjs/common';
+import { noSuchParticipant } from '@partyline/conference/errors';
+import { removeParticipant } from '@partyline/conference/participants/remove-participant';
 import {
-  AddParticipant,
-  ListParticipants,
-  type AddedParticipant,
-  type Roster,
+  MuteParticipant,
+  SendDigits,
+  UpdateParticipant,
+  type Participant,
+  type RemovedParticipant,
+  type AcceptedByProvider,
 } from '@partyline/contracts/participants/participant';
-import { TokenRequest, type Token } from '@partyline/contracts/participants/token';
-import { maskNumber } from '@partyline/domain/phone';
-import { listRoster } from '@partyline/store/participants/participants';
-import { Change, type NoteChange } from '../audit/note-change.ts';
-import { Tenant } from '../auth/key.guard.ts';
+import { readParticipant, renameParticipant } from '@partyline/store/participants/participants';
+import { ChangeRecorder, type RecordChange } from '../audit/record-change.ts';
+import { TenantId } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { pageOf } from '../input/page.ts';
-import { body, noSuchPage, query, roomId } from '../input/parse.ts';
-import { showClient } from '../rooms/show.ts';
-import { showPerson } from './roster.ts';
+import { body, idPipe } from '../input/parse.ts';
+import { showParticipant } from './show.ts';
 
-@Controller('v1/rooms/:roomId')
+const participantId = idPipe(noSuchParticipant);
+
+/** One participant, by its id. */
+@Controller('v1/participants/:participantId')
 export class ParticipantsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
-  @Post('tokens')
-  async token(
-    @Tenant() tenantId: string,
-    @Param('roomId', roomId) id: string,
-    @Body(body(TokenRequest)) wanted: TokenRequest,
-    @Change() note: NoteChange,
-  ): Promise<Token> {
-    const { participantId, sessionId, ...media } = await issueToken(this.deps, tenantId, id, wanted);
-    note({ after: { participantId, sessionId, role: wanted.role } });
-    return { participantId, sessionId, client: showClient(media) };
+  @Get()
+  async get(@TenantId() tenantId: string, @Param('participantId', participantId) id: string): Promise<Participant> {
+    const found = await readParticipant(this.deps.store, tenantId, id);
+    if (found === null) throw noSuchParticipant();
+    return showParticipant(found.person, found.leg);
   }
 
-  @Post('participants')
+  @Patch()
+  async rename(
+    @TenantId() tenantId: string,
+    @Param('participantId', participantId) id: string,
+    @Body(body(UpdateParticipant)) { name }: UpdateParticipant,
+  ): Promise<Participant> {
+    if (!(await renameParticipant(this.deps.store, tenantId, id, name))) throw noSuchParticipant();
+    return this.get(tenantId, id);
+  }
+
+  @Delete()
   @HttpCode(202)
-  async add(
-    @Tenant() tenantId: string,
-    @Param('roomId', roomId) id: string,
-    @Body(body(AddParticipant)) { phone, name, role }: AddParticipant,
-    @Change() note: NoteChange,
-  ): Promise<AddedParticipant> {
-    const added = await requestDialOut(this.deps, tenantId, id, {
-      phone,
-      role,
-      ...(name === undefined ? {} : { name }),
-    });
-    note({ after: { ...added, number: maskNumber(phone), role } });
-    return added;
+  async remove(
+    @TenantId() tenantId: string,
+    @Param('participantId', participantId) id: string,
+    @ChangeRecorder() recordChange: RecordChange,
+  ): Promise<RemovedParticipant> {
+    const removed = await removeParticipant(this.deps, tenantId, id);
+    recordChange({ after: removed });
+    return removed;
   }
 
-  @Get('participants')
-  async roster(
-    @Tenant() tenantId: string,
-    @Param('roomId', roomId) id: string,
-    @Query(query(ListParticipants)) { limit, after }: ListParticipants,
-  ): Promise<Roster> {
-    const rows = await listRoster(this.deps.store, tenantId, id, { limit: limit + 1, after });
-    if (rows === 'no-room') throw noSuchRoom();
-    if (rows === 'no-page') throw noSuchPage();
-    const { shown, next } = pageOf(rows, limit, ({ person }) => person.id);
-    return { participants: shown.map(({ person, leg }) => showPerson(person, leg)), next };
+  @Post('mute')
+  @HttpCode(200)
+  async mute(
+    @TenantId() tenantId: string,
+    @Param('participantId', participantId) id: string,
+    @Body(body(MuteParticipant)) { muted }: MuteParticipant,
+    @ChangeRecorder() recordChange: RecordChange,
+  ): Promise<AcceptedByProvider> {
+    recordChange({ after: { muted } });
+    return this.deps.provider.mute({ tenantId, participantId: id, muted });
+  }
+
+  @Post('dtmf')
+  @HttpCode(200)
+  async digits(
+    @TenantId() tenantId: string,
+    @Param('participantId', participantId) id: string,
+    @Body(body(SendDigits)) { digits }: SendDigits,
+  ): Promise<AcceptedByProvider> {
+    return this.deps.provider.sendDigits({ tenantId, participantId: id, digits });
   }
 }

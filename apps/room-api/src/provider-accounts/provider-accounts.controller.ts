@@ -18,75 +18,78 @@ import {
   readAccount,
   type AccountRow,
 } from '@partyline/store/provider-accounts/provider-accounts';
-import { Change, type NoteChange } from '../audit/note-change.ts';
-import { Tenant } from '../auth/key.guard.ts';
+import { ChangeRecorder, type RecordChange } from '../audit/record-change.ts';
+import { TenantId } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { body, idOr } from '../input/parse.ts';
+import { body, idPipe } from '../input/parse.ts';
 import { showAccount } from './show.ts';
 
-const accountId = idOr(noSuchAccount);
+const accountId = idPipe(noSuchAccount);
 
-/** Tenants' own accounts at the provider. What is noted of a change names no credential, only that there are others. */
+/** Tenants' provider accounts. The audit log stores no credentials, only the version. */
 @Controller('v1/provider-accounts')
 export class ProviderAccountsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post()
   async create(
-    @Tenant() tenantId: string,
+    @TenantId() tenantId: string,
     @Body(body(CreateProviderAccount)) wanted: CreateProviderAccount,
-    @Change() note: NoteChange,
+    @ChangeRecorder() recordChange: RecordChange,
   ): Promise<ProviderAccount> {
     const row = await createAccount(this.deps, tenantId, wanted);
-    note({
+    recordChange({
       after: { id: row.id, label: row.label, voice: row.voice_kind, video: row.media_kind, version: row.version },
     });
     return this.#show(row);
   }
 
   @Get()
-  async list(@Tenant() tenantId: string): Promise<ProviderAccounts> {
+  async list(@TenantId() tenantId: string): Promise<ProviderAccounts> {
     return { accounts: (await listAccounts(this.deps.store, tenantId)).map((row) => this.#show(row)) };
   }
 
   @Get(':accountId')
-  async get(@Tenant() tenantId: string, @Param('accountId', accountId) id: string): Promise<ProviderAccount> {
+  async get(@TenantId() tenantId: string, @Param('accountId', accountId) id: string): Promise<ProviderAccount> {
     return this.#show(await readAccount(this.deps.store, tenantId, id));
   }
 
   @Patch(':accountId')
   async change(
-    @Tenant() tenantId: string,
+    @TenantId() tenantId: string,
     @Param('accountId', accountId) id: string,
     @Body(body(ChangeProviderAccount)) { label }: ChangeProviderAccount,
-    @Change() note: NoteChange,
+    @ChangeRecorder() recordChange: RecordChange,
   ): Promise<ProviderAccount> {
     const row = await setAccountLabel(this.deps.store, tenantId, id, label);
-    note({ after: { label } });
+    recordChange({ after: { label } });
     return this.#show(row);
   }
 
   @Post(':accountId/rotate')
   @HttpCode(200)
   async rotate(
-    @Tenant() tenantId: string,
+    @TenantId() tenantId: string,
     @Param('accountId', accountId) id: string,
     @Body(body(RotateProviderAccount)) { overlapSeconds, ...wanted }: RotateProviderAccount,
-    @Change() note: NoteChange,
+    @ChangeRecorder() recordChange: RecordChange,
   ): Promise<ProviderAccount> {
     const row = await rotateAccount(this.deps, tenantId, id, wanted, overlapSeconds);
-    note({ after: { version: row.version, oldSecretsUntil: row.old_until } });
+    recordChange({ after: { version: row.version, oldSecretsUntil: row.old_until } });
     return this.#show(row);
   }
 
   @Post(':accountId/verify')
   @HttpCode(200)
-  async verify(@Tenant() tenantId: string, @Param('accountId', accountId) id: string): Promise<ProviderAccount> {
+  async verify(@TenantId() tenantId: string, @Param('accountId', accountId) id: string): Promise<ProviderAccount> {
     return this.#show(await verifyAccount(this.deps, tenantId, id));
   }
 
   @Delete(':accountId')
-  async remove(@Tenant() tenantId: string, @Param('accountId', accountId) id: string): Promise<DeletedProviderAccount> {
+  async remove(
+    @TenantId() tenantId: string,
+    @Param('accountId', accountId) id: string,
+  ): Promise<DeletedProviderAccount> {
     await deleteAccount(this.deps, tenantId, id);
     return { id };
   }

@@ -1,17 +1,17 @@
 import { openAccountVault } from '@partyline/conference/providers/account-vault';
 import { createRpcHandlers } from '@partyline/conference/provider-rpc/handlers';
 import { localKeyService } from '@partyline/conference/crypto/key-service';
-import { createVendor, type VendorCredentials } from '@partyline/dev/stack/credentials';
-import { accountBody } from '@partyline/dev/stack/own-account';
-import { vendorAccount } from '@partyline/dev/stack/service-environment';
+import { createProviderCredentials, type ProviderCredentials } from '@partyline/dev/stack/credentials';
+import { buildAccountBody } from '@partyline/dev/stack/own-account';
+import { buildEmulatorAccount } from '@partyline/dev/stack/service-environment';
 import { createAccountBuilder } from '@partyline/provider-registry/from-account';
 import { systemClock } from '@partyline/runtime/system';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, MASTER_KEYS, startStage, type Stage } from '../testing/test-harness.ts';
+import { acceptingProvider, MASTER_KEYS, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
 let emulator: RunningEmulator;
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
   emulator = await startEmulator({ limits: { enabled: false } });
   const buildAccount = createAccountBuilder(
@@ -25,7 +25,7 @@ beforeAll(async () => {
   );
   const jobs = { enqueue: async () => undefined, armHangUp: async () => undefined };
   const report = { count: () => undefined, observe: () => undefined, warn: () => undefined };
-  stage = await startStage(
+  harness = await startTestHarness(
     (store) => {
       const vault = openAccountVault({ store, keys: localKeyService(MASTER_KEYS) });
       const orchestrator = createRpcHandlers({
@@ -33,56 +33,61 @@ beforeAll(async () => {
         jobs,
         clock: systemClock,
         report,
-        providers: () => Promise.reject(new Error('the platform’s account is not asked here')),
+        providers: () => Promise.reject(new Error('these tests do not use the platform account')),
         accounts: { vault, build: (credentials, { old }) => buildAccount(credentials, old) },
       });
-      return { ...agreeable, verifyAccount: (input) => orchestrator.verifyAccount(input) };
+      return { ...acceptingProvider, verifyAccount: (input) => orchestrator.verifyAccount(input) };
     },
-    { answerWithinMs: 20_000 },
+    { rpcTimeoutMs: 20_000 },
   );
 });
 afterAll(async () => {
-  await stage.stop();
+  await harness.stop();
   await emulator.stop();
 });
 
 const PATH = '/v1/provider-accounts';
-/** An account at the vendor, and the body that saves it. */
-async function atVendor(
+/** Creates an account at the provider. Returns its credentials and the body that saves it. */
+async function createAtProvider(
   mode: 'opentok' | 'unified' = 'unified',
-): Promise<{ vendor: VendorCredentials; body: ReturnType<typeof accountBody> }> {
-  const vendor = createVendor();
-  await emulator.client.addAccount(vendorAccount(vendor, []));
-  return { vendor, body: accountBody(mode, vendor) };
+): Promise<{ credentials: ProviderCredentials; body: ReturnType<typeof buildAccountBody> }> {
+  const credentials = createProviderCredentials();
+  await emulator.client.addAccount(buildEmulatorAccount(credentials, []));
+  return { credentials, body: buildAccountBody(mode, credentials) };
 }
-const secretsOf = ({
+const listSecrets = ({
   accountSecret,
   signatureSecret,
   callbackSecret,
   projectSecret,
   privateKey,
-}: VendorCredentials): string[] => [
+}: ProviderCredentials): string[] => [
   accountSecret,
   signatureSecret,
   callbackSecret,
   projectSecret,
   ...privateKey.split('\n').filter((line) => line.length === 64),
 ];
-const counted = async (): Promise<number> => stage.store.prisma.provider_account.count({ where: { deleted_at: null } });
+const countAccounts = async (): Promise<number> =>
+  harness.store.prisma.provider_account.count({ where: { deleted_at: null } });
 
-describe('a tenant’s own account', () => {
+describe('provider account of a tenant', () => {
   it.each(['opentok', 'unified'] as const)(
-    'of %s is tried out, kept, shown without its secrets, and has addresses of its own',
+    'is verified, stored, shown without secrets, and has its own webhook URLs: %s',
     async (mode) => {
-      const { vendor, body } = await atVendor(mode);
-      const made = await stage.ask('POST', PATH, { body });
+      const { credentials, body } = await createAtProvider(mode);
+      const made = await harness.request('POST', PATH, { body });
       expect([made.status, made.body]).toEqual([
         201,
         {
           id: expect.stringMatching(/^acct_/) as string,
           label: 'Our own account',
-          voice: { kind: 'vonage', apiKey: `****${vendor.accountKey.slice(-4)}`, applicationId: vendor.applicationId },
-          video: { kind: mode, apiKey: mode === 'opentok' ? `****${vendor.projectKey.slice(-4)}` : null },
+          voice: {
+            kind: 'vonage',
+            apiKey: `****${credentials.accountKey.slice(-4)}`,
+            applicationId: credentials.applicationId,
+          },
+          video: { kind: mode, apiKey: mode === 'opentok' ? `****${credentials.projectKey.slice(-4)}` : null },
           version: 1,
           verifiedAt: expect.any(String) as string,
           oldSecretsUntil: null,
@@ -95,32 +100,33 @@ describe('a tenant’s own account', () => {
           createdAt: expect.any(String) as string,
         },
       ]);
-      expect((await stage.ask('GET', `${PATH}/${made.body.id}`)).body).toEqual(made.body);
-      expect((await stage.ask('GET', PATH)).body.accounts).toContainEqual(made.body);
-      expect((await stage.ask('PATCH', `${PATH}/${made.body.id}`, { body: { label: 'Sales' } })).body).toEqual({
+      expect((await harness.request('GET', `${PATH}/${made.body.id}`)).body).toEqual(made.body);
+      expect((await harness.request('GET', PATH)).body.accounts).toContainEqual(made.body);
+      expect((await harness.request('PATCH', `${PATH}/${made.body.id}`, { body: { label: 'Sales' } })).body).toEqual({
         ...made.body,
         label: 'Sales',
       });
-      const rotated = await stage.ask('POST', `${PATH}/${made.body.id}/rotate`, {
+      const rotated = await harness.request('POST', `${PATH}/${made.body.id}/rotate`, {
         body: { voice: { signatureSecret: 'n'.repeat(32) }, overlapSeconds: 3_600 },
       });
       expect(rotated.body).toMatchObject({ version: 2, oldSecretsUntil: expect.any(String) as string });
-      const verified = await stage.ask('POST', `${PATH}/${made.body.id}/verify`);
+      const verified = await harness.request('POST', `${PATH}/${made.body.id}/verify`);
       expect(Date.parse(verified.body.verifiedAt)).toBeGreaterThanOrEqual(Date.parse(made.body.verifiedAt));
 
-      // In no row, in clear: neither the account's, nor the audit log's, nor that of a request that was to be done once.
+      // No row contains a secret in plain text: not the account, the audit log or the stored answer
+      // of an idempotent request.
       const once = { 'idempotency-key': `save ${mode}` };
-      const { vendor: second, body: secondBody } = await atVendor(mode);
-      const first = await stage.ask('POST', PATH, { body: secondBody, headers: once });
-      const again = await stage.ask('POST', PATH, { body: secondBody, headers: once });
+      const { credentials: second, body: secondBody } = await createAtProvider(mode);
+      const first = await harness.request('POST', PATH, { body: secondBody, headers: once });
+      const again = await harness.request('POST', PATH, { body: secondBody, headers: once });
       expect([first.status, again.status, again.headers.get('idempotency-replayed'), again.body]).toEqual([
         201,
         201,
         'true',
         first.body,
       ]);
-      const written = await everyRow();
-      for (const secret of [...secretsOf(vendor), ...secretsOf(second)])
+      const written = await readAllRows();
+      for (const secret of [...listSecrets(credentials), ...listSecrets(second)])
         expect(
           written.includes(secret) ||
             written.includes(Buffer.from(secret).toString('hex')) ||
@@ -129,16 +135,18 @@ describe('a tenant’s own account', () => {
     },
   );
 
-  it('that the provider refuses is not kept', async () => {
-    const { body } = await atVendor('opentok');
-    const before = await counted();
-    const refused = await stage.ask('POST', PATH, { body: { ...body, video: { ...body.video, apiSecret: 'wrong' } } });
-    expect([refused.status, refused.body.reason, refused.body.errors]).toEqual([
+  it('is not stored if the provider rejects it', async () => {
+    const { body } = await createAtProvider('opentok');
+    const before = await countAccounts();
+    const rejected = await harness.request('POST', PATH, {
+      body: { ...body, video: { ...body.video, apiSecret: 'wrong' } },
+    });
+    expect([rejected.status, rejected.body.reason, rejected.body.errors]).toEqual([
       422,
       'provider-account-rejected',
       [{ pointer: '/video', detail: expect.any(String) as string }],
     ]);
-    const unknown = await stage.ask('POST', PATH, {
+    const unknown = await harness.request('POST', PATH, {
       body: { ...body, voice: { ...body.voice, applicationId: crypto.randomUUID() } },
     });
     expect([unknown.status, unknown.body.reason, unknown.body.errors[0].pointer]).toEqual([
@@ -146,31 +154,31 @@ describe('a tenant’s own account', () => {
       'provider-account-rejected',
       '/voice',
     ]);
-    expect(await counted()).toBe(before);
+    expect(await countAccounts()).toBe(before);
   });
 
-  it('is one for its application, and not another tenant’s too', async () => {
-    const { body } = await atVendor();
-    expect((await stage.ask('POST', PATH, { body })).status).toBe(201);
-    for (const key of [stage.keys.ours, stage.keys.theirs]) {
-      const again = await stage.ask('POST', PATH, { body, key });
+  it('is the only account of its application, over all tenants', async () => {
+    const { body } = await createAtProvider();
+    expect((await harness.request('POST', PATH, { body })).status).toBe(201);
+    for (const key of [harness.keys.ours, harness.keys.theirs]) {
+      const again = await harness.request('POST', PATH, { body, key });
       expect([again.status, again.body.reason]).toEqual([409, 'application-taken']);
     }
   });
 
-  it('is nothing to another tenant, and to a key without the scope admin', async () => {
-    const { body } = await atVendor();
-    const { body: made } = await stage.ask('POST', PATH, { body });
+  it('is not found for another tenant, and is forbidden for a key without the scope admin', async () => {
+    const { body } = await createAtProvider();
+    const { body: made } = await harness.request('POST', PATH, { body });
     const own = `${PATH}/${made.id}`;
-    const asks: [string, string, object?][] = [
+    const requests: [string, string, object?][] = [
       ['GET', own],
       ['PATCH', own, { label: 'Mine' }],
       ['POST', `${own}/rotate`, { callbackSecret: 'n'.repeat(32) }],
       ['POST', `${own}/verify`],
       ['DELETE', own],
     ];
-    for (const [method, path, given] of asks) {
-      const reply = await stage.ask(method, path, { key: stage.keys.theirs, body: given });
+    for (const [method, path, given] of requests) {
+      const reply = await harness.request(method, path, { key: harness.keys.theirs, body: given });
       expect([method, path, reply.status, reply.body.reason]).toEqual([
         method,
         path,
@@ -179,28 +187,30 @@ describe('a tenant’s own account', () => {
       ]);
     }
     expect(
-      (await stage.ask('GET', PATH, { key: stage.keys.theirs })).body.accounts.map(({ id }: { id: string }) => id),
+      (await harness.request('GET', PATH, { key: harness.keys.theirs })).body.accounts.map(
+        ({ id }: { id: string }) => id,
+      ),
     ).not.toContain(made.id);
-    const { body: weak } = await stage.ask('POST', '/v1/keys', {
+    const { body: weak } = await harness.request('POST', '/v1/keys', {
       body: { label: 'Weak', scopes: ['rooms:write', 'calls:write', 'keys:write'] },
     });
-    expect((await stage.ask('GET', PATH, { key: weak.key })).body.reason).toBe('scope-missing');
-    expect((await stage.ask('GET', own)).body).toEqual(made);
+    expect((await harness.request('GET', PATH, { key: weak.key })).body.reason).toBe('scope-missing');
+    expect((await harness.request('GET', own)).body).toEqual(made);
   });
 
-  it('has numbers, which their tenant sees, and is then not deleted', async () => {
-    const { body } = await atVendor();
-    const { body: made } = await stage.ask('POST', PATH, { body });
+  it('shows its numbers to the tenant, and cannot be deleted while it has any', async () => {
+    const { body } = await createAtProvider();
+    const { body: made } = await harness.request('POST', PATH, { body });
     const number = '+13125550199';
-    const created = await stage.ask('POST', '/v1/operator/numbers', {
+    const created = await harness.request('POST', '/v1/operator/numbers', {
       body: { number, tenantId: 'ten_ours', providerAccountId: made.id },
     });
     expect(created.body).toMatchObject({ providerAccountId: made.id, tenantId: 'ten_ours' });
-    expect((await stage.ask('GET', `${PATH}/${made.id}`)).body.numbers).toEqual([number]);
-    expect((await stage.ask('GET', '/v1/numbers?kind=dedicated')).body.numbers).toContainEqual(
+    expect((await harness.request('GET', `${PATH}/${made.id}`)).body.numbers).toEqual([number]);
+    expect((await harness.request('GET', '/v1/numbers?kind=dedicated')).body.numbers).toContainEqual(
       expect.objectContaining({ number, providerAccountId: made.id }),
     );
-    const used = await stage.ask('DELETE', `${PATH}/${made.id}`);
+    const used = await harness.request('DELETE', `${PATH}/${made.id}`);
     expect([used.status, used.body.reason]).toEqual([409, 'provider-account-in-use']);
     const at = `/v1/operator/numbers/${number.slice(1)}`;
     for (const [change, status, reason] of [
@@ -208,35 +218,39 @@ describe('a tenant’s own account', () => {
       [{ tenantId: null, providerAccountId: made.id }, 422, 'number-not-dedicated'],
       [{ providerAccountId: 'acct_none' }, 404, 'provider-account-not-found'],
     ] as const) {
-      const reply = await stage.ask('PATCH', at, { body: change });
+      const reply = await harness.request('PATCH', at, { body: change });
       expect([reply.status, reply.body.reason]).toEqual([status, reason]);
     }
-    const { body: room } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Here', number } });
-    expect((await stage.ask('PATCH', at, { body: { providerAccountId: null } })).body.reason).toBe('number-has-rooms');
-    await stage.ask('POST', `/v1/rooms/${room.room.id}/end`);
-    expect((await stage.ask('PATCH', at, { body: { tenantId: null } })).body).toMatchObject({
+    const { body: room } = await harness.request('POST', '/v1/rooms', { body: { name: 'Here', number } });
+    expect((await harness.request('PATCH', at, { body: { providerAccountId: null } })).body.reason).toBe(
+      'number-has-rooms',
+    );
+    await harness.request('POST', `/v1/rooms/${room.room.id}/end`);
+    expect((await harness.request('PATCH', at, { body: { tenantId: null } })).body).toMatchObject({
       tenantId: null,
       providerAccountId: null,
     });
-    // The session is over when its legs are; it has none.
+    // The session has no legs, so it ends.
     await expect
-      .poll(async () => (await stage.ask('GET', `/v1/sessions/${room.session.id}`)).body.state, { timeout: 20_000 })
+      .poll(async () => (await harness.request('GET', `/v1/sessions/${room.session.id}`)).body.state, {
+        timeout: 20_000,
+      })
       .toBe('ended');
-    expect((await stage.ask('DELETE', `${PATH}/${made.id}`)).body).toEqual({ id: made.id });
-    expect((await stage.ask('GET', `${PATH}/${made.id}`)).status).toBe(404);
-    expect(await stage.store.prisma.provider_account.findUniqueOrThrow({ where: { id: made.id } })).toMatchObject({
+    expect((await harness.request('DELETE', `${PATH}/${made.id}`)).body).toEqual({ id: made.id });
+    expect((await harness.request('GET', `${PATH}/${made.id}`)).status).toBe(404);
+    expect(await harness.store.prisma.provider_account.findUniqueOrThrow({ where: { id: made.id } })).toMatchObject({
       sealed: null,
       old_sealed: null,
     });
-    // Its application may be an account again.
-    expect((await stage.ask('POST', PATH, { body })).status).toBe(201);
+    // The application can be used for a new account.
+    expect((await harness.request('POST', PATH, { body })).status).toBe(201);
   });
 
-  it('stands in the audit log by what was changed, and by nothing that opens anything', async () => {
-    const { vendor, body } = await atVendor();
-    const { body: made } = await stage.ask('POST', PATH, { body });
-    await stage.ask('POST', `${PATH}/${made.id}/rotate`, { body: { callbackSecret: 'r'.repeat(32) } });
-    const { body: log } = await stage.ask('GET', '/v1/audit?limit=2');
+  it('appears in the audit log with its changes and without secrets', async () => {
+    const { credentials, body } = await createAtProvider();
+    const { body: made } = await harness.request('POST', PATH, { body });
+    await harness.request('POST', `${PATH}/${made.id}/rotate`, { body: { callbackSecret: 'r'.repeat(32) } });
+    const { body: log } = await harness.request('GET', '/v1/audit?limit=2');
     expect(
       log.entries.map(({ operation, changes }: { operation: string; changes: unknown }) => [operation, changes]),
     ).toEqual([
@@ -246,13 +260,14 @@ describe('a tenant’s own account', () => {
         { after: { id: made.id, label: 'Our own account', voice: 'vonage', video: 'unified', version: 1 } },
       ],
     ]);
-    for (const secret of [...secretsOf(vendor), 'r'.repeat(32)]) expect(JSON.stringify(log)).not.toContain(secret);
+    for (const secret of [...listSecrets(credentials), 'r'.repeat(32)])
+      expect(JSON.stringify(log)).not.toContain(secret);
   });
 });
 
-describe('a body that is not as it should be', () => {
-  const { privateKey } = createVendor();
-  it.each<[string, (body: ReturnType<typeof accountBody>) => object, string]>([
+describe('invalid body', () => {
+  const { privateKey } = createProviderCredentials();
+  it.each<[string, (body: ReturnType<typeof buildAccountBody>) => object, string]>([
     ['no label', (body) => ({ ...body, label: undefined }), '/label'],
     [
       'a short signature secret',
@@ -261,17 +276,17 @@ describe('a body that is not as it should be', () => {
     ],
     ['a short callback secret', (body) => ({ ...body, callbackSecret: 'hunter2' }), '/callbackSecret'],
     [
-      'an application that is no UUID',
+      'an application id that is not a UUID',
       (body) => ({ ...body, voice: { ...body.voice, applicationId: 'hunter2' } }),
       '/voice/applicationId',
     ],
     [
-      'a key that is none',
+      'a text that is not a key',
       (body) => ({ ...body, voice: { ...body.voice, privateKey: 'hunter2' } }),
       '/voice/privateKey',
     ],
     [
-      'a key that is cut',
+      'a truncated key',
       (body) => ({ ...body, voice: { ...body.voice, privateKey: privateKey.replace(/hunter2|.{64}\n/, '') } }),
       '/voice/privateKey',
     ],
@@ -293,7 +308,7 @@ describe('a body that is not as it should be', () => {
       '/video/apiKey',
     ],
     [
-      'a host of its own',
+      'an API host',
       (body) => ({ ...body, voice: { ...body.voice, apiHost: 'http://169.254.169.254' } }),
       '/voice/apiHost',
     ],
@@ -302,21 +317,23 @@ describe('a body that is not as it should be', () => {
       (body) => ({ ...body, voice: { ...body.voice, apiSecret: 'hunter2\nX: y' } }),
       '/voice/apiSecret',
     ],
-  ])('%s: the field is named, and no value', async (_what, change, pointer) => {
-    const before = await counted();
-    const reply = await stage.ask('POST', PATH, { body: change(accountBody('unified', createVendor())) });
+  ])('is reported by field, without the value: %s', async (_what, change, pointer) => {
+    const before = await countAccounts();
+    const reply = await harness.request('POST', PATH, {
+      body: change(buildAccountBody('unified', createProviderCredentials())),
+    });
     expect([
       reply.status,
       reply.body.reason,
       reply.body.errors.map((error: { pointer: string }) => error.pointer),
     ]).toEqual([422, 'invalid-body', [pointer]]);
     expect(JSON.stringify(reply.body)).not.toContain('hunter2');
-    expect(await counted()).toBe(before);
+    expect(await countAccounts()).toBe(before);
   });
 
-  it('of a rotation: nothing new, or another account’s', async () => {
-    const { body } = await atVendor();
-    const { body: made } = await stage.ask('POST', PATH, { body });
+  it('of a rotation is rejected without new credentials or with those of another account', async () => {
+    const { body } = await createAtProvider();
+    const { body: made } = await harness.request('POST', PATH, { body });
     for (const [given, status, reason] of [
       [{}, 422, 'invalid-body'],
       [{ overlapSeconds: 5 }, 422, 'invalid-body'],
@@ -327,38 +344,40 @@ describe('a body that is not as it should be', () => {
         'provider-account-differs',
       ],
     ] as const) {
-      const reply = await stage.ask('POST', `${PATH}/${made.id}/rotate`, { body: given });
+      const reply = await harness.request('POST', `${PATH}/${made.id}/rotate`, { body: given });
       expect([reply.status, reply.body.reason]).toEqual([status, reason]);
     }
-    const refused = await stage.ask('POST', `${PATH}/${made.id}/rotate`, {
-      body: { voice: { privateKey: createVendor().privateKey } },
+    const rejected = await harness.request('POST', `${PATH}/${made.id}/rotate`, {
+      body: { voice: { privateKey: createProviderCredentials().privateKey } },
     });
-    expect([refused.status, refused.body.reason]).toEqual([422, 'provider-account-rejected']);
-    expect((await stage.ask('GET', `${PATH}/${made.id}`)).body).toEqual(made);
+    expect([rejected.status, rejected.body.reason]).toEqual([422, 'provider-account-rejected']);
+    expect((await harness.request('GET', `${PATH}/${made.id}`)).body).toEqual(made);
   });
 });
 
-it('a platform without master keys says so, and works otherwise', async () => {
-  const without = await startStage(() => agreeable, { masterKeys: null });
+it('without master keys rejects accounts with 503, and everything else works', async () => {
+  const without = await startTestHarness(() => acceptingProvider, { masterKeys: null });
   try {
-    const reply = await without.ask('POST', PATH, { body: accountBody('unified', createVendor()) });
+    const reply = await without.request('POST', PATH, {
+      body: buildAccountBody('unified', createProviderCredentials()),
+    });
     expect([reply.status, reply.body.reason]).toEqual([503, 'accounts-not-configured']);
-    expect((await without.ask('GET', PATH)).body).toEqual({ accounts: [] });
-    expect((await without.ask('POST', '/v1/rooms', { body: { name: 'Room' } })).status).toBe(201);
+    expect((await without.request('GET', PATH)).body).toEqual({ accounts: [] });
+    expect((await without.request('POST', '/v1/rooms', { body: { name: 'Room' } })).status).toBe(201);
   } finally {
     await without.stop();
   }
 });
 
 /** Every column of every row of every table, as text. */
-async function everyRow(): Promise<string> {
-  const { rows: tables } = await stage.store.pool.query<{ name: string }>(
+async function readAllRows(): Promise<string> {
+  const { rows: tables } = await harness.store.pool.query<{ name: string }>(
     `SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'`,
   );
   const texts = [];
   for (const { name } of tables)
     texts.push(
-      ...(await stage.store.pool.query<{ row: string }>(`SELECT t::text AS row FROM ${name} t`)).rows.map(
+      ...(await harness.store.pool.query<{ row: string }>(`SELECT t::text AS row FROM ${name} t`)).rows.map(
         ({ row }) => row,
       ),
     );

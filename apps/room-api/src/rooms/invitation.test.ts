@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { invitation } from './invitation.ts';
+import { writeInvitation } from './invitation.ts';
 
 it.each([
   ['en-GB', 'Phone: +1', 'PIN: 123 456 # (then the hash key)', 'One tap: tel:+1,,123456#'],
@@ -8,5 +8,8 @@ it.each([
   ['es-MX', 'Teléfono: +1', 'Código: 123 456 # (y la tecla almohadilla)', 'Con un toque: tel:+1,,123456#'],
   ['ja-JP', 'Phone: +1', 'PIN: 123 456 # (then the hash key)', 'One tap: tel:+1,,123456#'],
 ])('invites in %s', (language, ...lines) => {
-  expect(invitation({ name: 'Room', number: '+1', pin: '123456', language }).split('\n')).toEqual(['Room', ...lines]);
+  expect(writeInvitation({ name: 'Room', number: '+1', pin: '123456', language }).split('\n')).toEqual([
+    'Room',
+    ...lines,
+  ]);
 });

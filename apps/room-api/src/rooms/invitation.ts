@@ -1,20 +1,20 @@
 import { formatPin } from '@partyline/domain/pin';
 
-const WORDS = {
+const LABELS = {
   en: { phone: 'Phone', pin: 'PIN', hash: 'then the hash key', tap: 'One tap' },
   de: { phone: 'Telefon', pin: 'PIN', hash: 'dann die Rautetaste', tap: 'Mit einem Tipp' },
   fr: { phone: 'Téléphone', pin: 'Code', hash: 'puis la touche dièse', tap: 'En un geste' },
   es: { phone: 'Teléfono', pin: 'Código', hash: 'y la tecla almohadilla', tap: 'Con un toque' },
 } as const;
 
-/** Dials the number, waits twice (each comma is a pause of about two seconds, for the greeting), and keys the PIN with its hash key. */
-export const tapToCall = (number: string, pin: string): string => `tel:${number},,${pin}#`;
+/** A link that dials the number and keys the PIN. Each comma is a pause of about 2 s, for the greeting. */
+export const tapToCallLink = (number: string, pin: string): string => `tel:${number},,${pin}#`;
 
 /**
- * A few lines to send to people. Every line stands by itself, since mail clients and calendars reflow text as they like.
- * @param language BCP 47, of the number; one that is not here gets English
+ * The invitation text. Every line is complete in itself, because mail clients and calendars reflow text.
+ * @param language BCP 47; an unknown language gets English
  */
-export function invitation({
+export function writeInvitation({
   name,
   number,
   pin,
@@ -25,11 +25,11 @@ export function invitation({
   pin: string;
   language: string;
 }): string {
-  const words = WORDS[language.split('-')[0] as keyof typeof WORDS] ?? WORDS.en;
+  const labels = LABELS[language.split('-')[0] as keyof typeof LABELS] ?? LABELS.en;
   return [
     name,
-    `${words.phone}: ${number}`,
-    `${words.pin}: ${formatPin(pin)} # (${words.hash})`,
-    `${words.tap}: ${tapToCall(number, pin)}`,
+    `${labels.phone}: ${number}`,
+    `${labels.pin}: ${formatPin(pin)} # (${labels.hash})`,
+    `${labels.tap}: ${tapToCallLink(number, pin)}`,
   ].join('\n');
 }

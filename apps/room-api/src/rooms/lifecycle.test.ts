@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
+import { acceptingProvider, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
+  harness = await startTestHarness(() => acceptingProvider);
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
-const create = async (settings: object = {}, key = stage.keys.ours) =>
-  (await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room', ...settings } })).body;
+const create = async (settings: object = {}, key = harness.keys.ours) =>
+  (await harness.request('POST', '/v1/rooms', { key, body: { name: 'Room', ...settings } })).body;
 const inHours = (hours: number): string => new Date(Date.now() + hours * 3_600_000).toISOString();
 const patch = (id: string, body: object, headers: Record<string, string> = {}) =>
-  stage.ask('PATCH', `/v1/rooms/${id}`, { body, headers });
+  harness.request('PATCH', `/v1/rooms/${id}`, { body, headers });
 
 describe('a room that opens later', () => {
   it('has PINs and no session yet, and lets nobody in before its time', async () => {
@@ -24,12 +24,13 @@ describe('a room that opens later', () => {
       hostPin: expect.stringMatching(/^\d{9}$/),
     });
     expect(made.pin).not.toBe(made.hostPin);
-    const { status, body } = await stage.ask('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Early' } });
+    const { status, body } = await harness.request('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Early' } });
     expect([status, body.reason, body.detail]).toEqual([409, 'room-not-open', `This room opens at ${room.startsAt}.`]);
     expect(
-      (await stage.ask('POST', `/v1/rooms/${room.id}/participants`, { body: { phone: '+442079460018' } })).body.reason,
+      (await harness.request('POST', `/v1/rooms/${room.id}/participants`, { body: { phone: '+442079460018' } })).body
+        .reason,
     ).toBe('room-not-open');
-    expect((await stage.ask('GET', `/v1/rooms/${room.id}`)).body).toMatchObject({
+    expect((await harness.request('GET', `/v1/rooms/${room.id}`)).body).toMatchObject({
       session: null,
       legs: [],
       pin: made.pin,
@@ -40,26 +41,26 @@ describe('a room that opens later', () => {
   it('is open when its time comes, and its session ends with it', async () => {
     const { room } = await create({ startsAt: inHours(1), endsAt: inHours(2) });
     expect((await patch(room.id, { startsAt: null })).status).toBe(200);
-    const { status, body } = await stage.ask('POST', `/v1/rooms/${room.id}/tokens`, {
+    const { status, body } = await harness.request('POST', `/v1/rooms/${room.id}/tokens`, {
       body: { name: 'Ada', role: 'host' },
     });
     expect(status).toBe(201);
     expect(body.client.expiresAt).toBe(room.endsAt);
-    expect((await stage.ask('GET', `/v1/sessions/${body.sessionId}`)).body).toMatchObject({
+    expect((await harness.request('GET', `/v1/sessions/${body.sessionId}`)).body).toMatchObject({
       roomId: room.id,
       state: 'open',
       dueReason: 'never-used',
     });
     await patch(room.id, { endsAt: inHours(0.5) });
-    expect((await stage.ask('GET', `/v1/sessions/${body.sessionId}`)).body).toMatchObject({
+    expect((await harness.request('GET', `/v1/sessions/${body.sessionId}`)).body).toMatchObject({
       dueReason: 'schedule-ended',
     });
   });
 
   it('lets nobody in after it', async () => {
     const { room } = await create();
-    await stage.store.pool.query(`UPDATE room SET ends_at = now() - interval '1 minute' WHERE id = $1`, [room.id]);
-    expect((await stage.ask('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Late' } })).body.reason).toBe(
+    await harness.store.pool.query(`UPDATE room SET ends_at = now() - interval '1 minute' WHERE id = $1`, [room.id]);
+    expect((await harness.request('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Late' } })).body.reason).toBe(
       'room-not-open',
     );
   });
@@ -69,12 +70,12 @@ describe('a room that opens later', () => {
     [{ endsAt: -1 }, '/endsAt'],
     [{ expiresAt: -1 }, '/expiresAt'],
   ])('is refused with times like %j, and nothing is made', async (hours, pointer) => {
-    const before = await stage.counts();
-    const { status, body } = await stage.ask('POST', '/v1/rooms', {
+    const before = await harness.countRows();
+    const { status, body } = await harness.request('POST', '/v1/rooms', {
       body: { name: 'X', ...Object.fromEntries(Object.entries(hours).map(([field, at]) => [field, inHours(at)])) },
     });
     expect([status, body.reason, body.errors[0].pointer]).toEqual([422, 'invalid-schedule', pointer]);
-    expect(await stage.counts()).toEqual(before);
+    expect(await harness.countRows()).toEqual(before);
   });
 });
 
@@ -98,13 +99,13 @@ describe('changing a room', () => {
       expireAfterDays: 7,
       version: 2,
     });
-    const now = (await stage.ask('GET', `/v1/sessions/${session.id}`)).body;
+    const now = (await harness.request('GET', `/v1/sessions/${session.id}`)).body;
     expect(Date.parse(now.dueAt) - Date.parse(now.createdAt)).toBe(60_000);
   });
 
   it('is done only to the version that was read, when that is said', async () => {
     const { room } = await create();
-    const read = await stage.ask('GET', `/v1/rooms/${room.id}`);
+    const read = await harness.request('GET', `/v1/rooms/${room.id}`);
     expect(read.headers.get('etag')).toBe('"1"');
     expect((await patch(room.id, { name: 'First' }, { 'if-match': read.headers.get('etag')! })).status).toBe(200);
     const { status, body } = await patch(room.id, { name: 'Second' }, { 'if-match': read.headers.get('etag')! });
@@ -129,11 +130,11 @@ describe('changing a room', () => {
 
   it('ends a session that is past its new end', async () => {
     const { room, session } = await create({ endsAt: inHours(1) });
-    await stage.store.pool.query(`UPDATE session SET created_at = created_at - interval '10 minutes' WHERE id = $1`, [
+    await harness.store.pool.query(`UPDATE session SET created_at = created_at - interval '10 minutes' WHERE id = $1`, [
       session.id,
     ]);
     await patch(room.id, { maxDurationSeconds: 300 });
-    expect((await stage.ask('GET', `/v1/sessions/${session.id}`)).body).toMatchObject({
+    expect((await harness.request('GET', `/v1/sessions/${session.id}`)).body).toMatchObject({
       state: 'ended',
       endReason: 'max-duration',
     });
@@ -142,7 +143,7 @@ describe('changing a room', () => {
   it('is refused for one that has ended, and for impossible times', async () => {
     const { room } = await create({ startsAt: inHours(2) });
     expect((await patch(room.id, { endsAt: inHours(1) })).body.reason).toBe('invalid-schedule');
-    await stage.ask('POST', `/v1/rooms/${room.id}/end`);
+    await harness.request('POST', `/v1/rooms/${room.id}/end`);
     expect((await patch(room.id, { name: 'Late' })).body.reason).toBe('room-ended');
     expect((await patch('room_AAAAAAAAAAAAAAAAAAAAAA', { name: 'X' })).body.reason).toBe('room-not-found');
   });
@@ -169,20 +170,22 @@ describe('changing a room', () => {
 describe('a tenant’s own name for a room', () => {
   it('is good for one active room of theirs', async () => {
     const { room } = await create({ externalId: 'booking-1' });
-    const before = await stage.counts();
-    const again = await stage.ask('POST', '/v1/rooms', { body: { name: 'Other', externalId: 'booking-1' } });
+    const before = await harness.countRows();
+    const again = await harness.request('POST', '/v1/rooms', { body: { name: 'Other', externalId: 'booking-1' } });
     expect([again.status, again.body.reason]).toEqual([409, 'external-id-taken']);
-    expect(await stage.counts()).toEqual(before);
-    expect((await create({ externalId: 'booking-1' }, stage.keys.theirs)).room.externalId).toBe('booking-1');
+    expect(await harness.countRows()).toEqual(before);
+    expect((await create({ externalId: 'booking-1' }, harness.keys.theirs)).room.externalId).toBe('booking-1');
     const other = await create();
     expect((await patch(other.room.id, { externalId: 'booking-1' })).body.reason).toBe('external-id-taken');
-    await stage.ask('POST', `/v1/rooms/${room.id}/end`);
+    await harness.request('POST', `/v1/rooms/${room.id}/end`);
     expect((await create({ externalId: 'booking-1' })).room.externalId).toBe('booking-1');
   });
 
   it('of twenty at once makes one room', async () => {
     const made = await Promise.all(
-      Array.from({ length: 20 }, () => stage.ask('POST', '/v1/rooms', { body: { name: 'Twin', externalId: 'twins' } })),
+      Array.from({ length: 20 }, () =>
+        harness.request('POST', '/v1/rooms', { body: { name: 'Twin', externalId: 'twins' } }),
+      ),
     );
     expect(made.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([
       201,
@@ -194,44 +197,48 @@ describe('a tenant’s own name for a room', () => {
 describe('deleting a room', () => {
   it('ends it and takes it off the list; it can still be read, and deleted again', async () => {
     const { room, session } = await create({ name: 'Gone' });
-    const { status, body } = await stage.ask('DELETE', `/v1/rooms/${room.id}`);
+    const { status, body } = await harness.request('DELETE', `/v1/rooms/${room.id}`);
     expect([status, body]).toEqual([202, { state: 'ended', decided: true, sessionId: session.id }]);
-    expect((await stage.ask('GET', '/v1/rooms?name=Gone')).body.rooms).toEqual([]);
-    expect((await stage.ask('GET', `/v1/rooms/${room.id}`)).body.room.state).toBe('ended');
-    expect((await stage.ask('DELETE', `/v1/rooms/${room.id}`)).body).toEqual({
+    expect((await harness.request('GET', '/v1/rooms?name=Gone')).body.rooms).toEqual([]);
+    expect((await harness.request('GET', `/v1/rooms/${room.id}`)).body.room.state).toBe('ended');
+    expect((await harness.request('DELETE', `/v1/rooms/${room.id}`)).body).toEqual({
       state: 'ended',
       decided: false,
       sessionId: session.id,
     });
-    expect((await stage.ask('DELETE', '/v1/rooms/room_AAAAAAAAAAAAAAAAAAAAAA')).body.reason).toBe('room-not-found');
+    expect((await harness.request('DELETE', '/v1/rooms/room_AAAAAAAAAAAAAAAAAAAAAA')).body.reason).toBe(
+      'room-not-found',
+    );
   });
 });
 
 describe('lists', () => {
   it('of rooms are filtered by state, name, external id and time', async () => {
     const names = async (query: string): Promise<string[]> =>
-      (await stage.ask('GET', `/v1/rooms?${query}`)).body.rooms.map((room: { name: string }) => room.name);
+      (await harness.request('GET', `/v1/rooms?${query}`)).body.rooms.map((room: { name: string }) => room.name);
     const [a, b, c] = [
       await create({ name: 'Filter 100%' }),
       await create({ name: 'Filter 100x', externalId: 'filtered' }),
       await create({ name: 'filter low' }),
     ];
-    await stage.ask('POST', `/v1/rooms/${a.room.id}/end`);
+    await harness.request('POST', `/v1/rooms/${a.room.id}/end`);
     expect(await names('name=Filter')).toEqual(['Filter 100x', 'Filter 100%']);
     expect(await names('name=Filter%20100%25')).toEqual(['Filter 100%']);
     expect(await names('name=Filter&state=active')).toEqual(['Filter 100x']);
     expect(await names('externalId=filtered')).toEqual(['Filter 100x']);
     expect(await names(`createdAfter=${b.room.createdAt}&createdBefore=${c.room.createdAt}`)).toEqual(['Filter 100x']);
     expect(await names(`createdAfter=${inHours(1)}`)).toEqual([]);
-    expect((await stage.ask('GET', '/v1/rooms?createdAfter=yesterday')).body.errors[0].pointer).toBe('/createdAfter');
+    expect((await harness.request('GET', '/v1/rooms?createdAfter=yesterday')).body.errors[0].pointer).toBe(
+      '/createdAfter',
+    );
   });
 
   it('of sessions are filtered by room and state, and paged', async () => {
     const { room, session } = await create();
-    await stage.store.pool.query(`UPDATE session SET state = 'ended', ended_at = now() WHERE id = $1`, [session.id]);
-    const { body: token } = await stage.ask('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Grace' } });
+    await harness.store.pool.query(`UPDATE session SET state = 'ended', ended_at = now() WHERE id = $1`, [session.id]);
+    const { body: token } = await harness.request('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Grace' } });
     const ids = async (query: string): Promise<string[]> =>
-      (await stage.ask('GET', `/v1/sessions?roomId=${room.id}${query}`)).body.sessions.map(
+      (await harness.request('GET', `/v1/sessions?roomId=${room.id}${query}`)).body.sessions.map(
         ({ id }: { id: string }) => id,
       );
     expect(await ids('')).toEqual([token.sessionId, session.id]);
@@ -239,31 +246,34 @@ describe('lists', () => {
     expect(await ids(`&limit=1&after=${token.sessionId}`)).toEqual([session.id]);
     // What ended the page before is not of that state any more, or never was.
     expect(await ids(`&state=ended&limit=1&after=${token.sessionId}`)).toEqual([session.id]);
-    expect((await stage.ask('GET', '/v1/sessions?limit=1')).body.next).toBe(token.sessionId);
+    expect((await harness.request('GET', '/v1/sessions?limit=1')).body.next).toBe(token.sessionId);
     expect(
-      (await stage.ask('GET', '/v1/sessions', { key: stage.keys.theirs })).body.sessions.map(
+      (await harness.request('GET', '/v1/sessions', { key: harness.keys.theirs })).body.sessions.map(
         (each: { roomId: string }) => each.roomId,
       ),
     ).not.toContain(room.id);
-    expect((await stage.ask('GET', `/v1/sessions?after=${session.id}`, { key: stage.keys.theirs })).body.reason).toBe(
-      'invalid-query',
-    );
+    expect(
+      (await harness.request('GET', `/v1/sessions?after=${session.id}`, { key: harness.keys.theirs })).body.reason,
+    ).toBe('invalid-query');
   });
 });
 
 describe('a session', () => {
   it('is ended by its id, its room stays; again it says how far it is', async () => {
     const { room, session } = await create();
-    await stage.ask('POST', `/v1/rooms/${room.id}/participants`, { body: { phone: '+442079460018' } });
-    expect((await stage.ask('GET', `/v1/sessions/${session.id}/legs`)).body.legs).toMatchObject([
+    await harness.request('POST', `/v1/rooms/${room.id}/participants`, { body: { phone: '+442079460018' } });
+    expect((await harness.request('GET', `/v1/sessions/${session.id}/legs`)).body.legs).toMatchObject([
       { kind: 'outbound', state: 'requested' },
     ]);
-    expect((await stage.ask('POST', `/v1/sessions/${session.id}/end`)).body).toEqual({ state: 'ended', decided: true });
-    expect((await stage.ask('POST', `/v1/sessions/${session.id}/end`)).body).toEqual({
+    expect((await harness.request('POST', `/v1/sessions/${session.id}/end`)).body).toEqual({
+      state: 'ended',
+      decided: true,
+    });
+    expect((await harness.request('POST', `/v1/sessions/${session.id}/end`)).body).toEqual({
       state: 'ended',
       decided: false,
     });
-    expect((await stage.ask('GET', `/v1/rooms/${room.id}`)).body).toMatchObject({
+    expect((await harness.request('GET', `/v1/rooms/${room.id}`)).body).toMatchObject({
       room: { state: 'active' },
       session: { state: 'ended', endReason: 'ended-by-tenant' },
     });
@@ -272,7 +282,7 @@ describe('a session', () => {
   it('gives its first 5000 connections, hang-ups and events, and says that there are more', async () => {
     const { session } = await create();
     const many = (rows: number) =>
-      stage.store.pool.query(
+      harness.store.pool.query(
         `WITH made AS (INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at, hangup_requested_at, hangup_reason) SELECT 'leg_' || $1::text || '_' || n, 'ten_ours', $1::text, 'webrtc', 'ended', now(), now(), 'room-full' FROM generate_series(1, $2::int) AS n RETURNING 1)
          INSERT INTO outbox (tenant_id, session_id, room_id, seq, type, data) SELECT 'ten_ours', s.id, s.room_id, (SELECT COALESCE(max(seq), 0) FROM outbox WHERE session_id = $1::text) + n, 'leg.ended', '{}' FROM session s, generate_series(1, $2::int) AS n WHERE s.id = $1::text`,
         [session.id, rows],
@@ -280,7 +290,7 @@ describe('a session', () => {
     const seen = async () =>
       Promise.all(
         (['legs', 'hang-ups', 'events'] as const).map(async (what) => {
-          const { body } = await stage.ask('GET', `/v1/sessions/${session.id}/${what}`);
+          const { body } = await harness.request('GET', `/v1/sessions/${session.id}/${what}`);
           return [body[what === 'hang-ups' ? 'hangUps' : what].length, body.complete] as const;
         }),
       );
@@ -290,7 +300,7 @@ describe('a session', () => {
       [5_000, true],
       [5_000, true],
     ]);
-    await stage.store.pool.query(`UPDATE leg SET id = id || '_' WHERE session_id = $1`, [session.id]);
+    await harness.store.pool.query(`UPDATE leg SET id = id || '_' WHERE session_id = $1`, [session.id]);
     await many(1);
     expect(await seen()).toEqual([
       [5_000, false],
@@ -305,8 +315,10 @@ describe('a session', () => {
     ['POST', '/end'],
   ])('of another tenant’s is none: %s %s', async (method, path) => {
     const { session } = await create();
-    const { status, body } = await stage.ask(method, `/v1/sessions/${session.id}${path}`, { key: stage.keys.theirs });
+    const { status, body } = await harness.request(method, `/v1/sessions/${session.id}${path}`, {
+      key: harness.keys.theirs,
+    });
     expect([status, body.reason]).toEqual([404, 'session-not-found']);
-    expect((await stage.ask('GET', `/v1/sessions/${session.id}`)).body.state).toBe('open');
+    expect((await harness.request('GET', `/v1/sessions/${session.id}`)).body.state).toBe('open');
   });
 });

@@ -1,11 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { answerQuestions } from '@partyline/conference/provider-rpc/handlers';
-import { onlyPlatform } from '@partyline/conference/providers/platform-account';
+import { createRpcHandlers } from '@partyline/conference/provider-rpc/handlers';
+import { platformProvidersOnly } from '@partyline/conference/providers/platform-account';
 import { createProviders } from '@partyline/provider-registry/registry';
 import { systemClock } from '@partyline/runtime/system';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
-import { startStage, type Stage } from '../testing/test-harness.ts';
+import { startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
 const { publicKey, privateKey } = generateKeyPairSync('rsa', {
   modulusLength: 2048,
@@ -22,7 +22,7 @@ const callbackSecret = 'callback-secret-of-thirty-two-or-more';
 const nowhere = 'http://127.0.0.1:9/never-called';
 
 let emulator: RunningEmulator;
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
   const hooks = { sessionCallbackUrl: nowhere, sipCallbackUrl: nowhere, callbackSecret };
   emulator = await startEmulator({
@@ -56,26 +56,26 @@ beforeAll(async () => {
     { timeoutMs: 20_000 },
   );
   const never = { enqueue: async () => undefined, ensure: async () => undefined, armHangUp: async () => undefined };
-  stage = await startStage(
+  harness = await startTestHarness(
     (store) =>
-      answerQuestions({
-        providers: onlyPlatform(providers),
+      createRpcHandlers({
+        providers: platformProvidersOnly(providers),
         store,
         jobs: never,
         clock: systemClock,
         report: { count: () => undefined, observe: () => undefined, warn: () => undefined },
       }),
-    { answerWithinMs: 30_000 },
+    { rpcTimeoutMs: 30_000 },
   );
 });
 afterAll(async () => {
-  await stage.stop();
+  await harness.stop();
   await emulator.stop();
 });
 
 describe('with the orchestrator’s own answers over a real provider', () => {
   it('opens a session at the provider, with tokens for it and nothing up in it', async () => {
-    const { status, body: made } = await stage.ask('POST', '/v1/rooms', {
+    const { status, body: made } = await harness.request('POST', '/v1/rooms', {
       body: { name: 'Real', maxDurationSeconds: 600 },
     });
     expect([status, made.client.kind, made.client.application]).toEqual([201, 'unified', applicationId]);
@@ -86,18 +86,20 @@ describe('with the orchestrator’s own answers over a real provider', () => {
       exp: Math.floor(Date.parse(made.client.expiresAt) / 1000),
     });
 
-    const { body: second } = await stage.ask('POST', `/v1/rooms/${made.room.id}/tokens`, { body: { name: 'Grace' } });
+    const { body: second } = await harness.request('POST', `/v1/rooms/${made.room.id}/tokens`, {
+      body: { name: 'Grace' },
+    });
     expect(second.client.mediaSessionId).toBe(made.client.mediaSessionId);
     expect(claims(second.client.token).connection_data).toContain(second.participantId);
 
-    expect((await stage.ask('GET', `/v1/rooms/${made.room.id}/live`)).body).toEqual({ legs: [] });
+    expect((await harness.request('GET', `/v1/rooms/${made.room.id}/live`)).body).toEqual({ legs: [] });
   });
 
   it('says 5xx with a reason when the provider is down, and makes nothing', async () => {
-    const before = await stage.counts();
+    const before = await harness.countRows();
     await emulator.stop();
-    const { status, body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Down' } });
+    const { status, body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Down' } });
     expect([status, body.reason]).toEqual([expect.toBeOneOf([502, 504]), expect.any(String)]);
-    expect(await stage.counts()).toEqual(before);
+    expect(await harness.countRows()).toEqual(before);
   });
 });

@@ -1,26 +1,26 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
+import { acceptingProvider, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
   // What the provider would say of the room's legs: this file is about the wire and the edge, not about a vendor.
-  stage = await startStage(() => ({
-    ...agreeable,
+  harness = await startTestHarness(() => ({
+    ...acceptingProvider,
     observeRoom: async () => [{ legId: 'leg_1', kind: 'bridge', state: 'joined', mediaUp: true, voiceUp: null }],
   }));
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
-const create = async (name = 'Room', key = stage.keys.ours) =>
-  (await stage.ask('POST', '/v1/rooms', { key, body: { name } })).body;
+const create = async (name = 'Room', key = harness.keys.ours) =>
+  (await harness.request('POST', '/v1/rooms', { key, body: { name } })).body;
 
 describe('looking at a room', () => {
   it('shows it with its PIN, its session, and each leg with its hang-up ledger line', async () => {
     const made = await create();
-    const { body: added } = await stage.ask('POST', `/v1/rooms/${made.room.id}/participants`, {
+    const { body: added } = await harness.request('POST', `/v1/rooms/${made.room.id}/participants`, {
       body: { phone: '+442079460018' },
     });
-    const { body } = await stage.ask('GET', `/v1/rooms/${made.room.id}`);
+    const { body } = await harness.request('GET', `/v1/rooms/${made.room.id}`);
     expect(body).toMatchObject({
       room: made.room,
       pin: made.pin,
@@ -42,14 +42,14 @@ describe('looking at a room', () => {
         state: 'requested',
         participantId: added.participantId,
         number: '+442*******18',
-        hangUp: { owedAt: null, reason: null, askedAt: null, asks: 0, confirmedAt: null },
+        hangUp: { requestedAt: null, reason: null, lastAttemptAt: null, attemptCount: 0, confirmedAt: null },
       }),
     ]);
   });
 
   it('asks the provider what is up', async () => {
     const made = await create();
-    expect((await stage.ask('GET', `/v1/rooms/${made.room.id}/live`)).body).toEqual({
+    expect((await harness.request('GET', `/v1/rooms/${made.room.id}/live`)).body).toEqual({
       legs: [{ legId: 'leg_1', kind: 'bridge', state: 'joined', mediaUp: true, voiceUp: null }],
     });
   });
@@ -58,8 +58,8 @@ describe('looking at a room', () => {
 it('a room’s PINs are shown to none who may only look', async () => {
   const made = await create();
   const shownTo = async (scopes: string[]) => {
-    const { body: reader } = await stage.ask('POST', '/v1/keys', { body: { label: 'Reader', scopes } });
-    return (await stage.ask('GET', `/v1/rooms/${made.room.id}`, { key: reader.key })).body;
+    const { body: reader } = await harness.request('POST', '/v1/keys', { body: { label: 'Reader', scopes } });
+    return (await harness.request('GET', `/v1/rooms/${made.room.id}`, { key: reader.key })).body;
   };
   const reader = await shownTo(['rooms:read', 'calls:write', 'events:read', 'keys:write']);
   expect(reader).toMatchObject({
@@ -82,13 +82,13 @@ it('a room’s PINs are shown to none who may only look', async () => {
 describe('listing rooms', () => {
   it('goes through all of a tenant’s rooms, newest first, a page at a time', async () => {
     const made: string[] = [];
-    for (let i = 0; i < 5; i++) made.unshift((await create(`Room ${i}`, stage.keys.theirs)).room.id);
+    for (let i = 0; i < 5; i++) made.unshift((await create(`Room ${i}`, harness.keys.theirs)).room.id);
     await create();
     const seen: string[] = [];
     let after = '';
     let pages = 0;
     do {
-      const { body } = await stage.ask('GET', `/v1/rooms?limit=2${after}`, { key: stage.keys.theirs });
+      const { body } = await harness.request('GET', `/v1/rooms?limit=2${after}`, { key: harness.keys.theirs });
       seen.push(...body.rooms.map((room: { id: string }) => room.id));
       after = body.next === null ? '' : `&after=${body.next}`;
       pages += 1;
@@ -97,21 +97,21 @@ describe('listing rooms', () => {
   });
 
   it('gives a last page that is full no next', async () => {
-    const { body } = await stage.ask('GET', '/v1/rooms?limit=5', { key: stage.keys.theirs });
+    const { body } = await harness.request('GET', '/v1/rooms?limit=5', { key: harness.keys.theirs });
     expect([body.rooms.length, body.next]).toEqual([5, null]);
   });
 
   it('loses none when what ends a page is no longer of those that are asked for', async () => {
     const made: string[] = [];
-    for (let i = 0; i < 5; i++) made.unshift((await create(`Goes ${i}`, stage.keys.theirs)).room.id);
+    for (let i = 0; i < 5; i++) made.unshift((await create(`Goes ${i}`, harness.keys.theirs)).room.id);
     const seen: string[] = [];
     for (let after: string | null = ''; after !== null;) {
-      const { body } = await stage.ask('GET', `/v1/rooms?name=Goes&state=active&limit=2${after}`, {
-        key: stage.keys.theirs,
+      const { body } = await harness.request('GET', `/v1/rooms?name=Goes&state=active&limit=2${after}`, {
+        key: harness.keys.theirs,
       });
       for (const { id } of body.rooms as { id: string }[]) {
         seen.push(id);
-        await stage.ask('POST', `/v1/rooms/${id}/end`, { key: stage.keys.theirs });
+        await harness.request('POST', `/v1/rooms/${id}/end`, { key: harness.keys.theirs });
       }
       after = body.next === null ? null : `&after=${body.next}`;
     }
@@ -128,24 +128,26 @@ describe('listing rooms', () => {
     ['?after=room_unknown', '/after', 'There is no such page.'],
     ['?page=2', '/page', 'is not a known field'],
   ])('refuses %s', async (query, pointer, detail) => {
-    const { status, body } = await stage.ask('GET', `/v1/rooms${query}`);
+    const { status, body } = await harness.request('GET', `/v1/rooms${query}`);
     expect([status, body.reason, body.errors]).toEqual([422, 'invalid-query', [{ pointer, detail }]]);
   });
 
   it('does not take another tenant’s room for a page', async () => {
     const made = await create();
-    expect((await stage.ask('GET', `/v1/rooms?after=${made.room.id}`, { key: stage.keys.theirs })).status).toBe(422);
+    expect((await harness.request('GET', `/v1/rooms?after=${made.room.id}`, { key: harness.keys.theirs })).status).toBe(
+      422,
+    );
   });
 });
 
 describe('ending a room', () => {
   it('ends its session, takes its PIN away, and tells what happened', async () => {
     const made = await create();
-    await stage.ask('POST', `/v1/rooms/${made.room.id}/participants`, { body: { phone: '+442079460018' } });
-    const { status, body } = await stage.ask('POST', `/v1/rooms/${made.room.id}/end`);
+    await harness.request('POST', `/v1/rooms/${made.room.id}/participants`, { body: { phone: '+442079460018' } });
+    const { status, body } = await harness.request('POST', `/v1/rooms/${made.room.id}/end`);
     // Its one phone was never dialled, so there is nothing for a provider to confirm.
     expect([status, body]).toEqual([202, { state: 'ended', decided: true, sessionId: made.session.id }]);
-    const seen = (await stage.ask('GET', `/v1/rooms/${made.room.id}`)).body;
+    const seen = (await harness.request('GET', `/v1/rooms/${made.room.id}`)).body;
     expect(seen).toMatchObject({
       room: { state: 'ended' },
       session: { state: 'ended', endReason: 'ended-by-tenant' },
@@ -154,9 +156,9 @@ describe('ending a room', () => {
       tapToCall: null,
     });
     expect(seen.legs).toMatchObject([
-      { state: 'ended', reason: 'cancelled-before-dial', hangUp: { reason: 'ended-by-tenant', asks: 0 } },
+      { state: 'ended', reason: 'cancelled-before-dial', hangUp: { reason: 'ended-by-tenant', attemptCount: 0 } },
     ]);
-    const { events } = (await stage.ask('GET', `/v1/sessions/${made.session.id}/events`)).body;
+    const { events } = (await harness.request('GET', `/v1/sessions/${made.session.id}/events`)).body;
     expect(events.map((event: { seq: number; type: string }) => [event.seq, event.type])).toEqual([
       [1, 'leg.requested'],
       [2, 'leg.ended'],
@@ -167,36 +169,36 @@ describe('ending a room', () => {
 
   it('is not done while a hang-up is unconfirmed', async () => {
     const made = await create();
-    const { body: added } = await stage.ask('POST', `/v1/rooms/${made.room.id}/participants`, {
+    const { body: added } = await harness.request('POST', `/v1/rooms/${made.room.id}/participants`, {
       body: { phone: '+442079460018' },
     });
-    await stage.store.pool.query(
+    await harness.store.pool.query(
       `UPDATE leg SET state = 'ringing', dialled_at = now(), voice_call_id = $1 WHERE id = $1`,
       [added.legId],
     );
-    expect((await stage.ask('POST', `/v1/rooms/${made.room.id}/end`)).body).toEqual({
+    expect((await harness.request('POST', `/v1/rooms/${made.room.id}/end`)).body).toEqual({
       state: 'ending',
       decided: true,
       sessionId: made.session.id,
     });
-    const { body } = await stage.ask('GET', `/v1/rooms/${made.room.id}`);
+    const { body } = await harness.request('GET', `/v1/rooms/${made.room.id}`);
     expect(body.session).toMatchObject({ state: 'ending', endedAt: null });
     expect(body.legs[0]).toMatchObject({
       state: 'ending',
-      hangUp: { owedAt: expect.any(String), reason: 'ended-by-tenant', confirmedAt: null },
+      hangUp: { requestedAt: expect.any(String), reason: 'ended-by-tenant', confirmedAt: null },
     });
   });
 
   it('is refused a second time, and so is everything that would begin something in it', async () => {
     const made = await create();
-    await stage.ask('POST', `/v1/rooms/${made.room.id}/end`);
-    const before = await stage.counts();
+    await harness.request('POST', `/v1/rooms/${made.room.id}/end`);
+    const before = await harness.countRows();
     for (const [path, body] of [
       ['end', undefined],
       ['tokens', { name: 'Late' }],
       ['participants', { phone: '+442079460018' }],
     ] as const) {
-      const { status, body: problem } = await stage.ask('POST', `/v1/rooms/${made.room.id}/${path}`, { body });
+      const { status, body: problem } = await harness.request('POST', `/v1/rooms/${made.room.id}/${path}`, { body });
       expect([path, status, problem.reason, problem.fix]).toEqual([
         path,
         409,
@@ -204,11 +206,11 @@ describe('ending a room', () => {
         'Create a new room with POST /v1/rooms.',
       ]);
     }
-    expect(await stage.counts()).toEqual(before);
+    expect(await harness.countRows()).toEqual(before);
   });
 
   it('takes an empty body that says it is JSON, as many clients send with every POST', async () => {
     const made = await create();
-    expect((await stage.ask('POST', `/v1/rooms/${made.room.id}/end`, { body: '' })).status).toBe(202);
+    expect((await harness.request('POST', `/v1/rooms/${made.room.id}/end`, { body: '' })).status).toBe(202);
   });
 });

@@ -1,4 +1,4 @@
-import type { OpenedMedia } from '@partyline/conference/provider-rpc/handlers';
+import type { OpenedMedia } from '@partyline/conference/providers/rpc-messages';
 import type { Leg } from '@partyline/contracts/legs/leg';
 import type { Room } from '@partyline/contracts/rooms/room';
 import type { Session } from '@partyline/contracts/sessions/session';
@@ -11,7 +11,7 @@ type LegRow = RoomDetails['sessions'][number]['legs'][number];
 
 const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
 
-/** A room's row as the API shows it. */
+/** A room as the API shows it. */
 export const showRoom = (row: Omit<RoomDetails, 'pins' | 'sessions' | 'max_spend_micro'>): Room => ({
   id: row.id,
   name: row.name,
@@ -39,7 +39,7 @@ export const showRoom = (row: Omit<RoomDetails, 'pins' | 'sessions' | 'max_spend
   endedAt: iso(row.ended_at),
 });
 
-/** A session's row as the API shows it. */
+/** A session as the API shows it. */
 export const showSession = (row: SessionRow): Session => ({
   id: row.id,
   roomId: row.room_id,
@@ -53,7 +53,7 @@ export const showSession = (row: SessionRow): Session => ({
   dueReason: row.due_reason as Session['dueReason'],
 });
 
-/** A leg's row as the API shows it: the other end masked, handles and secrets left out. */
+/** A leg as the API shows it: number masked, without provider ids and secrets. */
 export const showLeg = (row: LegRow): Leg => ({
   id: row.id,
   kind: row.kind as Leg['kind'],
@@ -67,15 +67,15 @@ export const showLeg = (row: LegRow): Leg => ({
   outcome: row.outcome as Leg['outcome'],
   reason: row.reason,
   hangUp: {
-    owedAt: iso(row.hangup_requested_at),
+    requestedAt: iso(row.hangup_requested_at),
     reason: row.hangup_reason,
-    askedAt: iso(row.hangup_attempted_at),
-    asks: row.asks,
+    lastAttemptAt: iso(row.hangup_attempted_at),
+    attemptCount: row.hangup_attempts,
     confirmedAt: iso(row.confirmed_at),
   },
 });
 
-/** What a browser is started with. */
+/** What the video SDK of a browser needs. */
 export const showClient = ({ client, mediaSessionId, token, tokenExpiresAt }: OpenedMedia): Client => ({
   ...client,
   mediaSessionId,

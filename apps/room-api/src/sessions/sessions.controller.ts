@@ -1,6 +1,6 @@
 import { Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { endSession } from '@partyline/conference/sessions/end-session';
-import { MOST_OF_SESSION } from '@partyline/contracts/fields';
+import { MAX_SESSION_ITEMS } from '@partyline/contracts/fields';
 import {
   ListSessions,
   type EndedSession,
@@ -12,10 +12,10 @@ import {
 } from '@partyline/contracts/sessions/session';
 import { eventId, listSessionEvents } from '@partyline/store/events/outbox';
 import { listSessions, readSession } from '@partyline/store/sessions/sessions';
-import { Tenant } from '../auth/key.guard.ts';
+import { TenantId } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { pageOf } from '../input/page.ts';
-import { instants, noSuchPage, noSuchSession, query, sessionId } from '../input/parse.ts';
+import { toPage } from '../input/page.ts';
+import { toDates, noSuchPage, noSuchSession, query, sessionIdPipe } from '../input/parse.ts';
 import { showLeg, showSession } from '../rooms/show.ts';
 
 @Controller('v1/sessions')
@@ -24,51 +24,51 @@ export class SessionsController {
 
   @Get()
   async list(
-    @Tenant() tenantId: string,
+    @TenantId() tenantId: string,
     @Query(query(ListSessions)) { limit, after, createdAfter, createdBefore, ...wanted }: ListSessions,
   ): Promise<SessionPage> {
     const rows = await listSessions(this.deps.store, tenantId, {
       ...wanted,
-      ...instants({ createdAfter, createdBefore }),
+      ...toDates({ createdAfter, createdBefore }),
       limit: limit + 1,
       after,
     });
     if (rows === null) throw noSuchPage();
-    const { shown, next } = pageOf(rows, limit, ({ id }) => id);
+    const { shown, next } = toPage(rows, limit, ({ id }) => id);
     return { sessions: shown.map(showSession), next };
   }
 
   @Get(':sessionId')
-  async get(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<Session> {
+  async get(@TenantId() tenantId: string, @Param('sessionId', sessionIdPipe) id: string): Promise<Session> {
     return showSession(await this.#read(tenantId, id, 0));
   }
 
   @Get(':sessionId/legs')
-  async legs(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<SessionLegs> {
-    const { legs } = await this.#read(tenantId, id, MOST_OF_SESSION + 1);
-    return { legs: legs.slice(0, MOST_OF_SESSION).map(showLeg), complete: legs.length <= MOST_OF_SESSION };
+  async legs(@TenantId() tenantId: string, @Param('sessionId', sessionIdPipe) id: string): Promise<SessionLegs> {
+    const { legs } = await this.#read(tenantId, id, MAX_SESSION_ITEMS + 1);
+    return { legs: legs.slice(0, MAX_SESSION_ITEMS).map(showLeg), complete: legs.length <= MAX_SESSION_ITEMS };
   }
 
   @Post(':sessionId/end')
   @HttpCode(202)
-  async end(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<EndedSession> {
+  async end(@TenantId() tenantId: string, @Param('sessionId', sessionIdPipe) id: string): Promise<EndedSession> {
     const ending = await endSession(this.deps, tenantId, id, 'ended-by-tenant');
     if (ending === null) throw noSuchSession();
     return { state: ending.state, decided: ending.decided };
   }
 
   @Get(':sessionId/events')
-  async events(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<SessionEvents> {
-    const rows = await listSessionEvents(this.deps.store, tenantId, id, MOST_OF_SESSION + 1);
+  async events(@TenantId() tenantId: string, @Param('sessionId', sessionIdPipe) id: string): Promise<SessionEvents> {
+    const rows = await listSessionEvents(this.deps.store, tenantId, id, MAX_SESSION_ITEMS + 1);
     if (rows === null) throw noSuchSession();
-    const events = rows.slice(0, MOST_OF_SESSION).map(({ session_id, endpoint_id, seq, type, created_at, data }) => ({
+    const events = rows.slice(0, MAX_SESSION_ITEMS).map(({ session_id, endpoint_id, seq, type, created_at, data }) => ({
       id: eventId({ session_id, endpoint_id, seq }),
       seq,
       type,
       at: created_at.toISOString(),
       data: data as SessionEvent['data'],
     }));
-    return { events, complete: rows.length <= MOST_OF_SESSION };
+    return { events, complete: rows.length <= MAX_SESSION_ITEMS };
   }
 
   async #read(tenantId: string, id: string, legs: number) {

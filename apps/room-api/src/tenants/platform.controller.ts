@@ -7,9 +7,9 @@ import {
   type PlatformLimits as LimitsRow,
 } from '@partyline/store/limits/platform-limits';
 import { listRates, updateRates, type RateRow } from '@partyline/store/billing/rates';
-import { Change, type NoteChange } from '../audit/note-change.ts';
+import { ChangeRecorder, type RecordChange } from '../audit/record-change.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { pageOf } from '../input/page.ts';
+import { toPage } from '../input/page.ts';
 import { body, query } from '../input/parse.ts';
 
 const showLimits = (row: LimitsRow): PlatformLimits => ({
@@ -39,18 +39,18 @@ const showRate = ({ what, prefix, currency, micro_per_minute }: RateRow): Rate =
   currency,
   microPerMinute: micro_per_minute,
 });
-/** In the audit log a prefix that is as long as a number is cut: it may be one. */
-const notedRate = (row: RateRow): Rate => ({
+/** The audit log stores long prefixes cut, because they can be phone numbers. */
+const toAuditRate = (row: RateRow): Rate => ({
   ...showRate(row),
-  prefix: row.prefix.length > 8 ? `${row.prefix.slice(0, 7)}…` : row.prefix,
+  prefix: row.prefix.length > 8 ? `${row.prefix.slice(0, 7)}...` : row.prefix,
 });
-const placeOf = ({ what, currency, prefix }: RateRow): string => `${what}.${currency}.${prefix.slice(1)}`;
-const rateAt = (place: string) => {
-  const [what = '', currency = '', digits = ''] = place.split('.');
+const toCursor = ({ what, currency, prefix }: RateRow): string => `${what}.${currency}.${prefix.slice(1)}`;
+const readCursor = (cursor: string) => {
+  const [what = '', currency = '', digits = ''] = cursor.split('.');
   return { what, currency, prefix: digits === '' ? '' : `+${digits}` };
 };
 
-/** What holds for all tenants. For who runs the platform; the key guard lets nobody else in. */
+/** Limits and rates of the platform. */
 @Controller('v1/operator')
 export class PlatformController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
@@ -63,10 +63,10 @@ export class PlatformController {
   @Patch('limits')
   async updateLimits(
     @Body(body(UpdatePlatformLimits)) wanted: UpdatePlatformLimits,
-    @Change() note: NoteChange,
+    @ChangeRecorder() recordChange: RecordChange,
   ): Promise<PlatformLimits> {
     const { limits, before, after } = await updatePlatformLimits(this.deps.store, limitColumns(wanted));
-    note({ before, after });
+    recordChange({ before, after });
     return showLimits(limits);
   }
 
@@ -75,19 +75,22 @@ export class PlatformController {
     const rows = await listRates(this.deps.store, {
       ...filter,
       limit: limit + 1,
-      after: after === undefined ? undefined : rateAt(after),
+      after: after === undefined ? undefined : readCursor(after),
     });
-    const { shown, next } = pageOf(rows, limit, placeOf);
+    const { shown, next } = toPage(rows, limit, toCursor);
     return { rates: shown.map(showRate), next };
   }
 
   @Patch('rates')
-  async updateRates(@Body(body(UpdateRates)) { rates }: UpdateRates, @Change() note: NoteChange): Promise<Rates> {
+  async updateRates(
+    @Body(body(UpdateRates)) { rates }: UpdateRates,
+    @ChangeRecorder() recordChange: RecordChange,
+  ): Promise<Rates> {
     const { before, after } = await updateRates(
       this.deps.store,
       rates.map(({ microPerMinute, ...name }) => ({ ...name, micro_per_minute: microPerMinute })),
     );
-    note({ before: { rates: before.map(notedRate) }, after: { rates: after.map(notedRate) } });
+    recordChange({ before: { rates: before.map(toAuditRate) }, after: { rates: after.map(toAuditRate) } });
     return { rates: after.map(showRate) };
   }
 }

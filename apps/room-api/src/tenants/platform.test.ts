@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
+import { acceptingProvider, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
+  harness = await startTestHarness(() => acceptingProvider);
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
 const LIMITS = '/v1/operator/limits';
 const RATES = '/v1/operator/rates';
@@ -21,12 +21,13 @@ const rate = (what: string, prefix: string, microPerMinute: string | null, curre
   currency,
   microPerMinute,
 });
-const setRates = (...rates: Partial<Rate>[]) => stage.ask('PATCH', RATES, { body: { rates } });
-const listed = async (query = ''): Promise<Rate[]> => (await stage.ask('GET', `${RATES}?limit=100${query}`)).body.rates;
-/** What the database would count a minute at. */
-const counted = async (what: string, number: string, currency = 'EUR'): Promise<string | undefined> =>
+const setRates = (...rates: Partial<Rate>[]) => harness.request('PATCH', RATES, { body: { rates } });
+const listed = async (query = ''): Promise<Rate[]> =>
+  (await harness.request('GET', `${RATES}?limit=100${query}`)).body.rates;
+/** The rate per minute that the database applies. */
+const readRate = async (what: string, number: string, currency = 'EUR'): Promise<string | undefined> =>
   (
-    await stage.store.pool.query<{ micro: string }>('SELECT rate_per_minute($1, $2, $3, $4) AS micro', [
+    await harness.store.pool.query<{ micro: string }>('SELECT rate_per_minute($1, $2, $3, $4) AS micro', [
       what,
       'voice',
       number,
@@ -34,19 +35,23 @@ const counted = async (what: string, number: string, currency = 'EUR'): Promise<
     ])
   ).rows[0]?.micro;
 
-describe('the platform’s limits', () => {
-  it('are seen and changed, field by field, and hold at once for whoever has none of its own', async () => {
+describe('platform limits', () => {
+  it('are shown and changed by field, and apply immediately to tenants without their own limit', async () => {
     const defaults = { maxLiveRooms: 1_000, maxLiveLegs: 500, maxDialOutsPerMinute: 60, maxRequestsPerMinute: 600 };
-    expect((await stage.ask('GET', LIMITS)).body).toEqual(defaults);
-    await stage.ask('PATCH', '/v1/operator/tenants/ten_theirs', { body: { limits: { maxLiveRooms: 5 } } });
-    expect((await stage.ask('PATCH', LIMITS, { body: { maxLiveRooms: 0 } })).body).toEqual({
+    expect((await harness.request('GET', LIMITS)).body).toEqual(defaults);
+    await harness.request('PATCH', '/v1/operator/tenants/ten_theirs', { body: { limits: { maxLiveRooms: 5 } } });
+    expect((await harness.request('PATCH', LIMITS, { body: { maxLiveRooms: 0 } })).body).toEqual({
       ...defaults,
       maxLiveRooms: 0,
     });
-    expect((await stage.ask('GET', LIMITS)).body).toEqual({ ...defaults, maxLiveRooms: 0 });
-    expect((await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } })).body.reason).toBe('limit-live-rooms');
-    expect((await stage.ask('POST', '/v1/rooms', { key: stage.keys.theirs, body: { name: 'Room' } })).status).toBe(201);
-    expect((await stage.ask('PATCH', LIMITS, { body: { maxLiveRooms: 1_000, maxLiveLegs: 500 } })).body).toEqual(
+    expect((await harness.request('GET', LIMITS)).body).toEqual({ ...defaults, maxLiveRooms: 0 });
+    expect((await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } })).body.reason).toBe(
+      'limit-live-rooms',
+    );
+    expect(
+      (await harness.request('POST', '/v1/rooms', { key: harness.keys.theirs, body: { name: 'Room' } })).status,
+    ).toBe(201);
+    expect((await harness.request('PATCH', LIMITS, { body: { maxLiveRooms: 1_000, maxLiveLegs: 500 } })).body).toEqual(
       defaults,
     );
   });
@@ -58,21 +63,21 @@ describe('the platform’s limits', () => {
     [{ maxRequestsPerMinute: 1_000_001 }, '/maxRequestsPerMinute'],
     [{ maxDialOutsPerMinute: '60' }, '/maxDialOutsPerMinute'],
     [{ maxRooms: 5 }, '/maxRooms'],
-  ])('refuses %j', async (body, pointer) => {
-    const reply = await stage.ask('PATCH', LIMITS, { body });
+  ])('reject %j', async (body, pointer) => {
+    const reply = await harness.request('PATCH', LIMITS, { body });
     expect([reply.status, reply.body.errors[0].pointer]).toEqual([422, pointer]);
   });
 });
 
 describe('rates', () => {
-  it('are listed, set and taken out, and what is up is counted by them at once', async () => {
+  it('can be listed, set and removed, and apply immediately', async () => {
     expect(await listed('&what=outbound')).toEqual([
       rate('outbound', '', '200000'),
       rate('outbound', '+1', '15000'),
       rate('outbound', '+44', '40000'),
       rate('outbound', '+49', '40000'),
     ]);
-    expect(await counted('outbound', '+447700900001')).toBe('40000');
+    expect(await readRate('outbound', '+447700900001')).toBe('40000');
     const { body } = await setRates(rate('outbound', '+447', '120000'), rate('outbound', '+44', null), {
       what: 'webrtc',
       currency: 'USD',
@@ -80,12 +85,12 @@ describe('rates', () => {
     });
     expect(body.rates).toEqual([rate('outbound', '+447', '120000'), rate('webrtc', '', '6000', 'USD')]);
     expect([
-      await counted('outbound', '+447700900001'),
-      await counted('outbound', '+442079460018'),
-      await counted('webrtc', '', 'USD'),
+      await readRate('outbound', '+447700900001'),
+      await readRate('outbound', '+442079460018'),
+      await readRate('webrtc', '', 'USD'),
     ]).toEqual(['120000', '200000', '6000']);
     expect(await listed('&currency=USD')).toEqual([rate('webrtc', '', '6000', 'USD')]);
-    // What there was is set anew, and what there was not is taken out all the same.
+    // An existing rate is replaced. The removal of a rate that does not exist is accepted.
     expect(
       (
         await setRates(
@@ -99,23 +104,23 @@ describe('rates', () => {
     expect(await listed('&currency=USD')).toEqual([]);
   });
 
-  it('are paged in one order, whatever they begin with', async () => {
+  it('are listed in pages in one order', async () => {
     const many = Array.from({ length: 30 }, (_, n) => rate('inbound', `+4930${n}`, String(n)));
     expect((await setRates(...many)).body.rates).toHaveLength(30);
-    const whole = await listed();
-    const seen: Rate[] = [];
+    const all = await listed();
+    const listedRates: Rate[] = [];
     for (let next: string | null = ''; next !== null;) {
-      const { body }: { body: { rates: Rate[]; next: string | null } } = await stage.ask(
+      const { body }: { body: { rates: Rate[]; next: string | null } } = await harness.request(
         'GET',
         `${RATES}?limit=7${next === '' ? '' : `&after=${next}`}`,
       );
-      seen.push(...body.rates);
+      listedRates.push(...body.rates);
       next = body.next;
     }
-    expect(seen).toEqual(whole);
-    const place = ({ what, currency, prefix }: Rate): string => `${what} ${currency} ${prefix}`;
-    expect(whole.map(place)).toEqual(whole.map(place).toSorted());
-    expect(whole).toEqual(expect.arrayContaining(many));
+    expect(listedRates).toEqual(all);
+    const toSortKey = ({ what, currency, prefix }: Rate): string => `${what} ${currency} ${prefix}`;
+    expect(all.map(toSortKey)).toEqual(all.map(toSortKey).toSorted());
+    expect(all).toEqual(expect.arrayContaining(many));
     await setRates(...many.map((each) => ({ ...each, microPerMinute: null })));
   });
 
@@ -133,22 +138,22 @@ describe('rates', () => {
     [[{ ...rate('outbound', '', null), microPerMinute: 12_000 }], '/rates/0/microPerMinute'],
     [[{ what: 'outbound', currency: 'EUR' }], '/rates/0/microPerMinute'],
     [[rate('outbound', '+44', '1'), rate('inbound', '', '1'), rate('outbound', '+44', null)], '/rates/2'],
-  ])('refuses %j, and changes nothing', async (rates, pointer) => {
+  ])('reject %j and change nothing', async (rates, pointer) => {
     const before = await listed();
-    const reply = await stage.ask('PATCH', RATES, { body: { rates } });
+    const reply = await harness.request('PATCH', RATES, { body: { rates } });
     expect([reply.status, reply.body.errors?.[0].pointer]).toEqual([422, pointer]);
     expect(await listed()).toEqual(before);
   });
 
-  it('take as many at once as they say, and no more', async () => {
+  it('accept up to 500 changes in one request', async () => {
     const tooMany = await setRates(...Array.from({ length: 501 }, (_, n) => rate('outbound', `+4${n}`, '1')));
     expect([tooMany.status, tooMany.body.errors[0].pointer]).toEqual([422, '/rates']);
     const many = Array.from({ length: 500 }, (_, n) => rate('outbound', `+35812345678${n}`, '999999999999'));
-    expect((await stage.ask('PATCH', RATES, { body: { rates: many } })).body.rates).toHaveLength(500);
+    expect((await harness.request('PATCH', RATES, { body: { rates: many } })).body.rates).toHaveLength(500);
     await setRates(...many.map((each) => ({ ...each, microPerMinute: null })));
   });
 
-  it('set by several at once are each whole', async () => {
+  it('of concurrent requests are set atomically', async () => {
     const lists = Array.from({ length: 8 }, (_, n) =>
       Array.from({ length: 20 }, (__, at) => rate('outbound', `+88${10 + ((at * 7 + n) % 20)}`, String(n))),
     );
@@ -160,9 +165,9 @@ describe('rates', () => {
   });
 
   it.each(['?what=landline', '?currency=ZZZ', '?after=rate_x', '?after=outbound.EUR.44x', '?limit=0'])(
-    'refuses %s',
+    'reject %s',
     async (query) => {
-      const reply = await stage.ask('GET', RATES + query);
+      const reply = await harness.request('GET', RATES + query);
       expect([reply.status, reply.body.reason]).toEqual([422, 'invalid-query']);
     },
   );

@@ -23,7 +23,7 @@ export const showTenant = (row: TenantRow): Tenant => ({
   suspendedAt: row.suspended_at?.toISOString() ?? null,
 });
 
-/** What is to be changed, as columns; what was left out is left out. */
+/** Settings in a request as columns. Settings that are left out stay out. */
 export const tenantSettings = ({
   name,
   homeCountry,

@@ -17,27 +17,29 @@ import {
   type TenantPage,
 } from '@partyline/contracts/tenants/tenant';
 import { listTenants, readTenant, resumeTenant, updateTenant } from '@partyline/store/tenants/tenants';
-import { Change, type NoteChange } from '../audit/note-change.ts';
+import { ChangeRecorder, type RecordChange } from '../audit/record-change.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { pageOf } from '../input/page.ts';
-import { body, idOr, noSuchPage, query } from '../input/parse.ts';
+import { toPage } from '../input/page.ts';
+import { body, idPipe, noSuchPage, query } from '../input/parse.ts';
 import { showKey } from '../keys/show.ts';
 import { showTenant, tenantSettings } from './show.ts';
 
-const tenantId = idOr(noSuchTenant);
+const tenantId = idPipe(noSuchTenant);
 
-/** For who runs the platform; the key guard lets nobody else in. */
 @Controller('v1/operator/tenants')
 export class TenantsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post()
-  async create(@Body(body(CreateTenant)) wanted: CreateTenant, @Change() note: NoteChange): Promise<CreatedTenant> {
+  async create(
+    @Body(body(CreateTenant)) wanted: CreateTenant,
+    @ChangeRecorder() recordChange: RecordChange,
+  ): Promise<CreatedTenant> {
     const { tenant, key } = await createTenant(this.deps, {
       settings: { ...tenantSettings(wanted), name: wanted.name },
       env: this.deps.keyEnv,
     });
-    note({ after: { ...wanted, keyId: key.id }, tenants: [tenant.id] });
+    recordChange({ after: { ...wanted, keyId: key.id }, tenants: [tenant.id] });
     return { tenant: showTenant(tenant), key: key.key };
   }
 
@@ -49,7 +51,7 @@ export class TenantsController {
       limit: limit + 1,
       ...(after === undefined ? {} : { after }),
     });
-    const { shown, next } = pageOf(rows, limit, ({ id }) => id);
+    const { shown, next } = toPage(rows, limit, ({ id }) => id);
     return { tenants: shown.map(showTenant), next };
   }
 
@@ -64,12 +66,12 @@ export class TenantsController {
   async update(
     @Param('tenantId', tenantId) id: string,
     @Body(body(UpdateTenant)) wanted: UpdateTenant,
-    @Change() note: NoteChange,
+    @ChangeRecorder() recordChange: RecordChange,
   ): Promise<Tenant> {
     if (wanted.currency !== undefined) await checkCurrency(this.deps, wanted.currency);
     const updated = await updateTenant(this.deps.store, id, tenantSettings(wanted));
     if (updated === null) throw noSuchTenant();
-    note({ before: updated.before, after: updated.after });
+    recordChange({ before: updated.before, after: updated.after });
     return showTenant(updated.tenant);
   }
 
@@ -77,7 +79,7 @@ export class TenantsController {
   async createKey(
     @Param('tenantId', tenantId) id: string,
     @Body(body(CreateTenantKey)) wanted: CreateTenantKey,
-    @Change() note: NoteChange,
+    @ChangeRecorder() recordChange: RecordChange,
   ): Promise<CreatedKey> {
     const { row, key } = await createKey(
       this.deps,
@@ -85,24 +87,27 @@ export class TenantsController {
       { scopes: ['admin'], env: this.deps.keyEnv },
       { ...wanted, expiresAt: null },
     );
-    note({ after: { keyId: row.id, scopes: row.scopes } });
+    recordChange({ after: { keyId: row.id, scopes: row.scopes } });
     return { apiKey: showKey(row), key };
   }
 
   @Post(':tenantId/suspend')
   @HttpCode(200)
-  async suspend(@Param('tenantId', tenantId) id: string, @Change() note: NoteChange): Promise<Tenant> {
+  async suspend(
+    @Param('tenantId', tenantId) id: string,
+    @ChangeRecorder() recordChange: RecordChange,
+  ): Promise<Tenant> {
     const tenant = await suspendTenant(this.deps, id);
-    note({ after: { suspendedAt: tenant.suspended_at } });
+    recordChange({ after: { suspendedAt: tenant.suspended_at } });
     return showTenant(tenant);
   }
 
   @Post(':tenantId/resume')
   @HttpCode(200)
-  async resume(@Param('tenantId', tenantId) id: string, @Change() note: NoteChange): Promise<Tenant> {
+  async resume(@Param('tenantId', tenantId) id: string, @ChangeRecorder() recordChange: RecordChange): Promise<Tenant> {
     const tenant = await resumeTenant(this.deps.store, id);
     if (tenant === null) throw noSuchTenant();
-    note({ after: { suspendedAt: null } });
+    recordChange({ after: { suspendedAt: null } });
     return showTenant(tenant);
   }
 

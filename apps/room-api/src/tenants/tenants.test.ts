@@ -15,19 +15,19 @@ const setRates = (currency: string, kinds: readonly string[]) =>
 const TENANTS = '/v1/operator/tenants';
 
 /** A tenant with its first key. */
-async function made(body: object = { name: 'Acme' }): Promise<{ id: string; key: string; path: string }> {
+async function createTestTenant(body: object = { name: 'Acme' }): Promise<{ id: string; key: string; path: string }> {
   const { status, body: reply } = await harness.request('POST', TENANTS, { body });
   expect(status).toBe(201);
   return { id: reply.tenant.id, key: reply.key, path: `${TENANTS}/${reply.tenant.id}` };
 }
 const suspend = (path: string) => harness.request('POST', `${path}/suspend`);
-const refusal = async (asked: ReturnType<TestHarness['request']>): Promise<[number, string]> => {
-  const { status, body } = await asked;
+const rejectionOf = async (reply: ReturnType<TestHarness['request']>): Promise<[number, string]> => {
+  const { status, body } = await reply;
   return [status, body.reason];
 };
 
-describe('a tenant', () => {
-  it('is made with a key that may do everything of its own, and nothing of the operator’s', async () => {
+describe('tenant', () => {
+  it('is created with an admin key that has no access to operator operations', async () => {
     const { body } = await harness.request('POST', TENANTS, { body: { name: ' Acme ' } });
     expect(body).toEqual({
       tenant: {
@@ -53,7 +53,7 @@ describe('a tenant', () => {
       key: expect.stringMatching(/^pl_test_[0-9a-f]{32}_[\w-]{43}$/),
     });
     expect((await harness.request('POST', '/v1/rooms', { key: body.key, body: { name: 'Room' } })).status).toBe(201);
-    expect(await refusal(harness.request('GET', TENANTS, { key: body.key }))).toEqual([403, 'scope-missing']);
+    expect(await rejectionOf(harness.request('GET', TENANTS, { key: body.key }))).toEqual([403, 'scope-missing']);
     // The key is in the reply and nowhere else.
     const { rows } = await harness.store.pool.query<{ row: string }>(
       `SELECT to_jsonb(k)::text AS row FROM api_key k WHERE tenant_id = $1`,
@@ -63,8 +63,8 @@ describe('a tenant', () => {
     expect(rows[0]?.row).not.toContain(body.key.slice(-43));
   });
 
-  it('is looked at and changed, field by field', async () => {
-    const { path } = await made({ name: 'Acme', homeCountry: 'DE' });
+  it('can be read and changed by field', async () => {
+    const { path } = await createTestTenant({ name: 'Acme', homeCountry: 'DE' });
     expect((await harness.request('GET', path)).body).toMatchObject({ name: 'Acme', homeCountry: 'DE' });
     expect((await harness.request('PATCH', path, { body: { name: 'Acme Ltd' } })).body).toMatchObject({
       name: 'Acme Ltd',
@@ -89,18 +89,21 @@ describe('a tenant', () => {
     ).toMatchObject({ ...settings, maxSpendMicroPerMonth: null, limits: { maxLiveRooms: 3, maxLiveLegs: 5 } });
   });
 
-  it('has no currency that the price list does not price everything in: its limits would count for nothing, or too much', async () => {
+  it('cannot have a currency without a complete price list, which its spend limits need', async () => {
     await setRates('CHF', ['inbound', 'webrtc']);
-    const { path } = await made();
-    for (const asked of [
+    const { path } = await createTestTenant();
+    for (const reply of [
       harness.request('POST', TENANTS, { body: { name: 'Acme', currency: 'CHF' } }),
       harness.request('PATCH', path, { body: { currency: 'CHF' } }),
     ]) {
-      expect((await asked).body).toMatchObject({
+      expect((await reply).body).toMatchObject({
         status: 422,
         reason: 'currency-without-rates',
         errors: [
-          { pointer: '/currency', detail: 'The price list has no rate in CHF for outbound, bridge-voice, bridge-media.' },
+          {
+            pointer: '/currency',
+            detail: 'The price list has no rate in CHF for outbound, bridge-voice, bridge-media.',
+          },
         ],
         fix: expect.stringContaining('/v1/operator/rates'),
       });
@@ -109,7 +112,7 @@ describe('a tenant', () => {
     expect((await harness.request('PATCH', path, { body: { currency: 'CHF' } })).body.currency).toBe('CHF');
   });
 
-  it('can be made with all of its settings', async () => {
+  it('can be created with all settings', async () => {
     const settings = {
       allowedCountries: ['CA'],
       currency: 'USD',
@@ -118,12 +121,12 @@ describe('a tenant', () => {
       limits: { maxLiveRooms: 3 },
       fraudLimits: { concurrent: { warn: 1, critical: 2 }, toOneNumber: null },
     };
-    const { path } = await made({ name: 'Acme', homeCountry: 'DE', ...settings });
+    const { path } = await createTestTenant({ name: 'Acme', homeCountry: 'DE', ...settings });
     expect((await harness.request('GET', path)).body).toMatchObject({ homeCountry: 'DE', ...settings });
   });
 
-  it('has fraud limits of its own, meter by meter, that its calls are held to', async () => {
-    const { id, key, path } = await made({ name: 'Acme', homeCountry: 'GB' });
+  it('has its own fraud limits per meter, which apply to its calls', async () => {
+    const { id, key, path } = await createTestTenant({ name: 'Acme', homeCountry: 'GB' });
     const change = async (fraudLimits: object): Promise<object> =>
       (await harness.request('PATCH', path, { body: { fraudLimits } })).body.fraudLimits;
     const none = {
@@ -143,12 +146,12 @@ describe('a tenant', () => {
       concurrent: { warn: 3, critical: 3 },
     });
     const { body } = await harness.request('POST', '/v1/rooms', { key, body: { name: 'Room' } });
-    const ring = () =>
+    const dialOut = () =>
       harness.request('POST', `/v1/rooms/${body.room.id}/participants`, { key, body: { phone: '+442079460018' } });
-    expect(await refusal(ring())).toEqual([429, 'fraud-limit']);
+    expect(await rejectionOf(dialOut())).toEqual([429, 'fraud-limit']);
     expect(await change({ toOneNumber: null })).toEqual({ ...none, concurrent: { warn: 3, critical: 3 } });
-    expect((await ring()).status).toBe(202);
-    // What an operator wrote into the row before there was this: the other half is the platform's.
+    expect((await dialOut()).status).toBe(202);
+    // A stored threshold without `warn`: the platform's value applies.
     await harness.store.pool.query(
       `UPDATE tenant SET fraud_limits = '{"callsPerMinute":{"critical":90},"concurrent":"many"}' WHERE id = $1`,
       [id],
@@ -185,20 +188,20 @@ describe('a tenant', () => {
     ['POST', '', { name: 'X', fraudLimits: { concurrent: { warn: 2, critical: 1 } } }, '/fraudLimits/concurrent/warn'],
     ['POST', '/ten_ours/keys', { scopes: ['everything'] }, '/scopes/0'],
     ['POST', '/ten_ours/keys', { scopes: [] }, '/scopes'],
-  ])('%s %s refuses %j', async (method, path, body, pointer) => {
+  ])('is rejected by %s %s with %j', async (method, path, body, pointer) => {
     const reply = await harness.request(method, TENANTS + path, { body });
     expect([reply.status, reply.body.reason, reply.body.errors[0].pointer]).toEqual([422, 'invalid-body', pointer]);
   });
 
-  it('that has lost its keys is given another by an operator', async () => {
-    const { id, path } = await made();
+  it('without a live key gets a new one from an operator', async () => {
+    const { id, path } = await createTestTenant();
     await harness.store.pool.query('UPDATE api_key SET revoked_at = now() WHERE tenant_id = $1', [id]);
     const { status, body } = await harness.request('POST', `${path}/keys`, { body: {} });
     expect([status, body.apiKey.scopes]).toEqual([201, ['admin']]);
     expect((await harness.request('GET', '/v1/keys', { key: body.key })).status).toBe(200);
   });
 
-  it('of an id that there is not is not found', async () => {
+  it('with an unknown id is not found', async () => {
     for (const id of ['ten_AAAAAAAAAAAAAAAAAAAAAA', 'x', '%00', "'; DROP TABLE tenant; --"]) {
       const path = `${TENANTS}/${encodeURIComponent(id)}`;
       for (const [method, more, body] of [
@@ -208,7 +211,7 @@ describe('a tenant', () => {
         ['POST', '/resume', undefined],
         ['POST', '/keys', {}],
       ] as const) {
-        expect([method, more, await refusal(harness.request(method, path + more, { body }))]).toEqual([
+        expect([method, more, await rejectionOf(harness.request(method, path + more, { body }))]).toEqual([
           method,
           more,
           [404, 'tenant-not-found'],
@@ -218,9 +221,9 @@ describe('a tenant', () => {
   });
 });
 
-describe('the list of tenants', () => {
-  it('gives all, newest first, page by page, and those of one state', async () => {
-    const [first, second, third] = [await made(), await made(), await made()];
+describe('list of tenants', () => {
+  it('returns all tenants in pages, newest first, or those of one state', async () => {
+    const [first, second, third] = [await createTestTenant(), await createTestTenant(), await createTestTenant()];
     await suspend(second.path);
     const ids: string[] = [];
     for (let after: string | null = ''; after !== null;) {
@@ -244,16 +247,16 @@ describe('the list of tenants', () => {
   });
 
   it.each(['?state=dead', '?limit=0', '?after=room_x', '?after=ten_none', '?colour=red'])(
-    'refuses %s',
+    'rejects %s',
     async (query) => {
-      expect(await refusal(harness.request('GET', TENANTS + query))).toEqual([422, 'invalid-query']);
+      expect(await rejectionOf(harness.request('GET', TENANTS + query))).toEqual([422, 'invalid-query']);
     },
   );
 });
 
-describe('a suspended tenant', () => {
-  it('is refused everything but its hang-ups, its usage and its audit log, until it goes on', async () => {
-    const { key, path } = await made();
+describe('suspended tenant', () => {
+  it('can read only its hang-ups, usage and audit log until it is resumed', async () => {
+    const { key, path } = await createTestTenant();
     const { body: room } = await harness.request('POST', '/v1/rooms', { key, body: { name: 'Room' } });
     const { body } = await suspend(path);
     expect(body).toMatchObject({ state: 'suspended', suspendedAt: expect.any(String) });
@@ -283,7 +286,7 @@ describe('a suspended tenant', () => {
     ])
       expect([address, (await harness.request('GET', address, { key })).status]).toEqual([address, 200]);
 
-    // Suspending it again changes nothing, not even since when.
+    // A second suspension changes nothing, not even the time.
     expect((await suspend(path)).body).toEqual(body);
     for (let i = 0; i < 2; i++)
       expect((await harness.request('POST', `${path}/resume`)).body).toMatchObject({
@@ -293,8 +296,8 @@ describe('a suspended tenant', () => {
     expect((await harness.request('GET', '/v1/rooms', { key })).status).toBe(200);
   });
 
-  it('has its sessions ended at once, each with the reason', async () => {
-    const { key, path } = await made();
+  it('has its sessions ended immediately with the reason', async () => {
+    const { key, path } = await createTestTenant();
     const sessions: string[] = [];
     for (let i = 0; i < 3; i++)
       sessions.push((await harness.request('POST', '/v1/rooms', { key, body: { name: 'Room' } })).body.session.id);
@@ -306,26 +309,27 @@ describe('a suspended tenant', () => {
   });
 });
 
-describe('deleting a tenant', () => {
-  it('takes one that is suspended and has no leg up, and with it all but its audit log; and again', async () => {
-    const { id, key, path } = await made();
+describe('deletion of a tenant', () => {
+  it('requires suspension and no live leg, keeps only the audit log, and can be repeated', async () => {
+    const { id, key, path } = await createTestTenant();
     const { body: room } = await harness.request('POST', '/v1/rooms', { key, body: { name: 'Room' } });
-    expect(await refusal(harness.request('DELETE', path))).toEqual([409, 'tenant-not-suspended']);
+    expect(await rejectionOf(harness.request('DELETE', path))).toEqual([409, 'tenant-not-suspended']);
     await suspend(path);
     await harness.store.pool.query(
-      `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ('leg_up', $1, $2, 'inbound', 'ending', now())`,
+      `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at)
+       VALUES ('leg_live', $1, $2, 'inbound', 'ending', now())`,
       [id, room.session.id],
     );
-    const refused = await harness.request('DELETE', path);
-    expect([refused.status, refused.body.reason, refused.headers.get('retry-after')]).toEqual([
+    const rejected = await harness.request('DELETE', path);
+    expect([rejected.status, rejected.body.reason, rejected.headers.get('retry-after')]).toEqual([
       409,
       'tenant-has-legs',
       '5',
     ]);
-    await harness.store.pool.query(`UPDATE leg SET state = 'ended' WHERE id = 'leg_up'`);
+    await harness.store.pool.query(`UPDATE leg SET state = 'ended' WHERE id = 'leg_live'`);
     for (let i = 0; i < 2; i++) expect((await harness.request('DELETE', path)).body).toEqual({ id });
-    expect(await refusal(harness.request('GET', path))).toEqual([404, 'tenant-not-found']);
-    expect(await refusal(harness.request('GET', '/v1/rooms', { key }))).toEqual([401, 'unknown-key']);
+    expect(await rejectionOf(harness.request('GET', path))).toEqual([404, 'tenant-not-found']);
+    expect(await rejectionOf(harness.request('GET', '/v1/rooms', { key }))).toEqual([401, 'unknown-key']);
     const { body: log } = await harness.request('GET', `/v1/operator/audit?tenantId=${id}`);
     const operations = log.entries.map(({ operation }: { operation: string }) => operation).toReversed();
     expect(operations.filter((name: string) => name !== 'deleteTenant')).toEqual([
@@ -337,48 +341,48 @@ describe('deleting a tenant', () => {
   });
 });
 
-describe('a tenant with numbers of its own', () => {
+describe('tenant with dedicated numbers', () => {
   const NUMBERS = '/v1/operator/numbers';
   const statesOf = async (rooms: readonly string[]): Promise<unknown[]> =>
     (await harness.store.pool.query<{ state: string }>('SELECT state FROM room WHERE id = ANY($1)', [rooms])).rows.map(
       ({ state }) => state,
     );
 
-  it('is not deleted, since an operator has bought them, until they are given to others or taken away, with its rooms on them ended', async () => {
-    const { id, key, path } = await made();
-    const [given, taken] = ['+13125550901', '+13125550902'];
+  it('cannot be deleted until its numbers are reassigned or deleted, which ends its rooms on them', async () => {
+    const { id, key, path } = await createTestTenant();
+    const [reassigned, deleted] = ['+13125550901', '+13125550902'];
     const rooms: string[] = [];
-    for (const number of [given, taken]) {
+    for (const number of [reassigned, deleted]) {
       await harness.request('POST', NUMBERS, { body: { number, tenantId: id } });
       rooms.push((await harness.request('POST', '/v1/rooms', { key, body: { name: 'Room', number } })).body.room.id);
     }
-    expect(await refusal(harness.request('DELETE', `${NUMBERS}/${taken}`))).toEqual([409, 'number-has-rooms']);
+    expect(await rejectionOf(harness.request('DELETE', `${NUMBERS}/${deleted}`))).toEqual([409, 'number-has-rooms']);
     await suspend(path);
-    const refused = await harness.request('DELETE', path);
-    expect([refused.status, refused.body.reason, refused.body.fix]).toEqual([
+    const rejected = await harness.request('DELETE', path);
+    expect([rejected.status, rejected.body.reason, rejected.body.fix]).toEqual([
       409,
       'tenant-has-numbers',
       expect.stringContaining('/v1/operator/numbers'),
     ]);
-    // What does not change hands ends nothing.
-    await harness.request('PATCH', `${NUMBERS}/${given}`, { body: { language: 'es-US' } });
-    await harness.request('PATCH', `${NUMBERS}/${given}`, { body: { tenantId: id } });
+    // A change that keeps the tenant ends no room.
+    await harness.request('PATCH', `${NUMBERS}/${reassigned}`, { body: { language: 'es-US' } });
+    await harness.request('PATCH', `${NUMBERS}/${reassigned}`, { body: { tenantId: id } });
     expect(await statesOf(rooms)).toEqual(['active', 'active']);
     expect(
-      (await harness.request('PATCH', `${NUMBERS}/${given}`, { body: { tenantId: 'ten_theirs' } })).body.tenantId,
+      (await harness.request('PATCH', `${NUMBERS}/${reassigned}`, { body: { tenantId: 'ten_theirs' } })).body.tenantId,
     ).toBe('ten_theirs');
-    expect(await refusal(harness.request('DELETE', path))).toEqual([409, 'tenant-has-numbers']);
-    expect((await harness.request('DELETE', `${NUMBERS}/${taken}`)).status).toBe(200);
+    expect(await rejectionOf(harness.request('DELETE', path))).toEqual([409, 'tenant-has-numbers']);
+    expect((await harness.request('DELETE', `${NUMBERS}/${deleted}`)).status).toBe(200);
     expect(await statesOf(rooms)).toEqual(['ended', 'ended']);
     expect((await harness.request('DELETE', path)).body).toEqual({ id });
     expect((await harness.request('GET', `${NUMBERS}?tenantId=ten_theirs`)).body.numbers).toMatchObject([
-      { number: given },
+      { number: reassigned },
     ]);
   });
 });
 
-describe('operators and tenants', () => {
-  it('do not open each other’s doors', async () => {
+describe('keys of operators and tenants', () => {
+  it("are rejected by each other's operations", async () => {
     for (const [method, path, key] of [
       ['GET', '/v1/rooms', harness.keys.operator],
       ['POST', '/v1/rooms', harness.keys.operator],
@@ -389,20 +393,20 @@ describe('operators and tenants', () => {
     ] as const) {
       expect([
         path,
-        await refusal(harness.request(method, path, { key, body: method === 'POST' ? { name: 'X' } : undefined })),
+        await rejectionOf(harness.request(method, path, { key, body: method === 'POST' ? { name: 'X' } : undefined })),
       ]).toEqual([path, [403, 'scope-missing']]);
     }
   });
 
   it.each([
     ['with a character changed', (key: string) => key.slice(0, -1) + (key.endsWith('A') ? 'B' : 'A')],
-    ['cut short', (key: string) => key.slice(0, -1)],
-    ['longer', (key: string) => `${key}A`],
-    ['with another’s name', (key: string) => key.replace('oscar', 'ophelia')],
-    ['with a secret of its own', () => generateKey().replace('pl_test', 'plop')],
+    ['that is truncated', (key: string) => key.slice(0, -1)],
+    ['that is longer', (key: string) => `${key}A`],
+    ['with the name of another operator', (key: string) => key.replace('oscar', 'ophelia')],
+    ['with another secret', () => generateKey().replace('pl_test', 'plop')],
     ['that is only the prefix', () => 'plop_'],
-  ])('an operator’s key %s is nobody’s', async (_what, spoil) => {
-    expect(await refusal(harness.request('GET', TENANTS, { key: spoil(harness.keys.operator) }))).toEqual([
+  ])('reject an operator key %s', async (_what, invalidate) => {
+    expect(await rejectionOf(harness.request('GET', TENANTS, { key: invalidate(harness.keys.operator) }))).toEqual([
       401,
       'unknown-key',
     ]);

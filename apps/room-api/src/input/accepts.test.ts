@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { wants } from './wants.ts';
+import { accepts } from './accepts.ts';
 
 it.each([
   'text/csv',
@@ -9,7 +9,7 @@ it.each([
   'application/json, text/csv;q=0.5',
   'text/csv; q=0.001',
   'text/csv;q=1',
-])('«%s» wants CSV', (accept) => expect(wants(accept, 'text/csv')).toBe(true));
+])('accepts CSV for "%s"', (accept) => expect(accepts(accept, 'text/csv')).toBe(true));
 
 it.each([
   undefined,
@@ -22,4 +22,4 @@ it.each([
   'text/csv;q=0',
   'Text/CSV; Q=0.000',
   'application/json;x="text/csv"',
-])('«%s» does not', (accept) => expect(wants(accept, 'text/csv')).toBe(false));
+])('does not accept CSV for "%s"', (accept) => expect(accepts(accept, 'text/csv')).toBe(false));

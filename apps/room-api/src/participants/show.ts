@@ -3,7 +3,7 @@ import { showLeg } from '../rooms/show.ts';
 
 type LegRow = Parameters<typeof showLeg>[0];
 
-type PersonRow = {
+type ParticipantRow = {
   readonly id: string;
   readonly room_id: string;
   readonly name: string;
@@ -11,8 +11,8 @@ type PersonRow = {
   readonly role: string;
 };
 
-/** A person with the connection that counts for them; null before there is one. */
-export function showPerson({ id, room_id, name, kind, role }: PersonRow, row: LegRow | null): Participant {
+/** A participant with its connection; null before the first one. */
+export function showParticipant({ id, room_id, name, kind, role }: ParticipantRow, row: LegRow | null): Participant {
   const leg = row && showLeg(row);
   return {
     id,
