@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
-/**
- * Every function of the store that touches tenants' rows takes the tenant right after the connection, from the key or a row and never from a payload.
- * Those that do not are the platform's own: they stand in these modules, which say so at their top, or are named here with the reason.
+/*
+ * A function of the store that touches tenants' rows takes the tenant right after the connection, from
+ * the key or a row and never from a payload. The exceptions are platform-wide: modules that say so at
+ * their top, and functions that are listed here with the reason.
  */
 const PLATFORM_MODULES = new Set([
   'billing/rates.ts',
@@ -25,19 +26,19 @@ const PLATFORM_MODULES = new Set([
   'tenants/tenants.ts',
 ]);
 const PLATFORM_FUNCTIONS: Readonly<Record<string, string>> = {
-  countPins: 'PINs of a shared number',
-  claimDeliveries: 'the operator’s sender takes whichever is due; each row brings its tenant',
-  tidyDeliveries: 'whoever’s endpoints are disabled or deleted',
-  takeCdrsToAsk: 'the operator’s sweep: each record brings its tenant',
-  accountsToAsk: 'the same',
-  listNearLimit: 'the operator’s sweep: each session brings its tenant',
-  countCharges: 'the operator’s figures',
-  findAccountVersion: 'the account of an address or of a row: it brings its tenant',
-  dropOldCredentials: 'whoever’s are over',
-  listDataKeysToRewrap: 'the operator’s: each key brings its tenant',
-  countDataKeys: 'the operator’s figures',
-  readHorizon: 'what is running, whoever’s it is',
-  tenantsWithEvents: 'which of those who listen have something to read; they read it themselves',
+  countPins: 'counts the PINs of a shared number',
+  claimDeliveries: 'claims due deliveries of all tenants; each row names its tenant',
+  cleanUpDeliveries: 'cleans up after disabled and deleted endpoints of all tenants',
+  claimCdrsWithPriceDue: 'claims due records of all tenants; each row names its tenant',
+  listAccountsWithPriceDue: 'lists the accounts of the same records',
+  listSessionsNearLimit: 'sweeps the sessions of all tenants; each row names its tenant',
+  countCharges: 'counts for the operator',
+  findAccountVersion: 'finds an account by its id; the row names its tenant',
+  dropOldCredentials: 'deletes expired credentials of all tenants',
+  listDataKeysToRewrap: 'lists data keys of all tenants; each row names its tenant',
+  countDataKeys: 'counts for the operator',
+  readHorizon: 'reads the running transactions of all tenants',
+  listTenantsWithEvents: 'returns which of the given tenants have new events',
 };
 
 const folder = new URL('../', import.meta.url);
@@ -58,27 +59,34 @@ const signatures = (): Signature[] =>
       ].map(([, name = '', first]) => ({ module, name, first })),
     );
 
-describe('the store', () => {
-  it('is read by this test', () => {
+describe('the functions of the store', () => {
+  it('are found by this test', () => {
     expect(signatures().length).toBeGreaterThan(30);
     expect(signatures()).toContainEqual({ module: 'sessions/session-lock.ts', name: 'lockSession', first: 'tenantId' });
   });
 
-  it('has no function on tenants’ rows that does not take the tenant first', () => {
-    const forgotten = signatures().filter(
+  it('take the tenant first, except the platform-wide ones', () => {
+    const withoutTenant = signatures().filter(
       ({ module, name, first }) =>
         first !== 'tenantId' && !PLATFORM_MODULES.has(module) && PLATFORM_FUNCTIONS[name] === undefined,
     );
-    expect(forgotten).toEqual([]);
+    expect(withoutTenant).toEqual([]);
   });
 
-  it('says at the top of each module that is the platform’s that it is', () => {
+  it('are all used or removed from the list of exceptions', () => {
+    const names = new Set(signatures().map(({ name }) => name));
+    expect(Object.keys(PLATFORM_FUNCTIONS).filter((name) => !names.has(name))).toEqual([]);
+    const found = new Set(signatures().map(({ module }) => module));
+    expect([...PLATFORM_MODULES].filter((module) => !found.has(module))).toEqual([]);
+  });
+
+  it('stand in a module with a `Platform-wide` comment when the module is listed here', () => {
     const modules = [...new Set(signatures().map(({ module }) => module))].filter(
       (module) => PLATFORM_MODULES.has(module) && module !== 'database/store.ts' && module !== 'database/batcher.ts',
     );
-    const silent = modules.filter(
+    const withoutComment = modules.filter(
       (module) => !readFileSync(new URL(module, folder), 'utf8').includes('/* Platform-wide: '),
     );
-    expect(silent).toEqual([]);
+    expect(withoutComment).toEqual([]);
   });
 });

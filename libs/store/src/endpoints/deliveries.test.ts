@@ -42,7 +42,7 @@ const succeed = (sent: DeliveryToSend) => markDelivered(store, sent.tenant_id, s
 const fail = (sent: DeliveryToSend, waitMs: number | null = RETRY_AFTER_MS) =>
   recordFailedAttempt(store, sent.tenant_id, sent, RESULT, waitMs, PROBE);
 
-/** A session of a tenant with an endpoint, and so many events of it. */
+/** Creates a session with events, by default for a new tenant with one endpoint. */
 async function emitEvents(
   events: number,
   { room, endpoint = true, type = 'leg.joined' }: { room?: TestRoom; endpoint?: boolean; type?: string } = {},
@@ -60,20 +60,22 @@ const deliveriesOf = ({ sessionId }: TestRoom) =>
   store.prisma.delivery.findMany({ where: { stream: sessionId }, orderBy: { seq: 'asc' } });
 const endpointOf = ({ tenantId }: TestRoom) =>
   store.prisma.endpoint.findFirstOrThrow({ where: { tenant_id: tenantId } });
-/** Time goes by: the rows are moved back instead. */
+/** Moves the times of the rows into the past. */
 const passTime = async (seconds: number): Promise<void> => {
   await store.pool.query(
-    'UPDATE delivery SET next_try_at = next_try_at - make_interval(secs => $1), lease_until = lease_until - make_interval(secs => $1)',
+    `UPDATE delivery
+     SET next_try_at = next_try_at - make_interval(secs => $1), lease_until = lease_until - make_interval(secs => $1)`,
     [seconds],
   );
   await store.pool.query(
-    'UPDATE endpoint SET probe_at = probe_at - make_interval(secs => $1), failing_since = failing_since - make_interval(secs => $1)',
+    `UPDATE endpoint
+     SET probe_at = probe_at - make_interval(secs => $1), failing_since = failing_since - make_interval(secs => $1)`,
     [seconds],
   );
 };
 
-describe('an event that is to be sent', () => {
-  it('is had by one at a time, with all that is sent of it, and the attempt is noted first', async () => {
+describe('claimDeliveries', () => {
+  it('claims a delivery once with its event, and records the attempt first', async () => {
     const room = await emitEvents(1);
     const endpoint = await endpointOf(room);
     const sent = (await claim())!;
@@ -103,7 +105,7 @@ describe('an event that is to be sent', () => {
     ]);
   });
 
-  it('goes to each endpoint that wants its type, and to none that is disabled or deleted', async () => {
+  it('finds deliveries for the endpoints that subscribe to the type, and for no disabled or deleted one', async () => {
     const room = await makeRoom(store);
     const ids = { all: '', some: '', others: '', off: '', gone: '' };
     for (const name of ['all', 'some', 'others', 'off', 'gone'] as const)
@@ -117,7 +119,7 @@ describe('an event that is to be sent', () => {
     expect((await deliveriesOf(room)).map((row) => row.endpoint_id).toSorted()).toEqual([ids.all, ids.some].toSorted());
   });
 
-  it('goes to one of many who ask at once, and of a session only the first', async () => {
+  it('gives concurrent callers different deliveries, and of each session only the first', async () => {
     const rooms = [];
     for (let i = 0; i < 5; i++) rooms.push(await emitEvents(3));
     const claimed = (await Promise.all(Array.from({ length: 12 }, claimAll))).flat();
@@ -125,7 +127,7 @@ describe('an event that is to be sent', () => {
     expect(new Set(claimed.map((each) => each.event.session_id))).toEqual(new Set(rooms.map((room) => room.sessionId)));
   });
 
-  it('is followed by the next when it is delivered, or has failed for good', async () => {
+  it('claims the next delivery of a session after the first was delivered or failed', async () => {
     const room = await emitEvents(3);
     const first = (await claim())!;
     await succeed(first);
@@ -136,7 +138,7 @@ describe('an event that is to be sent', () => {
     expect((await deliveriesOf(room)).map((row) => row.state)).toEqual(['delivered', 'failed', 'pending']);
   });
 
-  it('is free again when whoever had it is gone, as the same event', async () => {
+  it('claims the same delivery again after the lease of a dead process', async () => {
     await emitEvents(2);
     const first = (await claim())!;
     await passTime(31);
@@ -145,19 +147,19 @@ describe('an event that is to be sent', () => {
     expect(eventId(again.event)).toBe(eventId(first.event));
   });
 
-  it('that was put off waits, and what is behind it with it', async () => {
+  it('claims neither a delivery that waits for its retry, nor later ones of its session', async () => {
     const room = await emitEvents(3);
     await fail((await claim())!);
     expect(await claim()).toBeNull();
     expect(new Set((await deliveriesOf(room)).map((row) => row.next_try_at?.getTime())).size).toBe(1);
-    // One more of that session: it is due, and still not the first.
+    // A new event of that session is due but not the first.
     await emitEvents(1, { room });
     expect(await claim()).toBeNull();
     await passTime(61);
     expect(await claim()).toMatchObject({ event: { seq: 1 }, attempts: 2 });
   });
 
-  it('is not put off by one who was too slow', async () => {
+  it('ignores the failure of an attempt whose lease has expired', async () => {
     const room = await emitEvents(2);
     const slow = (await claim())!;
     await passTime(31);
@@ -169,7 +171,7 @@ describe('an event that is to be sent', () => {
     expect((await claim())?.event.seq).toBe(2);
   });
 
-  it('is not marked for another tenant', async () => {
+  it('rejects results under another tenant', async () => {
     const room = await emitEvents(1);
     const sent = (await claim())!;
     await markDelivered(store, 'ten_other', sent, RESULT);
@@ -179,7 +181,7 @@ describe('an event that is to be sent', () => {
 });
 
 describe('an endpoint', () => {
-  it('does not take every sender', async () => {
+  it('gets at most maxPerEndpoint deliveries at once', async () => {
     const first = await emitEvents(1);
     for (let i = 0; i < 4; i++) await emitEvents(1, { room: await makeRoom(store, { tenant_id: first.tenantId }) });
     await emitEvents(1);
@@ -189,7 +191,7 @@ describe('an endpoint', () => {
     expect(await claimDeliveries(store, { ...CLAIM, maxPerEndpoint: 2, limit: 10 })).toEqual([]);
   });
 
-  it('of a tenant with many, all of them slow, takes no more than its tenant’s share; whoever has least on its way comes first', async () => {
+  it('is limited by maxPerTenant, and the tenant with the fewest deliveries in flight comes first', async () => {
     const greedy = await makeRoom(store);
     for (let i = 0; i < 5; i++) await makeEndpoint(store, greedy.tenantId);
     for (let i = 0; i < 6; i++)
@@ -199,7 +201,7 @@ describe('an endpoint', () => {
       (await claimDeliveries(store, { ...share, limit })).map(({ tenant_id }) => tenant_id);
     expect(await whose()).toEqual(Array.from({ length: 8 }, () => greedy.tenantId));
     expect(await whose()).toEqual([]);
-    // Due for less long, and first all the same; of a few places both get some.
+    // Another tenant comes first although its events are newer; with two slots, both tenants get one.
     const modest = await emitEvents(3);
     expect(await whose(1)).toEqual([modest.tenantId]);
     await passTime(31);
@@ -207,10 +209,13 @@ describe('an endpoint', () => {
     expect(both.toSorted()).toEqual([greedy.tenantId, modest.tenantId].toSorted());
   });
 
-  it('with a thousand events waiting is passed over as quickly as one with one', async () => {
+  it('with thousands of waiting events costs no more rows than one with a single event', async () => {
     const slow = await emitEvents(1);
     await store.pool.query(
-      `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at) SELECT 'dlv_' || n, $1, $2, (SELECT min(id) FROM outbox) + n::bigint * 1000000, 'ses_' || n, 1, now() - interval '1 day' FROM generate_series(1, 20000) n`,
+      `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
+       SELECT 'dlv_' || n, $1, $2, (SELECT min(id) FROM outbox) + n::bigint * 1000000, 'ses_' || n, 1,
+         now() - interval '1 day'
+       FROM generate_series(1, 20000) n`,
       [slow.tenantId, (await endpointOf(slow)).id],
     );
     await store.pool.query('UPDATE endpoint SET failures = 9, probe_at = now() + make_interval(mins => 1)');
@@ -221,24 +226,27 @@ describe('an endpoint', () => {
     expect((await countRowsRead()) - before).toBeLessThan(100);
   });
 
-  it('that fails is tried by one probe at a time, less and less often, and by all again when one was taken', async () => {
+  it('that fails gets one probe at a time with growing delays, and all deliveries after a success', async () => {
     const first = await emitEvents(1);
     for (let i = 0; i < 4; i++) await emitEvents(1, { room: await makeRoom(store, { tenant_id: first.tenantId }) });
     for (const waitS of [5, 10, 20, 20]) {
-      // The first three at once: it is not open yet.
+      // The first three fail together, before the circuit is open.
       if (waitS === 5) for (const each of await claimDeliveries(store, { ...CLAIM, limit: 3 })) await fail(each, 1_000);
       else await fail((await claim())!, 1_000);
-      // The probe is put off for the look, so that its time does not come meanwhile.
+      // The probe is delayed during the check, so that it does not become due.
       await store.pool.query(`UPDATE endpoint SET probe_at = probe_at + interval '1 minute'`);
       expect(await claimAll()).toEqual([]);
       await store.pool.query(`UPDATE endpoint SET probe_at = probe_at - interval '1 minute'`);
       const { rows } = await store.pool.query<{ s: number }>(
-        `SELECT round(extract(epoch FROM probe_at - (SELECT max(next_try_at) - interval '1 second' FROM delivery)))::int AS s FROM endpoint`,
+        `SELECT round(
+           extract(epoch FROM probe_at - (SELECT max(next_try_at) - interval '1 second' FROM delivery))
+         )::int AS s
+         FROM endpoint`,
       );
       expect(rows).toEqual([{ s: waitS }]);
       await passTime(waitS + 1);
     }
-    // Many ask at once, and one has it; while it is out nobody else, whatever becomes of who has it.
+    // Of concurrent callers one gets the probe; no other is claimed while it is in flight.
     const probes = (await Promise.all(Array.from({ length: 8 }, claimAll))).flat();
     expect([probes.length, await claimAll()]).toEqual([1, []]);
     for (const probe of probes) await succeed(probe);
@@ -246,7 +254,7 @@ describe('an endpoint', () => {
     expect(await endpointOf(first)).toMatchObject({ failures: 0, failing_since: null, probe_at: null });
   });
 
-  it('that is disabled gets nothing; what waits is ended, and others are told', async () => {
+  it('that is disabled gets nothing, its deliveries fail, and the other endpoints get an event', async () => {
     const room = await emitEvents(2);
     const { id } = await endpointOf(room);
     const other = await makeEndpoint(store, room.tenantId);
@@ -274,13 +282,13 @@ describe('an endpoint', () => {
     expect((await deliveriesOf(room)).map((row) => row.state)).toEqual(['failed', 'failed']);
     expect(await replayDelivery(store, room.tenantId, (await deliveriesOf(room))[0]?.id ?? '')).toBe('disabled');
     expect(await pingEndpoint(store, room.tenantId, id)).toBe('disabled');
-    // From the next event on again; what was missed, when asked for.
+    // After it is enabled, it gets new events; older ones only by a replay.
     await updateEndpoint(store, room.tenantId, id, { enabled: true });
     await emitEvents(1, { room });
     expect((await claimAll()).find((each) => each.endpoint_id === id)?.event.seq).toBe(3);
   });
 
-  it('that is deleted leaves nothing behind', async () => {
+  it('that is deleted is cleaned up with its deliveries', async () => {
     const room = await emitEvents(3);
     const { id } = await endpointOf(room);
     await succeed((await claim())!);
@@ -298,7 +306,7 @@ describe('an endpoint', () => {
     ]).toEqual([0, 0, 0]);
   });
 
-  it('is pinged alone', async () => {
+  it('gets a ping that no other endpoint gets', async () => {
     const room = await emitEvents(0);
     const { id } = await endpointOf(room);
     await makeEndpoint(store, room.tenantId);
@@ -314,8 +322,8 @@ describe('an endpoint', () => {
   });
 });
 
-describe('a replay', () => {
-  it('of one begins anew, in the order of its session', async () => {
+describe('replayDelivery', () => {
+  it('resets a delivery and keeps the order of its session', async () => {
     const room = await emitEvents(3);
     for (let i = 0; i < 2; i++) await succeed((await claim())!);
     const first = (await deliveriesOf(room))[0]?.id ?? '';
@@ -324,8 +332,10 @@ describe('a replay', () => {
     expect(await claim()).toMatchObject({ id: first, attempts: 2, tries: 1 });
     expect(await claim()).toBeNull();
   });
+});
 
-  it('of a span brings what an endpoint never got, by its types, and pages', async () => {
+describe('replayEvents', () => {
+  it('replays a range page by page, by type, with events from before the endpoint existed', async () => {
     const room = await emitEvents(5, { endpoint: false });
     await emitEvents(1, { room, type: 'session.ended' });
     const id = await makeEndpoint(store, room.tenantId, { types: ['leg.joined'] });
@@ -343,7 +353,7 @@ describe('a replay', () => {
       await succeed(sent);
     }
     expect(seqs).toEqual([1, 2, 3, 4, 5]);
-    // By name, whatever its type; and nobody else's.
+    // By id of any type, but not of another tenant.
     const ended = (await findEventPosition(store, room.tenantId, eventId({ ...last, seq: 6 })))!.id;
     expect(await replayEvents(store, room.tenantId, id, { ...span, outboxIds: [ended!] })).toMatchObject({ count: 1 });
     expect(await replayEvents(store, freshId('ten'), id, span)).toEqual({ count: 0, last: null });
@@ -351,12 +361,12 @@ describe('a replay', () => {
   });
 });
 
-it('a tenant without an endpoint costs nobody anything: its events are in no index that is swept', async () => {
+it('events of a tenant without endpoints have no deliveries', async () => {
   const room = await emitEvents(3, { endpoint: false });
   expect([await claim(), await deliveriesOf(room), await store.prisma.outbox.count()]).toEqual([null, [], 3]);
 });
 
-/** Rows that have been read off the indexes of deliveries so far, by this connection's statements and others'. */
+/** Counts the rows that all connections have read from the delivery table and its indexes. */
 async function countRowsRead(): Promise<number> {
   await Promise.all(
     Array.from({ length: 12 }, () =>
@@ -364,7 +374,10 @@ async function countRowsRead(): Promise<number> {
     ),
   );
   const { rows } = await store.pool.query<{ n: number }>(
-    `SELECT COALESCE(sum(idx_tup_read), 0)::int + (SELECT seq_tup_read::int FROM pg_stat_user_tables WHERE relname = 'delivery') AS n FROM pg_stat_user_indexes WHERE relname = 'delivery'`,
+    `SELECT COALESCE(sum(idx_tup_read), 0)::int
+       + (SELECT seq_tup_read::int FROM pg_stat_user_tables WHERE relname = 'delivery') AS n
+     FROM pg_stat_user_indexes
+     WHERE relname = 'delivery'`,
   );
   return rows[0]?.n ?? NaN;
 }

@@ -43,8 +43,8 @@ const eventsOf = async ({ sessionId }: TestRoom) =>
 const lastSeq = async ({ sessionId }: TestRoom): Promise<number> =>
   (await store.prisma.session.findUniqueOrThrow({ where: { id: sessionId } })).last_seq;
 
-describe('a caller who is admitted', () => {
-  it('is told of with the admission, under the session’s next number, as the caller’s own leg', async () => {
+describe('the admission of a caller', () => {
+  it('emits leg.answered with the next sequence number of the session', async () => {
     const room = await makeRoom(store);
     const call = await answerCall();
     await inTransaction(store, room.tenantId, async (tx) => {
@@ -64,7 +64,7 @@ describe('a caller who is admitted', () => {
     expect(await lastSeq(room)).toBe(2);
   });
 
-  it('after a wrong PIN is told of too, and once, however often the webhook comes', async () => {
+  it('emits one event after a wrong PIN and for duplicate webhooks', async () => {
     const room = await makeRoom(store);
     const call = await answerCall();
     await keyPin(call, 1, '000000');
@@ -73,7 +73,7 @@ describe('a caller who is admitted', () => {
     expect((await eventsOf(room)).map(({ seq, type }) => [seq, type])).toEqual([[1, 'leg.answered']]);
   });
 
-  it('with twenty others at the same moment: each has a number, and none is missing', async () => {
+  it('numbers the events of twenty concurrent callers without a gap', async () => {
     const room = await makeRoom(store, { max_participants: 100 });
     const calls = await Promise.all(Array.from({ length: 20 }, answerCall));
     expect((await Promise.all(calls.map((call) => keyPin(call, 1, room.pin)))).map(({ outcome }) => outcome)).toEqual(
@@ -87,14 +87,14 @@ describe('a caller who is admitted', () => {
     expect(await lastSeq(room)).toBe(20);
   });
 
-  it('into a full room is nothing to tell', async () => {
+  it('emits no event when the room is full', async () => {
     const room = await makeRoom(store, { max_participants: 1 });
     await keyPin(await answerCall(), 1, room.pin);
     expect((await keyPin(await answerCall(), 1, room.pin)).outcome).toBe('full');
     expect(await eventsOf(room)).toHaveLength(1);
   });
 
-  it('is told at once to the endpoints that want it', async () => {
+  it('creates due deliveries for the endpoints that subscribe to the type', async () => {
     const room = await makeRoom(store);
     for (const [id, types] of [
       ['all', []],
@@ -127,19 +127,19 @@ describe('a caller who is admitted', () => {
   });
 });
 
-describe('a call of ours that is picked up', () => {
-  it.each(['requested', 'dialling', 'ringing'] as const)('from %s is told of once', async (state) => {
+describe('the answer of an outbound call', () => {
+  it.each(['requested', 'dialling', 'ringing'] as const)('emits one event from state %s', async (state) => {
     const room = await makeRoom(store);
     const legId = await makeLeg(store, room, { kind: 'outbound', state });
-    await setColumns(store, 'leg', legId, { participant_id: 'part_rung' });
+    await setColumns(store, 'leg', legId, { participant_id: 'part_dialled' });
     for (let i = 0; i < 2; i++)
       expect((await answerOwnLeg(store, freshToken(), { legId }, `call of ${legId}`)).outcome).toBe('join');
     expect(await eventsOf(room)).toEqual([
-      { seq: 1, type: 'leg.answered', data: { legId, kind: 'outbound', participantId: 'part_rung' } },
+      { seq: 1, type: 'leg.answered', data: { legId, kind: 'outbound', participantId: 'part_dialled' } },
     ]);
   });
 
-  it.each(['answered', 'joined', 'ending', 'ended'] as const)('and was %s before is nothing new', async (state) => {
+  it.each(['answered', 'joined', 'ending', 'ended'] as const)('emits no event from state %s', async (state) => {
     const room = await makeRoom(store);
     const legId = await makeLeg(store, room, { kind: 'outbound', state });
     await answerOwnLeg(store, freshToken(), { legId }, freshId('call'));

@@ -22,7 +22,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** A session that has ended, with events of so many days ago and what was sent of them, done at the same time. */
+/** Creates an ended session whose events and deliveries are `days` old. */
 async function makePastSession(
   count: number,
   days: number,
@@ -42,18 +42,24 @@ async function makePastSession(
   await age(room, days);
   return { ...room, endpointId };
 }
-/** They were told so long ago, and are done. */
+/** Moves a tenant's events into the past, with their deliveries done. */
 async function age({ tenantId }: TestRoom, days: number): Promise<void> {
-  await store.pool.query(`UPDATE outbox SET created_at = now() - make_interval(days => $2) WHERE tenant_id = $1`, [
+  await store.pool.query('UPDATE outbox SET created_at = now() - make_interval(days => $2) WHERE tenant_id = $1', [
     tenantId,
     days,
   ]);
   await store.pool.query(
-    `UPDATE delivery SET state = 'delivered', attempts = 1, done_at = now() - make_interval(days => $2), next_try_at = NULL WHERE tenant_id = $1`,
+    `UPDATE delivery
+     SET state = 'delivered', attempts = 1, done_at = now() - make_interval(days => $2), next_try_at = NULL
+     WHERE tenant_id = $1`,
     [tenantId, days],
   );
   await store.pool.query(
-    'INSERT INTO delivery_attempt (delivery_id, no, tenant_id, at) SELECT id, 1, tenant_id, now() FROM delivery WHERE tenant_id = $1 ON CONFLICT DO NOTHING',
+    `INSERT INTO delivery_attempt (delivery_id, no, tenant_id, at)
+     SELECT id, 1, tenant_id, now()
+     FROM delivery
+     WHERE tenant_id = $1
+     ON CONFLICT DO NOTHING`,
     [tenantId],
   );
 }
@@ -64,8 +70,8 @@ const countRows = async (): Promise<number[]> => [
 ];
 const purge = () => purgeEvents(store, 1_000);
 
-describe('what is forgotten', () => {
-  it('is a delivery that was done long ago, with its attempts, and its event', async () => {
+describe('purgeEvents', () => {
+  it('deletes old deliveries with their attempts and their events', async () => {
     await makePastSession(3, 31);
     await makePastSession(2, 29);
     expect(await purge()).toEqual({ deliveries: 3, events: 3 });
@@ -73,7 +79,7 @@ describe('what is forgotten', () => {
     expect(await purge()).toEqual({ deliveries: 0, events: 0 });
   });
 
-  it('is an event that nobody has an endpoint for, and one about an endpoint', async () => {
+  it('deletes old events without deliveries, and events about an endpoint', async () => {
     const { tenantId, endpointId } = await makePastSession(1, 31);
     await pingEndpoint(store, tenantId, endpointId);
     await age({ tenantId } as TestRoom, 31);
@@ -81,7 +87,7 @@ describe('what is forgotten', () => {
     expect(await purge()).toEqual({ deliveries: 0, events: 2 });
   });
 
-  it('goes a few at a time, however many ask at once', async () => {
+  it('deletes in batches, also concurrently', async () => {
     await makePastSession(25, 31);
     const [first] = await Promise.all(Array.from({ length: 4 }, () => purgeEvents(store, 5)));
     expect(first).toEqual({ deliveries: expect.any(Number), events: expect.any(Number) });
@@ -91,13 +97,13 @@ describe('what is forgotten', () => {
   });
 });
 
-describe('what is kept', () => {
-  it.each(['open', 'live', 'ending'])('is all of a session that is %s', async (state) => {
+describe('purgeEvents retains', () => {
+  it.each(['open', 'live', 'ending'])('everything of a session that is %s', async (state) => {
     await makePastSession(2, 400, { state });
     expect(await purge()).toEqual({ deliveries: 0, events: 0 });
   });
 
-  it('is what is to be sent, and its event, however old that is', async () => {
+  it('an old delivery that is pending, with its event', async () => {
     const { tenantId } = await makePastSession(3, 31);
     const { id } = await store.prisma.delivery.findFirstOrThrow({ where: { tenant_id: tenantId } });
     await replayDelivery(store, tenantId, id);
@@ -105,13 +111,13 @@ describe('what is kept', () => {
     expect(await countRows()).toEqual([1, 1, 1]);
   });
 
-  it('is an event as long as somebody can look at a delivery of it', async () => {
+  it('an old event of a retained delivery', async () => {
     const { tenantId } = await makePastSession(1, 31);
     await store.pool.query(`UPDATE delivery SET done_at = now() - interval '1 day' WHERE tenant_id = $1`, [tenantId]);
     expect(await purge()).toEqual({ deliveries: 0, events: 0 });
   });
 
-  it('is what a replay just takes; and a replay takes nothing that just goes', async () => {
+  it('an event that a replay has locked, while a replay skips an event that is being purged', async () => {
     const { tenantId, endpointId } = await makePastSession(1, 31);
     await store.prisma.delivery.deleteMany();
     const { id } = await store.prisma.outbox.findFirstOrThrow();
@@ -137,7 +143,9 @@ describe('what is kept', () => {
           async () =>
             (
               await store.pool.query(
-                `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+                `SELECT 1
+                 FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'`,
               )
             ).rowCount,
           { timeout: 30_000 },
@@ -150,7 +158,7 @@ describe('what is kept', () => {
     }
   });
 
-  it('is the event of every delivery, whoever replays while it is cleared away', async () => {
+  it('the event of every delivery during concurrent replays', async () => {
     const { tenantId, endpointId } = await makePastSession(60, 31);
     const ids = (await store.prisma.outbox.findMany({ select: { id: true } })).map(({ id }) => String(id));
     const replay = (i: number) =>
@@ -169,7 +177,10 @@ describe('what is kept', () => {
       }),
     );
     const { rows } = await store.pool.query(
-      'SELECT d.id FROM delivery d LEFT JOIN outbox o ON o.id = d.event_id WHERE o.id IS NULL',
+      `SELECT d.id
+       FROM delivery d
+       LEFT JOIN outbox o ON o.id = d.event_id
+       WHERE o.id IS NULL`,
     );
     expect(rows).toEqual([]);
   });

@@ -23,7 +23,7 @@ let store: Store;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  // Two hundred wait for ten connections.
+  // 200 transactions wait for few connections.
   store = openStore({ owner: true, url: database.url, statementTimeoutMs: 30_000, max: 20, onError: () => undefined });
   await makeNumbers(store);
 });
@@ -35,7 +35,7 @@ afterAll(async () => {
 class LimitReachedError extends Error {}
 const FAR = new Date('2099-01-01T00:00:00Z');
 
-it('200 rooms at once, at a limit of 10: exactly 10 are made', async () => {
+it('exactly 10 of 200 concurrent rooms are created at a limit of 10', async () => {
   const { tenantId, roomId } = await makeRoom(store);
   await setColumns(store, 'room', roomId, { state: 'ended' });
   await store.prisma.tenant.update({ where: { id: tenantId }, data: { max_live_rooms: 10 } });
@@ -67,7 +67,7 @@ it('200 rooms at once, at a limit of 10: exactly 10 are made', async () => {
   expect((await readLimits(store, tenantId))['live-rooms']).toEqual({ allowed: 10, used: 10 });
 });
 
-it('60 callers at once, in two rooms of a tenant that may have 10 people: exactly 10 are seated, the others are let go', async () => {
+it('exactly 10 of 60 concurrent callers of two rooms are admitted at a limit of 10, the others are hung up', async () => {
   const first = await makeRoom(store, { max_participants: 50 });
   const second = await makeRoom(store, { max_participants: 50, tenant_id: first.tenantId });
   const stranger = await makeRoom(store);
@@ -98,12 +98,12 @@ it('60 callers at once, in two rooms of a tenant that may have 10 people: exactl
     session_id: null,
     tenant_id: null,
   });
-  // Asked again, the same is said; and another tenant's callers come in.
+  // A duplicate webhook gets the same answer, and callers of another tenant are admitted.
   expect((await refused?.admit())?.outcome).toBe('at-limit');
   expect((await (await call(stranger.pin)).admit()).outcome).toBe('admitted');
 });
 
-it('counts people who are up, whatever they came by, and no bridge; and who was rung within the last minute', async () => {
+it('readLimits counts connected legs of every kind but bridges, and outbound calls of the last minute', async () => {
   const room = await makeRoom(store);
   for (const kind of ['webrtc', 'inbound', 'outbound', 'bridge'] as const)
     for (const state of ['requested', 'joined', 'ending', 'ended'] as const)
@@ -116,7 +116,7 @@ it('counts people who are up, whatever they came by, and no bridge; and who was 
   });
 });
 
-it('is the platform’s where the tenant has none, and the tenant’s own where it has, be it nothing', async () => {
+it('readLimits uses the tenant limit, even 0, or else the platform limit', async () => {
   const { tenantId } = await makeRoom(store);
   await store.pool.query('UPDATE platform_limit SET max_live_legs = 7');
   expect((await readLimits(store, tenantId))['live-legs'].allowed).toBe(7);
@@ -125,16 +125,17 @@ it('is the platform’s where the tenant has none, and the tenant’s own where 
   await store.pool.query('UPDATE platform_limit SET max_live_legs = 500');
 });
 
-describe('far from a limit', () => {
+describe('lockLimit', () => {
   const add = (tx: Tx, { tenantId, sessionId }: TestRoom) =>
     tx.query(
-      `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ($1, $2, $3, 'webrtc', 'joined', $4)`,
+      `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at)
+       VALUES ($1, $2, $3, 'webrtc', 'joined', $4)`,
       [freshId('leg'), tenantId, sessionId, FAR],
     );
   const connections = async (): Promise<number> =>
     Number((await store.pool.query<{ max_connections: string }>('SHOW max_connections')).rows[0]?.max_connections);
 
-  it('nobody waits; who comes near it waits for all who began before', async () => {
+  it('does not block far from the limit, and waits for all earlier transactions near it', async () => {
     const room = await makeRoom(store);
     const allowed = 2 * (await connections()) + 1;
     await store.prisma.tenant.update({ where: { id: room.tenantId }, data: { max_live_legs: allowed } });
@@ -163,7 +164,7 @@ describe('far from a limit', () => {
     expect(order).toEqual(['first adds one', 'third finds 3']);
   });
 
-  it('as many at once as pass it: exactly as many as may', async () => {
+  it('allows exactly the limit when concurrent transactions pass it', async () => {
     const room = await makeRoom(store);
     const allowed = 2 * (await connections()) + 20;
     await store.prisma.tenant.update({ where: { id: room.tenantId }, data: { max_live_legs: allowed } });
@@ -181,7 +182,7 @@ describe('far from a limit', () => {
   });
 });
 
-it('is held near it until the transaction ends: who asks meanwhile waits, and finds what was added; another limit and another tenant’s are free', async () => {
+it('lockLimit near the limit blocks the same limit until the transaction ends, not other limits or tenants', async () => {
   const one = await makeRoom(store);
   await store.prisma.tenant.update({ where: { id: one.tenantId }, data: { max_live_legs: 10 } });
   const other = await makeRoom(store);
@@ -196,7 +197,8 @@ it('is held near it until the transaction ends: who asks meanwhile waits, and fi
     await inTransaction(store, other.tenantId, (free) => lockLimit(free, other.tenantId, 'live-legs'));
     await inTransaction(store, one.tenantId, (free) => lockLimit(free, one.tenantId, 'dial-outs'));
     await tx.query(
-      `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ($1, $2, $3, 'webrtc', 'joined', $4)`,
+      `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at)
+       VALUES ($1, $2, $3, 'webrtc', 'joined', $4)`,
       [freshId('leg'), one.tenantId, one.sessionId, FAR],
     );
     order.push('first adds one');

@@ -11,9 +11,10 @@ let room: { tenantId: string; sessionId: string; roomId: string };
 beforeAll(async () => {
   database = await createTestDatabase();
   store = openStore({ owner: true, url: database.url, onError: () => undefined });
-  // Dollars are dearer here than euros, a call to Britain dearer than others.
-  await store.pool.query(`INSERT INTO platform_rate (what, prefix, currency, micro_per_minute) VALUES
-    ('inbound', '', 'USD', 60000), ('outbound', '', 'USD', 60000), ('outbound', '+44', 'USD', 600000), ('bridge-voice', '', 'USD', 60000), ('bridge-media', '', 'USD', 60000), ('webrtc', '', 'USD', 60000)`);
+  // Rates in dollars are higher than the default rates in euros; calls to Britain cost more than others.
+  await store.pool.query(`INSERT INTO platform_rate (what, prefix, currency, micro_per_minute)
+    VALUES ('inbound', '', 'USD', 60000), ('outbound', '', 'USD', 60000), ('outbound', '+44', 'USD', 600000),
+      ('bridge-voice', '', 'USD', 60000), ('bridge-media', '', 'USD', 60000), ('webrtc', '', 'USD', 60000)`);
 });
 beforeEach(async () => {
   await store.pool.query('TRUNCATE tenant, cdr, month_sum, room_sum CASCADE');
@@ -51,23 +52,23 @@ async function storeEndedCall(cdr: Partial<NewCdr> = {}): Promise<string> {
   );
   return legId;
 }
-/** What the tenant and the room are said to have spent. */
+/** The spend of the tenant and of the room. */
 const spent = async (): Promise<bigint[]> =>
   (await readSpend(store, room.tenantId, room.roomId)).map(({ used }) => used);
 
-it('a call that the provider charged in another currency counts by the operator’s rates in the tenant’s own', async () => {
+it('a charge in another currency counts by the rates in the currency of the tenant', async () => {
   await storeEndedCall();
   expect(await spent()).toEqual([300_000n, 300_000n]);
   await storeEndedCall({ direction: 'inbound' });
   expect(await spent()).toEqual([330_000n, 330_000n]);
 });
 
-it('one that it charged in the tenant’s own counts as it was charged', async () => {
+it('a charge in the currency of the tenant counts as it is', async () => {
   await storeEndedCall({ currency: 'USD', priceMicro: 12n });
   expect(await spent()).toEqual([12n, 12n]);
 });
 
-it('one whose length and price were told later counts then, in the tenant’s own currency', async () => {
+it('a record that is completed later counts from then on, in the currency of the tenant', async () => {
   const legId = await storeEndedCall({ seconds: 0, priceMicro: null, currency: null });
   expect(await spent()).toEqual([0n, 0n]);
   await inTransaction(store, EVERY_TENANT, (tx) =>
@@ -79,7 +80,7 @@ it('one whose length and price were told later counts then, in the tenant’s ow
     ),
   );
   expect(await spent()).toEqual([300_000n, 300_000n]);
-  // What it is estimated at is told in the currency that is told beside it: 0.04 euros a minute.
+  // The estimate is in the currency of the record: 0.04 euros a minute.
   expect(await store.prisma.cdr.findFirst()).toMatchObject({
     currency: 'EUR',
     price_micro: 7n,
@@ -89,7 +90,7 @@ it('one whose length and price were told later counts then, in the tenant’s ow
   });
 });
 
-it('a tenant whose currency changes has what is over counted anew in it', async () => {
+it('a change of currency recomputes the spend of a tenant', async () => {
   await store.pool.query(`UPDATE tenant SET currency = 'EUR'`);
   await storeEndedCall({ currency: 'USD', priceMicro: 5n });
   await storeEndedCall({ currency: 'EUR', priceMicro: 9n });
@@ -98,7 +99,7 @@ it('a tenant whose currency changes has what is over counted anew in it', async 
   expect(await spent()).toEqual([300_005n, 300_005n]);
 });
 
-it('a session is near its limit by what its tenant’s other calls cost in any currency', async () => {
+it('listSessionsNearLimit counts calls of the tenant in any currency', async () => {
   await makeLeg(store, room, { kind: 'inbound', state: 'joined' });
   await store.pool.query(`UPDATE tenant SET max_spend_micro_per_month = 440000`);
   expect(await listSessionsNearLimit(store)).toEqual([]);

@@ -39,7 +39,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** An account with a number; `accountId` null: the platform's, with a shared one. */
+/** An account with a number; a null `accountId` is the platform's, with a shared number. */
 interface AccountWithNumber {
   readonly accountId: string | null;
   readonly number: string;
@@ -56,7 +56,7 @@ const makeRoomAt = ({ number, tenantId }: AccountWithNumber, more: Parameters<ty
   makeRoom(store, { number, ...(tenantId === undefined ? {} : { tenant_id: tenantId }), ...more });
 const countLegs = (): Promise<number> => store.prisma.leg.count();
 
-/** Somebody at a number of `place`'s who is asked for a PIN. */
+/** A caller of the account's number who is asked for a PIN. */
 async function makeCaller({ accountId, number }: AccountWithNumber): Promise<{ legId: string; callId: string }> {
   const callId = freshId('call');
   const { outcome, leg_id } = await answerCall(accountId, number, callId);
@@ -65,18 +65,18 @@ async function makeCaller({ accountId, number }: AccountWithNumber): Promise<{ l
 }
 
 describe.each([
-  { who: 'a tenant’s account', of: makeOwnAccount, whose: 'the platform’s', at: platformAccount },
-  { who: 'a tenant’s account', of: makeOwnAccount, whose: 'another tenant’s', at: makeOwnAccount },
-  { who: 'the platform’s account', of: platformAccount, whose: 'a tenant’s', at: makeOwnAccount },
-])('what $who signs, of what is at $whose', ({ of, at }) => {
-  it('makes no leg on its number', async () => {
+  { signer: 'a tenant', of: makeOwnAccount, account: 'the platform', at: platformAccount },
+  { signer: 'a tenant', of: makeOwnAccount, account: 'another tenant', at: makeOwnAccount },
+  { signer: 'the platform', of: platformAccount, account: 'a tenant', at: makeOwnAccount },
+])('a webhook signed by $signer for the account of $account', ({ of, at }) => {
+  it('creates no leg on its number', async () => {
     const [signer, owner] = [await of(), await at()];
     const before = await countLegs();
     expect(await answerCall(signer.accountId, owner.number)).toMatchObject({ outcome: 'unknown-number', leg_id: null });
     expect(await countLegs()).toBe(before);
   });
 
-  it('seats nobody in its room without a PIN', async () => {
+  it('admits no caller to its pinless room', async () => {
     const [signer, owner] = [await of(), await at()];
     if (owner.tenantId === undefined) return;
     const room = await makeRoomAt(owner, { pinless: true });
@@ -85,7 +85,7 @@ describe.each([
     expect((await answerCall(owner.accountId, owner.number)).outcome).toBe('admitted');
   });
 
-  it('keys no PIN for its caller, neither a right one nor a wrong one', async () => {
+  it('neither admits its caller nor counts a wrong PIN', async () => {
     const [signer, owner] = [await of(), await at()];
     const { pin, conversation } = await makeRoomAt(owner);
     const { legId, callId } = await makeCaller(owner);
@@ -96,7 +96,7 @@ describe.each([
     expect(await keyPin(owner.accountId, legId, callId, pin)).toMatchObject({ outcome: 'admitted', conversation });
   });
 
-  it('is told nothing of its call, by saying that it came in at a number of the signer’s', async () => {
+  it('learns nothing about its call by naming a number of the signer', async () => {
     const [signer, owner] = [await of(), await at()];
     await makeRoomAt(signer, signer.tenantId === undefined ? {} : { pinless: true });
     const { legId, callId } = await makeCaller(owner);
@@ -110,7 +110,7 @@ describe.each([
     expect(await readLeg(store, legId)).toEqual(before);
   });
 
-  it.each(['bridge', 'outbound'] as const)('picks up no %s of it', async (kind) => {
+  it.each(['bridge', 'outbound'] as const)('answers no %s leg of it', async (kind) => {
     const [signer, owner] = [await of(), await at()];
     const room = await makeRoomAt(owner);
     const token_hash = Buffer.from(freshId('hash'));
@@ -126,7 +126,7 @@ describe.each([
     expect((await answerOwnLeg(store, freshToken(owner.accountId), by, freshId('call'))).outcome).toBe('join');
   });
 
-  it('names none of its legs, by call or by address, and none of its video sessions', async () => {
+  it('finds none of its legs and video sessions', async () => {
     const [signer, owner] = [await of(), await at()];
     const room = await makeRoomAt(owner);
     const { legId, callId } = await makeCaller(owner);
@@ -143,7 +143,7 @@ describe.each([
     expect(await named(owner.accountId)).toEqual([true, true, true]);
   });
 
-  it('uses up no token of its', async () => {
+  it('consumes no token of it', async () => {
     const [signer, owner] = [await of(), await at()];
     const token = (accountId: string | null) => ({ ...freshToken(accountId), jti: 'one-and-the-same' });
     const use = (accountId: string | null) =>
@@ -158,20 +158,20 @@ describe.each([
   });
 });
 
-describe('what is made for a room', () => {
-  it('is at its number’s account: the next session, and every leg of it', async () => {
+describe('the account of a room', () => {
+  it('is used for the next session and all its legs', async () => {
     const owner = await makeOwnAccount();
     const room = await makeRoomAt(owner);
     await setColumns(store, 'session', room.sessionId, { state: 'ended', ended_at: new Date() });
     const { legId, callId } = await makeCaller(owner);
-    const seat = await keyPin(owner.accountId, legId, callId, room.pin);
-    const sessionId = seat.outcome === 'admitted' ? seat.session_id : '';
+    const admission = await keyPin(owner.accountId, legId, callId, room.pin);
+    const sessionId = admission.outcome === 'admitted' ? admission.session_id : '';
     expect(await readSession(store, sessionId)).toMatchObject({
       account_id: owner.accountId,
       tenant_id: owner.tenantId,
     });
     expect((await readLeg(store, legId)).account_id).toBe(owner.accountId);
-    const rung = await inTransaction(store, room.tenantId, async (tx) =>
+    const outbound = await inTransaction(store, room.tenantId, async (tx) =>
       insertLeg(tx, room.tenantId, (await lockSession(tx, room.tenantId, sessionId))!.session, {
         id: freshId('leg'),
         kind: 'outbound',
@@ -179,10 +179,10 @@ describe('what is made for a room', () => {
         deadline_at: new Date('2099-01-01'),
       }),
     );
-    expect(rung.account_id).toBe(owner.accountId);
+    expect(outbound.account_id).toBe(owner.accountId);
   });
 
-  it('is at one account: who rang before the number moved to another is not seated where nobody would hear them', async () => {
+  it('rejects a caller whose call arrived at the previous account of the number', async () => {
     const owner = await makeOwnAccount();
     const { legId, callId } = await makeCaller(owner);
     await store.prisma.dial_in_number.update({ where: { e164: owner.number }, data: { account_id: null } });
@@ -191,7 +191,7 @@ describe('what is made for a room', () => {
     expect((await keyPin(owner.accountId, legId, callId, room.pin)).outcome).toBe('wrong-pin');
   });
 
-  it('is at no other tenant’s account, by the database’s own rule', async () => {
+  it('cannot be the account of another tenant, by a constraint', async () => {
     const [owner, other] = [await makeOwnAccount(), await makeOwnAccount()];
     const room = await makeRoomAt(owner);
     await expect(
@@ -209,10 +209,10 @@ describe('what is made for a room', () => {
   });
 });
 
-it('callers of several accounts in one moment get each their own answer', async () => {
+it('concurrent callers of several accounts get their own answers', async () => {
   const places = [await platformAccount(), await makeOwnAccount(), await makeOwnAccount()];
   const rooms = await Promise.all(places.map((place) => makeRoomAt(place)));
-  // The first two go out by themselves; those after them are a group.
+  // The first two requests run alone; the others are a batch.
   const calls = await Promise.all(
     Array.from({ length: 12 }, async (_, index) => {
       const place = places.at(index % 3)!;
