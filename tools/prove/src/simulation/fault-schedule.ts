@@ -2,10 +2,11 @@ import type { FaultEpisode } from './oracle/bounds.ts';
 import { createRandom, type Random } from './runtime/random.ts';
 import { PROCESSES, type System } from './system.ts';
 
-/** What can be made to fail for a while, how often beside the others, and how. Each gives back how long it lasts. */
 interface Fault {
   readonly name: string;
+  /** How often it is drawn, relative to the other faults. */
   readonly weight: number;
+  /** Injects the fault, schedules its end, and returns its duration in milliseconds. */
   readonly inject: (system: System, random: Random) => number;
 }
 
@@ -15,15 +16,16 @@ const restartAfter = (system: System, name: string, afterMs: number): void => {
   system.scheduler.after(afterMs, () => system.processes.get(name)!.start());
 };
 
+/** Every REST request fails. `silent`: the provider does not answer. */
 function createRestOutage(mode: '500' | '503' | '429' | 'silent', weight: number): Fault {
   return {
     name: `rest-${mode}`,
     weight,
-    inject: ({ faultProfile: weather, scheduler }, random) => {
+    inject: ({ faultProfile, scheduler }, random) => {
       const ms = random.between(3_000, random.bool(0.2) ? 90_000 : 20_000);
-      weather.restMode = mode;
+      faultProfile.restMode = mode;
       scheduler.after(ms, () => {
-        if (weather.restMode === mode) weather.restMode = 'fair';
+        if (faultProfile.restMode === mode) faultProfile.restMode = 'normal';
       });
       return ms;
     },
@@ -57,7 +59,7 @@ const FAULTS: readonly Fault[] = [
     },
   },
   {
-    name: 'all-dead',
+    name: 'all-killed',
     weight: 1,
     inject: (system, random) => {
       const ms = random.between(2_000, 60_000);
@@ -77,7 +79,7 @@ const FAULTS: readonly Fault[] = [
     },
   },
   {
-    name: 'redis-away',
+    name: 'redis-down',
     weight: 2,
     inject: (system, random) => {
       const ms = random.between(500, random.bool(0.2) ? 60_000 : 10_000);
@@ -116,20 +118,20 @@ const FAULTS: readonly Fault[] = [
   {
     name: 'webhooks-lost',
     weight: 1.5,
-    inject: ({ faultProfile: weather, scheduler }, random) => {
+    inject: ({ faultProfile, scheduler }, random) => {
       const ms = random.between(5_000, 90_000);
-      weather.webhookLossProbability = random.bool(0.4) ? 1 : random.between(0.2, 0.9);
-      scheduler.after(ms, () => (weather.webhookLossProbability = 0));
+      faultProfile.webhookLossProbability = random.bool(0.4) ? 1 : random.between(0.2, 0.9);
+      scheduler.after(ms, () => (faultProfile.webhookLossProbability = 0));
       return ms;
     },
   },
   {
     name: 'webhooks-late',
     weight: 1.5,
-    inject: ({ faultProfile: weather, scheduler }, random) => {
+    inject: ({ faultProfile, scheduler }, random) => {
       const ms = random.between(10_000, 90_000);
-      weather.maxWebhookDelayMs = random.between(2_000, 40_000);
-      scheduler.after(ms, () => (weather.maxWebhookDelayMs = 0));
+      faultProfile.maxWebhookDelayMs = random.between(2_000, 40_000);
+      scheduler.after(ms, () => (faultProfile.maxWebhookDelayMs = 0));
       return ms + 40_000;
     },
   },
@@ -146,61 +148,64 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
-const TOTAL_WEIGHT = FAULTS.reduce((sum, { weight }) => sum + weight, 0);
-
-/** Strikes at random times, one and sometimes several at once, until it is stopped; notes what lasts how long. */
+/** Injects faults at random times, sometimes several at once, until it is stopped. Records each episode. */
 export class FaultSchedule {
   readonly episodes: FaultEpisode[] = [];
-  #over = false;
+  #isStopped = false;
   readonly #system: System;
   readonly #random: Random;
-  readonly #only: readonly string[] | undefined;
+  readonly #faults: readonly Fault[];
+  readonly #totalWeight: number;
 
-  /** @param only names of faults to choose from */
-  constructor(system: System, only?: readonly string[]) {
+  /** @param names the faults to draw from; default: all */
+  constructor(system: System, names?: readonly string[]) {
     this.#system = system;
     this.#random = createRandom(system.options.seed, 'storm');
-    this.#only = only;
+    this.#faults = names === undefined ? FAULTS : FAULTS.filter(({ name }) => names.includes(name));
+    this.#totalWeight = this.#faults.reduce((sum, { weight }) => sum + weight, 0);
   }
 
-  /** From now on, every `gapMs` on average while there is anybody to be hit; and single faults besides. */
+  /**
+   * Starts to inject faults.
+   * @param gapMs the mean time between faults
+   * @param openMs the last part of each day, in which there are meetings; faults are injected then only
+   */
   start(gapMs: number, openMs: number): void {
     const { scheduler } = this.#system;
-    const start = scheduler.now;
+    const startedAt = scheduler.now;
     const next = (): void => {
       scheduler.after(this.#random.exponential(gapMs), () => {
-        if (this.#over) return;
-        const time = (scheduler.now - start) % DAY_MS;
+        if (this.#isStopped) return;
+        const time = (scheduler.now - startedAt) % DAY_MS;
         if (time < DAY_MS - openMs && time > 3_600_000) {
-          // The rest of the day is quiet; there is nobody to be hit.
           scheduler.at(scheduler.now - time + DAY_MS - openMs, next);
           return;
         }
-        const several = this.#random.bool(0.15) ? 2 + this.#random.int(3) : 1;
-        for (let i = 0; i < several; i++) this.inject(this.#draw());
+        const count = this.#random.bool(0.15) ? 2 + this.#random.int(3) : 1;
+        for (let i = 0; i < count; i++) this.#inject(this.#drawFault());
         next();
       });
     };
     next();
   }
 
-  inject(fault: Fault): void {
-    const { scheduler, faultProfile: weather } = this.#system;
+  #inject(fault: Fault): void {
+    const { scheduler, faultProfile } = this.#system;
     const from = scheduler.now;
     const ms = fault.inject(this.#system, this.#random);
-    weather.count(fault.name);
+    faultProfile.count(fault.name);
     scheduler.note(fault.name);
     this.episodes.push({ fault: fault.name, from, to: from + ms });
   }
 
-  /** All faults stop, at once. */
+  /** Ends all faults now. */
   stop(): void {
-    this.#over = true;
-    const { faultProfile: weather, queue, database, processes, scheduler } = this.#system;
-    weather.isEnabled = false;
-    weather.restMode = 'fair';
-    weather.webhookLossProbability = 0;
-    weather.maxWebhookDelayMs = 0;
+    this.#isStopped = true;
+    const { faultProfile, queue, database, processes, scheduler } = this.#system;
+    faultProfile.isEnabled = false;
+    faultProfile.restMode = 'normal';
+    faultProfile.webhookLossProbability = 0;
+    faultProfile.maxWebhookDelayMs = 0;
     if (queue.isDown) queue.reconnect();
     database.isDown = false;
     for (const process of processes.values()) {
@@ -208,16 +213,13 @@ export class FaultSchedule {
       process.start();
       this.#system.setClockSkew(process.name, 0);
     }
-    // What lasted beyond this moment ends with it.
     for (const [i, episode] of this.episodes.entries())
       if (episode.to > scheduler.now) this.episodes[i] = { ...episode, to: scheduler.now };
   }
 
-  #draw(): Fault {
-    const choice = this.#only === undefined ? FAULTS : FAULTS.filter(({ name }) => this.#only!.includes(name));
-    let dice =
-      this.#random.next() * (this.#only === undefined ? TOTAL_WEIGHT : choice.reduce((sum, { weight }) => sum + weight, 0));
-    for (const fault of choice) if ((dice -= fault.weight) < 0) return fault;
-    return choice.at(-1)!;
+  #drawFault(): Fault {
+    let draw = this.#random.next() * this.#totalWeight;
+    for (const fault of this.#faults) if ((draw -= fault.weight) < 0) return fault;
+    return this.#faults.at(-1)!;
   }
 }

@@ -1,14 +1,18 @@
-import { changeSession } from '@partyline/conference/sessions/change-session';
 import type { Deps } from '@partyline/conference/deps';
-import { dialOut } from '@partyline/conference/legs/dial-out';
 import { hangUpLeg } from '@partyline/conference/hang-ups/hang-up-leg';
 import { hangUpSession } from '@partyline/conference/hang-ups/hang-up-session';
+import { dialOut } from '@partyline/conference/legs/dial-out';
 import { openBridge } from '@partyline/conference/legs/open-bridge';
-import type { RetryLater, Handlers } from '@partyline/jobs/work';
+import { changeSession } from '@partyline/conference/sessions/change-session';
+import type { Handlers, RetryLater } from '@partyline/jobs/work';
 
-const toRetryLater = (result: string | { retryAfterMs: number }): RetryLater => (typeof result === 'string' ? undefined : { retryAfterMs: result.retryAfterMs });
+const toRetryLater = (result: string | { retryAfterMs: number }): RetryLater =>
+  typeof result === 'string' ? undefined : result;
 
-/** Which use-case does which job, as in apps/dial-orchestrator/src/job-handlers.ts: a tool may not import an app. */
+/**
+ * The handler of each job, as in apps/dial-orchestrator/src/job-handlers.ts: a tool may not import an app.
+ * @param onError receives each error, which is then thrown again
+ */
 export const createJobHandlers = (deps: Deps, onError: (error: unknown) => void): Handlers => {
   const reportingErrors =
     <P>(handle: (payload: P) => Promise<RetryLater | void>) =>
@@ -24,9 +28,13 @@ export const createJobHandlers = (deps: Deps, onError: (error: unknown) => void)
     'settle-session': reportingErrors(
       async ({ tenantId, sessionId }) => void (await changeSession(deps, tenantId, sessionId, () => undefined)),
     ),
-    'open-bridge': reportingErrors(async ({ tenantId, sessionId }) => void (await openBridge(deps, tenantId, sessionId))),
+    'open-bridge': reportingErrors(
+      async ({ tenantId, sessionId }) => void (await openBridge(deps, tenantId, sessionId)),
+    ),
     'dial-out': reportingErrors(async ({ tenantId, legId }) => toRetryLater(await dialOut(deps, tenantId, legId))),
-    'hang-up-session': reportingErrors(async ({ tenantId, sessionId }) => toRetryLater(await hangUpSession(deps, tenantId, sessionId))),
+    'hang-up-session': reportingErrors(async ({ tenantId, sessionId }) =>
+      toRetryLater(await hangUpSession(deps, tenantId, sessionId)),
+    ),
     'hang-up-leg': reportingErrors(async ({ tenantId, legId }) => toRetryLater(await hangUpLeg(deps, tenantId, legId))),
   };
 };

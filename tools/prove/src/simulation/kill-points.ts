@@ -1,13 +1,14 @@
-import { createRoom } from '@partyline/conference/rooms/create-room';
 import { requestDialOut } from '@partyline/conference/legs/dial-out';
+import { createRoom } from '@partyline/conference/rooms/create-room';
 import { endRoom } from '@partyline/conference/rooms/end-room';
 import { Oracle } from './oracle/oracle.ts';
 import { ALL_SWEEPS } from './run.ts';
 import { System, type ApiDeps } from './system.ts';
 import { Workload } from './workload.ts';
 
-/** One seam call of the story, where a process can die. */
+/** A seam call of the scenario at which a process can be killed. */
 interface KillPoint {
+  /** Counted over all processes. */
   readonly number: number;
   readonly when: 'before' | 'after';
   readonly process: string;
@@ -16,55 +17,60 @@ interface KillPoint {
 
 interface KillOutcome {
   readonly points: readonly KillPoint[];
-  /** What was wrong in the end; empty when the story recovered. */
+  /** Empty if the scenario recovered. */
   readonly problems: readonly string[];
   readonly killed: KillPoint | null;
 }
 
+const TENANT = 'ten_a';
+const PHONE = '+447900000001';
 const DOWNTIME_MS = 2_000;
 const SCENARIO_MS = 60_000;
+const LIVENESS_MS = 300_000;
 
 /**
- * One small story, without any chance in it: a room is made, a browser and a caller come, the bridge is dialled, a phone is rung, and the
- * tenant ends it all. Every statement is a seam call of its own, so a crash can hit between any two awaits.
- * @param at kill the process that makes this seam call (counted over all processes), and start it again two seconds later
+ * Runs a scenario without randomness: a tenant creates a room, a browser and a caller join, the bridge
+ * leg is dialled, a telephone is dialled, and the tenant ends the room. Every statement is a seam call
+ * of its own, so a crash can happen between any two awaits.
+ * @param target kills the process that makes this seam call, and starts it again two seconds later
  */
 export async function runKillScenario(
   seed: number,
-  at: { number: number; when: 'before' | 'after' } | null,
+  target: { number: number; when: 'before' | 'after' } | null,
 ): Promise<KillOutcome> {
   const system = new System({ seed, sweeps: ALL_SWEEPS, isFineGrained: true, keepHistory: true });
   system.faultProfile.isEnabled = false;
-  const world = new Workload(system);
-  const oracle = new Oracle(system, world);
+  const workload = new Workload(system);
+  const oracle = new Oracle(system, workload);
   const { scheduler } = system;
+  const startedAt = scheduler.now;
   const points: KillPoint[] = [];
   let killed: KillPoint | null = null;
+  let killedAt: number | null = null;
   let number = 0;
   for (const process of system.processes.values()) {
     process.hook = ({ label, when }) => {
-      // The sweeps look all the time; the story's own steps are what is numbered.
-      if (label.startsWith('db owed-') || label === 'db take-turn') return;
+      // The reconciler and the lease of the inventory poll. Only the steps of the scenario are counted.
+      if (label.startsWith('db due-') || label === 'db acquire-lease') return;
       if (when === 'before') number += 1;
       const point: KillPoint = { number, when, process: process.name, label };
       points.push(point);
-      if (at === null || killed !== null || at.number !== number || at.when !== when) return;
+      if (target === null || killed !== null || target.number !== number || target.when !== when) return;
       killed = point;
+      killedAt = scheduler.now;
       process.kill();
       scheduler.after(DOWNTIME_MS, () => process.start());
     };
   }
-  const began = scheduler.now;
-  const kills: { from: number; to: number }[] = [];
-  const ask = <T>(act: (deps: ApiDeps) => Promise<T>, done: (value: T) => void, tries = 20): void => {
+  const request = <T>(act: (deps: ApiDeps) => Promise<T>, onResult: (value: T) => void, attempts = 20): void => {
     system.request(act, (outcome) => {
-      if (outcome.ok) done(outcome.value);
-      else if (tries > 1) scheduler.after(1_000, () => ask(act, done, tries - 1));
+      if (outcome.ok) onResult(outcome.value);
+      else if (attempts > 1) scheduler.after(1_000, () => request(act, onResult, attempts - 1));
     });
   };
-  ask(
+  request(
     (deps) =>
-      createRoom(deps, 'ten_a', {
+      createRoom(deps, TENANT, {
         name: 'Room',
         hostName: 'Host',
         bridge: 'auto',
@@ -77,48 +83,40 @@ export async function runKillScenario(
         empty_s: 60,
         host_left_s: null,
       }),
-    ({ room, firstSession: first, pin }) => {
-      const { media, sessionId } = first!;
+    ({ room, firstSession, pin }) => {
+      const { media, sessionId } = firstSession!;
       system.video.join(media.mediaSessionId, media.token);
       system.voice.receiveCall({
         kind: 'inbound',
         from: '+447700900001',
         to: room.number,
-        person: { keys: () => ({ digits: `${pin}#`, afterMs: 1_000 }) },
+        user: { keys: () => ({ digits: `${pin}#`, afterMs: 1_000 }) },
       });
-      system.voice.userByNumber.set('+447900000001', { answersAfterMs: 2_000 });
-      ask(
-        (deps) => requestDialOut(deps, 'ten_a', room.id, { phone: '+447900000001' }),
+      system.voice.userByNumber.set(PHONE, { answersAfterMs: 2_000 });
+      request(
+        (deps) => requestDialOut(deps, TENANT, room.id, { phone: PHONE }),
         () => undefined,
       );
-      world.meetings.push({
-        tenantId: 'ten_a',
+      workload.meetings.push({
+        tenantId: TENANT,
         roomId: room.id,
         sessionId,
-        createdAt: began,
-        maxDurationS: 3_600,
-        ending: 'tenant',
+        createdAt: startedAt,
         endAcceptedAt: null,
-        people: 3,
       });
       scheduler.after(20_000, () => {
-        ask(
-          (deps) => endRoom(deps, 'ten_a', room.id),
-          () => (world.meetings[0]!.endAcceptedAt = scheduler.now),
+        request(
+          (deps) => endRoom(deps, TENANT, room.id),
+          () => (workload.meetings[0]!.endAcceptedAt = scheduler.now),
         );
       });
     },
   );
-  let dead = 0;
-  await scheduler.run(began + SCENARIO_MS, () => {
-    if (killed !== null && dead === 0) dead = scheduler.now;
-    return false;
-  });
-  if (dead > 0) kills.push({ from: dead, to: dead + DOWNTIME_MS });
-  await scheduler.run(scheduler.now + 300_000);
-  const judgement = oracle.judge(kills.map((kill) => ({ fault: 'kill', ...kill })));
-  const wrong = judgement.violations.map(({ rule, message: says }) => `${rule}: ${says}`);
-  if (system.ledger.live.size > 0) wrong.push(`${system.ledger.live.size} sides of legs are up`);
-  wrong.push(...system.unexpectedErrors.map(String));
-  return { points, problems: wrong, killed };
+  await scheduler.run(startedAt + SCENARIO_MS + LIVENESS_MS);
+  const episodes = killedAt === null ? [] : [{ fault: 'kill', from: killedAt, to: killedAt + DOWNTIME_MS }];
+  const { violations } = oracle.judge(episodes);
+  const problems = violations.map(({ rule, message }) => `${rule}: ${message}`);
+  if (system.ledger.live.size > 0) problems.push(`${system.ledger.live.size} handles are live at the end`);
+  problems.push(...system.unexpectedErrors.map(String));
+  return { points, problems, killed };
 }

@@ -1,33 +1,31 @@
 import type { Deps, Providers } from '@partyline/conference/deps';
-import type { System } from './system.ts';
-import type { SweepPlan } from './sweeps.ts';
 import type { FaultProbabilities } from './provider/fault-profile.ts';
+import type { SweepPlan } from './sweeps.ts';
+import type { System } from './system.ts';
 
-/** A planted bug: the real thing with one thing wrong. */
+/** A planted bug: wraps the dependencies of the use-cases and changes one behaviour. */
 export interface Mutation {
   readonly name: string;
-  /** The rules of the oracle that it breaks: whatever else it does is no proof that it was seen. */
+  /** The oracle's rules that the bug must break. Other violations do not count. */
   readonly brokenRules: readonly string[];
-  /** In which weather it shows soon. */
+  /** Fault probabilities at which the bug has an effect soon. */
   readonly faultProbabilities?: Partial<FaultProbabilities>;
-  /** Wraps what use-cases are given. */
   readonly deps?: (deps: Deps, system: System) => Deps;
-  /** Wraps the sweeps. */
   readonly sweeps?: (plan: SweepPlan, system: System) => SweepPlan;
 }
 
-/** The same process, whose provider does some things otherwise. */
+/** The same dependencies with some methods of the providers replaced. */
 export const withProviders = (
   deps: Deps,
-  otherwise: (account: Providers) => {
+  override: (account: Providers) => {
     readonly voice?: Partial<Providers['voice']>;
     readonly media?: Partial<Providers['media']>;
   },
 ): Deps => ({
   ...deps,
-  providers: async (accountId, asker) => {
-    const account = await deps.providers(accountId, asker);
-    const { voice, media } = otherwise(account);
+  providers: async (accountId, context) => {
+    const account = await deps.providers(accountId, context);
+    const { voice, media } = override(account);
     return { voice: { ...account.voice, ...voice }, media: { ...account.media, ...media } };
   },
 });

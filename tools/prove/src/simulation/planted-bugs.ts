@@ -7,14 +7,14 @@ import { withProviders, type Mutation } from './mutation.ts';
 import type { System } from './system.ts';
 
 /*
- * The twelve planted bugs (reliability.md (d) stage 4): the real thing with one thing wrong, each put in from outside by wrapping what
- * the use-cases are given, so that the code under test stays as it is.
+ * The twelve planted bugs (reliability.md (d), stage 4). Each wraps the dependencies of the use-cases,
+ * so that the code under test is unchanged.
  */
 
 type Query = { name?: string; text: string; values?: readonly unknown[] };
 type Answer = { rows: Record<string, unknown>[]; rowCount: number };
 
-/** A store whose statements pass through `change`, on pool and connections alike. */
+/** A store whose statements pass through `change`, on the pool and on connections. */
 export function withStatements(
   store: Store,
   change: (query: Query, run: (query: Query) => Promise<Answer>) => Promise<Answer>,
@@ -34,11 +34,11 @@ export function withStatements(
       return { query: through((q) => connection.query(q)), release: (error?: Error) => connection.release(error) };
     },
   };
-  const query = (scope: Scope, asked: Query): Promise<Answer> => change(asked, (q) => single(scope, q));
+  const query = (scope: Scope, statement: Query): Promise<Answer> => change(statement, (q) => single(scope, q));
   return { pool, query, prisma: store.prisma, close: () => store.close() } as unknown as Store;
 }
 
-/** Ends a leg's row by our own word. */
+/** Closes the row of a leg without an observation of the provider. */
 async function closeWithoutObservation(deps: Deps, callId: string): Promise<void> {
   await applyLegEvent(
     deps,
@@ -49,9 +49,9 @@ async function closeWithoutObservation(deps: Deps, callId: string): Promise<void
 
 export const PLANTED_BUGS: readonly Mutation[] = [
   {
-    name: 'no confirm read',
+    name: 'no confirmation',
     brokenRules: ['I2'],
-    // A hang-up that was taken counts as done.
+    // An accepted hang-up counts as confirmed.
     deps: (deps) =>
       withProviders(deps, ({ voice }) => ({
         voice: {
@@ -77,9 +77,9 @@ export const PLANTED_BUGS: readonly Mutation[] = [
       })),
   },
   {
-    name: 'retry cap',
+    name: 'limited retries',
     brokenRules: ['I1'],
-    // A leg that was asked for often enough is given up. Twice and not five times: the simulated vendor takes the second request nearly always.
+    // Hang-ups stop after two attempts. The simulated provider nearly always acts on the second one.
     deps: (deps) => ({
       ...deps,
       store: withStatements(deps.store, async (query, run) => {
@@ -95,29 +95,30 @@ export const PLANTED_BUGS: readonly Mutation[] = [
     }),
   },
   {
-    name: 'reaper frozen clock',
+    name: 'frozen reconciler clock',
     brokenRules: ['I1'],
-    // The reconciler's `now` is the instant at which its process began.
+    // The reconciler's `now` is the start of its process.
     sweeps: (plan, system) => {
-      const began = system.scheduler.now;
+      const startedAt = system.scheduler.now;
       return {
         ...plan,
         reconcile: (deps) =>
           plan.reconcile({
             ...deps,
             store: withStatements(deps.store, (query, run) => {
-              if (query.name?.startsWith('owed-') !== true) return run(query);
+              if (query.name?.startsWith('due-') !== true) return run(query);
               const [graceS, ...rest] = query.values!;
-              return run({ ...query, values: [Number(graceS) + (system.scheduler.now - began) / 1000, ...rest] });
+              const ageS = (system.scheduler.now - startedAt) / 1000;
+              return run({ ...query, values: [Number(graceS) + ageS, ...rest] });
             }),
           }),
       };
     },
   },
   {
-    name: 'reaper reaps live',
+    name: 'inventory hangs up live calls',
     brokenRules: ['I6'],
-    // Whatever call the list holds that joined a while ago is hung up.
+    // The inventory hangs up every answered call.
     sweeps: (plan) => ({
       ...plan,
       inventory: async (deps) => {
@@ -130,9 +131,9 @@ export const PLANTED_BUGS: readonly Mutation[] = [
     }),
   },
   {
-    name: 'lost outbox',
+    name: 'lost events',
     brokenRules: ['I14'],
-    // Events are written outside of the change's transaction, and now and then not at all.
+    // Some events are not stored.
     deps: (deps, system) => ({
       ...deps,
       store: withStatements(deps.store, (query, run) =>
@@ -145,7 +146,7 @@ export const PLANTED_BUGS: readonly Mutation[] = [
   {
     name: 'no fencing',
     brokenRules: ['I7'],
-    // Every attempt finds the leg free.
+    // No attempt observes the lease of another.
     deps: (deps) => ({
       ...deps,
       store: withStatements(deps.store, async (query, run) => {
@@ -156,48 +157,48 @@ export const PLANTED_BUGS: readonly Mutation[] = [
     }),
   },
   {
-    name: 'dedupe in Redis only',
+    name: 'used tokens in Redis only',
     brokenRules: ['I13'],
-    // Used tokens are kept in Redis alone: after a flush, the same webhook is taken again. It takes a flush between the two.
-    faultProbabilities: { 'webhook-doubled': 0.6 },
+    // Used tokens are stored in Redis only. After a flush, a duplicate webhook takes effect.
+    faultProbabilities: { 'webhook-duplicate': 0.6 },
     deps: (deps, system) => ({
       ...deps,
       store: withStatements(deps.store, async (query, run) => {
         if (query.name !== 'use-webhook-token') return run(query);
-        const usedTokens = findUsedTokens(system);
-        const first = !usedTokens.has(query.values![0]);
-        usedTokens.add(query.values![0]);
-        return { rows: [], rowCount: first ? 1 : 0 };
+        const tokens = findUsedTokens(system);
+        const isFirst = !tokens.has(query.values![0]);
+        tokens.add(query.values![0]);
+        return { rows: [], rowCount: isFirst ? 1 : 0 };
       }),
     }),
   },
   {
-    name: 'loop aborts on first error',
+    name: 'loop ends at first error',
     brokenRules: ['I1'],
-    // A leg or a call that cannot be had ends the round, and the loop with it, until the process is started again.
+    // The first failed leg or call ends the loop until the process restarts.
     sweeps: (plan) => {
       const warn = (message: string): never => {
         throw new Error(message);
       };
-      let dead = false;
+      let hasEnded = false;
       const fragile =
         (run: (deps: Deps) => Promise<unknown>) =>
         async (deps: Deps): Promise<void> => {
-          if (dead) return;
+          if (hasEnded) return;
           try {
             await run({ ...deps, report: { ...deps.report, warn } });
           } catch {
-            dead = true;
+            hasEnded = true;
           }
         };
       return { ...plan, reconcile: fragile(plan.reconcile), inventory: fragile(plan.inventory) };
     },
   },
   {
-    name: 'partial list = absence',
+    name: 'omitted call counts as ended',
     brokenRules: ['I2'],
-    // What the list lacks is over, without a second look. Lists that lack something are rare: here one in ten does.
-    faultProbabilities: { 'list-omits': 0.1 },
+    // A call that the list omits counts as ended. One list in ten omits a call.
+    faultProbabilities: { 'list-omits-call': 0.1 },
     sweeps: (plan) => ({
       ...plan,
       inventory: async (deps) => {
@@ -223,7 +224,7 @@ export const PLANTED_BUGS: readonly Mutation[] = [
     }),
   },
   {
-    name: 'timer unset',
+    name: 'no provider timer',
     brokenRules: ['I4'],
     deps: (deps) =>
       withProviders(deps, ({ voice }) => ({
@@ -231,9 +232,9 @@ export const PLANTED_BUGS: readonly Mutation[] = [
       })),
   },
   {
-    name: 'scheduler-only sweep',
+    name: 'sweeps by repeatable jobs',
     brokenRules: ['I1'],
-    // The sweeps are repeated by a scheduler of the queue: a flush stops them for good.
+    // A repeatable job runs the sweeps. A flush stops them permanently.
     sweeps: (plan, system) => {
       const scheduled = (run: (deps: Deps) => Promise<unknown>) => async (deps: Deps) =>
         system.queue.flushCount > 0 || system.queue.isDown ? undefined : run(deps);
@@ -242,17 +243,21 @@ export const PLANTED_BUGS: readonly Mutation[] = [
   },
 ];
 
-/** What Redis would hold: gone with each flush. */
-const used = new WeakMap<System, { flushes: number; tokens: Set<unknown> }>();
+/** The used tokens in Redis. Each flush deletes them. */
+const tokensBySystem = new WeakMap<System, { flushCount: number; tokens: Set<unknown> }>();
 function findUsedTokens(system: System): Set<unknown> {
-  let held = used.get(system);
-  if (held === undefined || held.flushes !== system.queue.flushCount)
-    used.set(system, (held = { flushes: system.queue.flushCount, tokens: new Set() }));
-  return held.tokens;
+  const { flushCount } = system.queue;
+  let stored = tokensBySystem.get(system);
+  if (stored === undefined || stored.flushCount !== flushCount)
+    tokensBySystem.set(system, (stored = { flushCount, tokens: new Set() }));
+  return stored.tokens;
 }
 
 export const findPlantedBug = (name: string): Mutation => {
   const found = PLANTED_BUGS.find((each) => each.name === name);
-  if (found === undefined) throw new Error(`no planted bug is called ${name}`);
+  if (found === undefined)
+    throw new Error(
+      `the planted bug "${name}" does not exist. Use one of: ${PLANTED_BUGS.map((each) => each.name).join(', ')}`,
+    );
   return found;
 };

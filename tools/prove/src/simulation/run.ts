@@ -1,10 +1,10 @@
-import type { Mutation } from './mutation.ts';
 import { FaultSchedule } from './fault-schedule.ts';
+import type { Mutation } from './mutation.ts';
 import { Oracle, type Judgement } from './oracle/oracle.ts';
-import { createRandom } from './runtime/random.ts';
-import { System } from './system.ts';
-import type { Sweeps } from './sweeps.ts';
 import type { FaultProbabilities } from './provider/fault-profile.ts';
+import { createRandom } from './runtime/random.ts';
+import type { Sweeps } from './sweeps.ts';
+import { System } from './system.ts';
 import { DEFAULT_TRAFFIC, Workload, type Traffic } from './workload.ts';
 
 export interface RunOptions {
@@ -12,6 +12,7 @@ export interface RunOptions {
   readonly days: number;
   readonly sweeps?: Sweeps;
   readonly traffic?: Partial<Traffic>;
+  /** Names of the faults of the schedule. Default: all. Empty: no schedule. */
   readonly faults?: readonly string[];
   readonly faultProbabilities?: Partial<FaultProbabilities>;
   readonly mutation?: Mutation;
@@ -23,64 +24,70 @@ export interface RunOptions {
 
 export interface RunResult extends Judgement {
   readonly seed: number;
+  /** The hash of the trace. */
   readonly hash: string;
   readonly events: number;
   readonly days: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly unexpectedErrors: readonly string[];
+  /** Ledger entries that are live at the end and that the platform can know. */
   readonly liveAtEnd: number;
   readonly peakPerSecond: number;
-  readonly counted: Readonly<Record<string, number>>;
-  /** Of the first legs in trouble, when history is kept. */
+  /** Histories of the first violations, if the run keeps them. */
   readonly histories: readonly string[];
 }
 
 export const ALL_SWEEPS: Sweeps = { reconcile: true, inventory: true };
-/** After the last fault: longer than any bound. */
+/** The time without faults at the end of a run. Longer than any bound. */
 const LIVENESS_MS = 400_000;
 const DAY_MS = 86_400_000;
+const MAX_HISTORIES = 6;
 
-/** One seed: so many days of faults (safety), then none and everything told to end (liveness), then the verdict. */
+/**
+ * Simulates `days` with faults (safety), then ends every meeting and continues without faults
+ * (liveness), and judges the run.
+ */
 export async function runSimulation({
   seed,
   days,
   sweeps = ALL_SWEEPS,
   traffic = {},
   faults,
-  faultProbabilities: chances,
+  faultProbabilities,
   mutation,
-  keepHistory: history = false,
-  yieldAfterEvents: yielding = false,
-  isFineGrained: fine = false,
+  keepHistory = false,
+  yieldAfterEvents = false,
+  isFineGrained = false,
 }: RunOptions): Promise<RunResult> {
-  // Use-cases throw verdicts by the thousand; their stacks cost more than all the rest.
-  if (!history) Error.stackTraceLimit = 0;
-  const busy: Traffic = { ...DEFAULT_TRAFFIC, ...traffic };
+  // Use-cases throw thousands of verdicts. Their stack traces would take most of the time.
+  if (!keepHistory) Error.stackTraceLimit = 0;
   const system = new System({
     seed,
     sweeps,
-    keepHistory: history,
-    yieldAfterEvents: yielding,
-    isFineGrained: fine,
-    faultProbabilities: { ...mutation?.faultProbabilities, ...chances },
+    keepHistory,
+    yieldAfterEvents,
+    isFineGrained,
+    faultProbabilities: { ...mutation?.faultProbabilities, ...faultProbabilities },
     ...(mutation === undefined ? {} : { mutation }),
   });
-  const world = new Workload(system, busy);
-  const oracle = new Oracle(system, world);
-  const storm = new FaultSchedule(system, faults);
+  const fullTraffic: Traffic = { ...DEFAULT_TRAFFIC, ...traffic };
+  const workload = new Workload(system, fullTraffic);
+  const oracle = new Oracle(system, workload);
+  const schedule = new FaultSchedule(system, faults);
   const { scheduler } = system;
   system.database.keepCommitsMs = 4_000;
-  world.start(days);
-  if (faults?.length !== 0) storm.start(createRandom(seed, 'climate').pick([60_000, 180_000, 600_000]), busy.openMs);
-  const start = scheduler.now;
-  await scheduler.run(start + days * DAY_MS);
-  storm.stop();
-  world.close();
+  workload.start(days);
+  if (faults?.length !== 0) schedule.start(createRandom(seed, 'climate').pick([60_000, 180_000, 600_000]), fullTraffic.openMs);
+  await scheduler.run(scheduler.now + days * DAY_MS);
+  schedule.stop();
+  workload.close();
   await scheduler.run(scheduler.now + LIVENESS_MS);
-  const judgement = oracle.judge(storm.episodes);
-  const inTrouble = judgement.violations
-    .slice(0, 6)
-    .map(({ entryId: entry, message: says, rule }) => `${rule}: ${says}\n${formatHistory(system, entry)}`);
+  const judgement = oracle.judge(schedule.episodes);
+  const histories = keepHistory
+    ? judgement.violations
+        .slice(0, MAX_HISTORIES)
+        .map(({ entryId, message, rule }) => `${rule}: ${message}\n${formatHistory(system, entryId)}`)
+    : [];
   return {
     ...judgement,
     seed,
@@ -91,29 +98,27 @@ export async function runSimulation({
     unexpectedErrors: system.unexpectedErrors.map(describeError),
     liveAtEnd: oracle.countKnownLive(),
     peakPerSecond: system.restApi.peakPerSecond,
-    counted: system.counted,
-    histories: history ? inTrouble : [],
+    histories,
   };
 }
 
 const describeError = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? String(error)).split('\n').slice(0, 6).join('\n') : JSON.stringify(error);
 
-/** A leg's life as the vendor saw it, and its row. */
-function formatHistory(system: System, id: string | null): string {
-  const entry = id === null ? undefined : system.ledger.byId.get(id);
+/** The history of a ledger entry at the provider, and the rows of its leg. */
+function formatHistory(system: System, entryId: string | null): string {
+  const entry = entryId === null ? undefined : system.ledger.byId.get(entryId);
   if (entry === undefined) return '  (no ledger entry)';
-  const { tables } = system.database;
   const lines = [
     ...(entry.history ?? []),
-    ...(entry.peer?.history ?? []).map((line) => `${line} [other side]`),
+    ...(entry.peer?.history ?? []).map((line) => `${line} [other handle]`),
   ].toSorted();
-  const rows = [...tables.legs.values()].filter(
+  const rows = [...system.database.tables.legs.values()].filter(
     (leg) => leg.voice_call_id === entry.id || leg.media_connection_id === entry.id || leg.id === entry.legId,
   );
   return [
     ...lines.map((line) => `  ${line}`),
-    `  touched by ${[...(entry.faults ?? [])].join(', ') || 'nothing'}`,
+    `  faults: ${[...(entry.faults ?? [])].join(', ') || 'none'}`,
     ...rows.map((row) => `  row ${JSON.stringify(row)}`),
   ].join('\n');
 }

@@ -16,29 +16,30 @@ export interface Sweeps {
   readonly inventory: boolean;
 }
 
-/** What the cleanup-worker runs on its timers; planted bugs replace parts of it. */
+/** What cleanup-worker runs on its timers. Planted bugs wrap it. */
 export interface SweepPlan {
   readonly reconcile: (deps: Deps) => Promise<unknown>;
   readonly inventory: (deps: Deps) => Promise<unknown>;
   readonly deliver: (deps: DeliveryDeps) => Promise<unknown>;
 }
 
-/** As in the cleanup-worker's configuration. */
+/** As configured in cleanup-worker. */
 const RECONCILE_INTERVAL_MS = 1_000;
 const INVENTORY_INTERVAL_MS = 60_000;
 const PURGE_INTERVAL_MS = 600_000;
 const CHARGE_INTERVAL_MS = 10_000;
 const DELIVERY_INTERVAL_MS = 1_000;
 const SENDER_COUNT = 2;
+/** The grace period of the reconciler. */
 const GRACE_MS = 2_000;
-/** A dial of which nothing is heard for this long is settled. */
+/** A dial without a result for this long is settled. */
 const UNOBSERVED_AFTER_MS = 90_000;
 
 const NEVER = new AbortController().signal;
-/** The simulated rows are read by nobody else. */
+/** Stores secrets unencrypted. */
 const endpointSecrets = {
   encrypt: (secret: string) => Buffer.from(secret),
-  decrypt: (sealed: Uint8Array) => Buffer.from(sealed).toString(),
+  decrypt: (encrypted: Uint8Array) => Buffer.from(encrypted).toString(),
 };
 
 interface Parts {
@@ -47,89 +48,93 @@ interface Parts {
   readonly scheduler: Scheduler;
   readonly tables: Tables;
   readonly receiver: EndpointReceiver;
-  readonly live: ReadonlyMap<string, LedgerEntry>;
+  /** Live entries of the provider's ledger. */
+  readonly liveEntries: ReadonlyMap<string, LedgerEntry>;
   readonly sweeps: Sweeps;
   readonly random: Random;
   readonly mutate: (plan: SweepPlan) => SweepPlan;
 }
 
-/** The cleanup-worker: timers in the process, one run at a time, each a while after the last. To be called after each commit: something may be owed now. */
+/**
+ * Starts the timers of a cleanup-worker: one run at a time, with an interval after each. Returns a
+ * function to call after each commit, since work may be due then.
+ */
 export function startSweeps({
   life,
   deps,
   scheduler,
   tables,
   receiver,
-  live,
+  liveEntries,
   sweeps,
   random,
   mutate,
 }: Parts): () => void {
   const wakers: (() => void)[] = [];
-  const real: SweepPlan = {
+  const plan = mutate({
     reconcile,
-    inventory: (given) => sweepAccounts(given, INVENTORY_INTERVAL_MS),
-    deliver: (given) => deliverEvents(given, NEVER),
-  };
-  const plan = mutate(real);
+    inventory: (sweepDeps) => sweepAccounts(sweepDeps, INVENTORY_INTERVAL_MS),
+    deliver: (deliveryDeps) => deliverEvents(deliveryDeps, NEVER),
+  });
   /**
-   * @param idleUntil until when a run would read rows and do nothing, and so need not be simulated; a commit may change that, and wakes it
+   * @param idleUntil the time before which a run would find no work and is not simulated; a commit may
+   *   change it and so wakes the timer
    */
-  const timer = (everyMs: number, run: () => Promise<unknown>, idleUntil: () => number): void => {
+  const startTimer = (intervalMs: number, run: () => Promise<unknown>, idleUntil: () => number): void => {
     let event: ScheduledEvent | undefined;
-    let parked = false;
+    let isParked = false;
     const schedule = (at: number): void => {
       event = at === Infinity ? undefined : scheduler.at(at, () => life.deliver(tick));
     };
     const next = (): void => {
-      const soon = scheduler.now + everyMs * random.between(0.9, 1.1);
-      const idle = idleUntil();
-      parked = idle > soon;
-      schedule(parked ? idle + everyMs * random.next() : soon);
+      const soon = scheduler.now + intervalMs * random.between(0.9, 1.1);
+      const idleEnd = idleUntil();
+      isParked = idleEnd > soon;
+      schedule(isParked ? idleEnd + intervalMs * random.next() : soon);
     };
     const tick = (): void => {
-      parked = false;
+      isParked = false;
       if (idleUntil() > scheduler.now) next();
       else void runIgnoringErrors(run, next);
     };
     next();
     wakers.push(() => {
-      if (!parked) return;
+      if (!isParked) return;
       const at = scheduler.now + GRACE_MS;
-      if (!life.isAlive || (event !== undefined && event.at <= at + everyMs)) return;
+      if (!life.isAlive || (event !== undefined && event.at <= at + intervalMs)) return;
       scheduler.cancel(event);
-      schedule(at + everyMs * random.next());
+      schedule(at + intervalMs * random.next());
     });
   };
   if (sweeps.reconcile)
-    timer(
+    startTimer(
       RECONCILE_INTERVAL_MS,
       () => plan.reconcile(deps),
       () => findNextDue(tables),
     );
   if (sweeps.inventory) {
-    timer(
+    startTimer(
       INVENTORY_INTERVAL_MS / 6,
       () => plan.inventory(deps),
       () => {
-        if (live.size === 0 && tables.orphanCalls.size === 0 && tables.liveLegs.size === 0) return Infinity;
+        if (liveEntries.size === 0 && tables.orphanCalls.size === 0 && tables.liveLegs.size === 0) return Infinity;
         return tables.leases.get('inventory')?.available_at.getTime() ?? 0;
       },
     );
   }
   const post = receiver.createPost(life);
   for (let i = 0; i < SENDER_COUNT; i++)
-    timer(
+    startTimer(
       DELIVERY_INTERVAL_MS,
       () => plan.deliver({ ...deps, post, endpointSecrets }),
       () => (tables.pendingDeliveries.size === 0 ? Infinity : 0),
     );
-  timer(
+  startTimer(
     CHARGE_INTERVAL_MS,
     () => reconcileCharges(deps),
     () => Math.min(Infinity, ...[...tables.cdrsWithPriceDue.values()].map((at) => at.getTime())),
   );
-  timer(
+  startTimer(
     PURGE_INTERVAL_MS,
     () => Promise.all(PURGE_KINDS.map((kind) => purgeExpired(deps.store, kind, 10_000))),
     () => (tables.tokens.size > 1_000 ? 0 : Infinity),
@@ -139,34 +144,35 @@ export function startSweeps({
   };
 }
 
-/** Whatever comes of it, the timer goes on. */
+/** Runs once, then `next`, also after an error. */
 async function runIgnoringErrors(run: () => Promise<unknown>, next: () => void): Promise<void> {
   try {
     await run();
   } catch {
-    // The next round makes good, as in the cleanup-worker.
+    // The next run repeats the work, as in cleanup-worker.
   }
   next();
 }
 
-/** When anything is owed for longer than the reconciler's grace, at the earliest: before that a run of it finds nothing and does nothing. */
+/** The earliest time at which the reconciler finds due work. A run before it has no effect. */
 function findNextDue(tables: Tables): number {
-  let at = Infinity;
-  const look = (when: Date | null): void => {
-    if (when !== null && when.getTime() < at) at = when.getTime();
+  let next = Infinity;
+  const consider = (when: Date | null): void => {
+    if (when !== null && when.getTime() < next) next = when.getTime();
   };
-  for (const id of tables.settleDue) look(tables.sessions.get(id)!.settle_due_at);
+  for (const id of tables.settleDue) consider(tables.sessions.get(id)!.settle_due_at);
   for (const id of tables.runningSessions) {
     const session = tables.sessions.get(id)!;
-    look(session.due_at);
-    look(tables.rooms.get(session.room_id)?.ended_at ?? null);
-    look(tables.tenants.get(session.tenant_id)?.suspended_at ?? null);
+    consider(session.due_at);
+    consider(tables.rooms.get(session.room_id)?.ended_at ?? null);
+    consider(tables.tenants.get(session.tenant_id)?.suspended_at ?? null);
   }
-  for (const id of tables.endingSessions) look(tables.sessions.get(id)!.ending_at);
-  for (const id of tables.bridgeDue) look(tables.sessions.get(id)!.bridge_due_at);
-  for (const id of tables.unadmittedLegs) look(tables.legs.get(id)!.deadline_at);
-  for (const id of tables.endingLegs) look(tables.legs.get(id)!.hangup_requested_at);
-  for (const id of tables.legsToDial) look(tables.legs.get(id)!.created_at);
-  for (const id of tables.diallingLegs) look(new Date((tables.legs.get(id)!.dialled_at?.getTime() ?? 0) + UNOBSERVED_AFTER_MS));
-  return at + GRACE_MS;
+  for (const id of tables.endingSessions) consider(tables.sessions.get(id)!.ending_at);
+  for (const id of tables.bridgeDue) consider(tables.sessions.get(id)!.bridge_due_at);
+  for (const id of tables.unadmittedLegs) consider(tables.legs.get(id)!.deadline_at);
+  for (const id of tables.endingLegs) consider(tables.legs.get(id)!.hangup_requested_at);
+  for (const id of tables.legsToDial) consider(tables.legs.get(id)!.created_at);
+  for (const id of tables.diallingLegs)
+    consider(new Date((tables.legs.get(id)!.dialled_at?.getTime() ?? 0) + UNOBSERVED_AFTER_MS));
+  return next + GRACE_MS;
 }

@@ -28,10 +28,10 @@ import { SimVideo } from './provider/video.ts';
 import { SimVoice } from './provider/voice.ts';
 import { FaultProfile, type FaultProbabilities } from './provider/fault-profile.ts';
 
-/** The numbers that callers dial. */
+/** The number that callers dial. */
 export const NUMBER = '+442079460000';
 export const TENANTS = ['ten_a', 'ten_b', 'ten_c', 'ten_d', 'ten_e'] as const;
-/** What a process is called and what it does; two of each that matters. */
+/** The simulated processes. The name before the hyphen is the service. */
 export const PROCESSES = [
   'api',
   'webhooks-1',
@@ -44,14 +44,13 @@ export const PROCESSES = [
 
 interface SystemOptions {
   readonly seed: number;
-  /** Which sweeps run: all, none (a queue only), or the database's alone. */
   readonly sweeps: Sweeps;
-  /** Every statement is a seam call of its own. */
+  /** Every statement is a seam call of its own, so processes interleave between statements. */
   readonly isFineGrained?: boolean;
   readonly keepHistory?: boolean;
   readonly faultProbabilities?: Partial<FaultProbabilities>;
   readonly mutation?: Mutation;
-  /** Drains by yielding to the event loop: slower, the same trace. */
+  /** Yields to the event loop after each event: slower, with the same trace. */
   readonly yieldAfterEvents?: boolean;
 }
 
@@ -61,17 +60,16 @@ export type ApiDeps = Deps & {
   readonly provider: ProviderRpc;
 };
 
-/** PINs as they are; nobody here looks at the database's backups. */
+/** Stores PINs unencrypted. */
 const plainPinVault: PinVault = {
   lookup: (pin) => Buffer.from(pin),
   encrypt: (pin) => Buffer.from(pin),
-  decrypt: (sealed) => Buffer.from(sealed).toString(),
+  decrypt: (encrypted) => Buffer.from(encrypted).toString(),
 };
-/** The answering side of a question over Redis must answer within this. */
 const RPC_TIMEOUT_MS = 5_000;
-const noReply = (): VerdictError => new VerdictError('upstream', 'provider-unreachable', 'Nobody answered in time.');
+const noReply = (): VerdictError => new VerdictError('upstream', 'provider-unreachable', 'No orchestrator answered in time.');
 
-/** Everything that is ours, running the real use-cases, and the vendor, on one virtual clock. */
+/** The platform, which runs the real use-cases, and the simulated provider, on one virtual clock. */
 export class System {
   readonly scheduler: Scheduler;
   readonly faultProfile: FaultProfile;
@@ -84,20 +82,18 @@ export class System {
   readonly video: SimVideo;
   readonly receiver: EndpointReceiver;
   readonly processes = new Map<string, SimProcess>();
-  /** Errors of use-cases in webhooks and jobs that are no verdict and no lost connection: something is wrong. */
+  /** Errors of use-cases that are neither a verdict nor a lost connection. Each is a bug. */
   readonly unexpectedErrors: unknown[] = [];
-  /** What the use-cases counted. */
-  readonly counted: Record<string, number> = {};
-  /** A webhook was taken and changed something; its token's id. */
+  /** Called with the token id of each webhook that took effect. */
   onWebhookAccepted: ((jti: string) => void) | undefined = undefined;
   readonly options: SystemOptions;
-  readonly #kinds = new Map<string, SimProcess[]>();
-  readonly #lives = new Map<Life, ApiDeps>();
+  readonly #processesByService = new Map<string, SimProcess[]>();
+  readonly #deps = new Map<Life, ApiDeps>();
   readonly #wakers = new Map<Life, () => void>();
-  readonly #skew = new Map<string, number>();
-  readonly #chance: Random;
+  readonly #clockSkew = new Map<string, number>();
+  readonly #random: Random;
   readonly #secrets: { next(prefix: string): string };
-  #made = 0;
+  #lifeCount = 0;
 
   constructor(options: SystemOptions) {
     const { seed } = options;
@@ -106,27 +102,23 @@ export class System {
     this.scheduler = new Scheduler({ yielding: options.yieldAfterEvents ?? false });
     const { scheduler } = this;
     this.faultProfile = new FaultProfile(random('weather'), options.faultProbabilities);
-    this.#chance = random('system');
+    this.#random = random('system');
     this.#secrets = createIdGenerator(seed, 'secrets');
-    const net = random('latency');
+    const latency = random('latency');
     this.database = new DatabaseServer(() => scheduler.now);
     this.database.onInternalError = (error) => (scheduler.failure = error);
-    this.database.latency = () => 1 + net.int(4);
-    this.queue = new SimQueue(scheduler, () => 1 + net.int(3));
+    this.database.latency = () => 1 + latency.int(4);
+    this.queue = new SimQueue(scheduler, () => 1 + latency.int(3));
     this.ledger = new Ledger(scheduler, options.keepHistory ?? false);
     const ids = createIdGenerator(seed, 'vendor');
-    const parts = { scheduler, weather: this.faultProfile, ledger: this.ledger, ids };
-    this.receiver = new EndpointReceiver(this.faultProfile, random('receiver'));
+    const { faultProfile, ledger } = this;
+    const parts = { scheduler, faultProfile, ledger, ids };
+    this.receiver = new EndpointReceiver(faultProfile, random('receiver'));
     this.restApi = new RestApi({ ...parts, random: random('rest') });
     this.webhookSender = new WebhookSender({ ...parts, random: random('hooks'), gateway: this.#gateway });
-    this.voice = new SimVoice({ ...parts, rest: this.restApi, hooks: this.webhookSender, random: random('voice') });
-    this.video = new SimVideo({
-      ...parts,
-      rest: this.restApi,
-      hooks: this.webhookSender,
-      voice: this.voice,
-      random: random('video'),
-    });
+    const { restApi, webhookSender } = this;
+    this.voice = new SimVoice({ ...parts, restApi, webhookSender, random: random('voice') });
+    this.video = new SimVideo({ ...parts, restApi, webhookSender, voice: this.voice, random: random('video') });
     const { tables } = this.database;
     tables.numbers.set(NUMBER, {
       e164: NUMBER,
@@ -137,8 +129,8 @@ export class System {
       account_id: null,
       created_at: new Date(scheduler.now),
     });
-    // One of them is told of its events by webhook.
     for (const tenant of TENANTS) tables.tenants.set(tenant, { unlimited: true });
+    // Only the first tenant has an endpoint.
     tables.endpoints.set('ep_0', {
       ...DEFAULT_ENDPOINT,
       id: 'ep_0',
@@ -150,25 +142,25 @@ export class System {
     for (const name of PROCESSES) {
       const process = new SimProcess(name, scheduler, {
         start: (life) => this.#boot(life),
-        crash: (life) => this.#crashed(life),
+        crash: (life) => this.#cleanUp(life),
       });
       this.processes.set(name, process);
-      const kind = name.split('-')[0]!;
-      this.#kinds.set(kind, [...(this.#kinds.get(kind) ?? []), process]);
+      const service = name.split('-')[0]!;
+      this.#processesByService.set(service, [...(this.#processesByService.get(service) ?? []), process]);
       process.boot();
     }
   }
 
-  /** A process' own clock runs wrong by so many milliseconds. */
+  /** Moves the clock of a process by `ms`. */
   setClockSkew(name: string, ms: number): void {
-    this.#skew.set(name, ms);
+    this.#clockSkew.set(name, ms);
   }
 
   getDeps(life: Life): ApiDeps {
-    return this.#lives.get(life)!;
+    return this.#deps.get(life)!;
   }
 
-  /** After a commit: something may be owed now. */
+  /** Called after each commit, since work may be due now. */
   wakeSweeps(): void {
     for (const wake of this.#wakers.values()) wake();
   }
@@ -176,12 +168,12 @@ export class System {
   #boot(life: Life): void {
     const { scheduler, options } = this;
     const { name } = life.process;
-    const deps = this.#depsFor(life);
-    this.#lives.set(life, deps);
+    const deps = this.#createDeps(life);
+    this.#deps.set(life, deps);
     if (name.startsWith('orchestrator'))
       this.queue.addWorker(
         life,
-        createJobHandlers(deps, (error) => this.#surprise(error)),
+        createJobHandlers(deps, (error) => this.#recordError(error)),
       );
     if (name.startsWith('cleanup'))
       this.#wakers.set(
@@ -192,7 +184,7 @@ export class System {
           scheduler,
           receiver: this.receiver,
           tables: this.database.tables,
-          live: this.ledger.live,
+          liveEntries: this.ledger.live,
           sweeps: options.sweeps,
           random: createRandom(options.seed, `timer ${name}`),
           mutate: (plan) => options.mutation?.sweeps?.(plan, this) ?? plan,
@@ -200,19 +192,19 @@ export class System {
       );
   }
 
-  #crashed(life: Life): void {
-    this.#lives.delete(life);
+  #cleanUp(life: Life): void {
+    this.#deps.delete(life);
     this.#wakers.delete(life);
     life.abort?.();
     this.queue.expireLocks(life);
   }
 
-  /** SIGSTOP, noticed by those who hold locks for it. */
+  /** SIGSTOP. Redis and Postgres then expire the locks of the process. */
   pause(process: SimProcess): void {
     process.pause();
     const { life } = process;
     this.queue.expireLocks(life);
-    // Postgres ends a transaction that sits idle for ten seconds.
+    // Postgres ends a transaction that is idle for ten seconds.
     this.scheduler.after(10_000, () => {
       if (process.isPaused && process.life === life) life.abort?.();
     });
@@ -223,19 +215,19 @@ export class System {
     this.queue.resume();
   }
 
-  #depsFor(life: Life): ApiDeps {
+  #createDeps(life: Life): ApiDeps {
     const { scheduler, database, queue, options } = this;
     const { name } = life.process;
-    const store = openTwinStore(database, (label, act, lost) => life.seam(label, act, lost), {
-      fine: options.isFineGrained ?? false,
+    const store = openTwinStore(database, (label, act, checkLost) => life.seam(label, act, checkLost), {
+      isFineGrained: options.isFineGrained ?? false,
       onOpen: (abort) => (life.abort = abort),
     });
-    const clock = { now: () => new Date(scheduler.now + (this.#skew.get(name) ?? 0)) };
-    const raw = { voice: this.voice.providerFor(life), media: this.video.providerFor(life) };
-    const ids = createIdGenerator(options.seed, `ids ${name} ${(this.#made += 1)}`);
-    const random = createRandom(options.seed, `random ${name} ${this.#made}`);
-    const plain: Deps = {
-      providers: platformProvidersOnly(rateLimitProviders(raw, { store, sleep: (ms) => life.sleep(ms) })),
+    const clock = { now: () => new Date(scheduler.now + (this.#clockSkew.get(name) ?? 0)) };
+    const providers = { voice: this.voice.createProvider(life), media: this.video.createProvider(life) };
+    const ids = createIdGenerator(options.seed, `ids ${name} ${(this.#lifeCount += 1)}`);
+    const random = createRandom(options.seed, `random ${name} ${this.#lifeCount}`);
+    const unmutated: Deps = {
+      providers: platformProvidersOnly(rateLimitProviders(providers, { store, sleep: (ms) => life.sleep(ms) })),
       store,
       jobs: queue.createJobs(life),
       clock,
@@ -243,23 +235,25 @@ export class System {
       secret: () => this.#secrets.next('secret'),
       webhooks: createWebhookUrls('https://hooks'),
       report: {
-        count: (what, labels) => {
-          const key = labels === undefined ? what : `${what} ${Object.values(labels).join(' ')}`;
-          this.counted[key] = (this.counted[key] ?? 0) + 1;
-        },
+        count: () => undefined,
         warn: () => undefined,
         observe: () => undefined,
       },
     };
-    const deps = options.mutation?.deps?.(plain, this) ?? plain;
-    return { ...deps, pins: plainPinVault, random: (below) => random.int(below), provider: this.#askProvider(life) };
+    const deps = options.mutation?.deps?.(unmutated, this) ?? unmutated;
+    return {
+      ...deps,
+      pins: plainPinVault,
+      random: (below) => random.int(below),
+      provider: this.#createRpcClient(life),
+    };
   }
 
-  /** Questions over Redis, to one of the orchestrators. */
-  #askProvider(from: Life): ProviderRpc {
-    const ask = <T>(question: (provider: ProviderRpc) => Promise<T>): Promise<T> =>
+  /** RPC over Redis to one of the orchestrators. */
+  #createRpcClient(from: Life): ProviderRpc {
+    const request = <T>(call: (provider: ProviderRpc) => Promise<T>): Promise<T> =>
       new Promise((resolve, reject) => {
-        const target = this.#running('orchestrator');
+        const target = this.#pickProcess('orchestrator');
         const { scheduler } = this;
         const timer = scheduler.after(RPC_TIMEOUT_MS, () => from.deliver(() => reject(noReply())));
         if (this.queue.isDown || target === undefined) return;
@@ -270,7 +264,7 @@ export class System {
         scheduler.after(1, () =>
           target.deliver(
             () =>
-              void question(createRpcHandlers(this.getDeps(target))).then(
+              void call(createRpcHandlers(this.getDeps(target))).then(
                 (value) => settle(() => resolve(value)),
                 (error: Error) => settle(() => reject(error)),
               ),
@@ -278,112 +272,118 @@ export class System {
         );
       });
     return {
-      openMedia: (input) => ask((p) => p.openMedia(input)),
-      issueToken: (input) => ask((p) => p.issueToken(input)),
-      observeRoom: (input) => ask((p) => p.observeRoom(input)),
-      mute: (input) => ask((p) => p.mute(input)),
-      sendDigits: (input) => ask((p) => p.sendDigits(input)),
-      verifyAccount: (input) => ask((p) => p.verifyAccount(input)),
+      openMedia: (input) => request((p) => p.openMedia(input)),
+      issueToken: (input) => request((p) => p.issueToken(input)),
+      observeRoom: (input) => request((p) => p.observeRoom(input)),
+      mute: (input) => request((p) => p.mute(input)),
+      sendDigits: (input) => request((p) => p.sendDigits(input)),
+      verifyAccount: (input) => request((p) => p.verifyAccount(input)),
     };
   }
 
-  /** One that is up, and mostly one that is not stopped: a load balancer takes a moment to notice. */
-  #running(kind: string): Life | undefined {
-    const all = this.#kinds.get(kind)!;
+  /** A process of the service that is up. Paused ones are picked rarely: a load balancer detects them late. */
+  #pickProcess(service: string): Life | undefined {
+    const all = this.#processesByService.get(service)!;
     let up = 0;
-    let fit = 0;
+    let running = 0;
     for (const process of all) {
       if (process.isUp) up += 1;
-      if (process.isUp && !process.isPaused) fit += 1;
+      if (process.isUp && !process.isPaused) running += 1;
     }
-    const onlyFit = fit > 0 && (up === fit || this.#chance.bool(0.8));
-    let which = this.#chance.int(onlyFit ? fit : up);
-    return all.find((process) => process.isUp && (!onlyFit || !process.isPaused) && which-- === 0)?.life;
+    const onlyRunning = running > 0 && (up === running || this.#random.bool(0.8));
+    let index = this.#random.int(onlyRunning ? running : up);
+    return all.find((process) => process.isUp && (!onlyRunning || !process.isPaused) && index-- === 0)?.life;
   }
 
-  /** A tenant's request to room-api, which is answered by calling back, or never. */
+  /** Sends a tenant's request to room-api. Calls back with the outcome, at the latest after ten seconds. */
   request<T>(
     act: (deps: ApiDeps) => Promise<T>,
-    done: (outcome: { ok: true; value: T } | { ok: false; error: unknown }) => void,
+    onOutcome: (outcome: { ok: true; value: T } | { ok: false; error: unknown }) => void,
   ): void {
-    const target = this.#running('api');
+    const target = this.#pickProcess('api');
     const { scheduler } = this;
-    let settled = false;
-    const once = (outcome: Parameters<typeof done>[0]): void => {
-      if (settled) return;
-      settled = true;
+    let isSettled = false;
+    const settle = (outcome: Parameters<typeof onOutcome>[0]): void => {
+      if (isSettled) return;
+      isSettled = true;
       scheduler.cancel(timer);
-      done(outcome);
+      onOutcome(outcome);
     };
-    const timer = scheduler.after(10_000, () => once({ ok: false, error: 'no answer' }));
+    const timer = scheduler.after(10_000, () => settle({ ok: false, error: 'no answer' }));
     if (target === undefined) {
-      scheduler.after(1, () => once({ ok: false, error: 'unreachable' }));
+      scheduler.after(1, () => settle({ ok: false, error: 'unreachable' }));
       return;
     }
     scheduler.after(1, () =>
       target.deliver(
         () =>
           void act(this.getDeps(target)).then(
-            (value) => scheduler.after(1, () => once({ ok: true, value })),
+            (value) => scheduler.after(1, () => settle({ ok: true, value })),
             (error: unknown) => {
-              this.#surprise(error);
-              scheduler.after(1, () => once({ ok: false, error }));
+              this.#recordError(error);
+              scheduler.after(1, () => settle({ ok: false, error }));
             },
           ),
       ),
     );
   }
 
-  #surprise(error: unknown): void {
+  #recordError(error: unknown): void {
     if (error instanceof VerdictError || isConnectionError(error)) return;
     if (this.unexpectedErrors.length < 20 && !this.unexpectedErrors.some((each) => String(each) === String(error)))
       this.unexpectedErrors.push(error);
   }
 
-  readonly #gateway: WebhookGateway = (hook, done) => {
-    const target = this.#running('webhooks');
+  readonly #gateway: WebhookGateway = (webhook, onOutcome) => {
+    const target = this.#pickProcess('webhooks');
     if (target === undefined) {
-      done({ ok: false, failure: 'unreachable' });
+      onOutcome({ ok: false, failure: 'unreachable' });
       return;
     }
-    target.deliver(() => void this.#answer(target, hook, done));
+    target.deliver(() => void this.#answerWebhook(target, webhook, onOutcome));
   };
 
-  async #answer(target: Life, hook: ProviderWebhook, done: (outcome: WebhookOutcome) => void): Promise<void> {
+  async #answerWebhook(
+    target: Life,
+    webhook: ProviderWebhook,
+    onOutcome: (outcome: WebhookOutcome) => void,
+  ): Promise<void> {
     try {
-      const plan = await this.#take(this.getDeps(target), hook);
-      if (plan !== 'ignored') this.onWebhookAccepted?.(hook.jti);
-      done({ ok: true, plan: plan === 'ignored' ? null : plan });
+      const plan = await this.#handleWebhook(this.getDeps(target), webhook);
+      if (plan !== 'ignored') this.onWebhookAccepted?.(webhook.jti);
+      onOutcome({ ok: true, plan: plan === 'ignored' ? null : plan });
     } catch (error) {
-      this.#surprise(error);
-      const refused = error instanceof VerdictError && error.verdict.outcome === 'client';
-      done({ ok: false, failure: refused ? 'refused' : 'failed' });
+      this.#recordError(error);
+      const isRejected = error instanceof VerdictError && error.verdict.outcome === 'client';
+      onOutcome({ ok: false, failure: isRejected ? 'rejected' : 'failed' });
     }
   }
 
-  /** What voice-webhooks does with a verified, parsed webhook. */
-  async #take(deps: ApiDeps, hook: ProviderWebhook): Promise<CallPlan | null | 'ignored'> {
-    const token = { accountId: null, jti: hook.jti, expiresAt: new Date(this.scheduler.now + 600_000) };
-    switch (hook.to) {
+  /** Handles a verified and parsed webhook, as voice-webhooks does. */
+  async #handleWebhook(deps: ApiDeps, webhook: ProviderWebhook): Promise<CallPlan | null | 'ignored'> {
+    const token = { accountId: null, jti: webhook.jti, expiresAt: new Date(this.scheduler.now + 600_000) };
+    switch (webhook.to) {
       case 'answer':
-        return answerCall(deps, token, hook.call);
-      case 'answer-rung':
-        return answerDialledLeg(deps, token, hook.legId, hook.call);
+        return answerCall(deps, token, webhook.call);
+      case 'answer-dialled':
+        return answerDialledLeg(deps, token, webhook.legId, webhook.call);
       case 'digits':
-        return submitPin(deps, token, { legId: hook.legId, tryNo: hook.tryNo }, hook.input);
+        return submitPin(deps, token, { legId: webhook.legId, tryNo: webhook.tryNo }, webhook.input);
       case 'voice-event':
-        return (await applyLegEvent(deps, { via: 'callback', token }, hook.event, hook.legId)) === 'ignored'
+        return (await applyLegEvent(deps, { via: 'callback', token }, webhook.event, webhook.legId)) === 'ignored'
           ? 'ignored'
           : null;
       case 'video-event':
-        return (await applyMediaEvent(deps, { via: 'callback', token }, hook.event)) === 'ignored' ? 'ignored' : null;
+        return (await applyMediaEvent(deps, { via: 'callback', token }, webhook.event)) === 'ignored'
+          ? 'ignored'
+          : null;
       default:
-        return hook satisfies never;
+        return webhook satisfies never;
     }
   }
 }
 
-/** A connection that is gone, to Postgres or Redis: ordinary here. */
+/** Whether a connection to Postgres or Redis was lost, which faults cause. */
 const isConnectionError = (error: unknown): boolean =>
   error instanceof Error &&
   (error.name === 'ConnectionError' ||

@@ -1,53 +1,54 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { availableParallelism, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { runSimulation, type RunOptions, type RunResult } from './run.ts';
 import { findPlantedBug } from './planted-bugs.ts';
+import { runSimulation, type RunOptions, type RunResult } from './run.ts';
 
-/** A run as it is sent to a worker: a planted bug goes by its name, since functions do not travel. */
+/** The options of a run as sent to a worker. A planted bug is sent by name, since functions cannot be sent. */
 type RunOrder = Omit<RunOptions, 'mutation'> & { readonly planted?: string };
 
 type WorkerReply = { readonly result: RunResult } | { readonly error: string; readonly seed: number };
 
 interface PoolOptions {
   readonly width?: number;
-  /** While this goes on, the workers give way to whoever else wants the machine: what runs beside must not be starved. */
+  /** While this task runs, the workers run at the lowest priority. */
   readonly priorityTask?: Promise<unknown>;
 }
 
-/** The most there is: beside it, whoever wakes up has a core at once. */
+/** The highest niceness. */
 const LOWEST_PRIORITY = 19;
 const WORKER_FILE = fileURLToPath(import.meta.url);
 
 /**
- * Runs orders on all cores, one seed each; tells of each result as it comes. `next` gives the orders one by one, `null` for no more.
- * Rejects when a run breaks (a bug of the simulation itself).
+ * Runs orders in worker processes, at most two at a time.
+ * @param next gives the next order, or null for no more
+ * @throws if a run throws, which is a bug of the simulation itself
  */
 export async function runInWorkers(
   next: () => RunOrder | null,
   onResult: (result: RunResult, order: RunOrder) => void,
-  { width = Math.min(2, availableParallelism()), priorityTask: beside }: PoolOptions = {},
+  { width = Math.min(2, availableParallelism()), priorityTask }: PoolOptions = {},
 ): Promise<void> {
-  let over = false;
-  let alone = beside !== undefined;
-  const crew = (size: number, niceness: number, goesOn: () => boolean): Promise<unknown> =>
+  let isOver = false;
+  let yields = priorityTask !== undefined;
+  const runWorkers = (niceness: number, canContinue: () => boolean): Promise<unknown> =>
     Promise.all(
-      Array.from({ length: size }, () =>
-        runWorker(niceness, () => (over || !goesOn() ? null : next()), onResult).catch((error: unknown) => {
-          over = true;
+      Array.from({ length: width }, () =>
+        runWorker(niceness, () => (isOver || !canContinue() ? null : next()), onResult).catch((error: unknown) => {
+          isOver = true;
           throw error;
         }),
       ),
     );
-  const first = beside === undefined ? Promise.resolve() : crew(width, LOWEST_PRIORITY, () => alone);
-  const rest = beside?.catch(() => undefined).then(() => (alone = false));
-  // Whichever comes first: the other thing is over, or there is no more to do.
-  await Promise.race([first, rest]);
-  if (alone) return;
-  await Promise.all([first, crew(width, 0, () => true)]);
+  const nice = priorityTask === undefined ? Promise.resolve() : runWorkers(LOWEST_PRIORITY, () => yields);
+  const taskEnded = priorityTask?.catch(() => undefined).then(() => (yields = false));
+  // Either the orders or the priority task end first.
+  await Promise.race([nice, taskEnded]);
+  if (yields) return;
+  await Promise.all([nice, runWorkers(0, () => true)]);
 }
 
-/** One worker process from its first order to its last. */
+/** One worker process, from its first order to its last. */
 function runWorker(
   niceness: number,
   next: () => RunOrder | null,
@@ -64,27 +65,27 @@ function runWorker(
       execArgv: ['--conditions=@partyline/source', '--max-semi-space-size=32'],
     });
     if (niceness > 0) setPriority(child.pid!, niceness);
-    let settled = false;
+    let isSettled = false;
     const end = (error?: Error): void => {
-      if (settled) return;
-      settled = true;
+      if (isSettled) return;
+      isSettled = true;
       child.kill('SIGKILL');
       if (error === undefined) resolve();
       else reject(error);
     };
-    child.on('message', (told: WorkerReply) => {
-      if ('error' in told) {
-        end(new Error(`seed ${told.seed}: ${told.error}`));
+    child.on('message', (reply: WorkerReply) => {
+      if ('error' in reply) {
+        end(new Error(`seed ${reply.seed}: ${reply.error}`));
         return;
       }
-      onResult(told.result, order!);
+      onResult(reply.result, order!);
       order = next();
       if (order === null) end();
       else child.send(order);
     });
     child.once('error', end);
     child.once('exit', (code, signal) =>
-      end(new Error(`a worker ended by itself (${signal ?? code}) on seed ${order?.seed}`)),
+      end(new Error(`a worker exited (${signal ?? code}) while it ran seed ${order?.seed}`)),
     );
     child.send(order);
   });
@@ -94,17 +95,17 @@ const executeOrder = ({ planted, ...options }: RunOrder): Promise<RunResult> =>
   runSimulation({ ...options, ...(planted === undefined ? {} : { mutation: findPlantedBug(planted) }) });
 
 if (import.meta.main && process.send !== undefined) {
-  const tell = (told: WorkerReply): void => void process.send!(told);
+  const reply = (message: WorkerReply): void => void process.send!(message);
   process.on('message', (order: RunOrder) => {
     executeOrder(order).then(
-      (result) => tell({ result }),
+      (result) => reply({ result }),
       (error: unknown) =>
-        tell({
+        reply({
           error: error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error),
           seed: order.seed,
         }),
     );
   });
-  // Whoever gave the orders is gone.
+  // The parent process has ended.
   process.once('disconnect', () => process.exit());
 }

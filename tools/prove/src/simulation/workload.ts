@@ -1,39 +1,31 @@
 import { writeConnectionData } from '@partyline/conference/legs/connection-data';
-import { createRoom, type CreatedRoom } from '@partyline/conference/rooms/create-room';
 import { requestDialOut } from '@partyline/conference/legs/dial-out';
-import { endRoom } from '@partyline/conference/rooms/end-room';
 import { issueToken } from '@partyline/conference/participants/issue-token';
+import { createRoom, type CreatedRoom } from '@partyline/conference/rooms/create-room';
+import { endRoom } from '@partyline/conference/rooms/end-room';
 import { VerdictError } from '@partyline/domain/verdict';
-import type { Random } from './runtime/random.ts';
-import { createRandom } from './runtime/random.ts';
-import { NUMBER, TENANTS, type ApiDeps, type System } from './system.ts';
-import type { SimConnection } from './provider/video.ts';
 import type { SimCall } from './provider/voice.ts';
+import { createRandom, type Random } from './runtime/random.ts';
+import { NUMBER, TENANTS, type ApiDeps, type System } from './system.ts';
 
-/** What the world remembers of a room that it asked for: what the oracle may hold against our rows. */
+/** A meeting as its tenant knows it. The oracle compares it with the rows. */
 interface Meeting {
   readonly tenantId: string;
   readonly roomId: string;
-  /** The first of its sessions. */
+  /** The first session of the room. */
   readonly sessionId: string;
   readonly createdAt: number;
-  readonly maxDurationS: number;
-  readonly ending: Ending;
-  /** When the tenant was told that it ends. */
+  /** When the API accepted the tenant's request to end the room. */
   endAcceptedAt: number | null;
-  people: number;
 }
 
-/** How a meeting comes to its end. */
-type Ending =
-  'tenant' | 'everybody-leaves' | 'browsers-leave' | 'phones-leave' | 'one-stays' | 'deadline' | 'nobody-comes';
+type Ending = 'tenant' | 'all-leave' | 'browsers-leave' | 'phones-leave' | 'one-stays' | 'deadline' | 'never-used';
 
-/** How busy the world is. */
 export interface Traffic {
-  /** Meetings begin in the last so many milliseconds of each day: the rest of it is quiet. */
+  /** The length of the last part of each day, in which meetings start. */
   readonly openMs: number;
   readonly meetingsPerDay: number;
-  /** The mean of a meeting's length. */
+  /** The mean length of a meeting. */
   readonly meanMs: number;
 }
 
@@ -48,88 +40,84 @@ const DEFAULT_CLOCKS = {
   empty_s: 60,
   host_left_s: null,
 };
+const REQUEST_RETRY_MS = 2_000;
 
-/** Tenants, browsers, callers and phones, coming and going as they do. */
+/** How a browser that joined once connects again: after its first connection has ended, or before. */
+type Reload = 'after-leaving' | 'before-leaving';
+
+/** Simulates tenants, browsers, callers and dialled telephones. */
 export class Workload {
   readonly meetings: Meeting[] = [];
-  /** Requests of tenants, and how many found nobody at home. */
-  requests = 0;
-  failures = 0;
-  #closed = false;
+  #isClosed = false;
   readonly #system: System;
   readonly #traffic: Traffic;
-  #phones = 0;
-  #guests = 0;
+  #phoneCount = 0;
+  #guestCount = 0;
 
   constructor(system: System, traffic: Traffic = DEFAULT_TRAFFIC) {
     this.#system = system;
     this.#traffic = traffic;
   }
 
-  /** Arrivals of so many days. */
+  /** Schedules the meetings of the given number of days. */
   start(days: number): void {
     const { scheduler, options } = this.#system;
     const random = createRandom(options.seed, 'arrivals');
     const { openMs, meetingsPerDay } = this.#traffic;
     for (let day = 0, n = 0; day < days; day++) {
-      // The last hours of each day are busy, so that the last fault of a run finds people in the middle of their meetings.
+      // Meetings start in the last part of the day, so that the last fault of a run hits running ones.
       const end = (day + 1) * DAY_MS;
       let at = end - openMs;
       for (;;) {
         at += random.exponential(openMs / meetingsPerDay);
         if (at > end) break;
         const own = createRandom(options.seed, `meeting ${(n += 1)}`);
-        scheduler.at(scheduler.now + at, () => this.#meet(own));
+        scheduler.at(scheduler.now + at, () => this.#startMeeting(own));
       }
     }
   }
 
-  /** Nobody new; every tenant ends what is still running. */
+  /** Lets no participant join any more. Every tenant ends its running meetings. */
   close(): void {
-    this.#closed = true;
-    for (const meeting of this.meetings) if (meeting.endAcceptedAt === null) this.#end(meeting);
+    this.#isClosed = true;
+    for (const meeting of this.meetings) this.#endMeeting(meeting);
   }
 
   #after(ms: number, act: () => void): void {
     this.#system.scheduler.after(ms, () => {
-      if (!this.#closed) act();
+      if (!this.#isClosed) act();
     });
   }
 
-  /** A tenant's request, made again every few seconds until it is answered: a 4xx is an answer. */
-  #ask<T>(act: (deps: ApiDeps) => Promise<T>, done: (value: T | null) => void, tries = 200): void {
-    this.requests += 1;
+  /** Sends a tenant's request until it is answered. A 4xx is an answer: the result is then null. */
+  #request<T>(act: (deps: ApiDeps) => Promise<T>, onResult: (result: T | null) => void, attempts = 200): void {
     this.#system.request(act, (outcome) => {
       if (outcome.ok) {
-        done(outcome.value);
+        onResult(outcome.value);
         return;
       }
       const { error } = outcome;
-      if (error instanceof VerdictError && error.verdict.outcome === 'client') {
-        done(null);
-        return;
-      }
-      this.failures += 1;
-      if (tries > 1) this.#system.scheduler.after(2_000, () => this.#ask(act, done, tries - 1));
-      else done(null);
+      const isRejected = error instanceof VerdictError && error.verdict.outcome === 'client';
+      if (isRejected || attempts <= 1) onResult(null);
+      else this.#system.scheduler.after(REQUEST_RETRY_MS, () => this.#request(act, onResult, attempts - 1));
     });
   }
 
-  #meet(random: Random): void {
+  #startMeeting(random: Random): void {
     const lengthMs = Math.min(60 * MINUTE_MS, Math.max(MINUTE_MS, random.exponential(this.#traffic.meanMs)));
     const ending = drawEnding(random);
     const tenantId = random.pick(TENANTS);
-    const deadlineS = ending === 'deadline' ? Math.round(lengthMs / 1000) : Math.round(lengthMs / 1000) + 900;
+    const lengthS = Math.round(lengthMs / 1000);
     const clocks = {
       ...DEFAULT_CLOCKS,
-      max_duration_s: deadlineS,
+      max_duration_s: ending === 'deadline' ? lengthS : lengthS + 900,
       ...(ending === 'browsers-leave' ? { browsers_left_s: 30 } : {}),
       ...(ending === 'phones-leave' ? { phones_left_s: 30 } : {}),
       ...(ending === 'one-stays' ? { alone_s: 60 } : {}),
-      ...(ending === 'nobody-comes' ? { never_used_s: 300 } : {}),
+      ...(ending === 'never-used' ? { never_used_s: 300 } : {}),
     };
     const bridge = random.bool(0.2) ? ('always' as const) : ('auto' as const);
-    this.#ask(
+    this.#request(
       (deps) =>
         createRoom(deps, tenantId, {
           name: 'Room',
@@ -139,154 +127,162 @@ export class Workload {
           max_participants: random.bool(0.03) ? 3 : 20,
           ...clocks,
         }),
-      (made) => {
-        if (made === null || this.#closed) return;
+      (created) => {
+        if (created === null || this.#isClosed) return;
         const meeting: Meeting = {
           tenantId,
-          roomId: made.room.id,
-          sessionId: made.firstSession!.sessionId,
-          createdAt: made.room.created_at.getTime(),
-          maxDurationS: deadlineS,
-          ending,
+          roomId: created.room.id,
+          sessionId: created.firstSession!.sessionId,
+          createdAt: created.room.created_at.getTime(),
           endAcceptedAt: null,
-          people: 0,
         };
         this.meetings.push(meeting);
-        this.#people(meeting, made, random, lengthMs);
+        this.#scheduleParticipants(meeting, created, ending, lengthMs, random);
       },
     );
   }
 
-  #people(meeting: Meeting, made: CreatedRoom, random: Random, lengthMs: number): void {
-    const { ending } = meeting;
-    if (ending === 'nobody-comes') return;
-    const phonesOnly = ending === 'everybody-leaves' && random.bool(0.15);
+  #scheduleParticipants(
+    meeting: Meeting,
+    created: CreatedRoom,
+    ending: Ending,
+    lengthMs: number,
+    random: Random,
+  ): void {
+    if (ending === 'never-used') return;
+    const phonesOnly = ending === 'all-leave' && random.bool(0.15);
     const browsers = phonesOnly ? 0 : 1 + random.int(ending === 'browsers-leave' ? 3 : 8);
     const callers =
       ending === 'browsers-leave' || ending === 'phones-leave' || phonesOnly ? 1 + random.int(3) : random.int(5);
-    const rung = random.bool(0.4) ? 1 + random.int(2) : 0;
-    const comeWithin = Math.min(lengthMs / 2, 90_000);
-    /** When somebody of their own accord leaves; null: they stay until they are let go. */
-    const leaves = (kind: 'browser' | 'phone', n: number): number | null => {
+    const dialOuts = random.bool(0.4) ? 1 + random.int(2) : 0;
+    const joinWithinMs = Math.min(lengthMs / 2, 90_000);
+    /** When a participant leaves, after the creation of the room. Null: it stays until its leg is hung up. */
+    const drawLeave = (kind: 'browser' | 'phone', n: number): number | null => {
       if (random.bool(0.12)) return random.between(0.2, 0.95) * lengthMs;
-      if (ending === 'everybody-leaves') return lengthMs + random.between(0, 20_000);
+      if (ending === 'all-leave') return lengthMs + random.between(0, 20_000);
       if (ending === 'browsers-leave' && kind === 'browser') return lengthMs;
       if (ending === 'phones-leave' && kind === 'phone') return lengthMs;
       if (ending === 'one-stays' && !(kind === 'browser' && n === 0)) return lengthMs;
       return null;
     };
     for (let n = 0; n < browsers; n++) {
-      const leave = leaves('browser', n);
-      const again = random.bool(0.08) && (random.bool(0.5) ? 'seen' : 'unseen');
-      this.#after(random.between(500, comeWithin), () =>
-        this.#browser(meeting, made, n === 0 ? 'first' : random.bool(0.7) ? 'given' : 'asked', leave, again),
-      );
+      const leaveAfter = drawLeave('browser', n);
+      const reload = random.bool(0.08) ? (random.bool(0.5) ? 'after-leaving' : 'before-leaving') : null;
+      this.#after(random.between(500, joinWithinMs), () => {
+        const token = n === 0 ? 'first' : random.bool(0.7) ? 'unknown' : 'issued';
+        this.#joinBrowser(meeting, created, token, leaveAfter, reload);
+      });
     }
     for (let n = 0; n < callers; n++) {
-      const leave = leaves('phone', n);
+      const leaveAfter = drawLeave('phone', n);
       const care = random.next();
-      const keysAfter = random.between(3_000, 15_000);
-      this.#after(random.between(500, comeWithin), () => this.#caller(meeting, made.pin, care, keysAfter, leave));
+      const keysAfterMs = random.between(3_000, 15_000);
+      this.#after(random.between(500, joinWithinMs), () =>
+        this.#dialIn(meeting, created.pin, care, keysAfterMs, leaveAfter),
+      );
     }
-    for (let n = 0; n < rung; n++) {
-      const leave = leaves('phone', n);
-      const picksUpAfter = random.bool(0.8) ? random.between(2_000, 20_000) : random.bool(0.5) ? null : 50_000;
-      this.#after(random.between(1_000, comeWithin), () => this.#ring(meeting, picksUpAfter, leave));
+    for (let n = 0; n < dialOuts; n++) {
+      const leaveAfter = drawLeave('phone', n);
+      const answersAfterMs = random.bool(0.8) ? random.between(2_000, 20_000) : random.bool(0.5) ? null : 50_000;
+      this.#after(random.between(1_000, joinWithinMs), () => this.#dialOut(meeting, answersAfterMs, leaveAfter));
     }
-    if (ending === 'tenant') this.#after(lengthMs, () => this.#end(meeting));
-    // Somebody who kept the token, or the number, and comes when all is over.
+    if (ending === 'tenant') this.#after(lengthMs, () => this.#endMeeting(meeting));
+    // A participant who kept the token or the number may join after the end.
     if (random.bool(0.04))
-      this.#after(lengthMs + random.between(-2_000, 30_000), () => this.#browser(meeting, made, 'first', null, false));
+      this.#after(lengthMs + random.between(-2_000, 30_000), () =>
+        this.#joinBrowser(meeting, created, 'first', null, null),
+      );
     if (random.bool(0.04))
-      this.#after(lengthMs + random.between(-8_000, 30_000), () => this.#caller(meeting, made.pin, 0, 4_000, null));
+      this.#after(lengthMs + random.between(-8_000, 30_000), () =>
+        this.#dialIn(meeting, created.pin, 0, 4_000, null),
+      );
   }
 
-  #leaveAt(meeting: Meeting, afterCreation: number | null, leave: () => void): void {
-    if (afterCreation === null) return;
+  #scheduleLeave(meeting: Meeting, leaveAfter: number | null, leave: () => void): void {
+    if (leaveAfter === null) return;
     const { scheduler } = this.#system;
-    scheduler.after(Math.max(1_000, meeting.createdAt + afterCreation - scheduler.now), leave);
+    scheduler.after(Math.max(1_000, meeting.createdAt + leaveAfter - scheduler.now), leave);
   }
 
-  /** @param whose the room's first token; one that was given beforehand, which no row of ours tells of; or one that is asked for now */
-  #browser(
+  /** @param whose the room's first token, one of a participant without a row, or one that is issued now */
+  #joinBrowser(
     meeting: Meeting,
-    made: CreatedRoom,
-    whose: 'first' | 'given' | 'asked',
-    leave: number | null,
-    again: false | 'seen' | 'unseen',
+    created: CreatedRoom,
+    whose: 'first' | 'unknown' | 'issued',
+    leaveAfter: number | null,
+    reload: Reload | null,
   ): void {
+    const { video } = this.#system;
     const join = (media: string, token: string): void => {
-      const connection: SimConnection = this.#system.video.join(media, token);
-      meeting.people += 1;
-      if (again) {
-        // A reload: gone, and back a moment later; or back before the vendor has seen that it was gone.
-        const back = (): void =>
-          this.#leaveAt(
-            meeting,
-            leave,
-            (
-              (now) => () =>
-                this.#system.video.leave(now)
-            )(this.#system.video.join(media, token)),
-          );
-        const seenGoneAfter = again === 'unseen' ? 10_000 : 0;
-        this.#after(20_000, () => {
-          this.#after(seenGoneAfter, () => this.#system.video.leave(connection));
-          this.#after(1_500, back);
+      const connection = video.join(media, token);
+      if (reload === null) {
+        this.#scheduleLeave(meeting, leaveAfter, () => video.leave(connection));
+        return;
+      }
+      this.#after(20_000, () => {
+        this.#after(reload === 'before-leaving' ? 10_000 : 0, () => video.leave(connection));
+        this.#after(1_500, () => {
+          const reconnected = video.join(media, token);
+          this.#scheduleLeave(meeting, leaveAfter, () => video.leave(reconnected));
         });
-      } else this.#leaveAt(meeting, leave, () => this.#system.video.leave(connection));
+      });
     };
-    const { mediaSessionId, token } = made.firstSession!.media;
+    const { mediaSessionId, token } = created.firstSession!.media;
     if (whose === 'first') join(mediaSessionId, token);
-    else if (whose === 'given')
-      join(mediaSessionId, writeConnectionData({ participant: `part_guest_${(this.#guests += 1)}` }));
+    else if (whose === 'unknown')
+      join(mediaSessionId, writeConnectionData({ participant: `part_guest_${(this.#guestCount += 1)}` }));
     else {
-      this.#ask(
+      this.#request(
         (deps) => issueToken(deps, meeting.tenantId, meeting.roomId, { name: 'Guest' }),
-        (asked) => {
-          if (asked !== null && !this.#closed) join(asked.mediaSessionId, asked.token);
+        (issued) => {
+          if (issued !== null && !this.#isClosed) join(issued.mediaSessionId, issued.token);
         },
         10,
       );
     }
   }
 
-  /** @param care how well the PIN is keyed: the careless miss, hang on without keying, or give up */
-  #caller(meeting: Meeting, pin: string, care: number, keysAfter: number, leave: number | null): void {
-    meeting.people += 1;
-    const call = this.#system.voice.receiveCall({
+  /**
+   * A caller dials in and enters the PIN.
+   * @param care above 0.97: no digits; above 0.95: hangs up early or keys wrong PINs only; above 0.9: the
+   *   first PIN is wrong
+   */
+  #dialIn(meeting: Meeting, pin: string, care: number, keysAfterMs: number, leaveAfter: number | null): void {
+    const { voice } = this.#system;
+    const call = voice.receiveCall({
       kind: 'inbound',
-      from: `+4477009${String((this.#phones += 1)).padStart(5, '0')}`,
+      from: `+4477009${String((this.#phoneCount += 1)).padStart(5, '0')}`,
       to: NUMBER,
-      person: {
+      user: {
         keys: (tryNo) => {
           if (care > 0.97) return null;
-          const right = care <= 0.9 || (care <= 0.95 && tryNo >= 2);
-          return { digits: right ? `${pin}#` : '000111222', afterMs: keysAfter };
+          const isRight = care <= 0.9 || (care <= 0.95 && tryNo >= 2);
+          return { digits: isRight ? `${pin}#` : '000111222', afterMs: keysAfterMs };
         },
-        onJoined: (joined) => this.#leaveAt(meeting, leave, () => this.#system.voice.hangUpByUser(joined)),
+        onJoined: (joined) => this.#scheduleLeave(meeting, leaveAfter, () => voice.hangUp(joined)),
       },
     });
-    if (care > 0.95 && care < 0.96) this.#after(5_000, () => this.#system.voice.hangUpByUser(call));
+    if (care > 0.95 && care < 0.96) this.#after(5_000, () => voice.hangUp(call));
   }
 
-  #ring(meeting: Meeting, picksUpAfter: number | null, leave: number | null): void {
-    const phone = `+447900${String((this.#phones += 1)).padStart(6, '0')}`;
-    this.#system.voice.userByNumber.set(phone, {
-      answersAfterMs: picksUpAfter,
-      onJoined: (joined: SimCall) => this.#leaveAt(meeting, leave, () => this.#system.voice.hangUpByUser(joined)),
+  /** @param answersAfterMs null: the telephone is not answered */
+  #dialOut(meeting: Meeting, answersAfterMs: number | null, leaveAfter: number | null): void {
+    const { voice } = this.#system;
+    const phone = `+447900${String((this.#phoneCount += 1)).padStart(6, '0')}`;
+    voice.userByNumber.set(phone, {
+      answersAfterMs,
+      onJoined: (joined: SimCall) => this.#scheduleLeave(meeting, leaveAfter, () => voice.hangUp(joined)),
     });
-    meeting.people += 1;
-    this.#ask(
+    this.#request(
       (deps) => requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone }),
       () => undefined,
       3,
     );
   }
 
-  #end(meeting: Meeting): void {
+  #endMeeting(meeting: Meeting): void {
     if (meeting.endAcceptedAt !== null) return;
-    this.#ask(
+    this.#request(
       (deps) => endRoom(deps, meeting.tenantId, meeting.roomId),
       () => (meeting.endAcceptedAt ??= this.#system.scheduler.now),
     );
@@ -294,12 +290,12 @@ export class Workload {
 }
 
 function drawEnding(random: Random): Ending {
-  const dice = random.next();
-  if (dice < 0.4) return 'tenant';
-  if (dice < 0.6) return 'everybody-leaves';
-  if (dice < 0.7) return 'browsers-leave';
-  if (dice < 0.77) return 'phones-leave';
-  if (dice < 0.83) return 'one-stays';
-  if (dice < 0.98) return 'deadline';
-  return 'nobody-comes';
+  const draw = random.next();
+  if (draw < 0.4) return 'tenant';
+  if (draw < 0.6) return 'all-leave';
+  if (draw < 0.7) return 'browsers-leave';
+  if (draw < 0.77) return 'phones-leave';
+  if (draw < 0.83) return 'one-stays';
+  if (draw < 0.98) return 'deadline';
+  return 'never-used';
 }

@@ -1,17 +1,17 @@
 import { HANG_UP_INTERVAL_MS } from '@partyline/conference/providers/rate-limit-providers';
 
 /**
- * How long after its session's end a leg may still be up, by what went wrong meanwhile (reliability.md (c)): the outage's own length, and
- * then so much. To every line comes N/H: legs that end together, at nine hang-ups a second. A vendor that fails a leg again and again is
- * an outage of its own, as long as from the first to the last attempt that it wasted.
+ * How long a leg may stay up after the end of its session or of the fault, whichever is later
+ * (reliability.md (c)). N/H is added: legs that end together, at nine hang-ups per second. A provider that
+ * fails repeatedly for one leg is an outage of its own, from the first to the last failed attempt.
  */
 const BOUND_AFTER_EPISODE_MS: Readonly<Record<string, number>> = {
   none: 5_000,
   kill: 30_000,
   pause: 30_000,
-  'all-dead': 30_000,
+  'all-killed': 30_000,
   'redis-flush': 30_000,
-  'redis-away': 30_000,
+  'redis-down': 30_000,
   'postgres-restart': 30_000,
   'postgres-loses-commits': 150_000,
   'rest-500': 30_000,
@@ -23,8 +23,8 @@ const BOUND_AFTER_EPISODE_MS: Readonly<Record<string, number>> = {
   'clock-skew': 5_000,
 };
 
-/** As above, for single faults that hit the leg itself. */
-const BOUND_AFTER_HIT_MS: Readonly<Record<string, number>> = {
+/** The same for single faults of requests and webhooks about the leg itself. */
+const BOUND_AFTER_SINGLE_FAULT_MS: Readonly<Record<string, number>> = {
   'timeout-applied': 20_000,
   'timeout-not-applied': 30_000,
   'upstream-500': 30_000,
@@ -38,84 +38,24 @@ const BOUND_AFTER_HIT_MS: Readonly<Record<string, number>> = {
   'webhook-lost': 90_000,
   'webhook-late': 90_000,
 };
+const DEFAULT_BOUND_MS = 30_000;
 
-/** A fault that lasts. */
+/** A fault of the schedule with its duration. */
 export interface FaultEpisode {
   readonly fault: string;
   readonly from: number;
   readonly to: number;
 }
 
-/** How far back an episode may have been and still matter: its margin, from its own end. */
-const marginAfter = (episode: FaultEpisode): number => BOUND_AFTER_EPISODE_MS[episode.fault] ?? 30_000;
-const MAX_MARGIN_MS = Math.max(...Object.values(BOUND_AFTER_EPISODE_MS));
+const MAX_BOUND_MS = Math.max(...Object.values(BOUND_AFTER_EPISODE_MS));
 const MAX_EPISODE_MS = 400_000;
-
-interface Bound {
-  readonly deadline: number;
-  /** The fault that gave the leg the most time. */
-  readonly fault: string;
-}
-
-/**
- * When a leg must be gone at the latest that was to end at `from`.
- * @param episodes in order of their beginning
- * @param failedLists when an inventory failed, in order: who is found by inventory only waits for the next
- * @param more how many legs end with it, how many attempts at it the vendor wasted, and when it did so last
- */
-export function computeBound(
-  from: number,
-  touched: ReadonlySet<string> | null,
-  episodes: readonly FaultEpisode[],
-  failedLists: readonly number[],
-  { together, wasted, wastedAt }: { together: number; wasted: number; wastedAt: number },
-): Bound {
-  let deadline = from + BOUND_AFTER_EPISODE_MS['none']!;
-  let fault = 'none';
-  const queue = together * HANG_UP_INTERVAL_MS;
-  if (touched !== null) {
-    for (const each of touched) {
-      const until = from + (BOUND_AFTER_HIT_MS[each] ?? 30_000);
-      if (until > deadline) {
-        deadline = until;
-        fault = each;
-      }
-    }
-  }
-  let i = findFirstAfter(episodes, from - MAX_MARGIN_MS - MAX_EPISODE_MS);
-  for (; i < episodes.length; i++) {
-    const episode = episodes[i]!;
-    if (episode.from > deadline + queue) break;
-    const margin = marginAfter(episode);
-    if (episode.to + margin < from) continue;
-    const until = Math.max(episode.to, from) + margin;
-    if (until > deadline) {
-      deadline = until;
-      fault = episode.fault;
-    }
-  }
-  if (needsInventory(touched, fault)) {
-    // An inventory that fails or is cut short counts as none; each moves the promise to the next.
-    const more = BOUND_AFTER_EPISODE_MS['webhooks-lost']!;
-    for (const at of failedLists)
-      if (at >= from - INVENTORY_MARGIN_MS && at <= deadline) deadline = Math.max(deadline, at + more);
-    for (let n = findFirstAfter(episodes, from - MAX_EPISODE_MS); n < episodes.length; n++) {
-      const episode = episodes[n]!;
-      if (episode.from > deadline) break;
-      if (FAULTS_FAILING_INVENTORY.includes(episode.fault) && episode.to >= from - INVENTORY_MARGIN_MS)
-        deadline = Math.max(deadline, episode.to + more);
-    }
-  }
-  if (wasted > 1) deadline = Math.max(deadline, wastedAt + BOUND_AFTER_OUTAGE_MS);
-  return { deadline: deadline + queue, fault };
-}
-
-const BOUND_AFTER_OUTAGE_MS = 30_000;
+const BOUND_AFTER_FAILED_ATTEMPT_MS = 30_000;
+/** An inventory that fails this long before the end of the session can still delay the next one. */
 const INVENTORY_MARGIN_MS = 70_000;
 const FAULTS_FAILING_INVENTORY = [
   'kill',
   'pause',
-  'all-dead',
+  'all-killed',
   'postgres-restart',
   'postgres-loses-commits',
   'rest-500',
@@ -123,6 +63,7 @@ const FAULTS_FAILING_INVENTORY = [
   'rest-429',
   'rest-silent',
 ];
+/** After these faults only an inventory finds the leg. */
 const FAULTS_FOUND_BY_INVENTORY = [
   'webhook-lost',
   'webhook-late',
@@ -131,9 +72,81 @@ const FAULTS_FOUND_BY_INVENTORY = [
   'webhooks-late',
   'postgres-loses-commits',
 ];
-const needsInventory = (touched: ReadonlySet<string> | null, fault: string): boolean =>
-  FAULTS_FOUND_BY_INVENTORY.includes(fault) || (touched !== null && FAULTS_FOUND_BY_INVENTORY.some((each) => touched.has(each)));
 
+interface Bound {
+  readonly deadline: number;
+  /** The fault that gave the leg the most time. */
+  readonly fault: string;
+}
+
+interface BoundInput {
+  /** When the end of the leg was due. */
+  readonly from: number;
+  /** Single faults of the leg. */
+  readonly faults: ReadonlySet<string> | null;
+  /** In order of their start. */
+  readonly episodes: readonly FaultEpisode[];
+  /** The times of failed lists, in order. */
+  readonly failedLists: readonly number[];
+  /** Legs that end at the same time, this one included. */
+  readonly simultaneousEnds: number;
+  /** Hang-up attempts that failed because of the provider, and the time of the last. */
+  readonly failedAttempts: number;
+  readonly lastFailedAttemptAt: number;
+}
+
+/** The time at which a leg must have ended. */
+export function computeBound({
+  from,
+  faults,
+  episodes,
+  failedLists,
+  simultaneousEnds,
+  failedAttempts,
+  lastFailedAttemptAt,
+}: BoundInput): Bound {
+  let deadline = from + BOUND_AFTER_EPISODE_MS['none']!;
+  let fault = 'none';
+  const queueMs = simultaneousEnds * HANG_UP_INTERVAL_MS;
+  for (const each of faults ?? []) {
+    const until = from + (BOUND_AFTER_SINGLE_FAULT_MS[each] ?? DEFAULT_BOUND_MS);
+    if (until > deadline) {
+      deadline = until;
+      fault = each;
+    }
+  }
+  for (let i = findFirstAfter(episodes, from - MAX_BOUND_MS - MAX_EPISODE_MS); i < episodes.length; i++) {
+    const episode = episodes[i]!;
+    if (episode.from > deadline + queueMs) break;
+    const boundMs = BOUND_AFTER_EPISODE_MS[episode.fault] ?? DEFAULT_BOUND_MS;
+    if (episode.to + boundMs < from) continue;
+    const until = Math.max(episode.to, from) + boundMs;
+    if (until > deadline) {
+      deadline = until;
+      fault = episode.fault;
+    }
+  }
+  if (needsInventory(faults, fault)) {
+    // A failed or incomplete inventory does not count. Each one moves the bound to the next.
+    const boundMs = BOUND_AFTER_EPISODE_MS['webhooks-lost']!;
+    for (const at of failedLists)
+      if (at >= from - INVENTORY_MARGIN_MS && at <= deadline) deadline = Math.max(deadline, at + boundMs);
+    for (let i = findFirstAfter(episodes, from - MAX_EPISODE_MS); i < episodes.length; i++) {
+      const episode = episodes[i]!;
+      if (episode.from > deadline) break;
+      if (FAULTS_FAILING_INVENTORY.includes(episode.fault) && episode.to >= from - INVENTORY_MARGIN_MS)
+        deadline = Math.max(deadline, episode.to + boundMs);
+    }
+  }
+  if (failedAttempts > 1) deadline = Math.max(deadline, lastFailedAttemptAt + BOUND_AFTER_FAILED_ATTEMPT_MS);
+  return { deadline: deadline + queueMs, fault };
+}
+
+const needsInventory = (faults: ReadonlySet<string> | null, fault: string): boolean =>
+  FAULTS_FOUND_BY_INVENTORY.includes(fault) ||
+  (faults !== null && FAULTS_FOUND_BY_INVENTORY.some((each) => faults.has(each)));
+
+/** The index of the first episode that starts at `at` or later. */
 function findFirstAfter(episodes: readonly FaultEpisode[], at: number): number {
   let low = 0;
   let high = episodes.length;

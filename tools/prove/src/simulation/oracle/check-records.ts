@@ -1,39 +1,39 @@
 import { canJoin } from '@partyline/domain/session';
 import { cdrId } from '@partyline/store/billing/cdrs';
 import type { LegRow } from '@partyline/store/legs/legs';
-import type { System } from '../system.ts';
 import type { LedgerEntry } from '../provider/ledger.ts';
 import { computeBilledSeconds } from '../provider/voice.ts';
+import type { System } from '../system.ts';
 
-/** What our own books say in the end: the tenants' events, the seconds that are billed, and what counts as live. */
 interface RecordCheck {
   readonly eventsLost: number;
   readonly eventsDuplicated: number;
+  /** The largest difference between a call record and the provider's charge. */
   readonly billedVsLedgerMaxSeconds: number;
 }
 
-type ReportViolation = (rule: string, entry: LedgerEntry | null, says: string) => void;
+type ReportViolation = (rule: string, entry: LedgerEntry | null, message: string) => void;
 
-/** For the end of a run, when all is over and has been for a while. */
-export function checkRecords(system: System, violate: ReportViolation): RecordCheck {
-  checkCounters(system, violate);
-  return { ...checkEvents(system, violate), billedVsLedgerMaxSeconds: compareBilling(system, violate) };
+/** Checks live rows, events and call records at the end of a run, when every session has ended. */
+export function checkRecords(system: System, report: ReportViolation): RecordCheck {
+  checkLiveRows(system, report);
+  return { ...checkEvents(system, report), billedVsLedgerMaxSeconds: compareBilling(system, report) };
 }
 
-/** I16: nothing counts as live that the vendor does not have. Who counts (a full room, a tenant's limit, a dashboard) counts these rows. */
-function checkCounters({ database: { tables }, ledger, scheduler }: System, violate: ReportViolation): void {
+/** I16: no row counts as live that the provider does not have. Participant limits and quotas count these rows. */
+function checkLiveRows({ database: { tables }, ledger, scheduler }: System, report: ReportViolation): void {
   for (const id of tables.liveLegs) {
     const { state, voice_call_id: call, media_connection_id: connection } = tables.legs.get(id)!;
     if (ledger.live.has(call ?? '') || ledger.live.has(connection ?? '')) continue;
-    violate(
+    report(
       'I16',
       ledger.byId.get(call ?? connection ?? '') ?? null,
-      `leg ${id} counts as live (${state}) and the vendor has nothing of it`,
+      `leg ${id} counts as live (${state}) but is not live at the provider`,
     );
   }
   for (const id of [...tables.runningSessions, ...tables.endingSessions]) {
     const session = tables.sessions.get(id)!;
-    // A room whose answer the tenant never saw runs until its own clock ends it.
+    // A room whose creation the tenant never saw confirmed runs until its own clock ends it.
     if (
       canJoin(session.state) &&
       session.due_at.getTime() > scheduler.now &&
@@ -41,44 +41,44 @@ function checkCounters({ database: { tables }, ledger, scheduler }: System, viol
     )
       continue;
     if (!(tables.legsOfSession.get(id) ?? []).some((leg) => tables.liveLegs.has(leg)))
-      violate('I16', null, `session ${id} counts as ${session.state}, and it is over`);
+      report('I16', null, `session ${id} counts as ${session.state} but has no live leg`);
   }
 }
 
-/** I14: numbers without a gap, and the one event that closes each leg and each session, once. */
+/** I14: sequence numbers without a gap, and exactly one final event of each leg and session. */
 function checkEvents(
   { database: { tables } }: System,
-  violate: ReportViolation,
+  report: ReportViolation,
 ): Pick<RecordCheck, 'eventsLost' | 'eventsDuplicated'> {
   let eventsLost = 0;
   let eventsDuplicated = 0;
   for (const session of tables.sessions.values()) {
     const rows = (tables.outboxOfSession.get(session.id) ?? []).map((id) => tables.outbox.get(id)!);
-    const numbers = new Set(rows.map(({ seq }) => seq));
-    for (let seq = 1; seq <= session.last_seq; seq++) if (!numbers.has(seq)) eventsLost += 1;
-    const ended = new Map<string, number>();
+    const seqs = new Set(rows.map(({ seq }) => seq));
+    for (let seq = 1; seq <= session.last_seq; seq++) if (!seqs.has(seq)) eventsLost += 1;
+    const endedEvents = new Map<string, number>();
     for (const { type, data } of rows) {
       if (type !== 'leg.ended') continue;
       const { legId } = JSON.parse(data) as { legId: string };
-      ended.set(legId, (ended.get(legId) ?? 0) + 1);
+      endedEvents.set(legId, (endedEvents.get(legId) ?? 0) + 1);
     }
     for (const id of tables.legsOfSession.get(session.id) ?? []) {
-      const told = ended.get(id) ?? 0;
-      if (tables.legs.get(id)!.state === 'ended' && told === 0) eventsLost += 1;
-      if (told > 1) eventsDuplicated += told - 1;
+      const count = endedEvents.get(id) ?? 0;
+      if (tables.legs.get(id)!.state === 'ended' && count === 0) eventsLost += 1;
+      if (count > 1) eventsDuplicated += count - 1;
     }
-    const over = rows.filter(({ type }) => type === 'session.ended').length;
-    if (session.state === 'ended' && over !== 1)
-      violate('I14', null, `session ${session.id} was told to be over ${over} times`);
+    const sessionEnded = rows.filter(({ type }) => type === 'session.ended').length;
+    if (session.state === 'ended' && sessionEnded !== 1)
+      report('I14', null, `session ${session.id} has ${sessionEnded} session.ended events`);
   }
-  if (eventsLost > 0) violate('I14', null, `${eventsLost} events are missing`);
-  if (eventsDuplicated > 0) violate('I14', null, `${eventsDuplicated} legs were told to be over more than once`);
+  if (eventsLost > 0) report('I14', null, `${eventsLost} events are missing`);
+  if (eventsDuplicated > 0) report('I14', null, `${eventsDuplicated} leg.ended events are duplicates`);
   return { eventsLost, eventsDuplicated };
 }
 
-/** I15: our record of each side that a row knows, beside the vendor's, whatever happened to its webhooks. */
-function compareBilling({ database: { tables }, ledger }: System, violate: ReportViolation): number {
-  let most = 0;
+/** I15: the call record of each closed handle agrees with the provider's charge, whatever webhooks were lost. */
+function compareBilling({ database: { tables }, ledger }: System, report: ReportViolation): number {
+  let maxDifference = 0;
   for (const leg of tables.legs.values()) {
     for (const handle of ['voice', 'media'] as const) {
       const entry = ledger.byId.get((handle === 'voice' ? leg.voice_call_id : leg.media_connection_id) ?? '');
@@ -88,37 +88,37 @@ function compareBilling({ database: { tables }, ledger }: System, violate: Repor
         (handle === 'voice' ? leg.voice_closed_at : leg.media_closed_at) === null
       )
         continue;
-      const charged = handle === 'voice' ? computeBilledSeconds(entry) : Math.ceil((entry.endedAt - entry.createdAt) / 1000);
+      const billed =
+        handle === 'voice' ? computeBilledSeconds(entry) : Math.ceil((entry.endedAt - entry.createdAt) / 1000);
       const record = tables.cdrs.get(cdrId(leg.id, handle));
       if (record !== undefined && handle === 'media' && record.source === 'look-up') {
-        checkLookedUpRecord(leg, entry, record.seconds, violate);
+        checkLookedUpRecord(leg, entry, record.seconds, report);
         continue;
       }
-      const off = Math.abs((record?.seconds ?? 0) - charged);
-      most = Math.max(most, off);
-      if (record === undefined || off > 1)
-        violate(
+      const difference = Math.abs((record?.seconds ?? 0) - billed);
+      maxDifference = Math.max(maxDifference, difference);
+      if (record === undefined || difference > 1)
+        report(
           'I15',
           entry,
-          `${leg.id} was charged for ${charged} s, and our record of it says ${record?.seconds ?? 'nothing'}`,
+          `${leg.id} was billed for ${billed} s but ` +
+            (record === undefined ? 'has no call record' : `is recorded with ${record.seconds} s`),
         );
     }
   }
-  return most;
+  return maxDifference;
 }
 
 /**
- * Of a connection the vendor tells the times in its callbacks alone. Where they were lost our record is of when we saw it, and may be off by what it took to see
- * that; but it never begins before the connection, nor ends after we had seen that it was gone, whatever the clocks of our processes say.
+ * The provider states the times of a connection in its callbacks only. Without them the record has the
+ * observed times. It must not start before the connection, nor end after it was observed closed,
+ * whatever the clock skew of the processes.
  */
-function checkLookedUpRecord(leg: LegRow, entry: LedgerEntry, seconds: number, violate: ReportViolation): void {
-  const most = Math.ceil((leg.media_closed_at!.getTime() - entry.createdAt) / 1000);
-  const seen = leg.media_missing_since === null ? entry.endedAt! : Math.min(entry.endedAt!, leg.media_missing_since.getTime());
-  const least = Math.ceil((seen - (leg.joined_at ?? leg.answered_at ?? leg.media_closed_at!).getTime()) / 1000);
-  if (seconds > most + 1 || seconds < least - 1)
-    violate(
-      'I15',
-      entry,
-      `${leg.id} was seen for between ${least} and ${most} s, and our record of it says ${seconds}`,
-    );
+function checkLookedUpRecord(leg: LegRow, entry: LedgerEntry, seconds: number, report: ReportViolation): void {
+  const max = Math.ceil((leg.media_closed_at!.getTime() - entry.createdAt) / 1000);
+  const end =
+    leg.media_missing_since === null ? entry.endedAt! : Math.min(entry.endedAt!, leg.media_missing_since.getTime());
+  const min = Math.ceil((end - (leg.joined_at ?? leg.answered_at ?? leg.media_closed_at!).getTime()) / 1000);
+  if (seconds > max + 1 || seconds < min - 1)
+    report('I15', entry, `${leg.id} was observed for ${min} to ${max} s but is recorded with ${seconds} s`);
 }

@@ -1,8 +1,8 @@
-/** Milliseconds, counted in buckets: small enough to be sent between threads and added up, fine enough for percentiles. */
+/** Delays in milliseconds, counted in buckets: small to send between processes, and exact enough for percentiles. */
 export class DelayHistogram {
   count = 0;
   max = 0;
-  /** By bucket: a tenth of a second up to a minute, a second above. */
+  /** Counts by upper end: buckets of a tenth of a second up to a minute, of a second above. */
   readonly buckets = new Map<number, number>();
 
   add(ms: number): void {
@@ -18,9 +18,9 @@ export class DelayHistogram {
     for (const [bucket, count] of other.buckets) this.buckets.set(bucket, (this.buckets.get(bucket) ?? 0) + count);
   }
 
-  /** The bucket's upper end, never more than the largest seen. */
-  percentile(part: number): number {
-    let left = Math.ceil(this.count * part);
+  /** The upper end of the bucket, at most `max`. */
+  percentile(share: number): number {
+    let left = Math.ceil(this.count * share);
     for (const [bucket, count] of [...this.buckets].toSorted(([a], [b]) => a - b)) {
       left -= count;
       if (left <= 0) return Math.min(bucket, this.max);

@@ -1,16 +1,16 @@
-import type { LegRow } from '@partyline/store/legs/legs';
 import { canJoin } from '@partyline/domain/session';
+import type { LegRow } from '@partyline/store/legs/legs';
 import type { SessionRow } from '@partyline/store/sessions/session-lock';
-import { checkRecords } from './check-records.ts';
-import { computeBound, type FaultEpisode } from './bounds.ts';
 import type { Change } from '../database/tables.ts';
-import type { System } from '../system.ts';
 import type { LedgerEntry } from '../provider/ledger.ts';
+import type { System } from '../system.ts';
 import type { Workload } from '../workload.ts';
+import { computeBound, type FaultEpisode } from './bounds.ts';
+import { checkRecords } from './check-records.ts';
 import { DelayHistogram } from './delay-histogram.ts';
 
-/** Something that must not be. */
 interface Violation {
+  /** The invariant of docs/guarantee.md, such as `I1`. */
   readonly rule: string;
   readonly at: number;
   readonly entryId: string | null;
@@ -20,13 +20,13 @@ interface Violation {
 export interface Judgement {
   readonly legs: number;
   readonly leakedLegs: number;
+  /** Past their bounds. */
   readonly leakedLegSeconds: number;
-  /** Past the bound, and all that was up after its end, in seconds. */
-  readonly upAfterEndSeconds: number;
-  readonly leakedByFault: Readonly<Record<string, number>>;
   readonly falseKills: number;
   readonly violations: readonly Violation[];
-  readonly hangUps: { legs: number; asks: number; max: number };
+  /** Legs with a hang-up attempt, all attempts, and the most of one leg. */
+  readonly hangUps: { legs: number; attempts: number; max: number };
+  /** From when the end was due to the end in the ledger, by the fault that determined the bound. */
   readonly delays: Readonly<Record<string, DelayHistogram>>;
   readonly eventsLost: number;
   readonly eventsDuplicated: number;
@@ -35,123 +35,125 @@ export interface Judgement {
   readonly killsAfterDataLoss: number;
 }
 
-const PIN_ENTRY_MS = 60_000;
+/** The time of a caller to be admitted. */
+const ADMISSION_MS = 60_000;
 const GOODBYE_MS = 15_000;
 
 /**
- * Judges by the vendor's ledger which legs are up and when they ended; from our rows it takes only when a session was decided to end, and
- * holds against that what the world itself knows: when the tenant was told, and when the deadline was.
+ * Judges by the provider's ledger which legs are live and when they ended. From our rows it uses only
+ * when the end of a session was decided, and compares that with what the workload knows: when a request
+ * to end the room was accepted, and the deadline.
  */
 export class Oracle {
   readonly violations: Violation[] = [];
-  /** When each session was decided to end, by commit. */
-  readonly endedAt = new Map<string, number>();
   falseKills = 0;
-  /** Live legs hung up because a failover lost the commit that let them in: reported, no promise. */
+  /** Live legs hung up because a failover lost the commit that admitted them. Counted, but no violation. */
   killsAfterDataLoss = 0;
-  /** Connections in video sessions whose row a failover of Postgres lost. */
+  /** Connections of video sessions whose row a failover lost. */
   unknowableConnections = 0;
-  /** Every video session that a commit ever named. */
-  readonly #ever = new Set<string>();
+  /** When the end of each session was committed. */
+  readonly #endDecidedAt = new Map<string, number>();
+  /** Every video session id that a commit contained. */
+  readonly #mediaSessions = new Set<string>();
   readonly #system: System;
-  readonly #world: Workload;
-  /** Callers who were refused at the door, by call: when. */
-  readonly #refused = new Map<string, number>();
-  /** Legs that a commit said are being dialled, and whether their session ran then; each such commit is good for one request. */
-  readonly #claimed = new Map<string, boolean>();
-  /** Legs of people who came when the room was full, or who have come anew meanwhile. */
-  readonly #turnedAway = new Set<string>();
+  readonly #workload: Workload;
+  /** When callers were rejected, by call. */
+  readonly #rejectedAt = new Map<string, number>();
+  /** Legs with a committed decision to dial, and whether their session ran then. A decision is valid once. */
+  readonly #dialDecisions = new Map<string, boolean>();
+  /** Legs that were hung up because the room was full or the participant has a newer connection. */
+  readonly #rejectedLegs = new Set<string>();
 
-  constructor(system: System, world: Workload) {
+  constructor(system: System, workload: Workload) {
     this.#system = system;
-    this.#world = world;
+    this.#workload = workload;
     system.database.onCommit = (change) => {
       if (change.sessions.size + change.legs.size === 0) return;
-      this.#committed(change);
+      this.#checkCommit(change);
       system.wakeSweeps();
     };
-    // An idle inventory is not simulated; there is something to find now, also when nobody was told.
+    // The simulation skips an idle inventory. A new entry gives it work, even if its webhook is lost.
     system.ledger.onOpen = () => system.wakeSweeps();
-    const taken = new Set<string>();
-    // I13; a failover of Postgres takes used tokens back with the rest.
+    const accepted = new Set<string>();
     system.onWebhookAccepted = (jti) => {
-      if (taken.has(jti) && system.database.failoverCount === 0)
-        this.#violate('I13', null, `the webhook signed ${jti} was taken twice`);
-      taken.add(jti);
+      // I13. A failover loses used tokens too.
+      if (accepted.has(jti) && system.database.failoverCount === 0)
+        this.#addViolation('I13', null, `the webhook with token ${jti} took effect twice`);
+      accepted.add(jti);
     };
-    system.voice.onHangUp = (entry) => this.#killed(entry);
-    system.video.onDisconnect = (entry) => this.#killed(entry);
+    system.voice.onHangUp = (entry) => this.#checkHangUp(entry);
+    system.video.onDisconnect = (entry) => this.#checkHangUp(entry);
     system.voice.onCreate = (input, legId) => {
       const leg = system.database.tables.legs.get(legId);
-      if (leg === undefined) this.#violate('I3', null, `a call was placed for ${legId}, which has no row`);
-      else this.#timer(leg, input.lengthTimerS, input.ringingTimerS);
-      this.#dialled(legId);
+      if (leg === undefined) this.#addViolation('I3', null, `a call was placed for leg ${legId}, which has no row`);
+      else this.#checkTimers(leg, input.lengthTimerS, input.ringingTimerS);
+      this.#checkDial(legId);
     };
-    system.video.onDial = ({ data }) => this.#dialled((JSON.parse(data) as { leg: string }).leg);
+    system.video.onDial = ({ data }) => this.#checkDial((JSON.parse(data) as { leg: string }).leg);
   }
 
-  #violate(rule: string, entry: LedgerEntry | null, says: string): void {
-    this.violations.push({ rule, at: this.#system.scheduler.now, entryId: entry?.id ?? null, message: says });
+  #addViolation(rule: string, entry: LedgerEntry | null, message: string): void {
+    this.violations.push({ rule, at: this.#system.scheduler.now, entryId: entry?.id ?? null, message });
   }
 
-  /** I4: the vendor's own timer lets no leg outlive its session by itself. */
-  #timer(leg: LegRow, lengthS: number, ringingS: number): void {
+  /** I4: the provider's own timer ends each placed call soon after its deadline. */
+  #checkTimers(leg: LegRow, lengthS: number, ringingS: number): void {
     const leftS = (leg.deadline_at.getTime() - this.#system.scheduler.now) / 1000;
-    // The claim was made a while ago if the process was stopped in between.
+    // The timer is computed before the request. A paused process sends it up to a minute later.
     if (lengthS > 7_200 || ringingS > 60 || lengthS > Math.max(1, leftS) + 60)
-      this.#violate(
+      this.#addViolation(
         'I4',
         null,
-        `${leg.id}: length timer ${lengthS} s with ${Math.round(leftS)} s to go, ringing timer ${ringingS} s`,
+        `${leg.id}: length timer ${lengthS} s with ${Math.round(leftS)} s left, ringing timer ${ringingS} s`,
       );
   }
 
-  /** I5: nothing is dialled for a session whose end was decided when the dial was; and each dial is decided, once. That what is made all the same is hung up within 5 s is I1, from its making. */
-  #dialled(legId: string): void {
-    const ran = this.#claimed.get(legId);
-    this.#claimed.delete(legId);
-    if (ran === undefined) this.#violate('I5', null, `${legId} was dialled and no commit had said so`);
-    else if (!ran) this.#violate('I5', null, `${legId} was dialled for a session that was over when that was decided`);
+  /** I5: each dial was decided once, by a commit, while its session ran. */
+  #checkDial(legId: string): void {
+    const wasRunning = this.#dialDecisions.get(legId);
+    this.#dialDecisions.delete(legId);
+    if (wasRunning === undefined) this.#addViolation('I5', null, `${legId} was dialled without a committed decision`);
+    else if (!wasRunning)
+      this.#addViolation('I5', null, `${legId} was dialled although its session was over when that was decided`);
   }
 
-  #committed(change: Change): void {
+  #checkCommit(change: Change): void {
     const { tables } = this.#system.database;
     const { now } = this.#system.scheduler;
     for (const [id, before] of change.sessions) {
       const after = tables.sessions.get(id);
       if (after === undefined) continue;
-      if (after.media_session_id !== null) this.#ever.add(after.media_session_id);
-      const over = !isRunning(after);
-      if (over && (before === undefined || isRunning(before))) this.endedAt.set(id, now);
-      // A failover may have taken the decision back.
-      if (!over) this.endedAt.delete(id);
+      if (after.media_session_id !== null) this.#mediaSessions.add(after.media_session_id);
+      const isOver = !isRunning(after);
+      if (isOver && (before === undefined || isRunning(before))) this.#endDecidedAt.set(id, now);
+      // A failover may have lost the decision.
+      if (!isOver) this.#endDecidedAt.delete(id);
       if (before !== undefined && !isRunning(before) && isRunning(after))
-        this.#violate('I12', null, `session ${id} went from ${before.state} to ${after.state}`);
+        this.#addViolation('I12', null, `session ${id} went from ${before.state} to ${after.state}`);
     }
     for (const [id, before] of change.legs) {
       const after = tables.legs.get(id);
       if (after === undefined || after.state === before?.state) continue;
-      if (before?.state === 'ended') this.#violate('I12', null, `leg ${id} went from ended to ${after.state}`);
-      if (after.state === 'ended') this.#closed(after);
-      if (after.state === 'ending' && after.hangup_reason === 'room-full' && this.#isFull(after))
-        this.#turnedAway.add(id);
+      if (before?.state === 'ended') this.#addViolation('I12', null, `leg ${id} went from ended to ${after.state}`);
+      if (after.state === 'ended') this.#checkClosedLeg(after);
+      if (after.state === 'dialling')
+        this.#dialDecisions.set(id, isRunning(tables.sessions.get(after.session_id!)!));
+      if (after.state !== 'ending') continue;
+      if (after.hangup_reason === 'room-full' && this.#wasRoomFull(after)) this.#rejectedLegs.add(id);
       if (
-        after.state === 'ending' &&
         (after.hangup_reason === 'replaced' || after.hangup_reason === 'too-many-connections') &&
-        this.#gaveWay(after)
+        this.#wasReplaced(after)
       )
-        this.#turnedAway.add(id);
-      if (after.state === 'dialling') this.#claimed.set(id, isRunning(tables.sessions.get(after.session_id!)!));
-      if (after.state === 'ending' && after.session_id === null && after.voice_call_id !== null)
-        this.#refused.set(after.voice_call_id, now);
+        this.#rejectedLegs.add(id);
+      if (after.session_id === null && after.voice_call_id !== null) this.#rejectedAt.set(after.voice_call_id, now);
     }
   }
 
-  /** Were as many others in when somebody was let go as one too many? */
-  #isFull({ id, session_id, participant_id }: LegRow): boolean {
+  /** Whether a leg that was hung up because the room is full was indeed one too many. */
+  #wasRoomFull({ id, session_id, participant_id }: LegRow): boolean {
     const { tables } = this.#system.database;
     const session = tables.sessions.get(session_id ?? '');
-    // A caller is turned away at the door, in no session yet.
+    // A rejected caller belongs to no session yet.
     if (session === undefined) return true;
     const others = (tables.legsOfSession.get(session.id) ?? [])
       .map((each) => tables.legs.get(each)!)
@@ -162,58 +164,62 @@ export class Oracle {
     );
   }
 
-  /** Has the same person a connection that the vendor made later than the one that was let go for it, or two others whose times we were not told? */
-  #gaveWay({ id, session_id, participant_id, media_connection_id, hangup_reason }: LegRow): boolean {
+  /** Whether the participant of a replaced leg has a newer connection, or two others with unknown times. */
+  #wasReplaced({ id, session_id, participant_id, media_connection_id, hangup_reason }: LegRow): boolean {
     const { tables } = this.#system.database;
     const { connections } = this.#system.video;
-    const madeAt = (connection: string | null): number =>
+    const createdAt = (connection: string | null): number =>
       connections.get(connection ?? '')?.entry.createdAt ?? -Infinity;
-    const theirs = (tables.legsOfSession.get(session_id ?? '') ?? [])
+    const others = (tables.legsOfSession.get(session_id ?? '') ?? [])
       .map((each) => tables.legs.get(each)!)
       .filter((each) => each.id !== id && each.participant_id === participant_id);
     if (hangup_reason === 'too-many-connections')
-      return theirs.filter(({ state }) => state !== 'ended' && state !== 'ending').length >= 2;
-    return theirs.some((each) => madeAt(each.media_connection_id) > madeAt(media_connection_id));
+      return others.filter(({ state }) => state !== 'ended' && state !== 'ending').length >= 2;
+    return others.some((each) => createdAt(each.media_connection_id) > createdAt(media_connection_id));
   }
 
-  /** I2: what our rows call closed is closed at the vendor. */
-  #closed(leg: LegRow): void {
+  /** I2: a leg that is ended in our rows is ended at the provider. */
+  #checkClosedLeg(leg: LegRow): void {
     const { ledger } = this.#system;
     for (const handle of [leg.voice_call_id, leg.media_connection_id]) {
       const live = handle === null ? undefined : ledger.live.get(handle);
       if (live !== undefined)
-        this.#violate(
+        this.#addViolation(
           'I2',
           live,
-          `${leg.id} is closed in our rows (${leg.outcome} ${leg.reason}) and ${handle} is live`,
+          `${leg.id} is ended in our rows (${leg.outcome} ${leg.reason}) but ${handle} is live`,
         );
     }
   }
 
-  /** I6: we hung up a leg that is in the conference of a running session. */
-  #killed(entry: LedgerEntry): void {
-    const session = this.findSession(entry);
+  /** I6: the platform hangs up no leg in the conference of a running session. */
+  #checkHangUp(entry: LedgerEntry): void {
+    const session = this.#findSession(entry);
     if (session === undefined || !isRunning(session)) return;
     const { tables } = this.#system.database;
     const leg = (tables.legsOfSession.get(session.id) ?? []).find(
       (id) => tables.legs.get(id)!.voice_call_id === entry.id || tables.legs.get(id)!.media_connection_id === entry.id,
     );
-    // A bridge or a phone that never came into the conference may be given up; one that is in it may not.
-    const inside =
+    // A bridge leg or a telephone that never joined the conference may be hung up.
+    const isInConference =
       entry.kind === 'webrtc' ||
       entry.conversation !== null ||
       (entry.kind === 'bridge' && (entry.peer?.conversation ?? null) !== null);
-    if (!inside || (leg !== undefined && this.#turnedAway.has(leg))) return;
+    if (!isInConference || (leg !== undefined && this.#rejectedLegs.has(leg))) return;
     if (this.#system.database.lostSessions.has(session.id)) {
-      // What let it in was committed, and a failover lost it: our rows cannot know.
+      // A failover lost the committed admission, so our rows cannot know the leg.
       this.killsAfterDataLoss += 1;
       return;
     }
     this.falseKills += 1;
-    this.#violate('I6', entry, `${entry.kind} ${entry.id} of the running session ${session.id} was hung up by us`);
+    this.#addViolation(
+      'I6',
+      entry,
+      `the platform hung up ${entry.kind} ${entry.id} of the running session ${session.id}`,
+    );
   }
 
-  findSession(entry: LedgerEntry): SessionRow | undefined {
+  #findSession(entry: LedgerEntry): SessionRow | undefined {
     const { tables } = this.#system.database;
     const id =
       (entry.conversation === null ? undefined : tables.sessionByConversation.get(entry.conversation)) ??
@@ -222,119 +228,127 @@ export class Oracle {
     return id === undefined ? undefined : tables.sessions.get(id);
   }
 
-  /** When a ledger entry was to end, by what ended its session first; `null` when nothing did yet. */
-  #dueAt(entry: LedgerEntry, told: ReadonlyMap<string, number>): number | null {
-    const session = this.findSession(entry);
+  /**
+   * When the end of an entry was due: at the first cause that ended its session. Null if nothing did.
+   * @param acceptedEnds when the API accepted the end of a room, by session id
+   */
+  #computeEndDue(entry: LedgerEntry, acceptedEnds: ReadonlyMap<string, number>): number | null {
+    const session = this.#findSession(entry);
     if (session === undefined) {
-      // A failover lost the session's row, and no vendor tells which video sessions there are: nobody can know of this one.
-      if (entry.media !== null && this.#ever.has(entry.media)) {
+      // A failover lost the row of the session, and the provider has no list of video sessions.
+      if (entry.media !== null && this.#mediaSessions.has(entry.media)) {
         this.unknowableConnections += 1;
         return null;
       }
       if (entry.kind === 'inbound')
-        return Math.min(entry.createdAt + PIN_ENTRY_MS, (this.#refused.get(entry.id) ?? Infinity) + GOODBYE_MS);
-      // Nobody's: from its beginning.
+        return Math.min(entry.createdAt + ADMISSION_MS, (this.#rejectedAt.get(entry.id) ?? Infinity) + GOODBYE_MS);
+      // An orphan call is to end at once.
       return entry.createdAt;
     }
     const room = this.#system.database.tables.rooms.get(session.room_id)!;
     const deadline = session.created_at.getTime() + room.max_duration_s * 1000;
-    // That it was told to end may be among what a failover lost; then it ends by its own clocks.
-    const heard = this.#system.database.lostSessions.has(session.id) ? undefined : told.get(session.id);
-    const at = Math.min(this.endedAt.get(session.id) ?? Infinity, heard ?? Infinity, deadline);
+    // A failover may have lost an accepted end. The session then ends by its own clocks.
+    const acceptedAt = this.#system.database.lostSessions.has(session.id) ? undefined : acceptedEnds.get(session.id);
+    const at = Math.min(this.#endDecidedAt.get(session.id) ?? Infinity, acceptedAt ?? Infinity, deadline);
     return Math.max(at, entry.createdAt);
   }
 
-  /** How much is up, without what nobody can know of: nor that an end was decided whose commit a failover lost, until its session's own clock (guarantee.md). */
+  /**
+   * The number of live entries, without those that a failover made unknown: connections of a lost video
+   * session, and sessions with a lost end whose own clock has not expired (docs/guarantee.md).
+   */
   countKnownLive(): number {
     const { ledger, database, scheduler } = this.#system;
     return [...ledger.live.values()].filter((entry) => {
-      const session = this.findSession(entry);
-      if (session === undefined) return entry.media === null || !this.#ever.has(entry.media);
+      const session = this.#findSession(entry);
+      if (session === undefined) return entry.media === null || !this.#mediaSessions.has(entry.media);
       return !(database.lostSessions.has(session.id) && isRunning(session) && session.due_at.getTime() > scheduler.now);
     }).length;
   }
 
-  /** The verdict on everything, at the end of a run. */
+  /** Judges the whole run. To be called once, at its end. */
   judge(episodes: readonly FaultEpisode[]): Judgement {
-    const { ledger, scheduler, database } = this.#system;
-    const told = new Map(
-      this.#world.meetings
-        .filter(({ endAcceptedAt: toldAt }) => toldAt !== null)
-        .map(({ sessionId, endAcceptedAt: toldAt }) => [sessionId, toldAt!] as const),
+    const { ledger, scheduler, database, restApi } = this.#system;
+    const acceptedEnds = new Map(
+      this.#workload.meetings.flatMap(({ sessionId, endAcceptedAt }) =>
+        endAcceptedAt === null ? [] : [[sessionId, endAcceptedAt] as const],
+      ),
     );
-    const due = ledger.entries.map((entry) => this.#dueAt(entry, told));
+    const due = ledger.entries.map((entry) => this.#computeEndDue(entry, acceptedEnds));
     const ends = due
       .filter((at, i): at is number => at !== null && (ledger.entries[i]!.endedAt ?? Infinity) > at)
       .toSorted((a, b) => a - b);
     const delays: Record<string, DelayHistogram> = {};
-    const leakedByFault: Record<string, number> = {};
     let leakedLegs = 0;
     let leakedMs = 0;
-    let upMs = 0;
-    const hangUps = { legs: 0, asks: 0, max: 0 };
+    const hangUps = { legs: 0, attempts: 0, max: 0 };
     ledger.entries.forEach((entry, i) => {
       if (entry.hangUpAttempts > 0) {
         hangUps.legs += 1;
-        hangUps.asks += entry.hangUpAttempts;
+        hangUps.attempts += entry.hangUpAttempts;
         hangUps.max = Math.max(hangUps.max, entry.hangUpAttempts);
       }
-      // A lease that a failover lost is nobody's.
-      const leaseLost =
+      // A failover may have lost the lease and the number of attempts.
+      const isLeaseLost =
         database.failoverCount > 0 &&
-        (database.lostSessions.has(this.findSession(entry)?.id ?? '') || this.findSession(entry) === undefined);
-      if (entry.maxAttemptsInFlight > 1 && !leaseLost)
-        this.#violate('I7', entry, `${entry.maxAttemptsInFlight} requests to hang ${entry.id} up at once`);
+        (database.lostSessions.has(this.#findSession(entry)?.id ?? '') || this.#findSession(entry) === undefined);
+      if (entry.maxAttemptsInFlight > 1 && !isLeaseLost)
+        this.#addViolation('I7', entry, `${entry.maxAttemptsInFlight} concurrent hang-up requests for ${entry.id}`);
       const from = due[i] ?? null;
       const to = entry.endedAt ?? scheduler.now;
-      if (!leaseLost) this.#asks(entry, from);
+      if (!isLeaseLost) this.#checkAttempts(entry, from);
       if (from === null || to <= from) return;
-      upMs += to - from;
-      const touched = mergeSets(entry.faults, entry.peer?.faults ?? null);
-      const { deadline, fault } = computeBound(from, touched, episodes, this.#system.restApi.failedLists, {
-        together: countBetween(ends, from - 20_000, from + 5_000),
-        wasted: entry.failedAttempts + (entry.peer?.failedAttempts ?? 0),
-        wastedAt: Math.max(entry.lastFailedAttemptAt, entry.peer?.lastFailedAttemptAt ?? 0),
+      const { peer } = entry;
+      const { deadline, fault } = computeBound({
+        from,
+        faults: mergeSets(entry.faults, peer?.faults ?? null),
+        episodes,
+        failedLists: restApi.failedLists,
+        simultaneousEnds: countBetween(ends, from - 20_000, from + 5_000),
+        failedAttempts: entry.failedAttempts + (peer?.failedAttempts ?? 0),
+        lastFailedAttemptAt: Math.max(entry.lastFailedAttemptAt, peer?.lastFailedAttemptAt ?? 0),
       });
-      // Those that let go by themselves a moment later say nothing of us.
-      if (entry.endedBy === 'us' || entry.endedBy === 'peer' || to > deadline)
+      // A user who left a moment later says nothing about the platform.
+      if (entry.endedBy === 'platform' || entry.endedBy === 'peer' || to > deadline)
         (delays[fault] ??= new DelayHistogram()).add(to - from);
       if (to <= deadline) return;
       leakedLegs += 1;
       leakedMs += to - deadline;
-      leakedByFault[fault] = (leakedByFault[fault] ?? 0) + (to - deadline) / 1000;
-      this.#violate(
+      const until = entry.endedAt === null ? 'the end of the run' : formatTime(to);
+      const lateS = ((to - deadline) / 1000).toFixed(1);
+      this.#addViolation(
         'I1',
         entry,
-        `${entry.kind} ${entry.id} was to end at ${formatTime(from)} and was up until ${entry.endedAt === null ? 'the end of the run' : formatTime(to)}, ${((to - deadline) / 1000).toFixed(1)} s past its bound (${fault})`,
+        `the end of ${entry.kind} ${entry.id} was due at ${formatTime(from)}, but it was up until ${until}, ` +
+          `${lateS} s past its bound (${fault})`,
       );
     });
-    const books = checkRecords(this.#system, (rule, entry, says) => this.#violate(rule, entry, says));
+    const records = checkRecords(this.#system, (rule, entry, message) => this.#addViolation(rule, entry, message));
     return {
-      legs: ledger.entries.filter((entry) => !(entry.kind === 'bridge' && entry.side === 'voice')).length,
+      legs: ledger.entries.filter((entry) => !(entry.kind === 'bridge' && entry.handle === 'voice')).length,
       leakedLegs,
       leakedLegSeconds: leakedMs / 1000,
-      upAfterEndSeconds: upMs / 1000,
-      leakedByFault,
       falseKills: this.falseKills,
       violations: this.violations,
       hangUps,
       delays,
-      ...books,
+      ...records,
       unknowableConnections: this.unknowableConnections,
       killsAfterDataLoss: this.killsAfterDataLoss,
     };
   }
 
-  /** I7: who is not obeyed, or cannot see that he was, asks again, but no oftener than this. A failover may have taken the count back. */
-  #asks(entry: LedgerEntry, owedAt: number | null): void {
+  /** I7: at most one hang-up attempt per 15 seconds of outage, plus five. */
+  #checkAttempts(entry: LedgerEntry, endDueAt: number | null): void {
     if (entry.firstAttemptAt === null || entry.lastAttemptAt === null) return;
-    const outage = entry.lastAttemptAt - Math.min(owedAt ?? Infinity, entry.firstAttemptAt);
-    const most = Math.ceil(outage / 15_000) + 5;
-    if (entry.hangUpAttempts > most)
-      this.#violate(
+    const outageMs = entry.lastAttemptAt - Math.min(endDueAt ?? Infinity, entry.firstAttemptAt);
+    const max = Math.ceil(outageMs / 15_000) + 5;
+    if (entry.hangUpAttempts > max)
+      this.#addViolation(
         'I7',
         entry,
-        `${entry.hangUpAttempts} requests to hang ${entry.id} up within ${(outage / 1000).toFixed(1)} s: at most ${most}`,
+        `${entry.hangUpAttempts} hang-up requests for ${entry.id} within ${(outageMs / 1000).toFixed(1)} s; ` +
+          `at most ${max} are allowed`,
       );
   }
 }
@@ -344,9 +358,9 @@ const formatTime = (at: number): string => new Date(at).toISOString().slice(8, 2
 const mergeSets = (a: ReadonlySet<string> | null, b: ReadonlySet<string> | null): ReadonlySet<string> | null =>
   a === null ? b : b === null ? a : new Set([...a, ...b]);
 
-/** How many of an ordered list lie between two instants. */
+/** The number of instants of an ordered list in [from, to). */
 function countBetween(ordered: readonly number[], from: number, to: number): number {
-  const before = (at: number): number => {
+  const countBefore = (at: number): number => {
     let low = 0;
     let high = ordered.length;
     while (low < high) {
@@ -356,5 +370,5 @@ function countBetween(ordered: readonly number[], from: number, to: number): num
     }
     return low;
   };
-  return before(to) - before(from);
+  return countBefore(to) - countBefore(from);
 }

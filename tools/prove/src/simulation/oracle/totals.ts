@@ -1,7 +1,7 @@
 import type { RunResult } from '../run.ts';
 import { DelayHistogram } from './delay-histogram.ts';
 
-/** Many runs added up. */
+/** The sums of many runs. */
 export class Totals {
   runs = 0;
   days = 0;
@@ -17,20 +17,20 @@ export class Totals {
   peakPerSecond = 0;
   readonly faults: Record<string, number> = {};
   readonly delays: Record<string, DelayHistogram> = {};
-  readonly hangUps = { legs: 0, asks: 0, max: 0 };
-  readonly leakedByFault: Record<string, number> = {};
-  readonly failedSeeds: { seed: number; says: string }[] = [];
+  readonly hangUps = { legs: 0, attempts: 0, max: 0 };
+  /** Each failed seed with its first problem. */
+  readonly failedSeeds: { seed: number; message: string }[] = [];
 
   add(run: RunResult): void {
     this.runs += 1;
-    this.days += run.days;
     for (const key of [
+      'days',
       'legs',
       'leakedLegs',
       'leakedLegSeconds',
       'falseKills',
-      'killedAfterLoss',
-      'unknowable',
+      'killsAfterDataLoss',
+      'unknowableConnections',
       'eventsLost',
       'eventsDuplicated',
     ] as const)
@@ -38,18 +38,17 @@ export class Totals {
     this.billedVsLedgerMaxSeconds = Math.max(this.billedVsLedgerMaxSeconds, run.billedVsLedgerMaxSeconds);
     this.peakPerSecond = Math.max(this.peakPerSecond, run.peakPerSecond);
     this.hangUps.legs += run.hangUps.legs;
-    this.hangUps.asks += run.hangUps.asks;
+    this.hangUps.attempts += run.hangUps.attempts;
     this.hangUps.max = Math.max(this.hangUps.max, run.hangUps.max);
     for (const [fault, count] of Object.entries(run.faults)) this.faults[fault] = (this.faults[fault] ?? 0) + count;
-    for (const [fault, seconds] of Object.entries(run.leakedByFault))
-      this.leakedByFault[fault] = (this.leakedByFault[fault] ?? 0) + seconds;
-    for (const [fault, tally] of Object.entries(run.delays)) (this.delays[fault] ??= new DelayHistogram()).merge(tally);
+    for (const [fault, delays] of Object.entries(run.delays))
+      (this.delays[fault] ??= new DelayHistogram()).merge(delays);
     const [first] = [
-      ...run.violations.map(({ rule, message: says }) => `${rule}: ${says}`),
+      ...run.violations.map(({ rule, message }) => `${rule}: ${message}`),
       ...run.unexpectedErrors,
-      ...(run.liveAtEnd > 0 ? [`${run.liveAtEnd} sides of legs are up at the end`] : []),
+      ...(run.liveAtEnd > 0 ? [`${run.liveAtEnd} handles are live at the end`] : []),
     ];
-    if (first !== undefined) this.failedSeeds.push({ seed: run.seed, says: first });
+    if (first !== undefined) this.failedSeeds.push({ seed: run.seed, message: first });
   }
 
   get faultCount(): number {
@@ -60,7 +59,10 @@ export class Totals {
     return Object.fromEntries(
       Object.entries(this.delays)
         .toSorted(([a], [b]) => (a < b ? -1 : 1))
-        .map(([fault, tally]) => [fault, { p50: tally.percentile(0.5), p99: tally.percentile(0.99), max: tally.max }]),
+        .map(([fault, delays]) => [
+          fault,
+          { p50: delays.percentile(0.5), p99: delays.percentile(0.99), max: delays.max },
+        ]),
     );
   }
 }

@@ -1,72 +1,74 @@
 import type { Random } from '../runtime/random.ts';
 
 /**
- * How the vendor and the network behave at this moment. Chances are per request or per webhook; the modes are switched on and off by the
- * fault schedule. `counts` is what was done, by class.
+ * The current behaviour of the provider and the network. Single faults have a probability per request
+ * or webhook. The fault schedule sets the modes.
  */
 export class FaultProfile {
+  /** The number of injected faults, by class. */
   readonly counts: Record<string, number> = {};
-  /** Single faults happen only while this is on; the liveness phase turns it off. */
+  /** Single faults are injected only while this is true. */
   isEnabled = true;
-  /** A REST outage: what every request meets. */
-  restMode: 'fair' | '500' | '503' | '429' | 'silent' = 'fair';
-  /** Chance that a webhook is lost, while such a fault lasts. */
+  /** The outcome of every REST request. */
+  restMode: 'normal' | '500' | '503' | '429' | 'silent' = 'normal';
+  /** Applies in addition to the single fault `webhook-lost`. */
   webhookLossProbability = 0;
   maxWebhookDelayMs = 0;
   readonly probabilities: FaultProbabilities;
   readonly #random: Random;
 
-  constructor(random: Random, chances: Partial<FaultProbabilities> = {}) {
+  constructor(random: Random, probabilities: Partial<FaultProbabilities> = {}) {
     this.#random = random;
-    this.probabilities = { ...DEFAULT_PROBABILITIES, ...chances };
+    this.probabilities = { ...DEFAULT_PROBABILITIES, ...probabilities };
   }
 
-  count(fault: string, by = 1): void {
-    this.counts[fault] = (this.counts[fault] ?? 0) + by;
+  count(fault: string): void {
+    this.counts[fault] = (this.counts[fault] ?? 0) + 1;
   }
 
-  /** Does this single fault happen now? Counted when it does. */
+  /** Decides whether this single fault is injected now, and counts it. */
   shouldInject(fault: keyof FaultProbabilities): boolean {
     if (!this.isEnabled || !this.#random.bool(this.probabilities[fault])) return false;
     this.count(fault);
     return true;
   }
 
-  /** For an outage that is on, whether the request was done before its answer was lost. */
+  /** Decides whether a request takes effect although its answer is lost. */
   shouldApplyRequest(): boolean {
     return this.#random.bool(0.5);
   }
 }
 
 export interface FaultProbabilities {
-  /** REST: done, and the answer is lost. */
+  /** The request takes effect, but its answer is lost. */
   'timeout-applied': number;
   'timeout-not-applied': number;
-  /** REST: 500, in doubt. */
+  /** 500. The request may or may not take effect. */
   'upstream-500': number;
-  /** A hang-up is taken (204) and nothing happens. */
+  /** The provider accepts a hang-up (204), but the call stays up. */
   'accepted-but-alive': number;
-  /** A live call is not found: another region. */
+  /** 404 for a live call, from another region. */
   'wrong-region-404': number;
-  /** A PUT on a call younger than two seconds is a 400. */
+  /** 400 for a PUT on a call younger than two seconds. */
   'early-put-400': number;
-  /** The list of live calls leaves one out. */
-  'list-omits': number;
-  /** The list of a video session's connections leaves one out. */
+  /** The list of live calls omits one. */
+  'list-omits-call': number;
+  /** The list of a video session's connections omits one. */
   'list-omits-connection': number;
-  /** The list of live calls breaks off: an error. */
+  /** The list of live calls ends with an error. */
   'list-fails': number;
   'webhook-lost': number;
-  'webhook-doubled': number;
+  'webhook-duplicate': number;
   'webhook-late': number;
   /** Ten minutes late. */
   'webhook-very-late': number;
-  /** The event that a call is over says nothing of its price: that is in the vendor's record alone. */
+  /** The event of a call's end has no price. Only the provider's record has it. */
   'price-missing': number;
-  /** The answer webhook's reply is lost, so it is asked again. */
+  /** The answer to an answer webhook is lost, so the provider repeats the webhook. */
   'answer-repeated': number;
-  /** A tenant's own server fails, or says nothing. */
+  /** A tenant's endpoint answers 500. */
   'receiver-fails': number;
+  /** A tenant's endpoint does not answer. */
   'receiver-silent': number;
 }
 
@@ -77,11 +79,11 @@ const DEFAULT_PROBABILITIES: FaultProbabilities = {
   'accepted-but-alive': 0.02,
   'wrong-region-404': 0.01,
   'early-put-400': 0.5,
-  'list-omits': 0.002,
+  'list-omits-call': 0.002,
   'list-omits-connection': 0.01,
   'list-fails': 0.01,
   'webhook-lost': 0.02,
-  'webhook-doubled': 0.08,
+  'webhook-duplicate': 0.08,
   'webhook-late': 0.04,
   'webhook-very-late': 0.003,
   'price-missing': 0.02,

@@ -1,43 +1,41 @@
 import type { Scheduler } from '../runtime/scheduler.ts';
 
-export type EndedBy = 'us' | 'door' | 'person' | 'timer' | 'peer' | 'vendor';
+/** `platform`: by an API request. `plan`: by the call plan that the platform answered. `peer`: with its other handle. */
+export type EndedBy = 'platform' | 'plan' | 'user' | 'timer' | 'peer';
 
-/** One billable side of a leg in the vendor's own books: a call, or a video connection. The oracle reads these and nothing else. */
+/** One billable handle in the provider's ledger: a call or a video connection. The oracle judges by these. */
 export interface LedgerEntry {
   readonly id: string;
-  readonly side: 'voice' | 'media';
+  readonly handle: 'voice' | 'media';
   readonly kind: 'inbound' | 'outbound' | 'bridge' | 'webrtc';
-  /** The video session of a connection, and of a bridge's call. */
+  /** The video session of a connection, or of the call of a bridge leg. */
   readonly media: string | null;
-  /** Our leg id, where it travelled in the vendor's hands. */
+  /** Our leg id, if the request that created the entry contained it. */
   readonly legId: string | null;
   readonly createdAt: number;
-  /** The voice conference it was put into. */
+  /** The voice conference that the call joined. */
   conversation: string | null;
   answeredAt: number | null;
   endedAt: number | null;
   endedBy: EndedBy | null;
-  /** Requests to end it, by API. */
   hangUpAttempts: number;
   firstAttemptAt: number | null;
   lastAttemptAt: number | null;
-  /** Such requests without an answer at this moment, and the most there were. */
+  /** Hang-up attempts without an answer yet. */
   attemptsInFlight: number;
   maxAttemptsInFlight: number;
-  /** Faults that hit it: requests and webhooks about it. */
+  /** Faults of requests and webhooks about the entry. Null if there were none. */
   faults: Set<string> | null;
-  /** How many attempts single faults have cost, and when the last of them was. */
+  /** Hang-up attempts that failed because of a single fault. */
   failedAttempts: number;
   lastFailedAttemptAt: number;
-  /** The webhook of its end was lost or late: our seconds are more than the vendor's. */
-  toldLate: boolean;
-  /** The other side of a bridge. */
+  /** The other handle of a bridge leg. */
   peer: LedgerEntry | null;
-  /** What happened to it, when that is recorded. */
+  /** Null unless the run keeps histories. */
   history: string[] | null;
 }
 
-/** Single faults that cost an attempt to end a leg; the next comes after a back-off of up to fifteen seconds. */
+/** Single faults that make a hang-up attempt fail. The next attempt follows after at most fifteen seconds. */
 const ATTEMPT_FAULTS = new Set([
   'accepted-but-alive',
   'wrong-region-404',
@@ -46,14 +44,14 @@ const ATTEMPT_FAULTS = new Set([
   'early-put-400',
 ]);
 
-/** Stands in for a leg's own fault set, to spare one for each of a million. */
 export const recordFault = (entry: LedgerEntry | null | undefined, fault: string): void => {
   if (!entry) return;
+  // Most of a million entries have no fault and need no set.
   (entry.faults ??= new Set()).add(fault);
   if (ATTEMPT_FAULTS.has(fault)) entry.failedAttempts += 1;
 };
 
-/** The vendor's books. */
+/** The provider's ledger. */
 export class Ledger {
   readonly entries: LedgerEntry[] = [];
   readonly live = new Map<string, LedgerEntry>();
@@ -67,12 +65,12 @@ export class Ledger {
     this.#keepHistory = keepHistory;
   }
 
-  open(made: Pick<LedgerEntry, 'id' | 'side' | 'kind' | 'media' | 'legId'>): LedgerEntry {
+  open(values: Pick<LedgerEntry, 'id' | 'handle' | 'kind' | 'media' | 'legId'>): LedgerEntry {
     const entry: LedgerEntry = {
-      ...made,
+      ...values,
       createdAt: this.#scheduler.now,
       conversation: null,
-      answeredAt: made.kind === 'webrtc' ? this.#scheduler.now : null,
+      answeredAt: values.kind === 'webrtc' ? this.#scheduler.now : null,
       endedAt: null,
       endedBy: null,
       hangUpAttempts: 0,
@@ -83,7 +81,6 @@ export class Ledger {
       faults: null,
       failedAttempts: 0,
       lastFailedAttemptAt: 0,
-      toldLate: false,
       peer: null,
       history: this.#keepHistory ? [] : null,
     };
@@ -91,7 +88,7 @@ export class Ledger {
     this.live.set(entry.id, entry);
     this.byId.set(entry.id, entry);
     this.#scheduler.note(entry.id);
-    this.recordHistory(entry, 'begins');
+    this.recordHistory(entry, 'created');
     this.onOpen?.();
     return entry;
   }
@@ -101,10 +98,10 @@ export class Ledger {
     entry.endedBy = by;
     this.live.delete(entry.id);
     this.#scheduler.note(`${entry.id}${by}`);
-    this.recordHistory(entry, `ends (${by})`);
+    this.recordHistory(entry, `ended by ${by}`);
   }
 
-  recordHistory(entry: LedgerEntry | null | undefined, what: string): void {
-    if (entry?.history) entry.history.push(`${new Date(this.#scheduler.now).toISOString().slice(8, 23)} ${what}`);
+  recordHistory(entry: LedgerEntry | null | undefined, fact: string): void {
+    if (entry?.history) entry.history.push(`${new Date(this.#scheduler.now).toISOString().slice(8, 23)} ${fact}`);
   }
 }

@@ -2,86 +2,87 @@ import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { Life, Reply } from '../runtime/process.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
-import { recordFault, type LedgerEntry, type Ledger } from './ledger.ts';
 import type { FaultProfile } from './fault-profile.ts';
+import { recordFault, type Ledger, type LedgerEntry } from './ledger.ts';
 
 const PROVIDER_TIMEOUT_MS = 4_000;
+const MAX_REQUESTS_PER_SECOND = { rest: 15, create: 3 };
 
 export const notFound = (): ProviderError =>
-  new ProviderError('not-found', 'upstream-404', 'The vendor does not know it.');
+  new ProviderError('not-found', 'upstream-404', 'The provider does not know the call or connection.');
 export const callTooYoung = (): ProviderError =>
-  new ProviderError('busy', 'call-too-young', 'The vendor does not take this so soon after the call was made.', {
+  new ProviderError('busy', 'call-too-young', 'The provider rejects changes of a call this soon.', {
     retryAfterMs: 2_000,
   });
 const timeoutError = (): ProviderError =>
-  new ProviderError('unknown', 'upstream-timeout', 'The vendor did not answer in time.');
-const serverError = (reads: boolean): ProviderError =>
-  new ProviderError(reads ? 'busy' : 'unknown', 'upstream-500', 'The vendor failed.');
+  new ProviderError('unknown', 'upstream-timeout', 'The provider did not answer in time.');
+const serverError = (isRead: boolean): ProviderError =>
+  new ProviderError(isRead ? 'busy' : 'unknown', 'upstream-500', 'The provider failed.');
 const busyError = (reason: string): ProviderError =>
-  new ProviderError('busy', reason, 'The vendor is busy.', { retryAfterMs: 1_000 });
+  new ProviderError('busy', reason, 'The provider is busy.', { retryAfterMs: 1_000 });
 
 interface RestRequest<T> {
   readonly life: Life;
   readonly label: string;
-  /** Asking changes nothing. */
+  /** The request has no effect. */
   readonly isRead: boolean;
-  /** Voice requests count against 15 a second, creates against 3; the video side is not limited (its limit is not documented). */
+  /** The rate limit that applies. The video API has no documented limit. */
   readonly limit: 'rest' | 'create' | 'none';
   readonly entry: LedgerEntry | null;
-  /** A request to end `entry`. */
+  /** The request ends `entry`. */
   readonly isHangUp?: boolean;
   readonly act: () => T;
-  /** What was made, when the answer is lost on the way: to mark it as hit. */
+  /** The entry that the request created, to record the fault that lost the answer. */
   readonly findCreated?: (value: T) => LedgerEntry | null;
 }
+type RequestBody<T> = Omit<RestRequest<T>, 'life' | 'isHangUp'>;
 
-/** The vendor's REST API: limits, latency, and every way in which a request can go wrong. */
+/** The provider's REST API with its rate limits, latency, and faults. */
 export class RestApi {
   readonly #scheduler: Scheduler;
-  readonly #weather: FaultProfile;
+  readonly #faultProfile: FaultProfile;
   readonly #random: Random;
   readonly #ledger: Ledger;
   readonly #windows = { rest: { second: -1, count: 0 }, create: { second: -1, count: 0 } };
-  /** Requests refused for their number. */
-  refused = 0;
+  /** The most requests of one second, without call creation. */
   peakPerSecond = 0;
-  /** When a list could not be had. */
+  /** The times of failed lists of live calls or connections. */
   readonly failedLists: number[] = [];
 
   constructor({
     scheduler,
-    weather,
+    faultProfile,
     random,
     ledger,
   }: {
     scheduler: Scheduler;
-    weather: FaultProfile;
+    faultProfile: FaultProfile;
     random: Random;
     ledger: Ledger;
   }) {
     this.#scheduler = scheduler;
-    this.#weather = weather;
+    this.#faultProfile = faultProfile;
     this.#random = random;
     this.#ledger = ledger;
   }
 
-  request<T>({ life, label, isRead: reads, limit, entry, isHangUp: asks = false, act, findCreated: made }: RestRequest<T>): Promise<T> {
-    return life.seam(`vendor ${label}`, () => {
-      const wasted = entry?.failedAttempts;
-      const reply = this.#settled({ isRead: reads, limit, entry, act, findCreated: made, label });
+  request<T>({ life, isHangUp = false, ...body }: RestRequest<T>): Promise<T> {
+    const { entry, label } = body;
+    return life.seam(`provider ${label}`, () => {
+      const failedAttempts = entry?.failedAttempts;
+      const reply = this.#reply(body);
       if ('error' in reply && label.startsWith('list')) this.failedLists.push(this.#scheduler.now);
-      if (entry !== null && entry.failedAttempts !== wasted) entry.lastFailedAttemptAt = this.#scheduler.now;
-      if (asks && entry !== null) this.#count(entry, reply.ms);
-      if (entry !== null)
-        this.#ledger.recordHistory(
-          entry,
-          `${life.process.name} ${label}: ${'error' in reply ? (reply.error as ProviderError).verdict.reason : 'ok'}`,
-        );
+      if (entry !== null) {
+        if (entry.failedAttempts !== failedAttempts) entry.lastFailedAttemptAt = this.#scheduler.now;
+        if (isHangUp) this.#countAttempt(entry, reply.ms);
+        const outcome = 'error' in reply ? (reply.error as ProviderError).verdict.reason : 'ok';
+        this.#ledger.recordHistory(entry, `${life.process.name} ${label}: ${outcome}`);
+      }
       return reply;
     });
   }
 
-  #count(entry: LedgerEntry, ms: number): void {
+  #countAttempt(entry: LedgerEntry, ms: number): void {
     entry.hangUpAttempts += 1;
     entry.firstAttemptAt ??= this.#scheduler.now;
     entry.lastAttemptAt = this.#scheduler.now;
@@ -90,80 +91,72 @@ export class RestApi {
     this.#scheduler.after(ms, () => (entry.attemptsInFlight -= 1));
   }
 
-  /** As `#outcome`, with what the vendor itself refuses as an answer. */
-  #settled<T>(request: Omit<RestRequest<T>, 'life' | 'asks'>): Reply<T> {
+  #reply<T>(request: RequestBody<T>): Reply<T> {
     try {
-      return this.#outcome(request);
+      return this.#process(request);
     } catch (error) {
       return { ms: 100, error };
     }
   }
 
-  #outcome<T>({
-    isRead: reads,
-    limit,
-    entry,
-    act,
-    findCreated: made,
-    label,
-  }: Omit<RestRequest<T>, 'life' | 'asks'>): { ms: number; value: T } | { ms: number; error: unknown } {
-    const weather = this.#weather;
+  /** @throws what the request itself throws, such as `notFound` */
+  #process<T>({ isRead, limit, entry, act, findCreated, label }: RequestBody<T>): Reply<T> {
+    const profile = this.#faultProfile;
     const latency = this.#random.between(40, 200);
-    const hit = (fault: string, value?: T): void => {
+    const record = (fault: string, value?: T): void => {
       recordFault(entry, fault);
-      if (value !== undefined && made !== undefined)
-        recordFault(made(value), fault === 'timeout-applied' ? 'create-answer-lost' : fault);
+      if (value !== undefined && findCreated !== undefined)
+        recordFault(findCreated(value), fault === 'timeout-applied' ? 'create-answer-lost' : fault);
     };
-    /** Does it although the answer will be lost. */
-    const doAll = (fault: string): void => {
+    /** Executes the request, whose answer is then lost. */
+    const applyWithoutAnswer = (): void => {
       try {
-        hit(fault, act());
+        record('timeout-applied', act());
       } catch {
-        hit(fault);
+        record('timeout-applied');
       }
     };
-    if (limit !== 'none' && !this.#within(limit)) {
-      this.refused += 1;
-      weather.count('upstream-429');
-      hit('upstream-429');
+    if (limit !== 'none' && !this.#isWithinLimit(limit)) {
+      profile.count('upstream-429');
+      record('upstream-429');
       return { ms: latency, error: busyError('upstream-429') };
     }
-    if (weather.isEnabled) {
-      if (weather.restMode === '429' || weather.restMode === '503') {
-        hit(`upstream-${weather.restMode}`);
-        weather.count(`upstream-${weather.restMode}`);
-        return { ms: latency, error: busyError(`upstream-${weather.restMode}`) };
+    if (profile.isEnabled) {
+      if (profile.restMode === '429' || profile.restMode === '503') {
+        record(`upstream-${profile.restMode}`);
+        profile.count(`upstream-${profile.restMode}`);
+        return { ms: latency, error: busyError(`upstream-${profile.restMode}`) };
       }
-      if (weather.restMode === '500' || weather.restMode === 'silent') {
-        weather.count(weather.restMode === '500' ? 'upstream-500' : 'upstream-silent');
-        if (weather.shouldApplyRequest()) doAll('timeout-applied');
-        else hit('upstream-silent');
-        return weather.restMode === '500'
-          ? { ms: latency, error: serverError(reads) }
+      if (profile.restMode === '500' || profile.restMode === 'silent') {
+        profile.count(profile.restMode === '500' ? 'upstream-500' : 'upstream-silent');
+        if (profile.shouldApplyRequest()) applyWithoutAnswer();
+        else record('upstream-silent');
+        return profile.restMode === '500'
+          ? { ms: latency, error: serverError(isRead) }
           : { ms: PROVIDER_TIMEOUT_MS, error: timeoutError() };
       }
-      if (weather.shouldInject('timeout-applied')) {
-        doAll('timeout-applied');
+      if (profile.shouldInject('timeout-applied')) {
+        applyWithoutAnswer();
         return { ms: PROVIDER_TIMEOUT_MS, error: timeoutError() };
       }
-      if (weather.shouldInject('timeout-not-applied')) {
-        hit('timeout-not-applied');
+      if (profile.shouldInject('timeout-not-applied')) {
+        record('timeout-not-applied');
         return { ms: PROVIDER_TIMEOUT_MS, error: timeoutError() };
       }
-      if (weather.shouldInject('upstream-500')) {
-        hit('upstream-500');
-        if (weather.shouldApplyRequest()) doAll('timeout-applied');
-        return { ms: latency, error: serverError(reads) };
+      if (profile.shouldInject('upstream-500')) {
+        record('upstream-500');
+        if (profile.shouldApplyRequest()) applyWithoutAnswer();
+        return { ms: latency, error: serverError(isRead) };
       }
-      if (label === 'hang-up' && weather.shouldInject('wrong-region-404')) {
-        hit('wrong-region-404');
+      if (label === 'hang-up' && profile.shouldInject('wrong-region-404')) {
+        record('wrong-region-404');
         return { ms: latency, error: notFound() };
       }
     }
     return { ms: latency, value: act() };
   }
 
-  #within(limit: 'rest' | 'create'): boolean {
+  #isWithinLimit(limit: keyof typeof MAX_REQUESTS_PER_SECOND): boolean {
     const window = this.#windows[limit];
     const second = Math.floor(this.#scheduler.now / 1000);
     if (window.second !== second) {
@@ -172,6 +165,6 @@ export class RestApi {
     }
     window.count += 1;
     if (limit === 'rest' && window.count > this.peakPerSecond) this.peakPerSecond = window.count;
-    return window.count <= (limit === 'rest' ? 15 : 3);
+    return window.count <= MAX_REQUESTS_PER_SECOND[limit];
   }
 }

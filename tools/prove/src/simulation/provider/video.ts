@@ -5,90 +5,85 @@ import type { MediaEvent } from '@partyline/provider-contract/provider-event';
 import type { Life } from '../runtime/process.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
-import type { WebhookSender } from './webhooks.ts';
-import { recordFault, type EndedBy, type LedgerEntry, type Ledger } from './ledger.ts';
+import type { FaultProfile } from './fault-profile.ts';
+import { recordFault, type EndedBy, type Ledger, type LedgerEntry } from './ledger.ts';
 import { notFound, type RestApi } from './rest-api.ts';
 import type { SimCall, SimVoice } from './voice.ts';
-import type { FaultProfile } from './fault-profile.ts';
+import type { WebhookSender } from './webhooks.ts';
 
 export interface SimConnection {
   readonly entry: LedgerEntry;
   readonly data: string;
   isOver: boolean;
-  /** When a list left it out first, of those that did one after another. */
+  /** The first list of the current series that omitted the connection. */
   firstOmittedAt: number | null;
-  /** A SIP connection's call, once it has reached the voice side. */
+  /** The call of a SIP connection, after it has reached the voice API. */
   call: SimCall | null;
   readonly sipCallId: string | null;
-  readonly onOver: ((connection: SimConnection) => void) | undefined;
 }
 
 interface Parts {
   readonly scheduler: Scheduler;
   readonly ledger: Ledger;
-  readonly hooks: WebhookSender;
-  readonly rest: RestApi;
-  readonly weather: FaultProfile;
+  readonly webhookSender: WebhookSender;
+  readonly restApi: RestApi;
+  readonly faultProfile: FaultProfile;
   readonly random: Random;
   readonly voice: SimVoice;
   readonly ids: { next(prefix: string): string };
 }
 
+/** Lists may omit a connection for this long. */
 const MAX_OMISSION_MS = 20_000;
-const MIN_LISTED_MS = 900_000;
+/** Then they show it until this long after the first omission. */
+const OMISSION_INTERVAL_MS = 900_000;
 
-/** The vendor's video side: sessions, browsers, and SIP calls out of a session, which come back to us as calls. */
+/** The provider's video API: sessions, browsers, and SIP calls from a session to the voice API. */
 export class SimVideo {
   readonly connections = new Map<string, SimConnection>();
-  readonly #ofSession = new Map<string, Set<SimConnection>>();
+  readonly #connectionsBySession = new Map<string, Set<SimConnection>>();
   onDial: ((input: SipDial) => void) | undefined = undefined;
   onDisconnect: ((entry: LedgerEntry) => void) | undefined = undefined;
-  readonly #in: Parts;
+  readonly #parts: Parts;
 
   constructor(parts: Parts) {
-    this.#in = parts;
-    parts.voice.onBridgeAnswered = (call) => this.#sip(this.#connectionOf(call), 'active');
+    this.#parts = parts;
+    parts.voice.onBridgeAnswered = (call) => this.#sendSipEvent(this.#findConnection(call), 'active');
     parts.voice.onBridgeOver = (call) => {
-      const connection = this.#connectionOf(call);
+      const connection = this.#findConnection(call);
       if (connection === undefined) return;
-      this.#sip(connection, 'over');
+      this.#sendSipEvent(connection, 'over');
       parts.scheduler.after(100, () => this.#close(connection, 'peer', 'clientDisconnected'));
     };
   }
 
-  /** A browser comes in with a token. */
-  join(media: string, data: string, onOver?: (connection: SimConnection) => void): SimConnection {
-    return this.#open('webrtc', media, data, null, onOver);
+  /** A browser connects with a token. `data` is the connection data in the token. */
+  join(media: string, data: string): SimConnection {
+    return this.#open('webrtc', media, data, null);
   }
 
   leave(connection: SimConnection): void {
-    this.#close(connection, 'person', 'clientDisconnected');
+    this.#close(connection, 'user', 'clientDisconnected');
   }
 
-  #connectionOf(call: SimCall): SimConnection | undefined {
+  #findConnection(call: SimCall): SimConnection | undefined {
     return call.entry.peer === null ? undefined : this.connections.get(call.entry.peer.id);
   }
 
-  #open(
-    kind: 'webrtc' | 'bridge',
-    media: string,
-    data: string,
-    sipCallId: string | null,
-    onOver?: (connection: SimConnection) => void,
-  ): SimConnection {
+  #open(kind: 'webrtc' | 'bridge', media: string, data: string, sipCallId: string | null): SimConnection {
     const legId = kind === 'bridge' ? ((JSON.parse(data) as { leg?: string }).leg ?? null) : null;
-    const entry = this.#in.ledger.open({ id: this.#in.ids.next('con'), side: 'media', kind, media, legId });
-    const connection: SimConnection = { entry, data, isOver: false, firstOmittedAt: null, call: null, sipCallId, onOver };
+    const entry = this.#parts.ledger.open({ id: this.#parts.ids.next('con'), handle: 'media', kind, media, legId });
+    const connection: SimConnection = { entry, data, isOver: false, firstOmittedAt: null, call: null, sipCallId };
     this.connections.set(entry.id, connection);
-    let siblings = this.#ofSession.get(media);
-    if (siblings === undefined) this.#ofSession.set(media, (siblings = new Set()));
+    let siblings = this.#connectionsBySession.get(media);
+    if (siblings === undefined) this.#connectionsBySession.set(media, (siblings = new Set()));
     siblings.add(connection);
-    this.#tell(connection, {
+    this.#sendEvent(connection, {
       kind: 'connected',
       mediaSessionId: media,
       connectionId: entry.id,
       data,
-      at: new Date(this.#in.scheduler.now),
+      at: new Date(this.#parts.scheduler.now),
       since: new Date(entry.createdAt),
     });
     return connection;
@@ -97,11 +92,11 @@ export class SimVideo {
   #close(connection: SimConnection, by: EndedBy, reason: string): void {
     if (connection.isOver) return;
     connection.isOver = true;
-    const { entry } = connection;
-    const { scheduler, ledger, voice } = this.#in;
+    const { entry, call } = connection;
+    const { scheduler, ledger, voice } = this.#parts;
     ledger.close(entry, by);
-    this.#ofSession.get(entry.media!)?.delete(connection);
-    this.#tell(connection, {
+    this.#connectionsBySession.get(entry.media!)?.delete(connection);
+    this.#sendEvent(connection, {
       kind: 'disconnected',
       mediaSessionId: entry.media!,
       connectionId: entry.id,
@@ -110,40 +105,38 @@ export class SimVideo {
       at: new Date(scheduler.now),
       since: new Date(entry.createdAt),
     });
-    connection.onOver?.(connection);
-    const { call } = connection;
     if (entry.kind !== 'bridge') return;
-    // A call that is picked up ends with its media side; one that still rings does not (design §2).
-    if (call?.phase === 'answered') scheduler.after(100, () => voice.hangUpByUser(call, 'peer'));
-    else if (call === null || call.phase !== 'over') this.#sip(connection, 'over');
+    // An answered call ends with its connection. A ringing one does not (design, section 2).
+    if (call?.phase === 'answered') scheduler.after(100, () => voice.hangUp(call, 'peer'));
+    else if (call === null || call.phase !== 'over') this.#sendSipEvent(connection, 'over');
   }
 
-  #tell(connection: SimConnection, event: MediaEvent): void {
-    const { hooks } = this.#in;
-    hooks.sendEvent(connection.entry, { to: 'video-event', jti: hooks.nextToken(), event });
+  #sendEvent(connection: SimConnection, event: MediaEvent): void {
+    const { webhookSender } = this.#parts;
+    webhookSender.sendEvent(connection.entry, { to: 'video-event', jti: webhookSender.nextToken(), event });
   }
 
-  #sip(connection: SimConnection | undefined, phase: 'ringing' | 'active' | 'over'): void {
+  #sendSipEvent(connection: SimConnection | undefined, phase: 'ringing' | 'active' | 'over'): void {
     if (connection === undefined || connection.sipCallId === null) return;
     const { entry, sipCallId } = connection;
-    this.#tell(connection, {
+    this.#sendEvent(connection, {
       kind: 'sip-call',
       mediaSessionId: entry.media!,
       connectionId: entry.id,
       sipCallId,
       phase,
-      at: new Date(this.#in.scheduler.now),
+      at: new Date(this.#parts.scheduler.now),
       ...(phase === 'over' ? { verdict: verdict('success', 'normal-clearing') } : {}),
     });
   }
 
   #dial(input: SipDial): SimConnection {
-    const { scheduler, random, voice, ids } = this.#in;
+    const { scheduler, random, voice, ids } = this.#parts;
     this.onDial?.(input);
     const connection = this.#open('bridge', input.mediaSessionId, input.data, ids.next('sip'));
     scheduler.after(random.between(50, 300), () => {
-      this.#sip(connection, 'ringing');
-      // The call is on its way also when the stream was let go meanwhile.
+      this.#sendSipEvent(connection, 'ringing');
+      // The call can arrive although the connection has ended meanwhile.
       scheduler.after(random.between(50, 600), () => {
         if (connection.isOver && random.bool(0.5)) return;
         const headers = Object.fromEntries(
@@ -154,7 +147,7 @@ export class SimVideo {
           from: null,
           to: input.number,
           headers,
-          person: {},
+          user: {},
           media: input.mediaSessionId,
         });
         connection.call = call;
@@ -168,39 +161,43 @@ export class SimVideo {
   #disconnect(id: string): void {
     const connection = this.connections.get(id);
     if (connection === undefined || connection.isOver) throw notFound();
-    if (this.#in.weather.shouldInject('accepted-but-alive')) {
+    if (this.#parts.faultProfile.shouldInject('accepted-but-alive')) {
       recordFault(connection.entry, 'accepted-but-alive');
       return;
     }
     this.onDisconnect?.(connection.entry);
-    this.#close(connection, 'us', 'forceDisconnected');
+    this.#close(connection, 'platform', 'forceDisconnected');
   }
 
-  /** What is live. One that was left out may be left out again a moment later, and then not for longer than any outage: who is missed twice half a minute apart is held to be gone (guarantee.md). */
+  /**
+   * Lists the live connections. A fault omits one, possibly in a series of lists, but for less than the
+   * 30 s after which two complete lists without it count as its end (docs/guarantee.md).
+   */
   #list(mediaSessionId: string): SimConnection[] {
-    const { weather, random, scheduler } = this.#in;
-    const all = [...(this.#ofSession.get(mediaSessionId) ?? [])];
-    if (all.length === 0 || !weather.shouldInject('list-omits-connection')) return all;
-    const at = random.int(all.length);
-    const { firstOmittedAt: omittedAt } = all[at]!;
-    const ago = omittedAt === null ? Infinity : scheduler.now - omittedAt;
-    if (ago >= MAX_OMISSION_MS && ago < MIN_LISTED_MS) return all;
-    if (ago >= MIN_LISTED_MS) all[at]!.firstOmittedAt = scheduler.now;
-    return all.toSpliced(at, 1);
+    const { faultProfile, random, scheduler } = this.#parts;
+    const all = [...(this.#connectionsBySession.get(mediaSessionId) ?? [])];
+    if (all.length === 0 || !faultProfile.shouldInject('list-omits-connection')) return all;
+    const index = random.int(all.length);
+    const { firstOmittedAt } = all[index]!;
+    const ageMs = firstOmittedAt === null ? Infinity : scheduler.now - firstOmittedAt;
+    if (ageMs >= MAX_OMISSION_MS && ageMs < OMISSION_INTERVAL_MS) return all;
+    if (ageMs >= OMISSION_INTERVAL_MS) all[index]!.firstOmittedAt = scheduler.now;
+    return all.toSpliced(index, 1);
   }
 
-  /** The provider that one process holds. */
-  providerFor(life: Life): MediaProvider {
-    const { rest, ids } = this.#in;
-    const unused = (): never => {
-      throw new Error('the simulation hands over parsed webhooks');
+  /** The media provider of one process. */
+  createProvider(life: Life): MediaProvider {
+    const { restApi, ids } = this.#parts;
+    const unsupported = (): never => {
+      throw new Error('the simulation passes parsed webhooks');
     };
+    const findEntry = (connectionId: string): LedgerEntry | null => this.connections.get(connectionId)?.entry ?? null;
     return {
       kind: 'simulated',
       capabilities: { sipDial: true, sipMonitoring: true, listConnections: true, mute: false },
       clientConfig: { kind: 'simulated', application: 'app' },
       openSession: () =>
-        rest.request({
+        restApi.request({
           life,
           label: 'open-session',
           isRead: false,
@@ -210,7 +207,7 @@ export class SimVideo {
         }),
       issueToken: ({ data }) => data,
       dialSip: (input) =>
-        rest.request({
+        restApi.request({
           life,
           label: 'dial-sip',
           isRead: false,
@@ -220,21 +217,21 @@ export class SimVideo {
             const { entry, sipCallId } = this.#dial(input);
             return { connectionId: entry.id, sipCallId: sipCallId! };
           },
-          findCreated: ({ connectionId }) => this.connections.get(connectionId)?.entry ?? null,
+          findCreated: ({ connectionId }) => findEntry(connectionId),
         }),
       disconnect: ({ connectionId }) =>
-        rest.request({
+        restApi.request({
           life,
           label: 'disconnect',
           isRead: false,
           limit: 'none',
-          entry: this.connections.get(connectionId)?.entry ?? null,
+          entry: findEntry(connectionId),
           isHangUp: true,
           act: () => this.#disconnect(connectionId),
         }),
-      mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'not simulated')),
+      mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'The simulation does not support mute.')),
       listConnections: (mediaSessionId) =>
-        rest.request({
+        restApi.request({
           life,
           label: 'list-connections',
           isRead: true,
@@ -242,8 +239,8 @@ export class SimVideo {
           entry: null,
           act: () => this.#list(mediaSessionId).map(({ entry, data }) => ({ connectionId: entry.id, data })),
         }),
-      verifyCallback: unused,
-      parseCallback: unused,
+      verifyCallback: unsupported,
+      parseCallback: unsupported,
     };
   }
 }

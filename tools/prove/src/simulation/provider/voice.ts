@@ -5,19 +5,18 @@ import type { CallPlan, CreateCall, ObservedCall, VoiceProvider } from '@partyli
 import type { Life } from '../runtime/process.ts';
 import type { Random } from '../runtime/random.ts';
 import type { ScheduledEvent, Scheduler } from '../runtime/scheduler.ts';
-import type { ProviderWebhook, WebhookSender } from './webhooks.ts';
-import { recordFault, type EndedBy, type LedgerEntry, type Ledger } from './ledger.ts';
-import { notFound, callTooYoung, type RestApi } from './rest-api.ts';
 import type { FaultProfile } from './fault-profile.ts';
+import { recordFault, type EndedBy, type Ledger, type LedgerEntry } from './ledger.ts';
+import { callTooYoung, notFound, type RestApi } from './rest-api.ts';
+import type { WebhookSender } from './webhooks.ts';
 
-/** How somebody behaves at the other end of a call. */
+/** The behaviour of the user at the far end of a call. */
 interface UserBehavior {
-  /** Milliseconds until a phone that we ring is picked up; null: nobody is there. */
+  /** Milliseconds until a dialled telephone is answered. Null: it is not answered. */
   readonly answersAfterMs?: number | null;
-  /** What is keyed at each prompt and after how long; null: nothing. */
+  /** The digits for a PIN prompt and the delay before them. Null: no digits. */
   readonly keys?: (tryNo: number) => { readonly digits: string; readonly afterMs: number } | null;
   readonly onJoined?: (call: SimCall) => void;
-  readonly onOver?: (call: SimCall) => void;
 }
 
 export interface SimCall {
@@ -27,24 +26,26 @@ export interface SimCall {
   readonly headers: Readonly<Record<string, string>>;
   readonly user: UserBehavior;
   phase: 'started' | 'ringing' | 'answered' | 'over';
-  /** Where the carrier sends this call's events, when not to the application's address. */
-  eventLegId: string | undefined;
+  /** The leg id in the event URL of the call. Undefined: events go to the application's URL. */
+  readonly eventLegId: string | undefined;
   status: Verdict;
   timer: ScheduledEvent | undefined;
-  /** When the other side of a bridge was let go while this still rang. */
+  /** The call comes from the SIP connection of a bridge leg. */
   readonly viaSip: boolean;
 }
 
-/** `…/events/<leg id>` and `…/answer/<leg id>`: what a leg's own addresses hold. */
+/** The leg id in `.../events/<leg id>` and `.../answer/<leg id>`. */
 const parseLegId = (url: string): string => url.slice(url.lastIndexOf('/') + 1);
 const parseDigitsUrl = (url: string): { legId: string; tryNo: number } => {
   const [legId, tryNo] = url.split('/').slice(-2);
   return { legId: legId!, tryNo: Number(tryNo) };
 };
 
-/** Started seconds from answer to end, at six cents a minute. */
+/** The seconds from answer to end, rounded up. */
 export const computeBilledSeconds = ({ answeredAt, endedAt }: LedgerEntry): number =>
   answeredAt === null || endedAt === null ? 0 : Math.ceil((endedAt - answeredAt) / 1000);
+
+/** Six cents a minute. */
 function computeCharge(entry: LedgerEntry): Charge {
   const seconds = computeBilledSeconds(entry);
   return {
@@ -57,100 +58,98 @@ function computeCharge(entry: LedgerEntry): Charge {
   };
 }
 
-/** The vendor's voice side: calls, what they do, and the REST calls about them. */
+interface Parts {
+  readonly scheduler: Scheduler;
+  readonly ledger: Ledger;
+  readonly webhookSender: WebhookSender;
+  readonly restApi: RestApi;
+  readonly faultProfile: FaultProfile;
+  readonly random: Random;
+  readonly ids: { next(prefix: string): string };
+}
+
+/** The provider's voice API and its calls. */
 export class SimVoice {
   readonly calls = new Map<string, SimCall>();
-  /** What a phone number does when we ring it. */
+  /** The user of each telephone number that is dialled out to. */
   readonly userByNumber = new Map<string, UserBehavior>();
   onCreate: ((input: CreateCall, legId: string) => void) | undefined = undefined;
   onBridgeOver: ((call: SimCall) => void) | undefined = undefined;
   onHangUp: ((entry: LedgerEntry) => void) | undefined = undefined;
   onBridgeAnswered: ((call: SimCall) => void) | undefined = undefined;
-  readonly #in: {
-    scheduler: Scheduler;
-    ledger: Ledger;
-    hooks: WebhookSender;
-    rest: RestApi;
-    weather: FaultProfile;
-    random: Random;
-    ids: { next(prefix: string): string };
-  };
+  readonly #parts: Parts;
 
-  constructor(parts: {
-    scheduler: Scheduler;
-    ledger: Ledger;
-    hooks: WebhookSender;
-    rest: RestApi;
-    weather: FaultProfile;
-    random: Random;
-    ids: { next(prefix: string): string };
-  }) {
-    this.#in = parts;
+  constructor(parts: Parts) {
+    this.#parts = parts;
   }
 
-  /** Somebody, or our own SIP leg, calls one of our numbers. */
+  /** A caller, or the SIP connection of a bridge leg, dials one of the platform's numbers. */
   receiveCall({
     kind,
     from,
     to,
     headers = {},
-    person,
+    user,
     media = null,
   }: {
     kind: 'inbound' | 'bridge';
     from: string | null;
     to: string;
     headers?: Readonly<Record<string, string>>;
-    person: UserBehavior;
+    user: UserBehavior;
     media?: string | null;
   }): SimCall {
-    const { ids, hooks } = this.#in;
-    const call = this.#open({ kind, legId: null, media }, { from, to, headers, user: person, viaSip: kind === 'bridge' });
+    const { webhookSender } = this.#parts;
+    const call = this.#open({ kind, legId: null, media }, { from, to, headers, user, viaSip: kind === 'bridge' });
     call.phase = 'ringing';
-    hooks.requestPlan(
+    webhookSender.requestPlan(
       call.entry,
-      { to: 'answer', jti: hooks.nextToken(), call: { callId: call.entry.id, from, to, viaSip: call.viaSip, headers } },
-      (plan) => this.#follow(call, plan),
+      {
+        to: 'answer',
+        jti: webhookSender.nextToken(),
+        call: { callId: call.entry.id, from, to, viaSip: call.viaSip, headers },
+      },
+      (plan) => this.#executePlan(call, plan),
     );
-    void ids;
     return call;
   }
 
-  /** The far end puts the phone down. */
-  hangUpByUser(call: SimCall, by: EndedBy = 'person'): void {
+  /** Ends a call, by default from the far end. */
+  hangUp(call: SimCall, by: EndedBy = 'user'): void {
     if (call.phase === 'over') return;
-    this.#over(call, by, call.phase === 'answered' ? verdict('success', 'completed') : verdict('success', 'cancelled'));
+    this.#end(call, by, call.phase === 'answered' ? verdict('success', 'completed') : verdict('success', 'cancelled'));
   }
 
   #open(
     { kind, legId, media }: Pick<LedgerEntry, 'kind' | 'legId' | 'media'>,
-    call: Pick<SimCall, 'from' | 'to' | 'headers' | 'person' | 'viaSip'>,
+    values: Pick<SimCall, 'from' | 'to' | 'headers' | 'user' | 'viaSip'>,
   ): SimCall {
-    const entry = this.#in.ledger.open({ id: this.#in.ids.next('call'), side: 'voice', kind, legId, media });
-    const made: SimCall = {
+    const entry = this.#parts.ledger.open({ id: this.#parts.ids.next('call'), handle: 'voice', kind, legId, media });
+    const call: SimCall = {
       entry,
       phase: 'started',
       eventLegId: legId ?? undefined,
       status: verdict('success', 'completed'),
       timer: undefined,
-      ...call,
+      ...values,
     };
-    this.calls.set(entry.id, made);
-    return made;
+    this.calls.set(entry.id, call);
+    return call;
   }
 
-  #tell(call: SimCall, phase: 'started' | 'ringing' | 'answered' | 'over'): void {
-    const { hooks, scheduler, weather } = this.#in;
-    const hook: ProviderWebhook = {
+  #sendEvent(call: SimCall, phase: SimCall['phase']): void {
+    const { webhookSender, scheduler, faultProfile } = this.#parts;
+    const jti = webhookSender.nextToken();
+    const isPriced = phase === 'over' && !faultProfile.shouldInject('price-missing');
+    webhookSender.sendEvent(call.entry, {
       to: 'voice-event',
-      jti: hooks.nextToken(),
+      jti,
       legId: call.eventLegId,
-      event: this.#event(call, phase, new Date(scheduler.now), phase === 'over' && !weather.shouldInject('price-missing')),
-    };
-    hooks.sendEvent(call.entry, hook);
+      event: this.#toEvent(call, phase, new Date(scheduler.now), isPriced),
+    });
   }
 
-  #event(call: SimCall, phase: SimCall['phase'], at: Date | null, priced: boolean): VoiceEvent {
+  #toEvent(call: SimCall, phase: SimCall['phase'], at: Date | null, isPriced: boolean): VoiceEvent {
     const { entry } = call;
     if (phase !== 'over') return { kind: 'call', callId: entry.id, phase, at };
     return {
@@ -159,108 +158,107 @@ export class SimVoice {
       phase,
       verdict: call.status,
       at,
-      ...(priced ? { charge: computeCharge(entry) } : {}),
+      ...(isPriced ? { charge: computeCharge(entry) } : {}),
     };
   }
 
-  #answered(call: SimCall): void {
+  #answer(call: SimCall): void {
     if (call.phase === 'answered' || call.phase === 'over') return;
     call.phase = 'answered';
-    call.entry.answeredAt = this.#in.scheduler.now;
-    this.#tell(call, 'answered');
+    call.entry.answeredAt = this.#parts.scheduler.now;
+    this.#sendEvent(call, 'answered');
     if (call.viaSip) this.onBridgeAnswered?.(call);
   }
 
-  /** Does what a plan says; null or an empty one lets the call go. */
-  #follow(call: SimCall, plan: CallPlan | null): void {
+  /** Executes a plan. The call ends after an empty plan or none. */
+  #executePlan(call: SimCall, plan: CallPlan | null): void {
     if (call.phase === 'over') return;
-    const { scheduler, hooks, ledger } = this.#in;
-    const ask = plan?.find((step) => step.do === 'ask-digits');
+    const { scheduler, webhookSender, ledger } = this.#parts;
+    const prompt = plan?.find((step) => step.do === 'ask-digits');
     const join = plan?.find((step) => step.do === 'join');
-    if (plan !== null && plan.length > 0) this.#answered(call);
+    if (plan !== null && plan.length > 0) this.#answer(call);
     if (join !== undefined) {
       call.entry.conversation = join.conversation;
       ledger.recordHistory(call.entry, `joins ${join.conversation}`);
-      hooks.sendEvent(call.entry, {
+      webhookSender.sendEvent(call.entry, {
         to: 'voice-event',
-        jti: hooks.nextToken(),
+        jti: webhookSender.nextToken(),
         legId: parseLegId(join.eventUrl),
         event: { kind: 'moved', callId: call.entry.id, at: new Date(scheduler.now) },
       });
       call.user.onJoined?.(call);
       return;
     }
-    if (ask !== undefined) {
-      const { legId, tryNo } = parseDigitsUrl(ask.replyUrl);
+    if (prompt !== undefined) {
+      const { legId, tryNo } = parseDigitsUrl(prompt.replyUrl);
       const keyed = call.user.keys?.(tryNo) ?? null;
       scheduler.after(keyed?.afterMs ?? 15_000, () => {
         if (call.phase === 'over') return;
-        hooks.requestPlan(
+        webhookSender.requestPlan(
           call.entry,
           {
             to: 'digits',
-            jti: hooks.nextToken(),
+            jti: webhookSender.nextToken(),
             legId,
             tryNo,
             input: { callId: call.entry.id, digits: keyed?.digits ?? '', timedOut: keyed === null },
           },
-          (next) => this.#follow(call, next),
+          (next) => this.#executePlan(call, next),
         );
       });
       return;
     }
-    // A good-bye is spoken, and then the call is over.
+    // A plan that only speaks takes a moment before the call ends.
     scheduler.after(plan === null || plan.length === 0 ? 50 : 4_000, () => {
-      if (call.phase !== 'over') this.#over(call, 'door', verdict('success', 'completed'));
+      if (call.phase !== 'over') this.#end(call, 'plan', verdict('success', 'completed'));
     });
   }
 
-  #over(call: SimCall, by: EndedBy, how: Verdict): void {
-    const { scheduler, ledger } = this.#in;
+  #end(call: SimCall, by: EndedBy, status: Verdict): void {
+    const { scheduler, ledger } = this.#parts;
     scheduler.cancel(call.timer);
     call.phase = 'over';
-    call.status = how;
+    call.status = status;
     ledger.close(call.entry, by);
-    this.#tell(call, 'over');
+    this.#sendEvent(call, 'over');
     if (call.viaSip) this.onBridgeOver?.(call);
-    call.user.onOver?.(call);
   }
 
-  #place(input: CreateCall): SimCall {
-    const { scheduler, hooks } = this.#in;
+  #dial(input: CreateCall): SimCall {
+    const { scheduler, webhookSender } = this.#parts;
     const legId = parseLegId(input.eventUrl);
     this.onCreate?.(input, legId);
-    const person = this.userByNumber.get(input.to) ?? {};
+    const user = this.userByNumber.get(input.to) ?? {};
     const call = this.#open(
       { kind: 'outbound', legId, media: null },
-      { from: input.from, to: input.to, headers: {}, user: person, viaSip: false },
+      { from: input.from, to: input.to, headers: {}, user, viaSip: false },
     );
-    this.#tell(call, 'started');
+    this.#sendEvent(call, 'started');
     scheduler.after(800, () => {
       if (call.phase !== 'started') return;
       call.phase = 'ringing';
-      this.#tell(call, 'ringing');
-      const { answersAfterMs: picksUpAfter = null } = person;
+      this.#sendEvent(call, 'ringing');
+      const { answersAfterMs = null } = user;
       call.timer = scheduler.after(input.ringingTimerS * 1000, () =>
-        this.#over(call, 'timer', verdict('client', 'unanswered')),
+        this.#end(call, 'timer', verdict('client', 'unanswered')),
       );
-      if (picksUpAfter === null || picksUpAfter >= input.ringingTimerS * 1000) return;
-      scheduler.after(picksUpAfter, () => {
+      if (answersAfterMs === null || answersAfterMs >= input.ringingTimerS * 1000) return;
+      scheduler.after(answersAfterMs, () => {
         if (call.phase !== 'ringing') return;
         scheduler.cancel(call.timer);
         call.timer = scheduler.after(input.lengthTimerS * 1000, () =>
-          this.#over(call, 'timer', verdict('success', 'completed')),
+          this.#end(call, 'timer', verdict('success', 'completed')),
         );
-        this.#answered(call);
-        hooks.requestPlan(
+        this.#answer(call);
+        webhookSender.requestPlan(
           call.entry,
           {
-            to: 'answer-rung',
-            jti: hooks.nextToken(),
+            to: 'answer-dialled',
+            jti: webhookSender.nextToken(),
             legId: parseLegId(input.answerUrl),
             call: { callId: call.entry.id, from: input.from, to: input.to, viaSip: false, headers: {} },
           },
-          (plan) => this.#follow(call, plan),
+          (plan) => this.#executePlan(call, plan),
         );
       });
     });
@@ -273,95 +271,96 @@ export class SimVoice {
       callId: call.entry.id,
       calledNumber: call.entry.kind === 'outbound' ? call.to : null,
       over,
-      event: this.#event(call, call.phase, over ? new Date(call.entry.endedAt!) : null, over),
+      event: this.#toEvent(call, call.phase, over ? new Date(call.entry.endedAt!) : null, over),
     };
   }
 
-  #hangUp(callId: string): void {
-    const { weather, scheduler } = this.#in;
+  #processHangUp(callId: string): void {
+    const { faultProfile, scheduler } = this.#parts;
     const call = this.calls.get(callId);
     if (call === undefined || call.phase === 'over') throw notFound();
-    if (scheduler.now - call.entry.createdAt < 2_000 && weather.shouldInject('early-put-400')) throw callTooYoung();
-    if (weather.shouldInject('accepted-but-alive')) {
+    if (scheduler.now - call.entry.createdAt < 2_000 && faultProfile.shouldInject('early-put-400'))
+      throw callTooYoung();
+    if (faultProfile.shouldInject('accepted-but-alive')) {
       recordFault(call.entry, 'accepted-but-alive');
       return;
     }
     this.onHangUp?.(call.entry);
-    this.#over(
-      call,
-      'us',
-      call.phase === 'answered' ? verdict('success', 'completed') : verdict('success', 'cancelled'),
-    );
+    this.hangUp(call, 'platform');
   }
 
-  /** The provider that one process holds. */
-  providerFor(life: Life): VoiceProvider {
-    const { rest, weather, random } = this.#in;
-    const unused = (): never => {
-      throw new Error('the simulation hands over parsed webhooks');
+  #listLive(): ObservedCall[] {
+    const { faultProfile, random, ledger } = this.#parts;
+    if (faultProfile.shouldInject('list-fails')) throw Object.assign(notFound(), { failure: 'busy' });
+    const live = [...ledger.live.values()].filter((entry) => entry.handle === 'voice');
+    const calls = live.map((entry) => this.#observe(this.calls.get(entry.id)!));
+    if (calls.length > 0 && faultProfile.shouldInject('list-omits-call')) calls.splice(random.int(calls.length), 1);
+    return calls;
+  }
+
+  /** The voice provider of one process. */
+  createProvider(life: Life): VoiceProvider {
+    const { restApi, faultProfile } = this.#parts;
+    const unsupported = (): never => {
+      throw new Error('the simulation passes parsed webhooks');
     };
-    const entryOf = (callId: string): LedgerEntry | null => this.calls.get(callId)?.entry ?? null;
+    const findEntry = (callId: string): LedgerEntry | null => this.calls.get(callId)?.entry ?? null;
+    const change = (label: string): Promise<void> =>
+      restApi.request({ life, label, isRead: false, limit: 'rest', entry: null, act: () => undefined });
     return {
       kind: 'simulated',
       rateLimitKey: 'account',
       capabilities: { listCalls: true, mute: true, sendDigits: true, say: true },
       renderPlan: (plan) => plan,
       createCall: (input) =>
-        rest.request({
+        restApi.request({
           life,
           label: 'create',
           isRead: false,
           limit: 'create',
           entry: null,
-          act: () => ({ callId: this.#place(input).entry.id }),
-          findCreated: ({ callId }) => entryOf(callId),
+          act: () => ({ callId: this.#dial(input).entry.id }),
+          findCreated: ({ callId }) => findEntry(callId),
         }),
       hangUp: (callId) =>
-        rest.request({
+        restApi.request({
           life,
           label: 'hang-up',
           isRead: false,
           limit: 'rest',
-          entry: entryOf(callId),
+          entry: findEntry(callId),
           isHangUp: true,
-          act: () => this.#hangUp(callId),
+          act: () => this.#processHangUp(callId),
         }),
-      say: () => rest.request({ life, label: 'say', isRead: false, limit: 'rest', entry: null, act: () => undefined }),
-      sendDigits: () =>
-        rest.request({ life, label: 'dtmf', isRead: false, limit: 'rest', entry: null, act: () => undefined }),
-      mute: () => rest.request({ life, label: 'mute', isRead: false, limit: 'rest', entry: null, act: () => undefined }),
+      say: () => change('say'),
+      sendDigits: () => change('dtmf'),
+      mute: () => change('mute'),
       getCall: (callId) =>
-        rest.request({
+        restApi.request({
           life,
           label: 'get',
           isRead: true,
           limit: 'rest',
-          entry: entryOf(callId),
+          entry: findEntry(callId),
           act: () => {
             const call = this.calls.get(callId);
-            if (call === undefined || weather.shouldInject('wrong-region-404')) return null;
+            if (call === undefined || faultProfile.shouldInject('wrong-region-404')) return null;
             return this.#observe(call);
           },
         }),
       listLiveCalls: () =>
-        rest.request({
+        restApi.request({
           life,
           label: 'list',
           isRead: true,
           limit: 'rest',
           entry: null,
-          act: () => {
-            if (weather.shouldInject('list-fails')) throw Object.assign(notFound(), { failure: 'busy' });
-            const live = [...this.#in.ledger.live.values()].filter((entry) => entry.side === 'voice');
-            const all = live.map((entry) => this.#observe(this.calls.get(entry.id)!));
-            if (all.length > 0 && weather.shouldInject('list-omits')) all.splice(random.int(all.length), 1);
-            return all;
-          },
+          act: () => this.#listLive(),
         }),
-      verifyCallback: unused,
-      parseAnswer: unused,
-      parseInput: unused,
-      parseEvent: unused,
+      verifyCallback: unsupported,
+      parseAnswer: unsupported,
+      parseInput: unsupported,
+      parseEvent: unsupported,
     };
   }
 }

@@ -2,13 +2,13 @@ import type { MediaEvent, VoiceAnswer, VoiceEvent, VoiceInput } from '@partyline
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
 import type { Random } from '../runtime/random.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
-import { recordFault, type LedgerEntry, type Ledger } from './ledger.ts';
 import type { FaultProfile } from './fault-profile.ts';
+import { recordFault, type Ledger, type LedgerEntry } from './ledger.ts';
 
-/** A webhook on its way to us; `jti` names its signature, of which each may be used once. */
+/** A webhook of the provider. `jti` is the id of its signature, which is valid once. */
 export type ProviderWebhook =
   | { readonly to: 'answer'; readonly jti: string; readonly call: VoiceAnswer }
-  | { readonly to: 'answer-rung'; readonly jti: string; readonly legId: string; readonly call: VoiceAnswer }
+  | { readonly to: 'answer-dialled'; readonly jti: string; readonly legId: string; readonly call: VoiceAnswer }
   | {
       readonly to: 'digits';
       readonly jti: string;
@@ -19,23 +19,29 @@ export type ProviderWebhook =
   | { readonly to: 'voice-event'; readonly jti: string; readonly legId: string | undefined; readonly event: VoiceEvent }
   | { readonly to: 'video-event'; readonly jti: string; readonly event: MediaEvent };
 
-/** How the other side answered: a plan or nothing, a refusal (4xx), a failure (5xx), or no connection at all. */
+/** The answer to a webhook: a plan or none; `rejected` is 4xx, `failed` is 5xx, `unreachable` is no answer. */
 export type WebhookOutcome =
   | { readonly ok: true; readonly plan: CallPlan | null }
-  | { readonly ok: false; readonly failure: 'refused' | 'failed' | 'unreachable' };
+  | { readonly ok: false; readonly failure: 'rejected' | 'failed' | 'unreachable' };
 
-/** Our webhook servers behind their load balancer. Answers by calling back, or never. */
-export type WebhookGateway = (hook: ProviderWebhook, done: (outcome: WebhookOutcome) => void) => void;
+/** The webhook servers behind their load balancer. Calls back with the answer, or never. */
+export type WebhookGateway = (webhook: ProviderWebhook, onOutcome: (outcome: WebhookOutcome) => void) => void;
 
 const ANSWER_TIMEOUT_MS = 5_000;
 const FIRST_VIDEO_RETRY_MS = 5_000;
 const MAX_VIDEO_RETRY_MS = 900_000;
 const VIDEO_RETRY_PERIOD_MS = 24 * 3_600_000;
 
-/** Delivers webhooks as the vendor does: status events tried twice at most, video's for a day, answers three times and then the call is let go. */
+/** The attempt number of a duplicate, which is not retried. */
+const DUPLICATE = 99;
+
+/**
+ * Sends webhooks as the provider does: a voice event at most twice, a video event for a day, and an
+ * answer webhook three times, after which the call ends.
+ */
 export class WebhookSender {
   readonly #scheduler: Scheduler;
-  readonly #weather: FaultProfile;
+  readonly #faultProfile: FaultProfile;
   readonly #random: Random;
   readonly #ledger: Ledger;
   readonly #gateway: WebhookGateway;
@@ -43,19 +49,19 @@ export class WebhookSender {
 
   constructor({
     scheduler,
-    weather,
+    faultProfile,
     random,
     ledger,
     gateway,
   }: {
     scheduler: Scheduler;
-    weather: FaultProfile;
+    faultProfile: FaultProfile;
     random: Random;
     ledger: Ledger;
     gateway: WebhookGateway;
   }) {
     this.#scheduler = scheduler;
-    this.#weather = weather;
+    this.#faultProfile = faultProfile;
     this.#random = random;
     this.#ledger = ledger;
     this.#gateway = gateway;
@@ -65,102 +71,99 @@ export class WebhookSender {
     return `j${(this.#tokens += 1)}`;
   }
 
-  /** A fact, delivered in the background: lost, doubled, late, or as it should be. */
-  sendEvent(entry: LedgerEntry, hook: ProviderWebhook): void {
-    const weather = this.#weather;
-    const what =
-      hook.to === 'voice-event' && hook.event.kind === 'call'
-        ? hook.event.phase
-        : hook.to === 'video-event'
-          ? hook.event.kind
-          : hook.to;
-    // That it is over keeps nothing up.
-    const hit = (fault: string): void => {
+  /** Sends an event in the background. Faults may lose, delay or duplicate it. */
+  sendEvent(entry: LedgerEntry, webhook: ProviderWebhook): void {
+    const profile = this.#faultProfile;
+    const name =
+      webhook.to === 'voice-event' && webhook.event.kind === 'call'
+        ? webhook.event.phase
+        : webhook.to === 'video-event'
+          ? webhook.event.kind
+          : webhook.to;
+    // A lost event of the end does not excuse a live leg.
+    const record = (fault: string): void => {
       if (entry.endedAt === null) recordFault(entry, fault);
-      else entry.toldLate = true;
     };
-    if (weather.isEnabled && weather.webhookLossProbability > 0 && this.#random.bool(weather.webhookLossProbability)) {
-      weather.count('webhook-lost');
-      hit('webhook-lost');
-      this.#ledger.recordHistory(entry, `webhook ${what} is lost`);
+    if (profile.isEnabled && profile.webhookLossProbability > 0 && this.#random.bool(profile.webhookLossProbability)) {
+      profile.count('webhook-lost');
+      record('webhook-lost');
+      this.#ledger.recordHistory(entry, `webhook ${name} is lost`);
       return;
     }
-    if (weather.shouldInject('webhook-lost')) {
-      hit('webhook-lost');
-      this.#ledger.recordHistory(entry, `webhook ${what} is lost`);
+    if (profile.shouldInject('webhook-lost')) {
+      record('webhook-lost');
+      this.#ledger.recordHistory(entry, `webhook ${name} is lost`);
       return;
     }
-    let delay = this.#random.between(20, 120) + (weather.isEnabled ? weather.maxWebhookDelayMs * this.#random.next() : 0);
-    if (weather.shouldInject('webhook-late')) {
+    let delay =
+      this.#random.between(20, 120) + (profile.isEnabled ? profile.maxWebhookDelayMs * this.#random.next() : 0);
+    if (profile.shouldInject('webhook-late')) {
       delay += this.#random.between(500, 20_000);
-      hit('webhook-late');
-      this.#ledger.recordHistory(entry, `webhook ${what} comes ${Math.round(delay)} ms late`);
-    } else if (weather.shouldInject('webhook-very-late')) {
+      record('webhook-late');
+      this.#ledger.recordHistory(entry, `webhook ${name} is ${Math.round(delay)} ms late`);
+    } else if (profile.shouldInject('webhook-very-late')) {
       delay += 600_000;
-      hit('webhook-late');
-      this.#ledger.recordHistory(entry, `webhook ${what} comes ten minutes late`);
+      record('webhook-late');
+      this.#ledger.recordHistory(entry, `webhook ${name} is ten minutes late`);
     }
-    this.#scheduler.after(delay, () => this.#attempt(entry, hook, 1));
-    if (weather.shouldInject('webhook-doubled')) {
+    this.#scheduler.after(delay, () => this.#attempt(entry, webhook, 1));
+    if (profile.shouldInject('webhook-duplicate')) {
       const copies = 1 + this.#random.int(4);
-      // The same signed request again, or the same event signed anew.
+      // Either the same signed request, or the same event with a new signature.
       for (let i = 0; i < copies; i++) {
-        const again = this.#random.bool(0.5) ? hook : { ...hook, jti: this.nextToken() };
-        this.#scheduler.after(delay + this.#random.between(0, 30_000), () => this.#attempt(entry, again, 99));
+        const copy = this.#random.bool(0.5) ? webhook : { ...webhook, jti: this.nextToken() };
+        this.#scheduler.after(delay + this.#random.between(0, 30_000), () => this.#attempt(entry, copy, DUPLICATE));
       }
     }
   }
 
-  /** @param attempt 99 for a copy, which is not tried again */
-  #attempt(entry: LedgerEntry, hook: ProviderWebhook, attempt: number): void {
-    this.post(hook, (outcome) => {
-      if (outcome.ok || outcome.failure === 'refused' || attempt === 99) return;
-      const video = hook.to === 'video-event';
-      if (!video && (attempt >= 2 || outcome.failure === 'failed')) {
-        this.#ledger.recordHistory(entry, `webhook ${hook.to} could not be delivered`);
+  #attempt(entry: LedgerEntry, webhook: ProviderWebhook, attempt: number): void {
+    this.post(webhook, (outcome) => {
+      if (outcome.ok || outcome.failure === 'rejected' || attempt === DUPLICATE) return;
+      const isVideo = webhook.to === 'video-event';
+      if (!isVideo && (attempt >= 2 || outcome.failure === 'failed')) {
+        this.#ledger.recordHistory(entry, `webhook ${webhook.to} could not be delivered`);
         recordFault(entry, 'webhook-lost');
-        entry.toldLate = true;
         return;
       }
-      const wait = video ? Math.min(MAX_VIDEO_RETRY_MS, FIRST_VIDEO_RETRY_MS * 2 ** (attempt - 1)) : 1_000;
+      const wait = isVideo ? Math.min(MAX_VIDEO_RETRY_MS, FIRST_VIDEO_RETRY_MS * 2 ** (attempt - 1)) : 1_000;
       if (wait * 2 > VIDEO_RETRY_PERIOD_MS) return;
-      entry.toldLate = true;
-      if (video) recordFault(entry, 'webhook-late');
-      this.#scheduler.after(wait, () => this.#attempt(entry, { ...hook, jti: this.nextToken() }, attempt + 1));
+      if (isVideo) recordFault(entry, 'webhook-late');
+      this.#scheduler.after(wait, () => this.#attempt(entry, { ...webhook, jti: this.nextToken() }, attempt + 1));
     });
   }
 
-  /** One request, with the vendor's timeout: `unreachable` also when no answer came in time. */
-  post(hook: ProviderWebhook, done: (outcome: WebhookOutcome) => void): void {
-    let settled = false;
-    const once = (outcome: WebhookOutcome): void => {
-      if (settled) return;
-      settled = true;
+  /** Sends one request. After the provider's timeout the outcome is `unreachable`. */
+  post(webhook: ProviderWebhook, onOutcome: (outcome: WebhookOutcome) => void): void {
+    let isSettled = false;
+    const settle = (outcome: WebhookOutcome): void => {
+      if (isSettled) return;
+      isSettled = true;
       this.#scheduler.cancel(timer);
-      done(outcome);
+      onOutcome(outcome);
     };
-    const timer = this.#scheduler.after(ANSWER_TIMEOUT_MS, () => once({ ok: false, failure: 'unreachable' }));
-    this.#gateway(hook, (outcome) => void this.#scheduler.after(5, () => once(outcome)));
+    const timer = this.#scheduler.after(ANSWER_TIMEOUT_MS, () => settle({ ok: false, failure: 'unreachable' }));
+    this.#gateway(webhook, (outcome) => void this.#scheduler.after(5, () => settle(outcome)));
   }
 
-  /** Asks what a call is to do; after three attempts that fail, `null`: the fallback lets the call go. */
+  /** Requests the plan of a call. Null after a rejection or three failed attempts: the call then ends. */
   requestPlan(
     entry: LedgerEntry,
-    hook: Extract<ProviderWebhook, { to: 'answer' | 'answer-rung' | 'digits' }>,
-    done: (plan: CallPlan | null) => void,
+    webhook: Extract<ProviderWebhook, { to: 'answer' | 'answer-dialled' | 'digits' }>,
+    onPlan: (plan: CallPlan | null) => void,
     attempt = 1,
   ): void {
-    this.post(hook, (outcome) => {
-      if (outcome.ok && !(attempt === 1 && this.#weather.shouldInject('answer-repeated'))) {
-        done(outcome.plan);
+    this.post(webhook, (outcome) => {
+      if (outcome.ok && !(attempt === 1 && this.#faultProfile.shouldInject('answer-repeated'))) {
+        onPlan(outcome.plan);
         return;
       }
-      if ((!outcome.ok && outcome.failure === 'refused') || attempt >= 3) {
-        this.#ledger.recordHistory(entry, `${hook.to}: nobody says what to do`);
-        done(null);
+      if ((!outcome.ok && outcome.failure === 'rejected') || attempt >= 3) {
+        this.#ledger.recordHistory(entry, `webhook ${webhook.to} got no plan`);
+        onPlan(null);
         return;
       }
-      this.requestPlan(entry, { ...hook, jti: this.nextToken() }, done, attempt + 1);
+      this.requestPlan(entry, { ...webhook, jti: this.nextToken() }, onPlan, attempt + 1);
     });
   }
 }

@@ -1,9 +1,9 @@
 import type { Scheduler } from './scheduler.ts';
 
-/** What a seam answers: a value or an error, so many virtual milliseconds from now. */
+/** The answer of a seam call: a value or an error, after `ms` virtual milliseconds. */
 export type Reply<T> = { readonly ms: number; readonly value: T } | { readonly ms: number; readonly error: unknown };
 
-/** Asked at every seam call, before it acts and after: kill points and planted crashes hang on it. */
+/** Called before and after every seam call takes effect. Kill points use it. */
 type SeamHook = (call: {
   readonly process: SimProcess;
   readonly label: string;
@@ -12,16 +12,16 @@ type SeamHook = (call: {
 }) => void;
 
 /**
- * One life of a simulated process: from start to crash. Everything it awaits goes through `seam`; when it is killed, what it awaited never
- * comes, so its continuations never run. A paused one gets its answers when it is let go on.
+ * A simulated process from its start to its crash. Everything it awaits passes through `seam`. After
+ * a crash no answer arrives, so no continuation runs. A paused process gets its answers when it resumes.
  */
 export class Life {
   isAlive = true;
-  /** Ends the transaction that it holds, if it holds one. */
+  /** Rolls back the open transaction, if there is one. */
   abort: (() => void) | undefined = undefined;
   readonly process: SimProcess;
   readonly #scheduler: Scheduler;
-  #held: (() => void)[] = [];
+  #pending: (() => void)[] = [];
 
   constructor(process: SimProcess, scheduler: Scheduler) {
     this.process = process;
@@ -33,10 +33,11 @@ export class Life {
   }
 
   /**
-   * The call takes effect at once; its answer comes later. A crash in between is a request that was done and whose answer nobody saw.
-   * @param lost asked when the answer comes: why it does not after all
+   * Runs `act` at once and delivers its answer later. A crash in between loses the answer of a request
+   * that took effect.
+   * @param checkLost called when the answer arrives; an error replaces the answer
    */
-  seam<T>(label: string, act: () => Reply<T>, lost?: () => Error | null): Promise<T> {
+  seam<T>(label: string, act: () => Reply<T>, checkLost?: () => Error | null): Promise<T> {
     return new Promise((resolve, reject) => {
       if (!this.isAlive) return;
       const { hook } = this.process;
@@ -52,48 +53,48 @@ export class Life {
         reply = { ms: 1, error };
       }
       if (hook !== undefined) hook({ process: this.process, label, number, when: 'after' });
-      const come = (): void => {
+      const deliver = (): void => {
         if (!this.isAlive) return;
         if (this.process.isPaused) {
-          this.#held.push(come);
+          this.#pending.push(deliver);
           return;
         }
-        const error = 'error' in reply ? reply.error : (lost?.() ?? null);
+        const error = 'error' in reply ? reply.error : (checkLost?.() ?? null);
         if (error === null) resolve((reply as { value: T }).value);
         else reject(error);
       };
-      this.#scheduler.after(reply.ms, come);
+      this.#scheduler.after(reply.ms, deliver);
     });
   }
 
-  /** Runs a continuation now, at the end of the pause, or never. */
+  /** Runs a continuation now, when the pause ends, or never after a crash. */
   deliver(act: () => void): void {
     if (!this.isAlive) return;
-    if (this.process.isPaused) this.#held.push(act);
+    if (this.process.isPaused) this.#pending.push(act);
     else act();
   }
 
-  /** A timer of this process. */
+  /** Waits for `ms` virtual milliseconds. */
   sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
       this.#scheduler.after(ms, () => this.deliver(resolve));
     });
   }
 
-  /** What was held back by a pause, one event each, in order. */
+  /** Delivers what arrived during the pause, in order, as one event each. */
   resume(): void {
-    const held = this.#held;
-    this.#held = [];
-    for (const act of held) this.#scheduler.after(0, () => this.deliver(act));
+    const pending = this.#pending;
+    this.#pending = [];
+    for (const act of pending) this.#scheduler.after(0, () => this.deliver(act));
   }
 }
 
-/** A named process that can be killed, stopped, let go on and started again. */
+/** A named process that can be killed, started again, paused and resumed. */
 export class SimProcess {
   readonly name: string;
   life: Life;
   isPaused = false;
-  /** Seam calls made, over all its lives. */
+  /** The number of seam calls of all its lives. */
   seamCalls = 0;
   hook: SeamHook | undefined = undefined;
   readonly #scheduler: Scheduler;
@@ -108,7 +109,7 @@ export class SimProcess {
     this.life = new Life(this, scheduler);
   }
 
-  /** Begins its first life. */
+  /** Starts its first life. */
   boot(): void {
     this.#onStart(this.life);
   }
@@ -125,14 +126,14 @@ export class SimProcess {
     this.#onCrash(this.life);
   }
 
-  /** A new life after a crash. */
+  /** Starts a new life after a crash. */
   start(): void {
     if (this.life.isAlive) return;
     this.life = new Life(this, this.#scheduler);
     this.#onStart(this.life);
   }
 
-  /** SIGSTOP: nothing that it waits for reaches it. */
+  /** SIGSTOP. No answer arrives until it resumes. */
   pause(): void {
     if (this.life.isAlive) this.isPaused = true;
   }

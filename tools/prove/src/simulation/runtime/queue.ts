@@ -11,13 +11,13 @@ interface Job {
   readonly payload: object;
   attempts: number;
   state: 'delayed' | 'waiting' | 'active';
-  /** Told apart from an earlier run of the same job, whose lock was lost. */
+  /** Distinguishes a run from an earlier one of the same job that lost its lock. */
   run: number;
-  /** Counts the delays, so that one that was moved does not come twice. */
-  delay: number;
-  /** When it is to run, while it is delayed. */
+  /** Counts the delays. A timer of an earlier delay has no effect. */
+  delayCount: number;
+  /** When it runs, while its state is `delayed`. */
   dueAt: number;
-  holder: Life | null;
+  worker: Life | null;
 }
 
 interface Worker {
@@ -27,25 +27,24 @@ interface Worker {
 }
 
 const CONCURRENCY: Record<Lane, number> = { conference: 8, dial: 24, 'hang-up': 16 };
-/** A killed worker's job runs again after this long (measured: 6.2 s, reliability.md §0.1). */
+/** A killed worker's job runs again after this long (measured: 6.2 s; reliability.md, section 0.1). */
 const STALLED_AFTER_MS = WORKER_LOCK.lockDuration + 200;
 const connectionClosed = (): Error => new Error('Connection is closed.');
 
 /**
- * BullMQ as it was measured: at least once, delays, one job per id while it is kept, a lock that a killed or stopped worker loses after
- * about six seconds, everything gone with a flush, an error for every command while Redis is away.
+ * BullMQ as measured: at-least-once execution, delays, and one job per id. A killed or paused worker
+ * loses its lock after about six seconds. A flush deletes every job. While Redis is down, every command
+ * fails.
  */
 export class SimQueue {
   isDown = false;
-  /** How many jobs flushes took, and how many flushes there were. */
-  lost = 0;
   flushCount = 0;
   readonly #scheduler: Scheduler;
   #jobs = new Map<string, Job>();
   readonly #waiting: Record<Lane, Job[]> = { conference: [], dial: [], 'hang-up': [] };
   #workers: Worker[] = [];
-  #ids = 0;
-  #turn = 0;
+  #idCount = 0;
+  #nextWorker = 0;
   readonly #latency: () => number;
 
   constructor(scheduler: Scheduler, latency: () => number) {
@@ -53,22 +52,21 @@ export class SimQueue {
     this.#latency = latency;
   }
 
-  /** FLUSHALL: what runs goes on running, and its outcome finds nothing. */
+  /** FLUSHALL. Active jobs run on, but their outcome finds no job. */
   flush(): void {
-    this.lost += this.#jobs.size;
     this.flushCount += 1;
     this.#jobs = new Map();
     for (const lane of LANES) this.#waiting[lane] = [];
   }
 
-  /** Redis is back: locks that could not be renewed are taken up again by whoever has room. */
+  /** Redis is up again. Active jobs whose lock expired meanwhile run again on a free worker. */
   reconnect(): void {
     this.isDown = false;
-    for (const job of this.#jobs.values()) if (job.state === 'active') this.#watch(job);
+    for (const job of this.#jobs.values()) if (job.state === 'active') this.#watchLock(job);
     for (const lane of LANES) this.#dispatch(lane);
   }
 
-  /** The sending side, for one process. */
+  /** The producer of one process. */
   createJobs(life: Life): Jobs {
     const send = (label: string, act: () => void): Promise<void> =>
       life.seam(`queue ${label}`, () => {
@@ -78,12 +76,13 @@ export class SimQueue {
       });
     return {
       enqueue: (name, payload, delayMs = 0) =>
-        send(`enqueue ${name}`, () => this.#add(name, payload, `${(this.#ids += 1)}`, delayMs)),
+        send(`enqueue ${name}`, () => this.#add(name, payload, `${(this.#idCount += 1)}`, delayMs)),
       armHangUp: (session, delayMs) =>
         send('arm', () => {
           const delay = Math.max(0, Math.ceil(delayMs));
+          // The second id is for an end that is decided while the first job is active.
           const ids = [`armed-${session.sessionId}`, `armed-again-${session.sessionId}`];
-          const id = ids.find((each) => this.#jobs.get(each)?.state !== 'active') ?? `${(this.#ids += 1)}`;
+          const id = ids.find((each) => this.#jobs.get(each)?.state !== 'active') ?? `${(this.#idCount += 1)}`;
           const armed = this.#jobs.get(id);
           if (armed === undefined) this.#add('hang-up-session', session, id, delay);
           else if (armed.state === 'delayed' && armed.dueAt > this.#scheduler.now + delay) this.#delay(armed, delay);
@@ -96,13 +95,13 @@ export class SimQueue {
     for (const lane of LANES) this.#dispatch(lane);
   }
 
-  /** A worker is dead or stopped: its locks run out. */
+  /** The worker was killed or paused. Its locks expire unless it resumes in time. */
   expireLocks(life: Life): void {
     if (!life.isAlive) this.#workers = this.#workers.filter((worker) => worker.life !== life);
-    for (const job of this.#jobs.values()) if (job.state === 'active') this.#watch(job);
+    for (const job of this.#jobs.values()) if (job.state === 'active') this.#watchLock(job);
   }
 
-  /** A stopped worker goes on: it takes jobs again. */
+  /** A paused worker has resumed and accepts jobs again. */
   resume(): void {
     for (const lane of LANES) this.#dispatch(lane);
   }
@@ -117,25 +116,25 @@ export class SimQueue {
       attempts: 0,
       state: 'delayed',
       run: 0,
-      delay: 0,
+      delayCount: 0,
       dueAt: 0,
-      holder: null,
+      worker: null,
     };
     this.#jobs.set(id, job);
     if (delayMs > 0) this.#delay(job, delayMs);
-    else this.#wait(job);
+    else this.#enqueue(job);
   }
 
   #delay(job: Job, ms: number): void {
     job.state = 'delayed';
     job.dueAt = this.#scheduler.now + ms;
-    const turn = (job.delay += 1);
+    const delay = (job.delayCount += 1);
     this.#scheduler.after(ms, () => {
-      if (this.#jobs.get(job.id) === job && job.state === 'delayed' && job.delay === turn) this.#wait(job);
+      if (this.#jobs.get(job.id) === job && job.state === 'delayed' && job.delayCount === delay) this.#enqueue(job);
     });
   }
 
-  #wait(job: Job): void {
+  #enqueue(job: Job): void {
     job.state = 'waiting';
     this.#waiting[job.lane].push(job);
     this.#dispatch(job.lane);
@@ -151,7 +150,7 @@ export class SimQueue {
       if (this.#jobs.get(job.id) !== job || job.state !== 'waiting') continue;
       job.state = 'active';
       job.run += 1;
-      job.holder = worker.life;
+      job.worker = worker.life;
       const { run } = job;
       worker.busy[lane] += 1;
       this.#scheduler.after(this.#latency(), () => worker.life.deliver(() => void this.#handle(worker, job, run)));
@@ -160,19 +159,19 @@ export class SimQueue {
 
   #freeWorker(lane: Lane): Worker | undefined {
     for (let i = 0; i < this.#workers.length; i++) {
-      const worker = this.#workers[(this.#turn + i) % this.#workers.length]!;
+      const worker = this.#workers[(this.#nextWorker + i) % this.#workers.length]!;
       if (!worker.life.isRunning || worker.busy[lane] >= CONCURRENCY[lane]) continue;
-      this.#turn += 1;
+      this.#nextWorker += 1;
       return worker;
     }
     return undefined;
   }
 
   async #handle(worker: Worker, job: Job, run: number): Promise<void> {
-    let outcome: { again: RetryLater | void } | { error: unknown };
+    let outcome: { retry: RetryLater | void } | { error: unknown };
     try {
       const handle = worker.handlers[job.name] as (payload: object) => Promise<RetryLater | void>;
-      outcome = { again: await handle(job.payload) };
+      outcome = { retry: await handle(job.payload) };
     } catch (error) {
       outcome = { error };
     }
@@ -184,25 +183,25 @@ export class SimQueue {
     this.#dispatch(job.lane);
   }
 
-  #settle(job: Job, run: number, outcome: { again: RetryLater | void } | { error: unknown }): void {
-    // Flushed, taken over by another worker, or Redis is away: then nothing is written, and the lock runs out.
+  #settle(job: Job, run: number, outcome: { retry: RetryLater | void } | { error: unknown }): void {
+    // A worker that lost its job, its lock or Redis writes nothing.
     if (this.isDown || this.#jobs.get(job.id) !== job || job.run !== run || job.state !== 'active') return;
     if ('error' in outcome) {
       job.attempts += 1;
       if (job.attempts >= CATALOGUE[job.name].attempts) this.#jobs.delete(job.id);
       else this.#delay(job, jobBackoffMs(job.attempts));
-    } else if (outcome.again) this.#delay(job, outcome.again.retryAfterMs);
+    } else if (outcome.retry) this.#delay(job, outcome.retry.retryAfterMs);
     else this.#jobs.delete(job.id);
   }
 
-  /** Puts a job back when, a lock's time from now, nobody who runs it has been heard of. */
-  #watch(job: Job): void {
+  /** Enqueues an active job again when its lock expires without a renewal. */
+  #watchLock(job: Job): void {
     const { run } = job;
     this.#scheduler.after(STALLED_AFTER_MS, () => {
       if (this.#jobs.get(job.id) !== job || job.state !== 'active' || job.run !== run || this.isDown) return;
-      // A worker that lives and was only stopped for a moment has renewed its lock since.
-      if (job.holder?.isRunning) return;
-      this.#wait(job);
+      // A running worker has renewed its lock.
+      if (job.worker?.isRunning) return;
+      this.#enqueue(job);
     });
   }
 }

@@ -1,24 +1,28 @@
-/** A repeatable source of chance. Each concern has its own, so that one more draw in one place does not shift all the others. */
+/**
+ * Repeatable randomness. Each concern has its own generator, so that one more draw in one place does
+ * not change the others.
+ */
 export interface Random {
   /** Uniform in [0, 1). */
   next(): number;
   /** A uniform integer in [0, below). */
   int(below: number): number;
+  /** True with the given probability. */
   bool(probability: number): boolean;
   between(low: number, high: number): number;
-  /** Exponential: the waiting time of a Poisson arrival. */
+  /** Exponentially distributed: the waiting time of a Poisson arrival. */
   exponential(mean: number): number;
   pick<T>(list: readonly T[]): T;
 }
 
-/** FNV-1a, to turn a concern's name into a seed. */
+/** FNV-1a: turns the name of a concern into a seed. */
 const hashText = (text: string): number => {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash >>> 0;
 };
 
-/** sfc32: small, fast, and good enough for simulation. */
+/** A generator by sfc32, seeded with the seed and the name of the concern. */
 export function createRandom(seed: number, concern: string): Random {
   let a = seed >>> 0;
   let b = hashText(concern);
@@ -44,16 +48,15 @@ export function createRandom(seed: number, concern: string): Random {
   };
 }
 
-/** Ids that repeat for a seed and look like real ones. */
+/** Generates ids in the format of real ones. The same seed gives the same ids. */
 export function createIdGenerator(seed: number, concern: string): { next(prefix: string): string } {
   const random = createRandom(seed, concern);
-  let made = 0;
+  let count = 0;
   return {
     next(prefix) {
-      made += 1;
-      return `${prefix}_${made.toString(36).padStart(6, '0')}${Math.floor(random.next() * 0x7fffffff)
-        .toString(36)
-        .padStart(6, '0')}`;
+      count += 1;
+      const suffix = Math.floor(random.next() * 0x7fffffff).toString(36);
+      return `${prefix}_${count.toString(36).padStart(6, '0')}${suffix.padStart(6, '0')}`;
     },
   };
 }

@@ -1,23 +1,24 @@
 import { setFlagsFromString } from 'node:v8';
 
-/** Something that is to happen at an instant of virtual time. */
+/** An action at an instant of virtual time. */
 export interface ScheduledEvent {
   readonly at: number;
   readonly order: number;
   act: (() => void) | null;
 }
 
-/** Virtual time begins here; what it is does not matter, only that it never changes. */
+/** The start of virtual time. Any constant would do. */
 const EPOCH = Date.UTC(2026, 0, 1);
 
 /**
- * Runs every microtask that is waiting, then returns. V8's own checkpoint makes the whole simulation one synchronous loop; where it is not
- * to be had, `null`, and the loop yields to the event loop after each event, which drains them too, ten times slower, in the same order.
+ * A function that runs all pending microtasks by V8's own checkpoint, so that the simulation is one
+ * synchronous loop. Null where it is unavailable: the scheduler then yields to the event loop after each
+ * event, which gives the same order, ten times slower.
  */
 function createMicrotaskDrain(): (() => void) | null {
   try {
     setFlagsFromString('--allow-natives-syntax');
-    // eslint-disable-next-line typescript/no-implied-eval -- the syntax exists only behind the flag that was set a line ago
+    // eslint-disable-next-line typescript/no-implied-eval -- the syntax needs the flag set above
     const drain = new Function('%PerformMicrotaskCheckpoint()') as () => void;
     setFlagsFromString('--no-allow-natives-syntax');
     return drain;
@@ -27,14 +28,17 @@ function createMicrotaskDrain(): (() => void) | null {
 }
 const nativeDrain = createMicrotaskDrain();
 
-/** Virtual time: a heap of events, one at a time, each followed by all the microtasks it set free. Same seed, same order, same hash. */
+/**
+ * Virtual time: a heap of events. Each event is followed by all the microtasks that it causes. The same
+ * seed gives the same order and the same hash.
+ */
 export class Scheduler {
   now = EPOCH;
-  /** Events executed. */
+  /** The number of executed events. */
   count = 0;
-  /** Of everything that happened, in order. */
+  /** A hash of all events and notes, in order. */
   hash = 0x811c9dc5;
-  /** Called with an error that nobody caught: a bug of the simulation or of what it runs. */
+  /** An error of the simulation itself. The run rejects with it at the next event. */
   failure: unknown = undefined;
   readonly #heap: ScheduledEvent[] = [];
   #order = 0;
@@ -58,40 +62,40 @@ export class Scheduler {
     if (event !== undefined) event.act = null;
   }
 
-  /** Folds a fact into the trace. */
+  /** Adds a fact to the hash. */
   note(text: string): void {
     let hash = this.hash;
     for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
     this.hash = hash;
   }
 
-  /** Executes what is due until `until`, or until `stop` says so (asked after each event). */
+  /** Executes events until the instant `until`, or until `stop`, which is called after each event, returns true. */
   run(until: number, stop?: () => boolean): Promise<void> {
-    // From a macrotask: a checkpoint asked for inside a microtask does nothing.
+    // In a macrotask, since a checkpoint inside a microtask has no effect.
     return new Promise((resolve, reject) => {
       setImmediate(() => {
         try {
           if (!this.#yielding) {
-            let going = this.#step(until);
-            while (going) {
+            let hasMore = this.#step(until);
+            while (hasMore) {
               nativeDrain!();
-              going = stop?.() !== true && this.#step(until);
+              hasMore = stop?.() !== true && this.#step(until);
             }
             this.#finish(until, stop);
             resolve();
             return;
           }
-          const turn = (): void => {
+          const next = (): void => {
             try {
               if (stop?.() || !this.#step(until)) {
                 this.#finish(until, stop);
                 resolve();
-              } else setImmediate(turn);
+              } else setImmediate(next);
             } catch (error) {
               reject(error);
             }
           };
-          turn();
+          next();
         } catch (error) {
           reject(error);
         }
