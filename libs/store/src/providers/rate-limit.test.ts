@@ -1,4 +1,3 @@
-import { releaseLease, acquireLease } from '../database/lease.ts';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../database/store.ts';
@@ -6,7 +5,7 @@ import { freshId } from '../testing/fixtures.ts';
 import { reserveSlot, type Slot } from './rate-limit.ts';
 
 let database: TestDatabase;
-/** Two processes. */
+/** Stand for two processes. */
 let stores: readonly [Store, Store];
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -19,35 +18,34 @@ afterAll(async () => {
 });
 
 const storeOf = (i: number): Store => stores[i % 2 === 0 ? 0 : 1];
-const COLUMN = { lease: 'available_at', provider_rate_limit: 'next_slot_at' } as const;
-const passTime = (table: 'lease' | 'provider_rate_limit', ms: number) =>
-  storeOf(0).pool.query(`UPDATE ${table} SET ${COLUMN[table]} = ${COLUMN[table]} - make_interval(secs => $1)`, [
+const passTime = (ms: number) =>
+  storeOf(0).pool.query('UPDATE provider_rate_limit SET next_slot_at = next_slot_at - make_interval(secs => $1)', [
     ms / 1_000,
   ]);
-/** When the next place of a line is, on the database's clock. */
+/** The next slot of an account, on the database clock. */
 const nextSlotAt = async (account: string): Promise<number> =>
   (
     await storeOf(0).prisma.provider_rate_limit.findFirstOrThrow({ where: { account, share: '' } })
   ).next_slot_at.getTime();
 
-/** At once: a place is on a whole millisecond. */
+/** A slot is rounded to a millisecond. */
 const ROUNDING_MS = 1;
-const waitOf = (place: Slot): number => ('waitMs' in place ? place.waitMs : Number.NaN);
-const retryAfterOf = (place: Slot): number => ('retryAfterMs' in place ? place.retryAfterMs : Number.NaN);
+const waitOf = (slot: Slot): number => ('waitMs' in slot ? slot.waitMs : Number.NaN);
+const retryAfterOf = (slot: Slot): number => ('retryAfterMs' in slot ? slot.retryAfterMs : Number.NaN);
 
-describe('a place in a line', () => {
-  it('is had at once when nobody waits', async () => {
+describe('reserveSlot', () => {
+  it('returns a slot at once without other requests', async () => {
     expect(
       waitOf(await reserveSlot(storeOf(0), freshId('acc'), 'ask', { intervalMs: 1_000, maxWaitMs: 0 })),
     ).toBeLessThanOrEqual(ROUNDING_MS);
   });
 
-  it('is after all others’, whatever process they are in: so many places, so long a line', async () => {
+  it('spaces the slots of all processes and shares by the interval', async () => {
     const account = freshId('acc');
-    const pace = { intervalMs: 100_000, maxWaitMs: 10_000_000 };
+    const limit = { intervalMs: 100_000, maxWaitMs: 10_000_000 };
     const waits = (
       await Promise.all(
-        Array.from({ length: 20 }, (_, i) => reserveSlot(storeOf(i), account, 'ask', pace, `ten_${i % 3}`)),
+        Array.from({ length: 20 }, (_, i) => reserveSlot(storeOf(i), account, 'ask', limit, `ten_${i % 3}`)),
       )
     )
       .map(waitOf)
@@ -58,17 +56,17 @@ describe('a place in a line', () => {
     }
   });
 
-  it('that is too far off is not given, and not taken: the line is no longer for it, and who asked is told when there will be one', async () => {
+  it('reserves no slot beyond maxWaitMs and returns when to retry', async () => {
     const account = freshId('acc');
     await reserveSlot(storeOf(0), account, 'ask', { intervalMs: 600_000, maxWaitMs: 0 });
     const before = await nextSlotAt(account);
-    for (const place of await Promise.all(
+    for (const slot of await Promise.all(
       Array.from({ length: 5 }, (_, i) =>
         reserveSlot(storeOf(i), account, 'ask', { intervalMs: 600_000, maxWaitMs: 300_000 }),
       ),
     )) {
-      expect(retryAfterOf(place)).toBeGreaterThan(850_000);
-      expect(retryAfterOf(place)).toBeLessThanOrEqual(900_000 + ROUNDING_MS);
+      expect(retryAfterOf(slot)).toBeGreaterThan(850_000);
+      expect(retryAfterOf(slot)).toBeLessThanOrEqual(900_000 + ROUNDING_MS);
     }
     expect(await nextSlotAt(account)).toBe(before);
     expect(
@@ -76,7 +74,7 @@ describe('a place in a line', () => {
     ).toBeGreaterThan(500_000);
   });
 
-  it('is not in another lane’s way, nor in another account’s', async () => {
+  it('keeps lanes and accounts apart', async () => {
     const account = freshId('acc');
     await reserveSlot(storeOf(0), account, 'ask', { intervalMs: 60_000, maxWaitMs: 0 });
     expect(
@@ -87,10 +85,10 @@ describe('a place in a line', () => {
     ).toBeLessThanOrEqual(ROUNDING_MS);
   });
 
-  it('that nobody took is not saved up: after a pause there is one at once, not ten', async () => {
+  it('does not save up unused slots', async () => {
     const account = freshId('acc');
     await reserveSlot(storeOf(0), account, 'ask', { intervalMs: 100_000, maxWaitMs: 0 });
-    await passTime('provider_rate_limit', 6_000_000);
+    await passTime(6_000_000);
     expect(
       waitOf(await reserveSlot(storeOf(0), account, 'ask', { intervalMs: 100_000, maxWaitMs: 0 })),
     ).toBeLessThanOrEqual(ROUNDING_MS);
@@ -99,69 +97,42 @@ describe('a place in a line', () => {
     );
   });
 
-  it('is another’s, however many one wants: one who has its own far off gets no more, and who comes waits for those alone', async () => {
+  it('limits the slots of one share by maxShareWaitMs, so that another share waits only for these', async () => {
     const account = freshId('acc');
-    const pace = { intervalMs: 100_000, maxShareWaitMs: 250_000, maxWaitMs: 10_000_000 };
+    const limit = { intervalMs: 100_000, maxShareWaitMs: 250_000, maxWaitMs: 10_000_000 };
     const greedy = () =>
-      Promise.all(Array.from({ length: 50 }, (_, i) => reserveSlot(storeOf(i), account, 'ask', pace, 'ten_greedy')));
-    // At 0, 100 and 200 s; the next is to be 300 s off.
-    expect((await greedy()).filter((place) => 'waitMs' in place)).toHaveLength(3);
-    const wait = waitOf(await reserveSlot(storeOf(1), account, 'ask', pace, 'ten_modest'));
+      Promise.all(Array.from({ length: 50 }, (_, i) => reserveSlot(storeOf(i), account, 'ask', limit, 'ten_greedy')));
+    // Slots at 0, 100 and 200 s; the next one would be at 300 s.
+    expect((await greedy()).filter((slot) => 'waitMs' in slot)).toHaveLength(3);
+    const wait = waitOf(await reserveSlot(storeOf(1), account, 'ask', limit, 'ten_modest'));
     expect(wait).toBeGreaterThan(250_000);
     expect(wait).toBeLessThanOrEqual(300_000 + ROUNDING_MS);
-    // And so in turns, as time goes by.
-    await passTime('provider_rate_limit', 100_000);
-    expect((await greedy()).filter((place) => 'waitMs' in place)).toHaveLength(1);
-    expect(waitOf(await reserveSlot(storeOf(1), account, 'ask', pace, 'ten_third'))).toBeLessThanOrEqual(
+    // Later, the shares alternate.
+    await passTime(100_000);
+    expect((await greedy()).filter((slot) => 'waitMs' in slot)).toHaveLength(1);
+    expect(waitOf(await reserveSlot(storeOf(1), account, 'ask', limit, 'ten_third'))).toBeLessThanOrEqual(
       400_000 + ROUNDING_MS,
     );
   });
 
-  it('of those who come again when they are told is told one by one, at most 15 s off', async () => {
+  it('spreads the retry times of a share, at most 15 s ahead, with spreadRetries', async () => {
     const account = freshId('acc');
-    const pace = { intervalMs: 5_000, maxShareWaitMs: 0, maxWaitMs: 3_600_000, spreadRetries: true };
-    const taken = await Promise.all(
-      Array.from({ length: 6 }, (_, i) => reserveSlot(storeOf(i), account, 'hang-up', pace, 'ten_1')),
+    const limit = { intervalMs: 5_000, maxShareWaitMs: 0, maxWaitMs: 3_600_000, spreadRetries: true };
+    const slots = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => reserveSlot(storeOf(i), account, 'hang-up', limit, 'ten_1')),
     );
-    const again = taken
-      .filter((place) => 'retryAfterMs' in place)
+    const retries = slots
+      .filter((slot) => 'retryAfterMs' in slot)
       .map(retryAfterOf)
       .toSorted((a, b) => a - b);
-    expect(again).toHaveLength(5);
-    for (const [i, ms] of again.entries()) {
+    expect(retries).toHaveLength(5);
+    for (const [i, ms] of retries.entries()) {
       expect(ms).toBeLessThanOrEqual(Math.min(15_000, 10_000 + i * 5_000) + ROUNDING_MS);
       expect(ms).toBeGreaterThan(Math.min(15_000, 10_000 + i * 5_000) - 8_000);
     }
-    // Another’s times are its own.
-    expect(waitOf(await reserveSlot(storeOf(0), account, 'hang-up', pace, 'ten_2'))).toBeLessThanOrEqual(
+    // Another share has its own times.
+    expect(waitOf(await reserveSlot(storeOf(0), account, 'hang-up', limit, 'ten_2'))).toBeLessThanOrEqual(
       5_000 + ROUNDING_MS,
     );
-  });
-});
-
-describe('a turn', () => {
-  it('is one’s at a time, however many ask, and another’s when it is over and not before', async () => {
-    const name = freshId('lease');
-    const ask = () => Promise.all(Array.from({ length: 10 }, (_, i) => acquireLease(storeOf(i), name, 600_000)));
-    const had = (turns: readonly boolean[]): number => turns.filter(Boolean).length;
-    expect(had(await ask())).toBe(1);
-    await passTime('lease', 550_000);
-    expect(had(await ask())).toBe(0);
-    await passTime('lease', 50_000);
-    expect(had(await ask())).toBe(1);
-    expect(had(await ask())).toBe(0);
-  });
-
-  it('of one name is not of another', async () => {
-    expect(await acquireLease(storeOf(0), freshId('lease'), 60_000)).toBe(true);
-    expect(await acquireLease(storeOf(0), freshId('lease'), 60_000)).toBe(true);
-  });
-
-  it('that is given back is anybody’s at once', async () => {
-    const name = freshId('lease');
-    expect(await acquireLease(storeOf(0), name, 60_000)).toBe(true);
-    await releaseLease(storeOf(0), name);
-    expect(await acquireLease(storeOf(1), name, 60_000)).toBe(true);
-    expect(await acquireLease(storeOf(0), name, 60_000)).toBe(false);
   });
 });

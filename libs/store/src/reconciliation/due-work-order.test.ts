@@ -30,58 +30,65 @@ async function roomWith(session: Record<string, unknown>): Promise<TestRoom> {
 }
 const sessionWith = async (columns: Record<string, unknown>): Promise<string> => (await roomWith(columns)).sessionId;
 
-describe('more of a kind than one list takes', () => {
-  const kinds: readonly { what: string; list: keyof DueWork; owe: (at: Date) => Promise<string> }[] = [
-    { what: 'sessions to be settled', list: 'settle', owe: (at) => sessionWith({ settle_due_at: at }) },
+describe('listDueWork with more work than the limit', () => {
+  const kinds: readonly { what: string; list: keyof DueWork; makeDue: (at: Date) => Promise<string> }[] = [
+    { what: 'sessions to settle', list: 'settle', makeDue: (at) => sessionWith({ settle_due_at: at }) },
     {
-      what: 'sessions with a dial that nothing was heard of',
+      what: 'sessions with a dial without news',
       list: 'settle',
-      owe: async (at) => {
+      makeDue: async (at) => {
         const room = await roomWith({});
         for (let i = 0; i < 3; i++) await makeLeg(store, room, { kind: 'outbound', state: 'dialling', dialled_at: at });
         return room.sessionId;
       },
     },
-    { what: 'sessions past their deadline', list: 'overdue', owe: (at) => sessionWith({ state: 'live', due_at: at }) },
-    { what: 'sessions that are ending', list: 'ending', owe: (at) => sessionWith({ state: 'ending', ending_at: at }) },
-    { what: 'bridges to be dialled', list: 'bridge', owe: (at) => sessionWith({ state: 'live', bridge_due_at: at }) },
     {
-      what: 'phones to be rung',
+      what: 'sessions past their deadline',
+      list: 'overdue',
+      makeDue: (at) => sessionWith({ state: 'live', due_at: at }),
+    },
+    { what: 'ending sessions', list: 'ending', makeDue: (at) => sessionWith({ state: 'ending', ending_at: at }) },
+    { what: 'bridges to dial', list: 'bridge', makeDue: (at) => sessionWith({ state: 'live', bridge_due_at: at }) },
+    {
+      what: 'outbound legs to dial',
       list: 'dial',
-      owe: async (at) => makeLeg(store, await roomWith({}), { kind: 'outbound', state: 'requested', created_at: at }),
+      makeDue: async (at) =>
+        makeLeg(store, await roomWith({}), { kind: 'outbound', state: 'requested', created_at: at }),
     },
     {
       what: 'callers past their deadline',
       list: 'hangUpLegs',
-      owe: async (at) => {
+      makeDue: async (at) => {
         const id = await makeLeg(store, await roomWith({}), { kind: 'inbound', state: 'answered' });
         await setColumns(store, 'leg', id, { session_id: null, tenant_id: null, deadline_at: at });
         return id;
       },
     },
     {
-      what: 'legs that were let go',
+      what: 'ending legs',
       list: 'hangUpLegs',
-      owe: async (at) =>
+      makeDue: async (at) =>
         makeLeg(store, await roomWith({}), { kind: 'webrtc', state: 'ending', hangup_requested_at: at }),
     },
   ];
 
-  it.each(kinds)('$what: those owed for longest come first, and the others after them', async ({ list, owe }) => {
+  it.each(kinds)('lists $what by their due time', async ({ list, makeDue }) => {
     const ids = new Map<number, string>();
-    for (const n of [4, 1, 6, 3, 5, 2]) ids.set(n, await owe(day(n)));
-    const inTurn = [1, 2, 3, 4, 5, 6].map((n) => ids.get(n));
+    for (const n of [4, 1, 6, 3, 5, 2]) ids.set(n, await makeDue(day(n)));
+    const inOrder = [1, 2, 3, 4, 5, 6].map((n) => ids.get(n));
     for (const limit of [1, 2, 4, 500])
       expect((await listDueWork(store, { graceMs: 0, limit }))[list].map(({ id }) => id)).toEqual(
-        inTurn.slice(0, limit),
+        inOrder.slice(0, limit),
       );
   });
 
-  it('is as true of the list’s own limit', async () => {
+  it('lists the longest due within the default limit', async () => {
     const { tenantId, roomId } = await roomWith({ state: 'ended' });
     await store.pool.query(
       `INSERT INTO session (id, tenant_id, room_id, state, conversation, due_at, due_reason, settle_due_at)
-       SELECT 'many_' || n, $1, $2, 'ended', 'many_' || n, now(), 'empty', $3::timestamptz + make_interval(secs => (n * 7919) % 1009) FROM generate_series(1, 1009) AS n`,
+       SELECT 'many_' || n, $1, $2, 'ended', 'many_' || n, now(), 'empty',
+         $3::timestamptz + make_interval(secs => (n * 7919) % 1009)
+       FROM generate_series(1, 1009) AS n`,
       [tenantId, roomId, LONG_AGO],
     );
     const { settle } = await listDueWork(store, { graceMs: 0 });
@@ -92,18 +99,18 @@ describe('more of a kind than one list takes', () => {
   });
 });
 
-describe('more hang-ups than one list takes', () => {
-  it('come in turn: those never asked for first, then those asked for longest ago', async () => {
-    const ending = async (asked: Date | null): Promise<string> => {
+describe('listDueWork for hang-ups', () => {
+  it('lists sessions without attempts first, then by the last attempt', async () => {
+    const ending = async (attemptedAt: Date | null): Promise<string> => {
       const room = await makeRoom(store);
       await setColumns(store, 'session', room.sessionId, {
         state: 'ending',
-        ending_at: asked === null ? new Date('2021-01-01T00:00:00Z') : LONG_AGO,
+        ending_at: attemptedAt === null ? new Date('2021-01-01T00:00:00Z') : LONG_AGO,
       });
       await makeLeg(store, room, {
         kind: 'inbound',
         state: 'ending',
-        hangup_attempted_at: asked,
+        hangup_attempted_at: attemptedAt,
         hangup_requested_at: LONG_AGO,
       });
       await makeLeg(store, room, { kind: 'webrtc', state: 'ended' });
@@ -118,9 +125,9 @@ describe('more hang-ups than one list takes', () => {
     expect(await list(500)).toEqual([never, before, lately]);
   });
 
-  it('a session with a leg that nobody asked for yet is first, whatever was asked of its others', async () => {
-    const asked = await roomWith({ state: 'ending', ending_at: day(1) });
-    await makeLeg(store, asked, {
+  it('lists a session with one leg without an attempt first', async () => {
+    const attempted = await roomWith({ state: 'ending', ending_at: day(1) });
+    await makeLeg(store, attempted, {
       kind: 'inbound',
       state: 'ending',
       hangup_attempted_at: day(2),
@@ -137,19 +144,19 @@ describe('more hang-ups than one list takes', () => {
     expect((await listDueWork(store, { graceMs: 0, limit: 1 })).ending.map(({ id }) => id)).toEqual([half.sessionId]);
   });
 
-  it('of single legs too', async () => {
+  it('lists single legs in the same order', async () => {
     const room = await makeRoom(store);
-    const owed = (asked: Date | null) =>
+    const makeEndingLeg = (attemptedAt: Date | null) =>
       makeLeg(store, room, {
         kind: 'inbound',
         state: 'ending',
-        hangup_attempted_at: asked,
+        hangup_attempted_at: attemptedAt,
         hangup_requested_at: LONG_AGO,
       });
     const [lately, before, never] = [
-      await owed(new Date('2020-01-03T00:00:00Z')),
-      await owed(new Date('2020-01-02T00:00:00Z')),
-      await owed(null),
+      await makeEndingLeg(new Date('2020-01-03T00:00:00Z')),
+      await makeEndingLeg(new Date('2020-01-02T00:00:00Z')),
+      await makeEndingLeg(null),
     ];
     expect((await listDueWork(store, { graceMs: 0, limit: 2 })).hangUpLegs).toEqual(
       [never, before].map((id) => ({ tenant_id: room.tenantId, id })),
@@ -160,7 +167,7 @@ describe('more hang-ups than one list takes', () => {
   });
 });
 
-it('a session that was left running in a room that ended is past its deadline, wherever its own is', async () => {
+it('listDueWork lists a running session of an ended room as overdue', async () => {
   const room = await roomWith({ state: 'live' });
   await inTransaction(store, room.tenantId, (tx) =>
     closeRoom(tx, room.tenantId, room.roomId, 'ended-by-tenant', 3_600),

@@ -23,23 +23,24 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** By the database's clock. */
+/** A time in the past, on the database clock. */
 async function ago(seconds: number): Promise<Date> {
   const { rows } = await store.pool.query<{ at: Date }>('SELECT now() - make_interval(secs => $1) AS at', [seconds]);
   return rows[0]?.at ?? new Date(Number.NaN);
 }
 
-describe('strays', () => {
+describe('recordOrphanCalls', () => {
   const QUARANTINE = { quarantineMs: 30_000 };
-  const record = (...seen: string[]) => recordOrphanCalls(store, null, seen, QUARANTINE);
+  const record = (...callIds: string[]) => recordOrphanCalls(store, null, callIds, QUARANTINE);
   const passTime = (seconds: number) =>
     store.pool.query(
-      'UPDATE orphan_call SET first_seen_at = first_seen_at - make_interval(secs => $1), last_seen_at = last_seen_at - make_interval(secs => $1)',
+      `UPDATE orphan_call
+       SET first_seen_at = first_seen_at - make_interval(secs => $1), last_seen_at = last_seen_at - make_interval(secs => $1)`,
       [seconds],
     );
   beforeEach(async () => void (await store.pool.query('TRUNCATE orphan_call')));
 
-  it('are given when two inventories saw them thirty seconds apart; those of one, or of two too close, are not', async () => {
+  it('returns calls that two inventories contain thirty seconds apart', async () => {
     expect(await record('a', 'b')).toEqual([]);
     expect(await record('a', 'b')).toEqual([]);
     await passTime(20);
@@ -50,7 +51,7 @@ describe('strays', () => {
     expect((await record('a', 'b', 'late')).toSorted()).toEqual(['a', 'b', 'late']);
   });
 
-  it('that an inventory did not see begin anew', async () => {
+  it('starts over for a call that an inventory lacked', async () => {
     await record('a', 'b');
     await passTime(31);
     expect(await record('b')).toEqual(['b']);
@@ -59,43 +60,46 @@ describe('strays', () => {
     expect((await record('a', 'b')).toSorted()).toEqual(['a', 'b']);
   });
 
-  it('listed twice in one inventory are seen once', async () => {
+  it('counts a call once that an inventory lists twice', async () => {
     expect(await record('a', 'a')).toEqual([]);
     await passTime(31);
     expect(await record('a', 'a')).toEqual(['a']);
   });
 
-  it('of an empty inventory are none, and all are forgotten', async () => {
+  it('deletes all orphan calls for an empty inventory', async () => {
     await record('a');
     expect(await record()).toEqual([]);
     expect(await store.prisma.orphan_call.count()).toBe(0);
   });
 });
 
-describe('calls', () => {
+describe('findLegsOfCalls and findMissingCalls', () => {
   let room: TestRoom;
   beforeEach(async () => {
     room = await makeRoom(store);
   });
 
   test.each(LEG_STATES)(
-    'a leg that is %s is known by its call, and missed when it is up, old enough, and not in the list',
+    'find a leg that is %s by its call, and report it as missing when it is live, old enough, and not listed',
     async (state) => {
       const call = freshId('call');
       const id = await makeLeg(store, room, { kind: 'outbound', state, voice_call_id: call });
       expect(await findLegsOfCalls(store, null, [call, 'another'])).toEqual([{ id, voice_call_id: call, state }]);
-      const missed = async (live: readonly string[]) =>
+      const isMissing = async (live: readonly string[]) =>
         (await findMissingCalls(store, null, live, { olderMs: 30_000 })).some((leg) => leg.id === id);
-      expect(await missed([])).toBe(false);
+      expect(await isMissing([])).toBe(false);
       await setColumns(store, 'leg', id, { created_at: await ago(31) });
-      expect(await missed([])).toBe(state !== 'ended');
-      expect(await missed([call])).toBe(false);
+      expect(await isMissing([])).toBe(state !== 'ended');
+      expect(await isMissing([call])).toBe(false);
       await setColumns(store, 'leg', id, { voice_closed_at: new Date() });
-      expect(await missed([])).toBe(false);
+      expect(await isMissing([])).toBe(false);
     },
   );
+});
 
-  it('without a name are given to the dial of that number that got no answer, to no other leg', async () => {
+describe('findDialsWithoutCall', () => {
+  it('finds only the outbound leg to the number whose dial got no answer', async () => {
+    const room = await makeRoom(store);
     const phone = '+447946700001';
     const at = await ago(1);
     await makeLeg(store, room, {
@@ -119,43 +123,43 @@ describe('calls', () => {
   });
 });
 
-describe('video sessions to compare', () => {
+describe('listMediaSessionsToSweep', () => {
   const listed = async (room: TestRoom, limit?: number): Promise<boolean> =>
     (await listMediaSessionsToSweep(store, null, { afterEndS: 900, ...(limit === undefined ? {} : { limit }) })).some(
       ({ id }) => id === room.sessionId,
     );
 
   test.each<{ what: string; columns: () => Promise<object>; yes: boolean }>([
-    { what: 'one that nobody was seen in', columns: async () => ({ state: 'open' }), yes: true },
-    { what: 'a live one', columns: async () => ({ state: 'live' }), yes: true },
-    { what: 'an ending one', columns: async () => ({ state: 'ending' }), yes: true },
+    { what: 'an open session', columns: async () => ({ state: 'open' }), yes: true },
+    { what: 'a live session', columns: async () => ({ state: 'live' }), yes: true },
+    { what: 'an ending session', columns: async () => ({ state: 'ending' }), yes: true },
     {
-      what: 'one that ended a moment ago, at its longest',
+      what: 'a session that ended recently after its max duration',
       columns: async () => ({ state: 'ended', created_at: await ago(4_000), ended_at: await ago(400) }),
       yes: true,
     },
     {
-      what: 'one that ended early: its tokens still hold',
+      what: 'a session that ended early and has valid tokens',
       columns: async () => ({ state: 'ended', created_at: await ago(3_500), ended_at: await ago(3_000) }),
       yes: true,
     },
     {
-      what: 'one whose tokens have run out',
+      what: 'an ended session whose tokens have expired',
       columns: async () => ({ state: 'ended', created_at: await ago(4_700), ended_at: await ago(1_000) }),
       yes: false,
     },
     {
-      what: 'one without a video session',
+      what: 'a session without a video session',
       columns: async () => ({ state: 'live', media_session_id: null }),
       yes: false,
     },
-  ])('$what: $yes', async ({ columns, yes }) => {
+  ])('lists $what: $yes', async ({ columns, yes }) => {
     const room = await makeRoom(store, { max_duration_s: 3_600 });
     await setColumns(store, 'session', room.sessionId, { media_session_id: freshId('media'), ...(await columns()) });
     expect(await listed(room)).toBe(yes);
   });
 
-  it('come with those first in which somebody is', async () => {
+  it('lists live sessions first', async () => {
     await store.pool.query(`UPDATE session SET media_session_id = NULL`);
     const rooms = await Promise.all(
       ['ended', 'open', 'live'].map(async (state) => {

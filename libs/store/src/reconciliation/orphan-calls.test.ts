@@ -21,11 +21,12 @@ afterAll(async () => {
 const record = (...ids: string[]): Promise<string[]> => recordOrphanCalls(store, null, ids, { quarantineMs: 30_000 });
 const passTime = (seconds: number) =>
   store.pool.query(
-    'UPDATE orphan_call SET first_seen_at = first_seen_at - make_interval(secs => $1), last_seen_at = last_seen_at - make_interval(secs => $1)',
+    `UPDATE orphan_call
+     SET first_seen_at = first_seen_at - make_interval(secs => $1), last_seen_at = last_seen_at - make_interval(secs => $1)`,
     [seconds],
   );
 
-it('a stray is to be hung up at its second inventory after the quarantine, and at each that sees it from then on', async () => {
+it('recordOrphanCalls returns a call after its quarantine, and again for each inventory that contains it', async () => {
   expect(await record('a', 'a')).toEqual([]);
   await passTime(20);
   expect(await record('a', 'b')).toEqual([]);
@@ -34,7 +35,7 @@ it('a stray is to be hung up at its second inventory after the quarantine, and a
   expect(await record('a', 'b')).toEqual(['a']);
 });
 
-it('one that is seen no more is forgotten, but for one that was hung up, for a day', async () => {
+it('an orphan call with a hang-up attempt is retained for a day after its last inventory', async () => {
   await record('a', 'b');
   await passTime(31);
   await record('a');
@@ -45,24 +46,28 @@ it('one that is seen no more is forgotten, but for one that was hung up, for a d
   expect(await purgeExpired(store, 'orphanCalls', 1_000)).toBe(1);
 });
 
-describe('a stray that was hung up at noon', () => {
+describe('findFalseKills for an orphan call that was hung up at noon', () => {
   const NOON = new Date('2026-05-04T12:00:00Z');
   const [BEFORE, AFTER] = [new Date('2026-05-04T11:59:00Z'), new Date('2026-05-04T12:01:00Z')];
   test.each([
-    { what: 'a leg that is up in a running session', killed: true },
+    { what: 'a live leg of a running session', killed: true },
     { what: 'a leg that ended afterwards', leg: { state: 'ended', ended_at: AFTER }, killed: true },
     {
-      what: 'a leg that was owed its hang-up afterwards, with its session',
+      what: 'a leg whose hang-up was requested afterwards, with its session',
       leg: { state: 'ending', hangup_requested_at: AFTER },
       session: { state: 'ending', ending_at: AFTER },
       killed: true,
     },
-    { what: 'a leg that was owed its hang-up', leg: { state: 'ending', hangup_requested_at: BEFORE }, killed: false },
-    { what: 'a leg that was seen ended', leg: { state: 'ended', ended_at: BEFORE }, killed: false },
+    {
+      what: 'a leg whose hang-up was requested before',
+      leg: { state: 'ending', hangup_requested_at: BEFORE },
+      killed: false,
+    },
+    { what: 'a leg that had ended', leg: { state: 'ended', ended_at: BEFORE }, killed: false },
     { what: 'a leg of a session that was ending', session: { state: 'ending', ending_at: BEFORE }, killed: false },
-    { what: 'a caller who was never admitted', leg: { session_id: null, tenant_id: null }, killed: false },
-    { what: 'nobody', leg: { voice_call_id: null }, killed: false },
-  ])('and is $what: false kill? $killed', async ({ leg = {}, session = {}, killed }) => {
+    { what: 'a caller before admission', leg: { session_id: null, tenant_id: null }, killed: false },
+    { what: 'no leg', leg: { voice_call_id: null }, killed: false },
+  ])('answers $killed for $what', async ({ leg = {}, session = {}, killed }) => {
     const room = await makeRoom(store);
     const legId = await makeLeg(store, room, { kind: 'inbound', state: 'joined' });
     await setColumns(store, 'session', room.sessionId, { state: 'live', ...session });
@@ -71,14 +76,14 @@ describe('a stray that was hung up at noon', () => {
     expect(await findFalseKills(store, null)).toEqual(
       killed ? [{ call_id: legId, leg_id: legId, kind: 'inbound' }] : [],
     );
-    // Told once.
+    // A false kill is returned once.
     expect(await findFalseKills(store, null)).toEqual([]);
   });
 
-  it('is none before it was asked', async () => {
+  it('returns nothing before the hang-up attempt', async () => {
     const room = await makeRoom(store);
-    await makeLeg(store, room, { kind: 'inbound', state: 'joined', voice_call_id: 'unasked' });
-    await record('unasked');
+    await makeLeg(store, room, { kind: 'inbound', state: 'joined', voice_call_id: 'not-attempted' });
+    await record('not-attempted');
     expect(await findFalseKills(store, null)).toEqual([]);
   });
 });

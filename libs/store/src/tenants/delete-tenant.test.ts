@@ -18,7 +18,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** A tenant with a row in every table that the store's own functions fill, `sessions` of them with a leg that was hung up. */
+/** Creates a tenant with rows in all tables, and `sessions` sessions with an ended leg each. */
 async function makeTenant(sessions: number): Promise<TestRoom> {
   const room = await makeRoom(store);
   for (let i = 0; i < sessions; i++) {
@@ -27,17 +27,21 @@ async function makeTenant(sessions: number): Promise<TestRoom> {
     await store.prisma.hang_up_attempt.create({
       data: { leg_id: leg, no: 1, tenant_id: room.tenantId, at: new Date() },
     });
-    // Noted before admission: without a tenant, and the leg's all the same.
+    // An observation from before the caller's admission has no tenant.
     await store.prisma.observation.create({
       data: { leg_id: leg, tenant_id: null, handle: 'voice', phase: 'over', source: 'callback' },
     });
     await store.pool.query(
-      `INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data) VALUES ($1, $2, $3, 1, 'session.live', '{}')`,
+      `INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data)
+       VALUES ($1, $2, $3, 1, 'session.live', '{}')`,
       [room.tenantId, room.roomId, sessionId],
     );
   }
   await store.pool.query(
-    `INSERT INTO cdr (id, tenant_id, room_id, session_id, leg_id, handle, direction, ended_at, seconds, source, currency, estimate_micro) VALUES ($1, $2, $3, $4, 'leg_x' || $1, 'voice', 'inbound', now(), 60, 'callback', 'EUR', 0)`,
+    `INSERT INTO cdr (
+       id, tenant_id, room_id, session_id, leg_id, handle, direction, ended_at, seconds, source, currency, estimate_micro
+     )
+     VALUES ($1, $2, $3, $4, 'leg_x' || $1, 'voice', 'inbound', now(), 60, 'callback', 'EUR', 0)`,
     [freshId('cdr'), room.tenantId, room.roomId, room.sessionId],
   );
   await store.prisma.api_key.create({
@@ -61,10 +65,13 @@ async function makeTenant(sessions: number): Promise<TestRoom> {
   return room;
 }
 
-/** Rows that name a tenant, by table, from the catalogue; tables with none are left out. */
+/** Counts the rows with a tenant's id by table, from the catalog. Omits tables without such rows. */
 async function rowsOf(tenantId: string): Promise<Record<string, number>> {
   const { rows } = await store.pool.query<{ name: string }>(
-    `SELECT c.relname AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace`,
+    `SELECT c.relname AS name
+     FROM pg_class c
+     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+     WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace`,
   );
   const counts: Record<string, number> = {};
   for (const { name } of rows) {
@@ -78,7 +85,7 @@ async function rowsOf(tenantId: string): Promise<Record<string, number>> {
   return counts;
 }
 
-it('leaves nothing of a tenant in any table but those that are kept, and all of everybody else’s', async () => {
+it('deleteTenant deletes all rows of a tenant except in the retained tables, and none of another tenant', async () => {
   const [mine, theirs] = [await makeTenant(2), await makeTenant(2)];
   const before = await rowsOf(theirs.tenantId);
   expect(Object.keys(before)).toEqual(
@@ -99,22 +106,28 @@ it('leaves nothing of a tenant in any table but those that are kept, and all of 
   expect(await rowsOf(mine.tenantId)).toEqual({ audit_entry: 1, cdr: 1 });
   expect(RETAINED_TABLES).toEqual(['audit_entry', 'cdr']);
   expect(await rowsOf(theirs.tenantId)).toEqual(before);
-  // What was noted without a tenant went with its leg.
+  // Observations without a tenant were deleted with their legs.
   expect(await store.prisma.observation.count()).toBe(2);
   expect(await deleteTenant(store, mine.tenantId)).toBe('no-tenant');
 });
 
-it('deletes one of whom there is much of everything, a little at a time', async () => {
+it('deleteTenant deletes a tenant with many rows in batches', async () => {
   const { tenantId, roomId, sessionId } = await makeTenant(1);
   const many = 4_500;
   for (const text of [
     `INSERT INTO endpoint (id, tenant_id, url, secret) VALUES ('ep_many', $1, 'https://example.com', '')`,
-    `INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data) SELECT $1, '${roomId}', '${sessionId}', 1 + n, 'leg.joined', '{}' FROM generate_series(1, ${many}) AS n`,
-    `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq) SELECT 'dlv_' || n, $1, 'ep_many', n, 's', n FROM generate_series(1, ${many}) AS n`,
-    `INSERT INTO delivery_attempt (delivery_id, no, tenant_id, at) SELECT 'dlv_' || n, 1, $1, now() FROM generate_series(1, ${many}) AS n`,
-    `INSERT INTO idempotency_key (id, tenant_id, key, fingerprint, seed) SELECT 'idem_' || n, $1, 'k' || n, '', '' FROM generate_series(1, ${many}) AS n`,
-    `INSERT INTO idempotency_step (key_id, step, tenant_id, result) SELECT 'idem_' || n, '1', $1, '' FROM generate_series(1, ${many}) AS n`,
-    `INSERT INTO participant (id, tenant_id, room_id, kind, name) SELECT 'part_many_' || n, $1, '${roomId}', 'dialled', 'Rung' FROM generate_series(1, ${many}) AS n`,
+    `INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data)
+     SELECT $1, '${roomId}', '${sessionId}', 1 + n, 'leg.joined', '{}' FROM generate_series(1, ${many}) AS n`,
+    `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq)
+     SELECT 'dlv_' || n, $1, 'ep_many', n, 's', n FROM generate_series(1, ${many}) AS n`,
+    `INSERT INTO delivery_attempt (delivery_id, no, tenant_id, at)
+     SELECT 'dlv_' || n, 1, $1, now() FROM generate_series(1, ${many}) AS n`,
+    `INSERT INTO idempotency_key (id, tenant_id, key, fingerprint, seed)
+     SELECT 'idem_' || n, $1, 'k' || n, '', '' FROM generate_series(1, ${many}) AS n`,
+    `INSERT INTO idempotency_step (key_id, step, tenant_id, result)
+     SELECT 'idem_' || n, '1', $1, '' FROM generate_series(1, ${many}) AS n`,
+    `INSERT INTO participant (id, tenant_id, room_id, kind, name)
+     SELECT 'part_many_' || n, $1, '${roomId}', 'dialled', 'Dialled' FROM generate_series(1, ${many}) AS n`,
   ]) {
     await store.pool.query(text, [tenantId]);
   }
@@ -123,7 +136,7 @@ it('deletes one of whom there is much of everything, a little at a time', async 
   expect(await rowsOf(tenantId)).toEqual({ audit_entry: 1, cdr: 1 });
 });
 
-it('does not touch a tenant that is not suspended, or has a leg up', async () => {
+it('deleteTenant rejects a tenant that is not suspended or has a live leg', async () => {
   const room = await makeTenant(1);
   const before = await rowsOf(room.tenantId);
   expect(await deleteTenant(store, room.tenantId)).toBe('not-suspended');
@@ -135,7 +148,7 @@ it('does not touch a tenant that is not suspended, or has a leg up', async () =>
   expect(await deleteTenant(store, room.tenantId)).toBe('deleted');
 });
 
-it('does not touch a tenant that has a number of its own, and nothing else takes the number along', async () => {
+it('deleteTenant rejects a tenant with a dedicated number, and a constraint protects the number', async () => {
   const room = await makeTenant(1);
   await store.prisma.dial_in_number.create({ data: { e164: '+13125550042', dedicated_to: room.tenantId } });
   await suspendTenant(store, room.tenantId);
@@ -149,11 +162,12 @@ it('does not touch a tenant that has a number of its own, and nothing else takes
   expect(await deleteTenant(store, room.tenantId)).toBe('deleted');
 });
 
-it('goes on where one that died had got to, and stops at a tenant that was let go on meanwhile', async () => {
+it('deleteTenant continues after a crash, and stops when the tenant was resumed meanwhile', async () => {
   const room = await makeTenant(1);
-  // More than one transaction takes.
+  // More sessions than one transaction deletes.
   await store.pool.query(
-    `INSERT INTO session (id, tenant_id, room_id, state, conversation, due_at, due_reason) SELECT 'many_' || n, $1, $2, 'ended', 'many_' || n, now(), 'empty' FROM generate_series(1, 450) AS n`,
+    `INSERT INTO session (id, tenant_id, room_id, state, conversation, due_at, due_reason)
+     SELECT 'many_' || n, $1, $2, 'ended', 'many_' || n, now(), 'empty' FROM generate_series(1, 450) AS n`,
     [room.tenantId, room.roomId],
   );
   await suspendTenant(store, room.tenantId);

@@ -41,7 +41,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-describe('what a tenant asks for by id, it gets when it is its own', () => {
+describe('functions with a tenant and an id', () => {
   const questions: { what: string; ask: (tenantId: string) => Promise<unknown>; nothing: unknown }[] = [
     {
       what: 'lockRoom',
@@ -67,13 +67,13 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
     { what: 'sessionOfLeg', ask: (tenantId) => findSessionOfLeg(store, tenantId, myLeg), nothing: null },
   ];
 
-  test.each(questions)('$what', async ({ ask, nothing }) => {
+  test.each(questions)('$what returns a row to its tenant only', async ({ ask, nothing }) => {
     expect(await ask(mine.tenantId)).not.toEqual(nothing);
     expect(await ask(theirs.tenantId)).toEqual(nothing);
     expect(await ask('')).toEqual(nothing);
   });
 
-  it('closeRoom of another tenant’s room closes nothing', async () => {
+  it('closeRoom does not close a room of another tenant', async () => {
     await inTransaction(store, theirs.tenantId, (tx) =>
       closeRoom(tx, theirs.tenantId, mine.roomId, 'ended-by-tenant', 60),
     );
@@ -84,11 +84,11 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
     expect(await store.prisma.pin.count({ where: { room_id: mine.roomId, quarantined_until: null } })).toBe(1);
   });
 
-  it('listRooms gives the tenant’s own, newest first, page by page', async () => {
+  it('listRooms returns the rooms of the tenant page by page, newest first', async () => {
     const tenantId = freshId('ten');
     const rooms: string[] = [];
     for (let i = 0; i < 5; i++) rooms.unshift((await makeRoom(store, { tenant_id: tenantId })).roomId);
-    // The same instant: the id decides, and no page loses or repeats one.
+    // With equal times the id decides, and no page loses or repeats a room.
     await store.prisma.room.updateMany({
       where: { tenant_id: tenantId },
       data: { created_at: new Date('2026-01-01') },
@@ -99,14 +99,14 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
     expect(second).toHaveLength(2);
   });
 
-  it('listRooms and listSessions after another tenant’s show nothing of either', async () => {
+  it('listRooms and listSessions reject a cursor of another tenant', async () => {
     expect(await listRooms(store, theirs.tenantId, { limit: 10, after: mine.roomId })).toBeNull();
     expect(await listSessions(store, theirs.tenantId, { limit: 10, after: mine.sessionId })).toBeNull();
   });
 });
 
-describe('what a provider names, brings its tenant', () => {
-  it('a video session', async () => {
+describe('look-ups by a provider id', () => {
+  it('find the owner of a video session', async () => {
     expect(await findOwnerOfMediaSession(store, null, 'media_mine')).toEqual({
       tenant_id: mine.tenantId,
       session_id: mine.sessionId,
@@ -119,7 +119,7 @@ describe('what a provider names, brings its tenant', () => {
     expect(await mediaSessionOf(mine.tenantId, 'leg_none')).toBeNull();
   });
 
-  it('a call, by its own id first, and by the leg in its address only while that leg has no call', async () => {
+  it('find the leg of a call by its id first, and by the leg id only while that leg has no call', async () => {
     const waiting = await makeLeg(store, mine, { kind: 'outbound', state: 'dialling' });
     const idOf = async (by: { callId: string; legId?: string }): Promise<string | undefined> =>
       (await findLegOfCall(store, null, by))?.id;
@@ -131,12 +131,12 @@ describe('what a provider names, brings its tenant', () => {
   });
 });
 
-describe('an API key', () => {
+describe('authenticate', () => {
   const key = (id: string, secret = randomBytes(32).toString('base64url')): string => `pl_test_${id}_${secret}`;
-  /** Long past. */
+  /** In the past. */
   const THEN = new Date('2026-06-01T00:00:00Z');
 
-  it('names its tenant, and seeding again changes nothing', async () => {
+  it('returns the tenant of a seeded key, which a second seed does not change', async () => {
     const apiKey = key('seeded');
     const wanted = {
       tenantId: 'ten_seeded',
@@ -159,35 +159,40 @@ describe('an API key', () => {
   });
 
   test.each([
-    { what: 'another secret', spoil: {}, shown: () => key('spoilt'), refused: 'unknown-key' },
-    { what: 'revoked', spoil: { revoked_at: THEN }, shown: (good: string) => good, refused: 'unknown-key' },
-    { what: 'expired', spoil: { expires_at: THEN }, shown: (good: string) => good, refused: 'expired-key' },
+    { what: 'with another secret', spoil: {}, shown: () => key('spoilt'), rejected: 'unknown-key' },
+    { what: 'revoked', spoil: { revoked_at: THEN }, shown: (good: string) => good, rejected: 'unknown-key' },
+    { what: 'expired', spoil: { expires_at: THEN }, shown: (good: string) => good, rejected: 'expired-key' },
     {
-      what: 'another id',
+      what: 'with another id',
       spoil: {},
       shown: (good: string) => good.replace('spoilt', 'nobody'),
-      refused: 'unknown-key',
+      rejected: 'unknown-key',
     },
-    { what: 'cut short', spoil: {}, shown: (good: string) => good.slice(0, -1), refused: 'unknown-key' },
+    {
+      what: 'without its last character',
+      spoil: {},
+      shown: (good: string) => good.slice(0, -1),
+      rejected: 'unknown-key',
+    },
     {
       what: 'of another environment',
       spoil: {},
       shown: (good: string) => good.replace('pl_test_', 'pl_live_'),
-      refused: 'unknown-key',
+      rejected: 'unknown-key',
     },
-    { what: 'longer', spoil: {}, shown: (good: string) => `${good}A`, refused: 'unknown-key' },
-    { what: 'nothing', spoil: {}, shown: () => '', refused: 'unknown-key' },
-    { what: 'with a new line', spoil: {}, shown: (good: string) => `${good}\n`, refused: 'unknown-key' },
-  ])('$what: refused', async ({ spoil, shown, refused }) => {
+    { what: 'with an extra character', spoil: {}, shown: (good: string) => `${good}A`, rejected: 'unknown-key' },
+    { what: 'that is empty', spoil: {}, shown: () => '', rejected: 'unknown-key' },
+    { what: 'with a new line', spoil: {}, shown: (good: string) => `${good}\n`, rejected: 'unknown-key' },
+  ])('rejects a key $what', async ({ spoil, shown, rejected }) => {
     const good = key('spoilt');
     await store.prisma.api_key.deleteMany({ where: { id: 'spoilt' } });
     await seed(store, { tenantId: 'ten_spoilt', tenantName: 'Spoilt', apiKey: good, numbers: [] });
     expect(await authenticate(store, good, 'test')).toMatchObject({ keyId: 'spoilt' });
     await store.prisma.api_key.update({ where: { id: 'spoilt' }, data: spoil });
-    expect(await authenticate(store, shown(good), 'test')).toEqual({ refused });
+    expect(await authenticate(store, shown(good), 'test')).toEqual({ rejected });
   });
 
-  it('that is refused costs the same one statement, whatever is wrong with it', async () => {
+  it('runs the same single statement for every rejected key', async () => {
     const good = key('costs');
     await seed(store, { tenantId: 'ten_costs', tenantName: 'Costs', apiKey: good, numbers: [] });
     const asked: string[] = [];
@@ -197,7 +202,7 @@ describe('an API key', () => {
     };
     const cost = async (shown: string): Promise<string[]> => {
       asked.length = 0;
-      expect(await authenticate(counting, shown, 'test')).toHaveProperty('refused');
+      expect(await authenticate(counting, shown, 'test')).toHaveProperty('rejected');
       return [...asked];
     };
     const wrong = [
