@@ -136,7 +136,7 @@ describe('provider call', () => {
     harness = await startTestHarness(() => acceptingProvider, { ...LONG_TIMEOUT, orchestrator: false });
     const reply = await measure(harness.request(...CREATE));
     expectUnavailable(reply);
-    expect(reply.body.detail).toBe('No service that talks to the provider is running.');
+    expect(reply.body.detail).toBe('The provider service is not running.');
   });
 
   it('times out if the orchestrator does not answer', async () => {

@@ -52,8 +52,8 @@ describe('invalid body', () => {
     ['[]', [['', /must be a JSON object/]]],
     ['null', [['', /must be a JSON object/]]],
     ['"name"', [['', /must be a JSON object/]]],
-    ['{"name":', [['', /not JSON/]]],
-    ['{"__proto__":{"name":"X"}}', [['', /not JSON/]]],
+    ['{"name":', [['', /not valid JSON/]]],
+    ['{"__proto__":{"name":"X"}}', [['', /not valid JSON/]]],
     ['', [['', /must be a JSON object/]]],
   ] as const)('reports every invalid field of %j', async (body, issues) => {
     const reply = await requestUnchanged('POST', '/v1/rooms', { body });
