@@ -5,20 +5,20 @@ import type { Logger } from './logging.ts';
 const COUNTERS = {
   webhook_ignored: {
     help: 'Callbacks that changed nothing: unknown call, unknown event, or no leg of ours.',
-    labels: ['why'],
+    labels: ['reason'],
   },
-  webhook_refused: { help: 'Callbacks that failed verification.', labels: ['why'] },
+  webhook_rejected: { help: 'Callbacks that failed verification.', labels: ['reason'] },
   enqueue_failed: { help: 'Jobs that could not be sent. The reconciler does their work.', labels: ['job'] },
-  hang_up_asked: { help: 'Hang-up attempts sent to the provider.', labels: ['kind'] },
+  hang_up_attempts: { help: 'Hang-up attempts sent to the provider.', labels: ['kind'] },
   hang_up_failed: { help: 'Hang-up attempts that the provider rejected.', labels: ['kind', 'reason'] },
-  leg_never_seen: { help: 'Dials without any observation that expired after the ringing timer.', labels: ['kind'] },
+  dial_unobserved: { help: 'Dials without any observation that expired after the ringing timer.', labels: ['kind'] },
   orphans_found: {
     help: 'Orphan calls (live calls at the provider without a leg) for which a hang-up was requested.',
     labels: [],
   },
   account_sweep_failed: {
     help: 'Failed inventory sweeps of a provider account. The sweeps of other accounts continue.',
-    labels: ['whose'],
+    labels: ['owner'],
   },
   false_kill: {
     help:
@@ -26,20 +26,20 @@ const COUNTERS = {
       'did not list them.',
     labels: ['kind'],
   },
-  swept: { help: 'Due work that the reconciler did because no job had done it.', labels: ['what'] },
+  reconciled: { help: 'Due work that the reconciler did because no job had done it.', labels: ['kind'] },
   job_failed: { help: 'Jobs that failed with an error.', labels: ['job'] },
   events_delivered: { help: 'Events that an endpoint accepted.', labels: [] },
-  event_delivery_failed: { help: 'Delivery attempts that an endpoint did not accept.', labels: ['why'] },
+  event_delivery_failed: { help: 'Delivery attempts that an endpoint did not accept.', labels: ['reason'] },
   endpoint_disabled: {
     help: 'Endpoints that were disabled: they answered 410, or accepted no event for days.',
-    labels: ['why'],
+    labels: ['reason'],
   },
-  caller_refused: {
+  caller_rejected: {
     help: 'Callers rejected before the PIN prompt: too many at once (busy), or only wrong PINs recently (later).',
-    labels: ['why'],
+    labels: ['reason'],
   },
-  caller_slowed: { help: 'Callers prompted in slow mode.', labels: [] },
-  spend_guard: { help: 'Sessions warned or ended by a spend or minutes limit.', labels: ['what'] },
+  caller_slow_mode: { help: 'Callers prompted in slow mode.', labels: [] },
+  spend_limit: { help: 'Sessions warned or ended by a spend or minutes limit.', labels: ['action'] },
   charges_reconciled: { help: "Call records whose price was read from the provider's own record.", labels: [] },
 } as const satisfies Record<string, { help: string; labels: readonly string[] }>;
 type CounterName = keyof typeof COUNTERS;

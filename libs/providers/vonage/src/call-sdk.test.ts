@@ -14,14 +14,14 @@ describe('callSdk', () => {
     };
     expect(await callSdk(limit, thrower).catch(caught)).toMatchObject({
       failure: 'refused',
-      verdict: { reason: 'vendor-arguments' },
+      verdict: { reason: 'upstream-arguments' },
     });
   });
 
   it('times out a call that never calls back', async () => {
     expect(await callSdk(brief, () => fromCallback(() => undefined)).catch(caught)).toMatchObject({
       failure: 'unknown',
-      verdict: { reason: 'vendor-timeout' },
+      verdict: { reason: 'upstream-timeout' },
     });
   });
 

@@ -37,7 +37,7 @@ interface Row {
 
 const CREDENTIALS: Row = {
   failure: 'refused',
-  reason: 'vendor-credentials',
+  reason: 'upstream-credentials',
   message: 'The provider rejected the credentials of the account.',
 };
 
@@ -45,15 +45,15 @@ const CREDENTIALS: Row = {
 const BY_STATUS: Readonly<Record<number, Row>> = {
   401: CREDENTIALS,
   403: CREDENTIALS,
-  404: { failure: 'not-found', reason: 'vendor-404', message: 'The provider does not know this id.' },
-  408: { failure: 'busy', reason: 'vendor-408', message: 'The provider timed out while waiting for the request.' },
+  404: { failure: 'not-found', reason: 'upstream-404', message: 'The provider does not know this id.' },
+  408: { failure: 'busy', reason: 'upstream-408', message: 'The provider timed out while waiting for the request.' },
   409: {
     failure: 'refused',
-    reason: 'vendor-409',
+    reason: 'upstream-409',
     message: 'The provider rejected the request: the session does not support it (not routed).',
   },
-  429: { failure: 'busy', reason: 'vendor-429', message: "The provider's rate limit is exceeded." },
-  503: { failure: 'busy', reason: 'vendor-503', message: 'The provider is not available.' },
+  429: { failure: 'busy', reason: 'upstream-429', message: "The provider's rate limit is exceeded." },
+  503: { failure: 'busy', reason: 'upstream-503', message: 'The provider is not available.' },
 };
 
 const YOUNG_CALL: Row = {
@@ -62,30 +62,34 @@ const YOUNG_CALL: Row = {
   message: 'The provider does not accept this request so soon after the call was created.',
   retryAfterMs: YOUNG_CALL_RETRY_MS,
 };
-const TIMEOUT: Row = { failure: 'unknown', reason: 'vendor-timeout', message: 'The provider did not answer in time.' };
+const TIMEOUT: Row = {
+  failure: 'unknown',
+  reason: 'upstream-timeout',
+  message: 'The provider did not answer in time.',
+};
 const UNREACHABLE: Row = {
   failure: 'busy',
-  reason: 'vendor-unreachable',
+  reason: 'upstream-unreachable',
   message: 'No connection to the provider could be made. The request was not sent.',
 };
 const RESET: Row = {
   failure: 'unknown',
-  reason: 'vendor-reset',
+  reason: 'upstream-reset',
   message: 'The connection was lost before the provider answered.',
 };
 const BAD_REPLY: Row = {
   failure: 'unknown',
-  reason: 'vendor-bad-reply',
+  reason: 'upstream-bad-reply',
   message: 'The reply of the provider cannot be used.',
 };
 const BAD_ARGUMENTS: Row = {
   failure: 'refused',
-  reason: 'vendor-arguments',
+  reason: 'upstream-arguments',
   message: "The provider's SDK rejected the arguments. The request was not sent.",
 };
 const UNEXPLAINED: Row = {
   failure: 'unknown',
-  reason: 'vendor-unexplained',
+  reason: 'upstream-unexplained',
   message: "The provider's SDK failed without a known cause.",
 };
 
@@ -93,7 +97,7 @@ function findRowByStatus(status: number, request: RequestKind): Row {
   if (status === 400 && request === 'control') return YOUNG_CALL;
   const named = BY_STATUS[status];
   if (named !== undefined) return named;
-  const reason = `vendor-${status}`;
+  const reason = `upstream-${status}`;
   if (status >= 400 && status < 500)
     return { failure: 'refused', reason, message: 'The provider rejected the request.' };
   if (status >= 500)
@@ -140,10 +144,8 @@ const BY_TEXT: readonly (readonly [RegExp, Row | number])[] = [
   [/^(?:Failed to \S+ ?\S*\. )?(?:Error: )?(?:No (?:session ID|token|SIP URI) given|Invalid arguments)/, BAD_ARGUMENTS],
   [/^(?:Token cannot be generated|Invalid (?:role|expireTime|data|initial layout))/, BAD_ARGUMENTS],
   [/private key|secretOrPrivateKey|application id|DECODER routines|asn1|PEM routines/i, CREDENTIALS],
-  [
-    /is not valid JSON|Unexpected (?:token|end of JSON)|Failed to decode response body|Cannot read properties of (?:null|undefined)/,
-    BAD_REPLY,
-  ],
+  [/is not valid JSON|Unexpected (?:token|end of JSON)|Failed to decode response body/, BAD_REPLY],
+  [/Cannot read properties of (?:null|undefined)/, BAD_REPLY],
 ];
 
 function findRowByText(text: string, request: RequestKind): Row | undefined {

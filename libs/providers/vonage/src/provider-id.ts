@@ -13,6 +13,6 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9_~=.-]{0,254}$/;
  */
 export function assertPathId(id: string, what: string): string {
   if (!ID.test(id))
-    throw new ProviderError('refused', 'bad-vendor-id', `The ${what} is not a valid identifier of the provider.`);
+    throw new ProviderError('refused', 'bad-provider-id', `The ${what} is not a valid identifier of the provider.`);
   return id;
 }

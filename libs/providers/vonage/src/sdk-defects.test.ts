@@ -39,13 +39,13 @@ afterAll(() => stub.stop());
 
 describe('opentok', () => {
   const statuses: [number, string, string][] = [
-    [400, 'refused', 'vendor-400'],
-    [403, 'refused', 'vendor-credentials'],
-    [404, 'not-found', 'vendor-404'],
-    [409, 'refused', 'vendor-409'],
-    [429, 'busy', 'vendor-429'],
-    [500, 'unknown', 'vendor-500'],
-    [503, 'busy', 'vendor-503'],
+    [400, 'refused', 'upstream-400'],
+    [403, 'refused', 'upstream-credentials'],
+    [404, 'not-found', 'upstream-404'],
+    [409, 'refused', 'upstream-409'],
+    [429, 'busy', 'upstream-429'],
+    [500, 'unknown', 'upstream-500'],
+    [503, 'busy', 'upstream-503'],
   ];
 
   it.each(statuses)('keeps the status of a failed dial, which the SDK drops: %i', async (status, failure, reason) => {
@@ -71,7 +71,7 @@ describe('opentok', () => {
     expect(await captureFailure(() => media.listConnections(SESSION))).toMatchObject({ failure: 'unknown' });
   });
 
-  it('requests a routed session without archive, and a dial with our header, digest credentials and encryption', async () => {
+  it('requests a routed session without archive, and a dial with header, digest credentials and encryption', async () => {
     stub.setReply({ status: 200, type: 'application/json', body: '[{"session_id":"s"}]' });
     expect(await media.openSession()).toEqual({ mediaSessionId: 's' });
     expect(Object.fromEntries(new URLSearchParams(stub.requests[0]?.body))).toEqual({
@@ -129,7 +129,9 @@ describe('a hang-up at a provider that refuses connections', () => {
     const closedUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     server.close();
     await once(server, 'close');
-    const script = `require('opentok')('46000001', 's', '${closedUrl}').forceDisconnect('s', 'c', () => process.exit(0));`;
+    const script = `
+      const client = require('opentok')('46000001', 's', '${closedUrl}');
+      client.forceDisconnect('s', 'c', () => process.exit(0));`;
     // The reason for rest.ts. If this assertion fails, the SDK is fixed and can be used for the
     // hang-up.
     const sdk = spawnSync(process.execPath, ['-e', script], { cwd: import.meta.dirname, encoding: 'utf8' });
@@ -139,7 +141,7 @@ describe('a hang-up at a provider that refuses connections', () => {
       await captureFailure(() => provider.disconnect({ mediaSessionId: SESSION, connectionId: 'c' })),
     ).toMatchObject({
       failure: 'busy',
-      reason: 'vendor-unreachable',
+      reason: 'upstream-unreachable',
     });
   });
 });

@@ -50,13 +50,13 @@ export async function readTimeline(
                  (l.dialled_at, 2, 'dialled', '{}'),
                  (l.answered_at, 3, 'answered', '{}'),
                  (l.joined_at, 4, 'joined', '{}'),
-                 (l.hangup_requested_at, 5, 'hang-up-owed', jsonb_build_object('reason', l.hangup_reason)),
+                 (l.hangup_requested_at, 5, 'hang-up-requested', jsonb_build_object('reason', l.hangup_reason)),
                  (l.confirmed_at, 6, 'hang-up-confirmed', '{}'),
                  (l.ended_at, 7, 'ended', jsonb_build_object('outcome', l.outcome, 'reason', l.reason))
              ) AS moment (at, place, what, detail)
              WHERE moment.at IS NOT NULL
              UNION ALL
-             SELECT a.at, 2, a.no, 'hang-up', 'asked', a.leg_id,
+             SELECT a.at, 2, a.no, 'hang-up', 'attempt', a.leg_id,
                jsonb_build_object('no', a.no, 'outcome', a.outcome, 'reason', a.reason)
              FROM hang_up_attempt a
              JOIN legs l ON l.id = a.leg_id
