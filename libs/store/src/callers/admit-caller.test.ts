@@ -176,7 +176,7 @@ describe('admitCaller in each leg state', () => {
 });
 
 describe('admitCaller', () => {
-  it('admits a caller with the right PIN, takes the tenant from the PIN, and marks the session for settling', async () => {
+  it('admits a caller with the right PIN to the tenant of the PIN, and makes settling due', async () => {
     const room = await makeRoom(store);
     const call = await answerCall();
     expect(await keyPin(call, 1, room.pin)).toMatchObject({

@@ -206,7 +206,8 @@ describe('slow mode of a number', () => {
   it('starts at half of the budget: one attempt per call, and unknown callers one at a time', async () => {
     await sixDigits();
     await guesses(97);
-    // 291 are keyed: a call with three attempts fits, and another after one wrong PIN, but not after two.
+    // 291 are keyed: a call with three attempts fits, and another after one wrong PIN, but not
+    // after two.
     expect(await wrongCall(caller(1))).toBe('ask');
     expect(await wrongCall(caller(2))).toBe('ask');
     const slow = newCall();

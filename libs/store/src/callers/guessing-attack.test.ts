@@ -33,7 +33,10 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Creates a number with live PINs, the first one valid. Returns the wrong PINs that are allowed in a day. */
+/**
+ * Creates a number with live PINs, the first one valid. Returns the wrong PINs that are allowed in
+ * a day.
+ */
 async function prepare(pins: number, digits: number, number = NUMBER, lines = LINES): Promise<number> {
   await client.query('INSERT INTO dial_in_number (e164, max_unadmitted) VALUES ($1, $2)', [number, lines]);
   await client.query(
@@ -75,7 +78,8 @@ const page = (await readFile(new URL('../../../../docs/fraud.md', import.meta.ur
   .split('\n')
   .map((line) => line.replaceAll(/ +\| */g, ' | ').trim());
 function expectRow(...cells: (number | string)[]): void {
-  const row = `| ${cells.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en-US') : cell)).join(' | ')} |`;
+  const texts = cells.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en-US') : cell));
+  const row = `| ${texts.join(' | ')} |`;
   expect(page.includes(row), `docs/fraud.md must contain the line ${row}`).toBe(true);
 }
 
@@ -125,7 +129,7 @@ it.each([
   expectRow(pins, digits, budget, fast, strangers, known, odds(pins, digits, all).toFixed(6));
 });
 
-it('docs/fraud.md has the figures of a day of guesses on one PIN of nine digits, which do not reach the budget', async () => {
+it('docs/fraud.md has the figures of a day of guesses on one PIN of nine digits', async () => {
   await reset();
   const budget = await prepare(1, 9);
   const calls = (DAY_S / CALL_S) * LINES;
@@ -194,7 +198,7 @@ const step = fc.oneof(
   },
 );
 
-it('any mix of unknown, regular and withheld callers stays within the budget of 24 hours, and a right PIN is always admitted', async () => {
+it('any mix of callers stays within the budget of 24 hours, and a right PIN is always admitted', async () => {
   let number = 0;
   await fc.assert(
     fc.asyncProperty(

@@ -60,12 +60,14 @@ function open(options: { statementTimeoutMs?: number } = {}): Store {
   return store;
 }
 const runQuery = (store: Store): Promise<unknown> => store.pool.query('SELECT 1');
-/** Freezes all connections of the pool while they are in use. Returns the outcomes of their queries. */
+/**
+ * Freezes all connections of the pool while they are in use. Returns the outcomes of their queries.
+ */
 async function killBusyConnections(store: Store): Promise<() => Promise<string[]>> {
-  const held = [await store.pool.connect(), await store.pool.connect()];
+  const connections = [await store.pool.connect(), await store.pool.connect()];
   freezeConnections();
   const lost = Promise.all(
-    held.map((connection) =>
+    connections.map((connection) =>
       connection.query('SELECT 1').then(
         () => 'answered',
         (error: Error) => {

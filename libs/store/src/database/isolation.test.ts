@@ -43,7 +43,10 @@ interface Policy {
   with_check: string | null;
 }
 
-/** All tables with tenants' rows: `tenant` and those with a tenant_id. From the catalog, so that new tables are included. */
+/**
+ * All tables with tenants' rows: `tenant` and those with a tenant_id. From the catalog, so that new
+ * tables are included.
+ */
 const TABLES_OF_TENANTS = `
   SELECT c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
     pg_get_userbyid(c.relowner) AS owner,
@@ -231,10 +234,10 @@ describe('every table of tenants', () => {
         { e164: '+13125550002', dedicated_to: other.tenantId },
       ],
     });
-    const seen = await service.query<{ e164: string }>(mine.tenantId, {
+    const visible = await service.query<{ e164: string }>(mine.tenantId, {
       text: 'SELECT e164 FROM dial_in_number WHERE dedicated_to IS NOT NULL',
     });
-    expect(seen.rows).toEqual([{ e164: '+13125550001' }]);
+    expect(visible.rows).toEqual([{ e164: '+13125550001' }]);
     expect(await count(mine.tenantId, 'dial_in_number WHERE dedicated_to IS NULL')).toBeGreaterThan(0);
     for (const text of [
       'UPDATE dial_in_number SET dedicated_to = NULL',

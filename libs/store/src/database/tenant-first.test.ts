@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 /*
- * A function of the store that touches tenants' rows takes the tenant right after the connection, from
- * the key or a row and never from a payload. The exceptions are platform-wide: modules that say so at
- * their top, and functions that are listed here with the reason.
+ * A function of the store that touches tenants' rows takes the tenant right after the connection,
+ * from the key or a row and never from a payload. The exceptions are platform-wide: modules that
+ * say so at their top, and functions that are listed here with the reason.
  */
 const PLATFORM_MODULES = new Set([
   'billing/rates.ts',

@@ -201,7 +201,8 @@ describe('an endpoint', () => {
       (await claimDeliveries(store, { ...share, limit })).map(({ tenant_id }) => tenant_id);
     expect(await whose()).toEqual(Array.from({ length: 8 }, () => greedy.tenantId));
     expect(await whose()).toEqual([]);
-    // Another tenant comes first although its events are newer; with two slots, both tenants get one.
+    // Another tenant comes first although its events are newer; with two slots, both tenants get
+    // one.
     const modest = await emitEvents(3);
     expect(await whose(1)).toEqual([modest.tenantId]);
     await passTime(31);

@@ -67,7 +67,7 @@ it('exactly 10 of 200 concurrent rooms are created at a limit of 10', async () =
   expect((await readLimits(store, tenantId))['live-rooms']).toEqual({ allowed: 10, used: 10 });
 });
 
-it('exactly 10 of 60 concurrent callers of two rooms are admitted at a limit of 10, the others are hung up', async () => {
+it('exactly 10 of 60 concurrent callers are admitted at a limit of 10, the others are hung up', async () => {
   const first = await makeRoom(store, { max_participants: 50 });
   const second = await makeRoom(store, { max_participants: 50, tenant_id: first.tenantId });
   const stranger = await makeRoom(store);
@@ -182,15 +182,15 @@ describe('lockLimit', () => {
   });
 });
 
-it('lockLimit near the limit blocks the same limit until the transaction ends, not other limits or tenants', async () => {
+it('lockLimit near the limit blocks the same limit of the tenant until the transaction ends', async () => {
   const one = await makeRoom(store);
   await store.prisma.tenant.update({ where: { id: one.tenantId }, data: { max_live_legs: 10 } });
   const other = await makeRoom(store);
   const order: string[] = [];
-  let asked: Promise<void> | undefined;
+  let waiting: Promise<void> | undefined;
   await inTransaction(store, one.tenantId, async (tx) => {
     await lockLimit(tx, one.tenantId, 'live-legs');
-    asked = inTransaction(store, one.tenantId, async (second) => {
+    waiting = inTransaction(store, one.tenantId, async (second) => {
       const { used } = await lockLimit(second, one.tenantId, 'live-legs');
       order.push(`second finds ${used}`);
     });
@@ -203,6 +203,6 @@ it('lockLimit near the limit blocks the same limit until the transaction ends, n
     );
     order.push('first adds one');
   });
-  await asked;
+  await waiting;
   expect(order).toEqual(['first adds one', 'second finds 1']);
 });

@@ -11,7 +11,8 @@ let room: { tenantId: string; sessionId: string; roomId: string };
 beforeAll(async () => {
   database = await createTestDatabase();
   store = openStore({ owner: true, url: database.url, onError: () => undefined });
-  // Rates in dollars are higher than the default rates in euros; calls to Britain cost more than others.
+  // Rates in dollars are higher than the default rates in euros; calls to Britain cost more than
+  // others.
   await store.pool.query(`INSERT INTO platform_rate (what, prefix, currency, micro_per_minute)
     VALUES ('inbound', '', 'USD', 60000), ('outbound', '', 'USD', 60000), ('outbound', '+44', 'USD', 600000),
       ('bridge-voice', '', 'USD', 60000), ('bridge-media', '', 'USD', 60000), ('webrtc', '', 'USD', 60000)`);

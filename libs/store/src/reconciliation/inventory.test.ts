@@ -35,7 +35,8 @@ describe('recordOrphanCalls', () => {
   const passTime = (seconds: number) =>
     store.pool.query(
       `UPDATE orphan_call
-       SET first_seen_at = first_seen_at - make_interval(secs => $1), last_seen_at = last_seen_at - make_interval(secs => $1)`,
+       SET first_seen_at = first_seen_at - make_interval(secs => $1),
+         last_seen_at = last_seen_at - make_interval(secs => $1)`,
       [seconds],
     );
   beforeEach(async () => void (await store.pool.query('TRUNCATE orphan_call')));

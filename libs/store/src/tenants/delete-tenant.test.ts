@@ -39,7 +39,8 @@ async function makeTenant(sessions: number): Promise<TestRoom> {
   }
   await store.pool.query(
     `INSERT INTO cdr (
-       id, tenant_id, room_id, session_id, leg_id, handle, direction, ended_at, seconds, source, currency, estimate_micro
+       id, tenant_id, room_id, session_id, leg_id, handle, direction, ended_at, seconds, source, currency,
+       estimate_micro
      )
      VALUES ($1, $2, $3, $4, 'leg_x' || $1, 'voice', 'inbound', now(), 60, 'callback', 'EUR', 0)`,
     [freshId('cdr'), room.tenantId, room.roomId, room.sessionId],
@@ -65,7 +66,9 @@ async function makeTenant(sessions: number): Promise<TestRoom> {
   return room;
 }
 
-/** Counts the rows with a tenant's id by table, from the catalog. Omits tables without such rows. */
+/**
+ * Counts the rows with a tenant's id by table, from the catalog. Omits tables without such rows.
+ */
 async function rowsOf(tenantId: string): Promise<Record<string, number>> {
   const { rows } = await store.pool.query<{ name: string }>(
     `SELECT c.relname AS name

@@ -42,35 +42,35 @@ afterAll(async () => {
 });
 
 describe('functions with a tenant and an id', () => {
-  const questions: { what: string; ask: (tenantId: string) => Promise<unknown>; nothing: unknown }[] = [
+  const cases: { what: string; call: (tenantId: string) => Promise<unknown>; nothing: unknown }[] = [
     {
       what: 'lockRoom',
-      ask: (tenantId) => inTransaction(store, tenantId, (tx) => lockRoom(tx, tenantId, mine.roomId)),
+      call: (tenantId) => inTransaction(store, tenantId, (tx) => lockRoom(tx, tenantId, mine.roomId)),
       nothing: null,
     },
     {
-      what: 'newestSession',
-      ask: (tenantId) => inTransaction(store, tenantId, (tx) => findNewestSession(tx, tenantId, mine.roomId)),
+      what: 'findNewestSession',
+      call: (tenantId) => inTransaction(store, tenantId, (tx) => findNewestSession(tx, tenantId, mine.roomId)),
       nothing: null,
     },
-    { what: 'readRoom', ask: (tenantId) => readRoom(store, tenantId, mine.roomId, 10), nothing: null },
+    { what: 'readRoom', call: (tenantId) => readRoom(store, tenantId, mine.roomId, 10), nothing: null },
     {
       what: 'listSessionEvents',
-      ask: (tenantId) => listSessionEvents(store, tenantId, mine.sessionId, 10),
+      call: (tenantId) => listSessionEvents(store, tenantId, mine.sessionId, 10),
       nothing: null,
     },
     {
       what: 'lockSession',
-      ask: (tenantId) => inTransaction(store, tenantId, (tx) => lockSession(tx, tenantId, mine.sessionId)),
+      call: (tenantId) => inTransaction(store, tenantId, (tx) => lockSession(tx, tenantId, mine.sessionId)),
       nothing: null,
     },
-    { what: 'sessionOfLeg', ask: (tenantId) => findSessionOfLeg(store, tenantId, myLeg), nothing: null },
+    { what: 'findSessionOfLeg', call: (tenantId) => findSessionOfLeg(store, tenantId, myLeg), nothing: null },
   ];
 
-  test.each(questions)('$what returns a row to its tenant only', async ({ ask, nothing }) => {
-    expect(await ask(mine.tenantId)).not.toEqual(nothing);
-    expect(await ask(theirs.tenantId)).toEqual(nothing);
-    expect(await ask('')).toEqual(nothing);
+  test.each(cases)('$what returns a row to its tenant only', async ({ call, nothing }) => {
+    expect(await call(mine.tenantId)).not.toEqual(nothing);
+    expect(await call(theirs.tenantId)).toEqual(nothing);
+    expect(await call('')).toEqual(nothing);
   });
 
   it('closeRoom does not close a room of another tenant', async () => {
@@ -165,7 +165,7 @@ describe('authenticate', () => {
     {
       what: 'with another id',
       spoil: {},
-      shown: (good: string) => good.replace('spoilt', 'nobody'),
+      shown: (good: string) => good.replace('spoilt', 'unknown'),
       rejected: 'unknown-key',
     },
     {
@@ -195,18 +195,18 @@ describe('authenticate', () => {
   it('runs the same single statement for every rejected key', async () => {
     const good = key('costs');
     await seed(store, { tenantId: 'ten_costs', tenantName: 'Costs', apiKey: good, numbers: [] });
-    const asked: string[] = [];
+    const statements: string[] = [];
     const counting: Store = {
       ...store,
-      query: (scope, query) => (asked.push(String(query.name)), store.query(scope, query)),
+      query: (scope, query) => (statements.push(String(query.name)), store.query(scope, query)),
     };
     const cost = async (shown: string): Promise<string[]> => {
-      asked.length = 0;
+      statements.length = 0;
       expect(await authenticate(counting, shown, 'test')).toHaveProperty('rejected');
-      return [...asked];
+      return [...statements];
     };
     const wrong = [
-      key('nobody'),
+      key('unknown'),
       good.slice(0, -43) + key('x').slice(-43),
       good.slice(0, -1) + (good.endsWith('A') ? 'B' : 'A'),
       good.replace('pl_test_', 'pl_live_'),

@@ -6,7 +6,10 @@ import { type RoomRow, type SessionRow } from '../sessions/session-lock.ts';
 import { inTransaction, type Store } from '../database/store.ts';
 import type { NewIds } from '../callers/voice-webhooks.ts';
 
-/** Rows for tests: made by the store's own functions where it has them. Ids count up, so that a failure reads well. */
+/*
+ * Rows for tests, created by the store's functions where these exist. Ids count up, for readable
+ * failures.
+ */
 
 export const NUMBER = '+442079460000';
 export const OTHER_NUMBER = '+442079460001';
@@ -14,14 +17,14 @@ export const OTHER_NUMBER = '+442079460001';
 let made = 0;
 export const freshId = (prefix: string): string => `${prefix}_${(made += 1)}`;
 
-/** A webhook's token that nobody used before. */
+/** A new webhook token. */
 export const freshToken = (accountId: string | null = null): WebhookToken => ({
   accountId,
   jti: freshId('jti'),
   expiresAt: new Date('2099-01-01T00:00:00Z'),
 });
 
-/** Ids for what seating a caller makes. */
+/** Ids for the rows that an admission may create. */
 export const freshIds = (): NewIds => ({
   sessionId: freshId('ses'),
   conversation: freshId('conv'),
@@ -40,7 +43,7 @@ export async function makeNumbers(store: Store): Promise<void> {
   });
 }
 
-/** A tenant with an account of its own, and a number there. */
+/** Creates a tenant with its own provider account and a number of it. */
 export async function makeAccount(store: Store): Promise<{ tenantId: string; accountId: string; number: string }> {
   const [tenantId, accountId] = [freshId('ten'), freshId('acct')];
   const number = `+49301${String(made).padStart(6, '0')}`;
@@ -72,7 +75,10 @@ export interface TestRoom {
   readonly pin: string;
 }
 
-/** A tenant of its own with a room, its first session, and a PIN; the clocks are off but for the longest duration. */
+/**
+ * Creates a tenant with a room, its first session and a PIN. Of the room's timers only the max
+ * duration is on.
+ */
 export async function makeRoom(store: Store, settings: Partial<RoomRow> = {}): Promise<TestRoom> {
   const tenantId = settings.tenant_id ?? freshId('ten');
   await store.prisma.tenant.upsert({ where: { id: tenantId }, create: { id: tenantId, name: tenantId }, update: {} });
@@ -115,7 +121,7 @@ export async function makeRoom(store: Store, settings: Partial<RoomRow> = {}): P
   return { tenantId, roomId: ids.room, sessionId: ids.session, conversation: ids.conversation, pin };
 }
 
-/** A leg in a session, with any columns set afterwards. */
+/** Creates a leg in a session, and sets the given columns. */
 export async function makeLeg(
   store: Store,
   { tenantId, sessionId }: { tenantId: string; sessionId: string },
@@ -134,7 +140,7 @@ export async function makeLeg(
   return id;
 }
 
-/** Writes columns as they are, past every rule: to put a row into a state that a test starts from. */
+/** Sets columns without any checks, to put a row into the initial state of a test. */
 export async function setColumns(
   store: Store,
   table: 'leg' | 'session' | 'room' | 'pin',
@@ -153,7 +159,7 @@ export const readLeg = async (store: Store, id: string): Promise<LegRow> =>
 export const readSession = async (store: Store, id: string): Promise<SessionRow> =>
   (await store.prisma.session.findUniqueOrThrow({ where: { id } })) as SessionRow;
 
-/** Where a tenant's events go, with any columns. */
+/** Creates an endpoint of a tenant. */
 export async function makeEndpoint(
   store: Store,
   tenantId: string,
