@@ -15,7 +15,7 @@ const importing = (target: string): string => `import * as imported from '${targ
 
 const forbiddenImports = [
   ['libs/domain', '@partyline/store/database/store'],
-  ['libs/contracts', '@partyline/domain/clock'],
+  ['libs/contracts', '@partyline/store/database/store'],
   ['libs/providers/contract', '@partyline/store/database/store'],
   ['libs/providers/vonage', '@partyline/conference/sessions/end-session'],
   ['libs/store', '@partyline/provider-contract/provider-error'],
@@ -32,6 +32,7 @@ const forbiddenImports = [
 ].map(([folder, target], index) => ({ folder, target, file: `${folder}/lint-fixture/import-${index}.ts` }));
 
 const allowedImports = [
+  ['libs/contracts/lint-fixture/ok.ts', '@partyline/domain/reasons'],
   ['libs/store/lint-fixture/ok.ts', '@partyline/domain/clock'],
   ['libs/conference/lint-fixture/ok.ts', '@partyline/provider-contract/provider-error'],
   ['libs/store/lint-fixture/ok.test.ts', '@partyline/testing/postgres'],

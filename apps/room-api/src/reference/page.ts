@@ -18,7 +18,7 @@ code { padding: .1em .3em; }
 pre { padding: .8rem; overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line); }
-nav ul { columns: 18rem; list-style: none; padding: 0; }
+nav ul { columns: 18rem; list-style: none; padding: 0; overflow-wrap: anywhere; }
 .method { font-weight: 700; }
 `;
 

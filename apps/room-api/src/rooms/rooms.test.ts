@@ -124,8 +124,8 @@ describe('listing rooms', () => {
     ['?limit=1.5', '/limit', 'must be a whole number'],
     ['?limit=many', '/limit', 'must be a whole number'],
     ['?limit=1&limit=2', '/limit', 'must be a whole number'],
-    ['?after=%00', '/after', 'must be the `next` of the page before'],
-    ['?after=room_unknown', '/after', 'There is no such page.'],
+    ['?after=%00', '/after', 'must be the `next` of the previous page'],
+    ['?after=room_unknown', '/after', 'This page does not exist.'],
     ['?page=2', '/page', 'is not a known field'],
   ])('refuses %s', async (query, pointer, detail) => {
     const { status, body } = await harness.request('GET', `/v1/rooms${query}`);
