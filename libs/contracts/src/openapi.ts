@@ -203,7 +203,8 @@ const SIGNATURE_HEADERS = (
     ['webhook-timestamp', 'When the attempt was made, in seconds since 1970.', '1777887000'],
     [
       'webhook-signature',
-      'The signatures (Standard Webhooks, HMAC-SHA256): `v1,` and a signature for each valid secret, separated by spaces.',
+      'The signatures (Standard Webhooks, HMAC-SHA256): `v1,` and a signature for each valid secret, separated by ' +
+        'spaces.',
       'v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=',
     ],
   ] as const
@@ -286,8 +287,8 @@ const LAST_EVENT_ID = {
   in: 'header',
   required: false,
   description:
-    'For a stream: the last `id` that you received; the stream continues after it. The stream sends an `id` before the ' +
-    'first event. `start`: from the oldest retained event.',
+    'For a stream: the last `id` that you received; the stream continues after it. The stream sends an `id` before ' +
+    'the first event. `start`: from the oldest retained event.',
   schema: { type: 'string', examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'] },
 };
 

@@ -14,8 +14,8 @@ export const USAGE_OPERATIONS: readonly Operation[] = [
     whileSuspended: true,
     summary: 'Get usage',
     description:
-      'Seconds and costs of ended connections, summed by day, room, number and direction. With `accept: text/csv` the ' +
-      'reply is a table. At most 10000 rows and 366 days.',
+      'Seconds and costs of ended connections, summed by day, room, number and direction. With `accept: text/csv` ' +
+      'the reply is a table. At most 10000 rows and 366 days.',
     query: GetUsage,
     reply: { status: 200, schema: Usage, also: [CSV] },
     reasons: [],
@@ -54,8 +54,8 @@ export const USAGE_OPERATIONS: readonly Operation[] = [
     scope: 'rooms:write',
     summary: 'Set the budget of a room',
     description:
-      'Sets or removes (null) the budget of a room. At 80 % a `spend.warning` is sent. At 100 % the session ends, and ' +
-      'participants can no longer join.',
+      'Sets or removes (null) the budget of a room. At 80 % a `spend.warning` is sent. At 100 % the session ends, ' +
+      'and participants can no longer join.',
     body: LimitRoomSpend,
     reply: { status: 200, schema: Spend },
     reasons: ['room-not-found'],

@@ -4,8 +4,8 @@ import { id, idFilter, instant, legKind, maskedNumber, microAmount, next, page, 
 const currency = z.string().meta({ description: 'ISO 4217.', examples: ['EUR'] });
 const direction = legKind.meta({
   description:
-    '`inbound`: a caller. `outbound`: a called phone. `webrtc`: a browser. `bridge`: the connection between the video ' +
-    'session and the phone conference.',
+    '`inbound`: a caller. `outbound`: a called phone. `webrtc`: a browser. `bridge`: the connection between the ' +
+    'video session and the phone conference.',
   examples: ['inbound'],
 });
 const number = phoneNumber('The dial-in number that was called, or that placed the call.', '+12025550100').nullable();
@@ -50,7 +50,8 @@ export const UsageRow = z
       .optional()
       .meta({
         description:
-          'The day, UTC, on which the connections ended. This and the next three fields appear only if `group` has them.',
+          'The day, UTC, on which the connections ended. This and the next three fields appear only if `group` has ' +
+          'them.',
         examples: ['2026-05-04'],
       }),
     roomId: id('room', 'The room').optional(),
@@ -161,7 +162,8 @@ const SpendLimit = z
     }),
     used: z.string().meta({
       description:
-        'The used amount, as text. A running connection counts by the rates of the operator, and for at least a minute.',
+        'The used amount, as text. A running connection counts by the rates of the operator, and for at least a ' +
+        'minute.',
       examples: ['1200000'],
     }),
     allowed: z.string().meta({ description: 'The limit, as text.', examples: ['5000000'] }),

@@ -54,8 +54,8 @@ export const RotateSecret = z
       .default(86_400)
       .meta({
         description:
-          'How long events are also signed with the previous secret. Whole seconds, 0 to 604800 (7 days); default 86400 ' +
-          '(1 day).',
+          'How long events are also signed with the previous secret. Whole seconds, 0 to 604800 (7 days); default ' +
+          '86400 (1 day).',
         examples: [86_400],
       }),
   })
@@ -108,7 +108,8 @@ export const EndpointWithSecret = z
     endpoint: Endpoint,
     secret: z.string().meta({
       description:
-        'The secret that signs the events (Standard Webhooks): `whsec_` and 32 random bytes in base64. Shown only once.',
+        'The secret that signs the events (Standard Webhooks): `whsec_` and 32 random bytes in base64. Shown only ' +
+        'once.',
       examples: ['whsec_nVaaDrdyk6G1R2h6n2pPqvQkF3xJr1M8yqXWzG7t0Yk='],
     }),
   })
@@ -162,8 +163,8 @@ const DeliveryAttempt = z
       .nullable()
       .meta({
         description:
-          'Why there was no answer: `timeout` (15 s), `no-such-host`, `refused`, `reset`, `tls`, `blocked-address` (not ' +
-          'a public address) or `no-answer`. Null otherwise.',
+          'Why there was no answer: `timeout` (15 s), `no-such-host`, `refused`, `reset`, `tls`, `blocked-address` ' +
+          '(not a public address) or `no-answer`. Null otherwise.',
         examples: ['timeout'],
       }),
   })

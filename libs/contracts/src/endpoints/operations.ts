@@ -60,8 +60,8 @@ export const ENDPOINT_OPERATIONS: readonly Operation[] = [
     scope: 'admin',
     summary: 'Update an endpoint',
     description:
-      'Changes the URL, the types or the description, or enables or disables the endpoint. Events that occur while it ' +
-      'is disabled are not sent, but you can replay them.',
+      'Changes the URL, the types or the description, or enables or disables the endpoint. Events that occur while ' +
+      'it is disabled are not sent, but you can replay them.',
     body: ChangeEndpoint,
     reply: { status: 200, schema: Endpoint },
     reasons: ['endpoint-not-found', 'url-rejected'],
@@ -110,8 +110,8 @@ export const ENDPOINT_OPERATIONS: readonly Operation[] = [
     scope: 'events:read',
     summary: 'List deliveries',
     description:
-      'The deliveries to an endpoint with every attempt, newest events first. A completed delivery is retained for 30 ' +
-      'days.',
+      'The deliveries to an endpoint with every attempt, newest events first. A completed delivery is retained for ' +
+      '30 days.',
     query: ListDeliveries,
     reply: { status: 200, schema: DeliveryPage },
     reasons: ['endpoint-not-found'],

@@ -112,8 +112,8 @@ const EVENTS = {
     data: z.object({
       meter: z.enum(['callsPerMinute', 'concurrent', 'toOneNumber', 'minutesPerDay', 'longestMinutes']).meta({
         description:
-          'The meter: calls per minute, concurrent calls, calls to one number per hour, minutes per day, or minutes of ' +
-          'the longest call.',
+          'The meter: calls per minute, concurrent calls, calls to one number per hour, minutes per day, or minutes ' +
+          'of the longest call.',
         examples: ['callsPerMinute'],
       }),
       measured: z.int().meta({ description: 'The measured value.', examples: [31] }),
@@ -277,7 +277,7 @@ export const TimelineItem = z
       examples: ['leg'],
     }),
     what: z.string().meta({
-      description: 'The type of the event, the state, `asked`, or the observed phase.',
+      description: 'The type of the event, the state, `attempt`, or the observed phase.',
       examples: ['answered'],
     }),
     legId: legId.nullable().meta({

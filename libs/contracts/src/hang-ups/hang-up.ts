@@ -76,7 +76,8 @@ export const HangUpEntry = z
     confirmedAt: instant('When the provider confirmed that every handle is closed. Null before.').nullable(),
     confirmedBy: HandleObservation.nullable().meta({
       description:
-        'The observation that confirmed the hang-up. Null before, and for a call that was never placed at the provider.',
+        'The observation that confirmed the hang-up. Null before, and for a call that was never placed at the ' +
+        'provider.',
     }),
     observations: z
       .array(HandleObservation)

@@ -43,8 +43,8 @@ export const RotateKey = z
       .default(86_400)
       .meta({
         description:
-          'How long the previous key stays valid. Whole seconds, 0 (it expires at once) to 2592000 (30 days); default ' +
-          '86400 (1 day).',
+          'How long the previous key stays valid. Whole seconds, 0 (it expires at once) to 2592000 (30 days); ' +
+          'default 86400 (1 day).',
         examples: [86_400],
       }),
   })

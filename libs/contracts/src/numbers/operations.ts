@@ -55,8 +55,8 @@ export const NUMBER_OPERATIONS: readonly Operation[] = [
     scope: 'operator',
     summary: 'Update a dial-in number',
     description:
-      'Changes the given properties. The tenant and the provider account can change only while no active room uses the ' +
-      'number; rooms of a suspended tenant are ended. A new tenant removes the provider account.',
+      'Changes the given properties. The tenant and the provider account can change only while no active room uses ' +
+      'the number; rooms of a suspended tenant are ended. A new tenant removes the provider account.',
     body: UpdateNumber,
     reply: { status: 200, schema: OperatorNumber },
     reasons: [
@@ -75,8 +75,8 @@ export const NUMBER_OPERATIONS: readonly Operation[] = [
     scope: 'operator',
     summary: 'Delete a dial-in number',
     description:
-      'Callers hear that the number is not in service. Possible only while no active room uses the number; rooms of a ' +
-      'suspended tenant are ended.',
+      'Callers hear that the number is not in service. Possible only while no active room uses the number; rooms of ' +
+      'a suspended tenant are ended.',
     reply: { status: 200, schema: DeletedNumber },
     reasons: ['number-not-found', 'number-has-rooms'],
   },

@@ -47,8 +47,8 @@ export const PIN_OPERATIONS: readonly Operation[] = [
     scope: 'rooms:write',
     summary: 'Rotate the PINs of a room',
     description:
-      'Replaces the two PINs of the room, for callers and for hosts. The previous PINs stop working; personal PINs do ' +
-      'not change. The request has no body.',
+      'Replaces the two PINs of the room, for callers and for hosts. The previous PINs stop working; personal PINs ' +
+      'do not change. The request has no body.',
     reply: { status: 200, schema: RotatedPins },
     reasons: ['room-not-found', 'room-ended'],
   },
