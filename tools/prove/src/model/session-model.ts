@@ -200,7 +200,10 @@ function checkInvariants(before: SessionView, after: SessionView): void {
   for (const each of legs) {
     const old = before.legs.find((other) => other.id === each.id);
     assertRule(old?.state !== 'ended' || each.state === 'ended', `${each.id} left the state ended`);
-    assertRule(old?.state !== 'ending' || each.state === 'ending' || each.state === 'ended', `${each.id} left the state ending without ending`);
+    assertRule(
+      old?.state !== 'ending' || each.state === 'ending' || each.state === 'ended',
+      `${each.id} left the state ending without ending`,
+    );
     assertRule(
       each.state !== 'ending' || (each.hangup_requested_at !== null && each.hangup_reason !== null),
       `${each.id} is ending without a request time or reason`,

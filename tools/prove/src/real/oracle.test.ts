@@ -102,18 +102,18 @@ describe('isFalseKill', () => {
     expect(judge(evidence({ endedAt: 99_999 })).isFalseKill).toBe(true);
     expect(judge(evidence({ endedAt: 50_000 }, running)).isFalseKill).toBe(true);
     expect(judge(evidence({ endedAt: 50_000, endReason: 'ncco-complete' }, running)).isFalseKill).toBe(true);
-    expect(judge(evidence({ endedAt: 50_000, endReason: 'forceDisconnected', kind: 'webrtc' }, running)).isFalseKill).toBe(
-      true,
-    );
+    expect(
+      judge(evidence({ endedAt: 50_000, endReason: 'forceDisconnected', kind: 'webrtc' }, running)).isFalseKill,
+    ).toBe(true);
   });
 
   it('is false after the end of the session, for user hang-ups, timers, and callers who were not admitted', () => {
     expect(judge(evidence({ endedAt: 100_000 })).isFalseKill).toBe(false);
     for (const endReason of ['hung-up', 'length-timer', 'clientDisconnected'])
       expect(judge(evidence({ endedAt: 50_000, endReason }, running)).isFalseKill).toBe(false);
-    expect(judge(evidence({ endedAt: 50_000, endReason: 'ncco-complete', conversation: undefined }, running)).isFalseKill).toBe(
-      false,
-    );
+    expect(
+      judge(evidence({ endedAt: 50_000, endReason: 'ncco-complete', conversation: undefined }, running)).isFalseKill,
+    ).toBe(false);
   });
 
   it('is true for a caller who was hung up within the time for PIN entry', () => {

@@ -152,8 +152,7 @@ function canConcern({ leg, hasLostWebhook }: LegEvidence, window: FaultWindow): 
 
 function computeEndDue({ leg, session }: LegEvidence): number | null {
   // A caller who has not entered a PIN belongs to no session.
-  if (session === null)
-    return leg.kind === 'voice-inbound' ? leg.createdAt + UNADMITTED_SECONDS * 1000 : leg.createdAt;
+  if (session === null) return leg.kind === 'voice-inbound' ? leg.createdAt + UNADMITTED_SECONDS * 1000 : leg.createdAt;
   // The hang-up of a leg created after the end was decided is due at once.
   return session.endingAt === null ? null : Math.max(session.endingAt, leg.createdAt);
 }

@@ -128,14 +128,12 @@ export function planFaults(seed: number, size: RunSize): PlannedFault[] {
   }));
   // Target 0 of a link fault is all links.
   const trios = size.trios.flatMap((share) =>
-    TRIO.map(
-      ({ fault, atMs, durationMs }): PlannedFault => ({
-        fault: findFault(fault),
-        atMs: share * size.loadMs + atMs,
-        target: 0,
-        durationMs,
-      }),
-    ),
+    TRIO.map(({ fault, atMs, durationMs }): PlannedFault => ({
+      fault: findFault(fault),
+      atMs: share * size.loadMs + atMs,
+      target: 0,
+      durationMs,
+    })),
   );
   return [...planned, ...trios].toSorted((a, b) => a.atMs - b.atMs);
 }

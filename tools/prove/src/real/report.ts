@@ -94,9 +94,7 @@ export function reportRun({
   for (const { id, lateMs } of findLateExpiries(evidence.clockExpiries, windows, constants)) {
     const meeting = sessions.get(id)?.meeting.plan.name ?? '';
     const lateS = (lateMs / 1000).toFixed(1);
-    failures.push(
-      `session ${id} (${meeting}): after its clock expired, its end was decided ${lateS} s past the bound`,
-    );
+    failures.push(`session ${id} (${meeting}): after its clock expired, its end was decided ${lateS} s past the bound`);
   }
 
   const eventsLost = sequences.reduce((sum, { lost }) => sum + lost, 0);

@@ -70,7 +70,8 @@ export const PLANTED_BUGS: readonly Mutation[] = [
         voice: {
           hangUp: (id) =>
             voice.hangUp(id).catch(async (error: unknown) => {
-              if (error instanceof ProviderError && error.failure === 'not-found') await closeWithoutObservation(deps, id);
+              if (error instanceof ProviderError && error.failure === 'not-found')
+                await closeWithoutObservation(deps, id);
               throw error;
             }),
         },
@@ -88,7 +89,9 @@ export const PLANTED_BUGS: readonly Mutation[] = [
         return {
           ...answer,
           rows: answer.rows.map((row) =>
-            Number(row['hangup_attempts']) >= 2 && row['state'] === 'ending' ? { ...row, lease_until: new Date(8e15) } : row,
+            Number(row['hangup_attempts']) >= 2 && row['state'] === 'ending'
+              ? { ...row, lease_until: new Date(8e15) }
+              : row,
           ),
         };
       }),
@@ -152,7 +155,10 @@ export const PLANTED_BUGS: readonly Mutation[] = [
       store: withStatements(deps.store, async (query, run) => {
         const answer = await run(query);
         if (query.name !== 'lock-leg') return answer;
-        return { ...answer, rows: answer.rows.map((row) => ({ ...row, lease_until: null, hangup_attempted_at: null })) };
+        return {
+          ...answer,
+          rows: answer.rows.map((row) => ({ ...row, lease_until: null, hangup_attempted_at: null })),
+        };
       }),
     }),
   },

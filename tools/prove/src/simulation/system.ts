@@ -67,7 +67,8 @@ const plainPinVault: PinVault = {
   decrypt: (encrypted) => Buffer.from(encrypted).toString(),
 };
 const RPC_TIMEOUT_MS = 5_000;
-const noReply = (): VerdictError => new VerdictError('upstream', 'provider-unreachable', 'No orchestrator answered in time.');
+const noReply = (): VerdictError =>
+  new VerdictError('upstream', 'provider-unreachable', 'No orchestrator answered in time.');
 
 /** The platform, which runs the real use-cases, and the simulated provider, on one virtual clock. */
 export class System {

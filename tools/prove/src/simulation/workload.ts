@@ -193,9 +193,7 @@ export class Workload {
         this.#joinBrowser(meeting, created, 'first', null, null),
       );
     if (random.bool(0.04))
-      this.#after(lengthMs + random.between(-8_000, 30_000), () =>
-        this.#dialIn(meeting, created.pin, 0, 4_000, null),
-      );
+      this.#after(lengthMs + random.between(-8_000, 30_000), () => this.#dialIn(meeting, created.pin, 0, 4_000, null));
   }
 
   #scheduleLeave(meeting: Meeting, leaveAfter: number | null, leave: () => void): void {

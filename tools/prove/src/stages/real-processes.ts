@@ -8,10 +8,7 @@ export const realProcesses: Stage = async (input) => {
   const { failures, ...result }: RealResult = await runRealProcesses(input);
   const { leakedLegSecondsPastBound, falseKills, eventsLost, eventsDuplicated, billedVsLedgerMaxSeconds } = result;
   return {
-    problems: [
-      ...failures,
-      ...listShortfalls(input.quick, { realFaults: result.faults.total, realLegs: result.legs }),
-    ],
+    problems: [...failures, ...listShortfalls(input.quick, { realFaults: result.faults.total, realLegs: result.legs })],
     summary: { leakedLegSecondsPastBound, falseKills, eventsLost, eventsDuplicated, billedVsLedgerMaxSeconds },
     details: { real: result },
   };

@@ -1,7 +1,7 @@
 import type { LegRow } from '@partyline/store/legs/legs';
 import type { SessionRow } from '@partyline/store/sessions/session-lock';
 
-/** What the tables' defaults give a row. */
+/** The column defaults of the tables. */
 export const DEFAULT_SESSION: Omit<
   SessionRow,
   'id' | 'tenant_id' | 'room_id' | 'conversation' | 'media_session_id' | 'due_at' | 'due_reason' | 'created_at'

@@ -2,7 +2,13 @@ import { appendEvents } from '@partyline/store/events/append-events';
 import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/purge';
 import { claimPin, countPins } from '@partyline/store/pins/pins';
 import { insertParticipant } from '@partyline/store/participants/participants';
-import { findMediaSessionOfLeg, findMediaSession, findSessionOfLeg, insertSession, findNewestSession } from '@partyline/store/sessions/sessions';
+import {
+  findMediaSessionOfLeg,
+  findMediaSession,
+  findSessionOfLeg,
+  insertSession,
+  findNewestSession,
+} from '@partyline/store/sessions/sessions';
 import { insertLeg, lockLeg, saveLegs } from '@partyline/store/legs/legs';
 import { releaseLease, acquireLease } from '@partyline/store/database/lease';
 import { consumeToken } from '@partyline/store/callers/webhook-tokens';
@@ -12,7 +18,12 @@ import { verdict } from '@partyline/domain/verdict';
 import { storeObservation } from '@partyline/store/legs/observations';
 import { findLegOfCall, findOwnerOfMediaSession } from '@partyline/store/sessions/find-owner';
 import { finishHangUpAttempt, listLastAttempts, recordHangUpAttempt } from '@partyline/store/hang-ups/hang-ups';
-import { listAccountsWithPriceDue, applyChargeToCdr, storeCdr, claimCdrsWithPriceDue } from '@partyline/store/billing/cdrs';
+import {
+  listAccountsWithPriceDue,
+  applyChargeToCdr,
+  storeCdr,
+  claimCdrsWithPriceDue,
+} from '@partyline/store/billing/cdrs';
 import {
   listConnections,
   findLegsOfCalls,
@@ -24,7 +35,12 @@ import {
   recordOrphanCalls,
   readDatabaseClock,
 } from '@partyline/store/reconciliation/inventory';
-import { claimDeliveries, recordFailedAttempt, markDelivered, type DeliveryToSend } from '@partyline/store/endpoints/deliveries';
+import {
+  claimDeliveries,
+  recordFailedAttempt,
+  markDelivered,
+  type DeliveryToSend,
+} from '@partyline/store/endpoints/deliveries';
 import { lockLimit, LIMITS } from '@partyline/store/limits/limits';
 import { findNumber, lockNumberForRoom } from '@partyline/store/numbers/numbers';
 import { listDueWork } from '@partyline/store/reconciliation/due-work';
@@ -36,29 +52,33 @@ import { reserveSlot } from '@partyline/store/providers/rate-limit';
 import { admitCaller, answerCaller, answerOwnLeg } from '@partyline/store/callers/voice-webhooks';
 import fc from 'fast-check';
 
-/** One call of a function of libs/store, with arguments that both databases are given alike. Dates are far in the past or the future, so that a moment's difference between two clocks decides nothing. */
-type Operation = (store: Store, side: Side) => Promise<unknown>;
-/** What one database answered before and a later call needs. */
-interface Side {
+/**
+ * One call of functions of libs/store, with the same arguments for both databases. Dates are far in the
+ * past or future, so that a small difference between the clocks has no effect.
+ */
+type Operation = (store: Store, state: OperationState) => Promise<unknown>;
+/** An earlier result of one database that a later operation needs. */
+interface OperationState {
+  /** The claimed delivery. */
   delivery: DeliveryToSend | null;
 }
 
 export const NUMBER = '+442079460000';
-/** One of the first tenant's own, at its own account. */
+/** A dedicated number of the first tenant, at its own account. */
 export const OWN_NUMBER = '+442079460001';
 export const OWN_ACCOUNT = 'acct_0';
 export const TENANT_IDS = ['ten_0', 'ten_1'] as const;
 const PAST = new Date('2020-01-01T00:00:00Z');
 const FUTURE = new Date('2099-01-01T00:00:00Z');
 
-const small = (prefix: string, most = 3): fc.Arbitrary<string> => fc.nat({ max: most }).map((n) => `${prefix}_${n}`);
+const id = (prefix: string, max = 3): fc.Arbitrary<string> => fc.nat({ max }).map((n) => `${prefix}_${n}`);
 const tenant = fc.constantFrom(...TENANT_IDS);
-const room = small('room', 2);
-const session = small('ses', 3);
-const leg = small('leg', 5);
-const call = small('call', 5);
-const media = small('media', 2);
-const conversation = small('conv', 4);
+const room = id('room', 2);
+const session = id('ses', 3);
+const leg = id('leg', 5);
+const call = id('call', 5);
+const media = id('media', 2);
+const conversation = id('conv', 4);
 const date = fc.constantFrom(PAST, FUTURE, null);
 const account = fc.constantFrom(null, null, OWN_ACCOUNT);
 const token = fc
@@ -66,52 +86,52 @@ const token = fc
   .map(([n, accountId]) => ({ accountId, jti: `jti_${n}`, expiresAt: n % 2 === 0 ? FUTURE : PAST }));
 const pin = fc.constantFrom(Buffer.from('pin 1'), Buffer.from('pin 2'));
 const role = fc.constantFrom('participant' as const, 'host' as const);
-const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { nil: null });
+const nullable = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { nil: null });
 const op = <T>(
-  arguments_: fc.Arbitrary<T>,
-  run: (store: Store, given: T, side: Side) => Promise<unknown>,
+  input: fc.Arbitrary<T>,
+  run: (store: Store, input: T, state: OperationState) => Promise<unknown>,
   name: string,
-): fc.Arbitrary<{ name: string; given: T; run: Operation }> =>
-  arguments_.map((given) => ({ name, given, run: (store, side) => run(store, given, side) }));
+): fc.Arbitrary<{ name: string; input: T; run: Operation }> =>
+  input.map((drawn) => ({ name, input: drawn, run: (store, state) => run(store, drawn, state) }));
 
-const makeRoom = op(
+const createRoom = op(
   fc.record({
     tenant,
     room,
     session,
     conversation,
-    media: maybe(media),
-    most: fc.integer({ min: 1, max: 3 }),
-    never: maybe(fc.constant(600)),
+    media: nullable(media),
+    maxParticipants: fc.integer({ min: 1, max: 3 }),
+    neverUsedS: nullable(fc.constant(600)),
     pin,
-    pinId: small('pin', 3),
+    pinId: id('pin', 3),
     number: fc.constantFrom(NUMBER, OWN_NUMBER, OWN_NUMBER),
-    wait: fc.boolean(),
-    before: fc.boolean(),
-    starts: date,
-    ends: date,
-    look: date,
+    waitForHost: fc.boolean(),
+    hasOldAccount: fc.boolean(),
+    startsAt: date,
+    endsAt: date,
+    expiryCheckAt: date,
     role,
-    person: maybe(fc.constant('person')),
+    participant: nullable(fc.constant('person')),
   }),
   (store, g) =>
     inTransaction(store, EVERY_TENANT, async (tx) => {
-      // Nobody has a room on another tenant's number, nor sees that there is one.
+      // A tenant cannot use or see the dedicated number of another.
       const number = g.tenant === TENANT_IDS[0] ? g.number : NUMBER;
-      const made = await insertRoom(tx, g.tenant, {
+      const created = await insertRoom(tx, g.tenant, {
         room: {
           id: g.room,
           name: 'Room',
           number,
-          wait_for_host: g.wait,
-          pinless: number === OWN_NUMBER && g.wait,
-          starts_at: g.ends === FUTURE ? null : g.starts,
-          ends_at: g.ends,
-          expiry_check_at: g.look,
+          wait_for_host: g.waitForHost,
+          pinless: number === OWN_NUMBER && g.waitForHost,
+          starts_at: g.endsAt === FUTURE ? null : g.startsAt,
+          ends_at: g.endsAt,
+          expiry_check_at: g.expiryCheckAt,
           bridge: 'auto',
-          max_participants: g.most,
+          max_participants: g.maxParticipants,
           max_duration_s: 3_600,
-          never_used_s: g.never,
+          never_used_s: g.neverUsedS,
           browsers_left_s: null,
           phones_left_s: null,
           alone_s: null,
@@ -121,14 +141,14 @@ const makeRoom = op(
           id: g.session,
           conversation: g.conversation,
           mediaSessionId: g.media,
-          accountId: number === OWN_NUMBER && !g.before ? OWN_ACCOUNT : null,
+          accountId: number === OWN_NUMBER && !g.hasOldAccount ? OWN_ACCOUNT : null,
         },
         participant: { id: `part of ${g.room}`, name: 'Host', role: 'host' },
       });
-      const n = await countPins(tx, number);
+      const count = await countPins(tx, number);
       return [
-        made,
-        n,
+        created,
+        count,
         await claimPin(tx, g.tenant, {
           id: g.pinId,
           roomId: g.room,
@@ -137,11 +157,11 @@ const makeRoom = op(
           sealed: Buffer.from('sealed'),
           digits: 9,
           role: g.role,
-          ...(g.person === null ? {} : { participantId: g.person }),
+          ...(g.participant === null ? {} : { participantId: g.participant }),
         }),
       ];
     }),
-  'make room',
+  'create room',
 );
 const nextSession = op(
   fc.record({ tenant, room, session, conversation }),
@@ -174,8 +194,8 @@ const addLeg = op(
     role,
     kind: fc.constantFrom(...LEG_KINDS),
     state: fc.constantFrom(...LEG_STATES),
-    connection: maybe(small('con')),
-    hash: maybe(fc.constantFrom('a', 'b')),
+    connection: nullable(id('con')),
+    hash: nullable(fc.constantFrom('a', 'b')),
     deadline: fc.constantFrom(PAST, FUTURE),
   }),
   (store, g) =>
@@ -198,15 +218,15 @@ const addLeg = op(
 );
 const changeLeg = op(
   fc.record({
-    tenant: maybe(tenant),
+    tenant: nullable(tenant),
     leg,
     state: fc.constantFrom(...LEG_STATES),
-    call: maybe(call),
-    owed: date,
-    dialled: date,
-    missed: date,
-    closed: date,
-    stale: fc.boolean(),
+    call: nullable(call),
+    hangUpRequestedAt: date,
+    dialledAt: date,
+    mediaMissingSince: date,
+    voiceClosedAt: date,
+    isStale: fc.boolean(),
   }),
   (store, g) =>
     inTransaction(store, EVERY_TENANT, async (tx) => {
@@ -215,12 +235,12 @@ const changeLeg = op(
       Object.assign(locked.leg, {
         state: g.state,
         voice_call_id: locked.leg.voice_call_id ?? g.call,
-        hangup_requested_at: g.owed,
-        dialled_at: g.dialled,
-        media_missing_since: g.missed,
-        voice_closed_at: g.closed,
+        hangup_requested_at: g.hangUpRequestedAt,
+        dialled_at: g.dialledAt,
+        media_missing_since: g.mediaMissingSince,
+        voice_closed_at: g.voiceClosedAt,
       });
-      if (g.stale) locked.leg.version += 1;
+      if (g.isStale) locked.leg.version += 1;
       await saveLegs(tx, g.tenant, [locked.leg]);
       return locked.leg;
     }),
@@ -231,11 +251,11 @@ const changeSession = op(
     tenant,
     session,
     state: fc.constantFrom<SessionState[]>('open', 'live', 'ending', 'ended'),
-    settle: date,
-    bridge: date,
-    due: fc.constantFrom(PAST, FUTURE),
-    at: date,
-    media: maybe(media),
+    settleDueAt: date,
+    bridgeDueAt: date,
+    dueAt: fc.constantFrom(PAST, FUTURE),
+    endedAt: date,
+    media: nullable(media),
     types: fc.array(fc.constantFrom('leg.joined', 'leg.ended'), { maxLength: 3 }),
   }),
   (store, g) =>
@@ -250,12 +270,12 @@ const changeSession = op(
       );
       Object.assign(view.session, {
         state: g.state,
-        settle_due_at: g.settle,
-        bridge_due_at: g.bridge,
-        due_at: g.due,
+        settle_due_at: g.settleDueAt,
+        bridge_due_at: g.bridgeDueAt,
+        due_at: g.dueAt,
         due_reason: END_REASONS[0],
-        ending_at: g.at,
-        ended_at: g.at,
+        ending_at: g.endedAt,
+        ended_at: g.endedAt,
         last_seq: view.session.last_seq + g.types.length,
         media_session_id: view.session.media_session_id ?? g.media,
       });
@@ -264,7 +284,7 @@ const changeSession = op(
     }),
   'change session',
 );
-const answers = op(
+const answerInbound = op(
   fc.record({
     token,
     leg,
@@ -283,13 +303,13 @@ const answers = op(
     ),
   'answer caller',
 );
-const admits = op(
+const admit = op(
   fc.record({
     token,
     leg,
     call,
     tryNo: fc.integer({ min: 1, max: 4 }),
-    lookup: maybe(fc.oneof(pin, fc.constant(Buffer.from('wrong')))),
+    lookup: nullable(fc.oneof(pin, fc.constant(Buffer.from('wrong')))),
     session,
     conversation,
     participant: fc.nat().map((n) => `part_${n}`),
@@ -303,13 +323,13 @@ const admits = op(
     ),
   'admit caller',
 );
-const answersOwn = op(
-  fc.record({ token, leg, call, hash: maybe(fc.constantFrom('a', 'b')) }),
+const answerOwn = op(
+  fc.record({ token, leg, call, hash: nullable(fc.constantFrom('a', 'b')) }),
   (store, g) =>
     answerOwnLeg(store, g.token, g.hash === null ? { legId: g.leg } : { tokenHash: Buffer.from(g.hash) }, g.call),
   'answer own leg',
 );
-const looks = op(
+const read = op(
   fc.record({ tenant, session, leg, call, media, account }),
   async (store, g) => [
     await findLegOfCall(store, g.account, { callId: g.call, legId: g.leg }),
@@ -330,9 +350,9 @@ const looks = op(
       await lockNumberForRoom(tx, g.tenant, '+442079460009'),
     ]),
   ],
-  'look',
+  'read',
 );
-const sweeps = op(
+const sweep = op(
   fc.record({ account, calls: fc.array(call, { maxLength: 4 }), grace: fc.constantFrom(0, 60_000) }),
   async (store, g) => [
     await listDueWork(store, { graceMs: g.grace }),
@@ -345,16 +365,16 @@ const sweeps = op(
   ],
   'sweep',
 );
-const strays = op(
-  fc.record({ account, seen: fc.array(call, { maxLength: 3 }), ripe: fc.boolean() }),
+const recordOrphans = op(
+  fc.record({ account, calls: fc.array(call, { maxLength: 3 }), isDue: fc.boolean() }),
   async (store, g) => [
-    await recordOrphanCalls(store, g.account, g.seen, { quarantineMs: g.ripe ? -60_000 : 60_000 }),
+    await recordOrphanCalls(store, g.account, g.calls, { quarantineMs: g.isDue ? -60_000 : 60_000 }),
     await findFalseKills(store, g.account),
   ],
-  'orphanCalls',
+  'record orphan calls',
 );
-const notes = op(
-  fc.record({ tenant: maybe(tenant), leg, no: fc.integer({ min: 1, max: 3 }), token }),
+const recordFacts = op(
+  fc.record({ tenant: nullable(tenant), leg, no: fc.integer({ min: 1, max: 3 }), token }),
   (store, g) =>
     inTransaction(store, EVERY_TENANT, async (tx) => {
       await recordHangUpAttempt(tx, g.tenant, { legId: g.leg, no: g.no, at: PAST });
@@ -374,35 +394,38 @@ const notes = op(
         at: null,
       });
       await insertParticipant(tx, 'ten_0', 'room_0', {
-        id: `seen ${g.leg} ${g.no} ${g.token.jti}`,
+        id: `dialled ${g.leg} ${g.no} ${g.token.jti}`,
         name: 'x',
         kind: 'dialled',
       });
       return consumeToken(tx, g.token);
     }),
-  'note',
+  'record facts',
 );
-const charges = op(
+const charge = op(
   fc.record({
-    tenant: maybe(tenant),
+    tenant: nullable(tenant),
     account,
     leg,
-    priced: fc.boolean(),
-    later: fc.boolean(),
+    hasPrice: fc.boolean(),
+    isLookupLater: fc.boolean(),
     seconds: fc.integer({ min: 0, max: 90 }),
-    what: fc.constantFrom('store', 'fill', 'ask'),
+    action: fc.constantFrom('store', 'apply', 'claim'),
   }),
   (store, g) =>
-    g.what === 'ask'
-      ? listAccountsWithPriceDue(store).then(async (accounts) => [accounts, await claimCdrsWithPriceDue(store, g.account, 100)])
+    g.action === 'claim'
+      ? listAccountsWithPriceDue(store).then(async (accounts) => [
+          accounts,
+          await claimCdrsWithPriceDue(store, g.account, 100),
+        ])
       : inTransaction(store, EVERY_TENANT, async (tx) => {
           const price = {
             rateMicro: 60_000n,
-            priceMicro: g.priced ? 1_000n : null,
+            priceMicro: g.hasPrice ? 1_000n : null,
             currency: 'EUR',
             seconds: g.seconds,
           };
-          if (g.what === 'fill')
+          if (g.action === 'apply')
             return applyChargeToCdr(
               tx,
               g.tenant,
@@ -422,54 +445,54 @@ const charges = op(
             startedAt: PAST,
             endedAt: PAST,
             ...price,
-            priceLookupInS: g.priced ? null : g.later ? 600 : -600,
+            priceLookupInS: g.hasPrice ? null : g.isLookupLater ? 600 : -600,
           });
           return 'stored';
         }),
   'charge',
 );
 const delivery = op(
-  fc.constantFrom('claim', 'claim', 'delivered', 'put off', 'put off for long', 'failed for good'),
-  async (store, what, side) => {
+  fc.constantFrom('claim', 'claim', 'delivered', 'retry', 'retry later', 'give up'),
+  async (store, action, state) => {
     const result = { status: 500, durationMs: 7, error: null };
     const probe = { circuitOpensAt: 2, firstS: -60, longestS: 300 };
-    if (what === 'claim')
-      [side.delivery = null] = await claimDeliveries(store, {
+    if (action === 'claim')
+      [state.delivery = null] = await claimDeliveries(store, {
         leaseMs: 600_000,
         maxPerEndpoint: 2,
         maxPerTenant: 2,
         circuitOpensAt: 2,
         limit: 1,
       });
-    else if (side.delivery === null) return null;
-    else if (what === 'delivered')
-      await markDelivered(store, side.delivery.tenant_id, side.delivery, { ...result, status: 204 });
+    else if (state.delivery === null) return null;
+    else if (action === 'delivered')
+      await markDelivered(store, state.delivery.tenant_id, state.delivery, { ...result, status: 204 });
     else
       return (
         await recordFailedAttempt(
           store,
-          side.delivery.tenant_id,
-          side.delivery,
+          state.delivery.tenant_id,
+          state.delivery,
           result,
-          what === 'failed for good' ? null : -60_000,
-          what === 'put off' ? probe : { ...probe, firstS: 100 },
+          action === 'give up' ? null : -60_000,
+          action === 'retry' ? probe : { ...probe, firstS: 100 },
         )
       )?.failures;
-    return side.delivery;
+    return state.delivery;
   },
   'deliver',
 );
-const limits = op(
+const readLimit = op(
   fc.record({ tenant, limit: fc.constantFrom(...LIMITS) }),
   (store, g) => inTransaction(store, g.tenant, (tx) => lockLimit(tx, g.tenant, g.limit)),
   'limit',
 );
-const turns = op(
+const lease = op(
   fc.constantFrom('a', 'b'),
   async (store, name) => [
     await acquireLease(store, name, 600_000),
     await releaseLease(store, name === 'a' ? 'b' : 'c'),
-    'againMs' in
+    'retryAfterMs' in
       (await reserveSlot(
         store,
         'account',
@@ -480,11 +503,11 @@ const turns = op(
   ],
   'lease',
 );
-const suspends = op(
-  fc.record({ tenant, on: fc.boolean() }),
+const suspend = op(
+  fc.record({ tenant, isSuspended: fc.boolean() }),
   async (store, g) => {
-    const row = await (g.on ? suspendTenant : resumeTenant)(store, g.tenant);
-    // A moment older than the sweep's grace may be: whether it is owed yet would hang on which database was quicker.
+    const row = await (g.isSuspended ? suspendTenant : resumeTenant)(store, g.tenant);
+    // Due work within the grace period is not compared: it depends on which database is faster.
     return [row === null, (row?.suspended_at ?? null) === null, await listRunningSessions(store, g.tenant, 10)];
   },
   'suspend',
@@ -492,23 +515,23 @@ const suspends = op(
 const purge = op(fc.constantFrom(...PURGE_KINDS), (store, kind) => purgeExpired(store, kind, 1_000), 'purge');
 
 export const operation = fc.oneof(
-  { weight: 4, arbitrary: makeRoom },
+  { weight: 4, arbitrary: createRoom },
   { weight: 1, arbitrary: nextSession },
   { weight: 1, arbitrary: endRoom },
   { weight: 3, arbitrary: addLeg },
   { weight: 3, arbitrary: changeLeg },
   { weight: 3, arbitrary: changeSession },
-  { weight: 4, arbitrary: answers },
-  { weight: 5, arbitrary: admits },
-  { weight: 3, arbitrary: answersOwn },
-  { weight: 2, arbitrary: looks },
-  { weight: 2, arbitrary: sweeps },
-  { weight: 2, arbitrary: strays },
-  { weight: 1, arbitrary: notes },
+  { weight: 4, arbitrary: answerInbound },
+  { weight: 5, arbitrary: admit },
+  { weight: 3, arbitrary: answerOwn },
+  { weight: 2, arbitrary: read },
+  { weight: 2, arbitrary: sweep },
+  { weight: 2, arbitrary: recordOrphans },
+  { weight: 1, arbitrary: recordFacts },
   { weight: 2, arbitrary: delivery },
-  { weight: 2, arbitrary: charges },
-  { weight: 2, arbitrary: limits },
-  { weight: 1, arbitrary: suspends },
-  { weight: 1, arbitrary: turns },
+  { weight: 2, arbitrary: charge },
+  { weight: 2, arbitrary: readLimit },
+  { weight: 1, arbitrary: suspend },
+  { weight: 1, arbitrary: lease },
   { weight: 1, arbitrary: purge },
 );

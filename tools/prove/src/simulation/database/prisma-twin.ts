@@ -1,4 +1,4 @@
-/** The simulated use-cases read nothing by Prisma; whichever does throws. */
+/** Throws on any use: the simulated use-cases read nothing by Prisma. */
 export const createPrismaTwin = (): object =>
   new Proxy(
     {},

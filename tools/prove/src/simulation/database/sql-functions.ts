@@ -2,32 +2,36 @@ import type { LegRow } from '@partyline/store/legs/legs';
 import type { RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import { GOODBYE_SECONDS, PIN_ENTRY_SECONDS, MAX_PIN_ATTEMPTS } from '../../pin-entry.ts';
 import { enqueueDeliveries } from './statements-deliveries.ts';
+import { addSeconds } from './statement-twin.ts';
 import { bytesKey, DatabaseError, type Tables } from './tables.ts';
 import { readLimitUse } from './limit-use.ts';
 import { DEFAULT_LEG, DEFAULT_SESSION } from './default-rows.ts';
 
 /*
- * The plpgsql functions of the carrier's webhooks, line by line. Row locks are the caller's business (twin.ts): a function is one
- * statement and sees nobody else's changes while it runs.
+ * The plpgsql functions of the provider's webhooks, line by line (prisma/functions). They need no row locks:
+ * twin.ts runs one transaction at a time.
  */
 
-const isRinging = (state: LegRow['state']): boolean => state === 'requested' || state === 'dialling' || state === 'ringing';
+const isRinging = (state: LegRow['state']): boolean =>
+  state === 'requested' || state === 'dialling' || state === 'ringing';
 const isEndingOrEnded = (state: LegRow['state'] | undefined): boolean => state === 'ending' || state === 'ended';
-const seconds = (at: Date, more: number): Date => new Date(at.getTime() + more * 1000);
+/** `answered_state`: the state of a leg that is answered now. */
+const answeredState = (state: LegRow['state']): LegRow['state'] => (isRinging(state) ? 'answered' : state);
 
-/** `INSERT … ON CONFLICT DO NOTHING` of a webhook's token id. */
+/** `INSERT ... ON CONFLICT DO NOTHING` of a webhook's token id. */
 function consumeToken(tables: Tables, jti: string, expires: Date): boolean {
   if (tables.tokens.has(jti)) return false;
   tables.put(tables.tokens, jti, expires);
   return true;
 }
 
+/** `emit_leg_answered`. */
 function emitLegAnswered(tables: Tables, legId: string, sessionId: string, now: Date): void {
   const session = tables.sessions.get(sessionId)!;
   const { id, kind, participant_id } = tables.legs.get(legId)!;
   const seq = session.last_seq + 1;
   tables.putSession({ ...session, settle_due_at: now, version: session.version + 1, last_seq: seq });
-  const told = tables.addOutbox({
+  const event = tables.addOutbox({
     tenant_id: session.tenant_id,
     room_id: session.room_id,
     session_id: sessionId,
@@ -37,7 +41,7 @@ function emitLegAnswered(tables: Tables, legId: string, sessionId: string, now: 
     data: JSON.stringify({ legId: id, kind, participantId: participant_id }),
     created_at: now,
   });
-  enqueueDeliveries(tables, told, now);
+  enqueueDeliveries(tables, event, now);
 }
 
 const NOT_ADMITTED = { tenant_id: null, session_id: null, conversation: null, waits: false };
@@ -50,92 +54,96 @@ function waitsForHost(tables: Tables, room: RoomRow, sessionId: string | null, r
   });
 }
 
-/** `null`: no room. */
+/**
+ * `admit_to_session`. Null is its outcome `no-room`.
+ * @param pin the room and role of the PIN; `participantId` is null for a PIN of the room
+ * @param newIds the ids of the rows that the admission creates
+ */
 function admitToSession(
   tables: Tables,
   leg: LegRow,
-  of: { roomId: string; role: LegRow['role']; person: string | null },
-  fresh: readonly [session: string, conversation: string, participant: string],
+  pin: { roomId: string; role: LegRow['role']; participantId: string | null },
+  newIds: readonly [session: string, conversation: string, participant: string],
   now: Date,
 ): { outcome: string } | null {
-  const [freshSession, freshConversation, freshParticipant] = fresh;
-  const room = tables.rooms.get(of.roomId);
+  const [newSession, newConversation, newParticipant] = newIds;
+  const room = tables.rooms.get(pin.roomId);
   if (room === undefined || room.state !== 'active' || tables.tenants.get(room.tenant_id)?.suspended_at) return null;
   const tries = leg.tries + 1;
   const version = leg.version + 1;
-  let refusal =
+  let rejection =
     room.starts_at !== null && room.starts_at > now
       ? 'not-open'
       : room.ends_at !== null && room.ends_at <= now
         ? 'over'
         : null;
   let session: SessionRow | undefined;
-  if (refusal === null) {
+  if (rejection === null) {
     if (!tables.currentOfRoom.has(room.id)) {
-      // A clash of the fresh ids: the INSERT does nothing, for ever; ids do not clash, so the test does not go there.
+      // Duplicate ids would make the SQL function loop forever. Generated ids are unique, so no test covers it.
       tables.putSession({
         ...DEFAULT_SESSION,
-        id: freshSession,
+        id: newSession,
         tenant_id: room.tenant_id,
         room_id: room.id,
-        conversation: freshConversation,
+        conversation: newConversation,
         account_id: tables.numbers.get(room.number)?.account_id ?? null,
         media_session_id: null,
-        due_at: seconds(now, room.max_duration_s),
+        due_at: addSeconds(now, room.max_duration_s),
         due_reason: 'max-duration',
         created_at: now,
       });
     }
     session = tables.sessions.get(tables.currentOfRoom.get(room.id)!)!;
     if (session.account_id !== leg.account_id) return null;
-    const seated = (tables.legsOfSession.get(session.id) ?? []).filter((id) => {
+    const live = (tables.legsOfSession.get(session.id) ?? []).filter((id) => {
       const other = tables.legs.get(id)!;
       return other.state !== 'ended' && other.kind !== 'bridge';
     }).length;
-    if (seated >= room.max_participants) refusal = 'full';
+    if (live >= room.max_participants) rejection = 'full';
     else {
       const { allowed, used } = readLimitUse(tables, [room.tenant_id, 'live-legs'], now);
-      if (used >= allowed) refusal = 'at-limit';
+      if (used >= allowed) rejection = 'at-limit';
     }
   }
-  if (session === undefined || refusal !== null) {
+  if (session === undefined || rejection !== null) {
     tables.putLeg({
       ...leg,
       tries,
       version,
-      last_outcome: refusal,
+      last_outcome: rejection,
       state: 'ending',
       hangup_requested_at: now,
-      hangup_reason: refusal === 'at-limit' ? 'limit-live-legs' : `room-${refusal}`,
-      deadline_at: seconds(now, GOODBYE_SECONDS),
+      hangup_reason: rejection === 'at-limit' ? 'limit-live-legs' : `room-${rejection}`,
+      deadline_at: addSeconds(now, GOODBYE_SECONDS),
     });
-    return { outcome: refusal!, ...NOT_ADMITTED };
+    return { outcome: rejection!, ...NOT_ADMITTED };
   }
-  if (of.person === null) {
-    if (tables.participants.has(freshParticipant)) throw new DatabaseError('23505', 'participant_pkey');
-    tables.put(tables.participants, freshParticipant, {
-      id: freshParticipant,
+  if (pin.participantId === null) {
+    if (tables.participants.has(newParticipant)) throw new DatabaseError('23505', 'participant_pkey');
+    tables.put(tables.participants, newParticipant, {
+      id: newParticipant,
       tenant_id: room.tenant_id,
       room_id: room.id,
       kind: 'caller',
       name: 'Caller',
-      role: of.role,
+      role: pin.role,
       removed_at: null,
       created_at: now,
     });
   }
-  const until = seconds(session.created_at, room.max_duration_s);
+  const until = addSeconds(session.created_at, room.max_duration_s);
   tables.putLeg({
     ...leg,
     tries,
     version,
     last_outcome: 'admitted',
     answered_at: leg.answered_at ?? now,
-    state: isRinging(leg.state) ? 'answered' : leg.state,
+    state: answeredState(leg.state),
     tenant_id: room.tenant_id,
     session_id: session.id,
-    participant_id: of.person ?? freshParticipant,
-    role: of.role,
+    participant_id: pin.participantId ?? newParticipant,
+    role: pin.role,
     deadline_at: room.ends_at !== null && room.ends_at < until ? room.ends_at : until,
   });
   emitLegAnswered(tables, leg.id, session.id, now);
@@ -144,13 +152,13 @@ function admitToSession(
     tenant_id: room.tenant_id,
     session_id: session.id,
     conversation: session.conversation,
-    waits: waitsForHost(tables, room, session.id, of.role),
+    waits: waitsForHost(tables, room, session.id, pin.role),
   } as { outcome: string };
 }
 
-/** On a number without its guard; with it, callers are held back by what libs/store's own tests show. */
+/** `answer_caller` for a number without the PIN guard. The tests of libs/store cover the guard. */
 export function answerCaller(tables: Tables, values: readonly unknown[], now: Date): object {
-  const [jti, expires, legId, call, number, remote, freshSession, conversation, participant, account] = values as [
+  const [jti, expires, legId, call, number, remote, newSession, conversation, participant, account] = values as [
     string,
     Date,
     string,
@@ -162,7 +170,8 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
     string,
     string | null,
   ];
-  if (!consumeToken(tables, jti, expires)) return { outcome: 'replayed', leg_id: null, language: null, ...NOT_ADMITTED };
+  if (!consumeToken(tables, jti, expires))
+    return { outcome: 'replayed', leg_id: null, language: null, ...NOT_ADMITTED };
   const dialled = tables.numbers.get(number ?? '');
   if (dialled === undefined || dialled.account_id !== account)
     return { outcome: 'unknown-number', leg_id: null, language: 'en-US', ...NOT_ADMITTED };
@@ -177,7 +186,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
       number,
       remote,
       voice_call_id: call,
-      deadline_at: seconds(now, PIN_ENTRY_SECONDS),
+      deadline_at: addSeconds(now, PIN_ENTRY_SECONDS),
       created_at: now,
       account_id: account,
     });
@@ -197,7 +206,8 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
         );
   if (room !== undefined && leg.last_outcome !== null) {
     const session = tables.sessions.get(leg.session_id ?? '');
-    const over = isEndingOrEnded(leg.state) || session === undefined || (session.state !== 'open' && session.state !== 'live');
+    const over =
+      isEndingOrEnded(leg.state) || session === undefined || (session.state !== 'open' && session.state !== 'live');
     const outcome = leg.last_outcome === 'admitted' && over ? 'hang-up' : leg.last_outcome;
     return {
       outcome,
@@ -210,17 +220,17 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
     };
   }
   if (isEndingOrEnded(leg.state)) return { outcome: 'hang-up', leg_id: leg.id, language, ...NOT_ADMITTED };
-  const seats = room !== undefined && leg.session_id === null;
-  const seat = !seats
+  const admits = room !== undefined && leg.session_id === null;
+  const admission = !admits
     ? null
     : admitToSession(
         tables,
         leg,
-        { roomId: room.id, role: 'participant', person: null },
-        [freshSession, conversation, participant],
+        { roomId: room.id, role: 'participant', participantId: null },
+        [newSession, conversation, participant],
         now,
       );
-  if (seats && seat === null) {
+  if (admits && admission === null) {
     tables.putLeg({
       ...leg,
       version: leg.version + 1,
@@ -228,23 +238,24 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
       state: 'ending',
       hangup_requested_at: now,
       hangup_reason: 'room-over',
-      deadline_at: seconds(now, GOODBYE_SECONDS),
+      deadline_at: addSeconds(now, GOODBYE_SECONDS),
     });
     return { outcome: 'over', leg_id: leg.id, language, ...NOT_ADMITTED };
   }
-  if (seat === null) return { outcome: 'ask', leg_id: leg.id, language, ...NOT_ADMITTED };
-  return mergeAdmission(seat, { leg_id: leg.id, language });
+  if (admission === null) return { outcome: 'ask', leg_id: leg.id, language, ...NOT_ADMITTED };
+  return mergeAdmission(admission, { leg_id: leg.id, language });
 }
 
-/** In the order of the function's columns. */
-const mergeAdmission = ({ outcome, ...seat }: { outcome: string }, before: object): object => ({
+/** The result row of a function, in the order of its columns. */
+const mergeAdmission = ({ outcome, ...admission }: { outcome: string }, columns: object): object => ({
   outcome,
-  ...before,
-  ...seat,
+  ...columns,
+  ...admission,
 });
 
+/** `admit_caller`. */
 export function admitCaller(tables: Tables, values: readonly unknown[], now: Date): object {
-  const [jti, expires, legId, call, tryNo, lookup, freshSession, conversation, participant, account] = values as [
+  const [jti, expires, legId, call, tryNo, lookup, newSession, conversation, participant, account] = values as [
     string,
     Date,
     string,
@@ -265,8 +276,9 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
   if (tryNo <= leg.tries) {
     const session = leg.session_id === null ? undefined : tables.sessions.get(leg.session_id);
     const room = tables.rooms.get(session?.room_id ?? '');
-    // In SQL `NULL NOT IN (…)` is null, hence not true: without a session only the leg's own state counts.
-    const over = isEndingOrEnded(leg.state) || (session !== undefined && session.state !== 'open' && session.state !== 'live');
+    // In SQL, `NULL NOT IN (...)` is not true: without a session only the state of the leg counts.
+    const over =
+      isEndingOrEnded(leg.state) || (session !== undefined && session.state !== 'open' && session.state !== 'live');
     const outcome = leg.last_outcome === 'admitted' && over ? 'hang-up' : leg.last_outcome;
     return {
       outcome,
@@ -286,36 +298,37 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
     lookup === null
       ? undefined
       : tables.pins.get(tables.pinByLookup.get(`${leg.number ?? ''} ${bytesKey(lookup)}`) ?? '');
-  const seat =
+  const admission =
     pin === undefined || pin.quarantined_until !== null
       ? null
       : admitToSession(
           tables,
           leg,
-          { roomId: pin.room_id, role: pin.role, person: pin.participant_id },
-          [freshSession, conversation, participant],
+          { roomId: pin.room_id, role: pin.role, participantId: pin.participant_id },
+          [newSession, conversation, participant],
           now,
         );
-  if (seat !== null) return mergeAdmission(seat, { language, tries });
+  if (admission !== null) return mergeAdmission(admission, { language, tries });
 
-  const refused = tries >= MAX_PIN_ATTEMPTS;
-  const outcome = refused ? 'refused' : 'wrong-pin';
+  const isRejected = tries >= MAX_PIN_ATTEMPTS;
+  const outcome = isRejected ? 'refused' : 'wrong-pin';
   tables.putLeg({
-    // Where nobody is guarded against, a guess has no odds.
+    // pin_guess_odds stays 0 on a number without the PIN guard.
     ...leg,
     tries,
     last_wrong_pin_at: lookup === null ? leg.last_wrong_pin_at : now,
     version: leg.version + 1,
     last_outcome: outcome,
-    state: refused ? 'ending' : isRinging(leg.state) ? 'answered' : leg.state,
+    state: isRejected ? 'ending' : answeredState(leg.state),
     answered_at: leg.answered_at ?? now,
-    hangup_requested_at: refused ? now : null,
-    hangup_reason: refused ? 'too-many-tries' : null,
-    deadline_at: seconds(now, refused ? GOODBYE_SECONDS : PIN_ENTRY_SECONDS),
+    hangup_requested_at: isRejected ? now : null,
+    hangup_reason: isRejected ? 'too-many-tries' : null,
+    deadline_at: addSeconds(now, isRejected ? GOODBYE_SECONDS : PIN_ENTRY_SECONDS),
   });
   return { outcome, language, tries, ...NOT_ADMITTED };
 }
 
+/** `answer_own_leg`. */
 export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Date): object {
   const [jti, expires, legId, tokenHash, call, account] = values as [
     string,
@@ -325,34 +338,36 @@ export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Da
     string,
     string | null,
   ];
-  const nobody = { tenant_id: null, session_id: null, conversation: null, leg_id: null, kind: null, waits: false };
-  if (!consumeToken(tables, jti, expires)) return { outcome: 'replayed', ...nobody };
-  const named = tables.legs.get((tokenHash === null ? legId : tables.legByToken.get(bytesKey(tokenHash))) ?? '');
+  const unknown = { tenant_id: null, session_id: null, conversation: null, leg_id: null, kind: null, waits: false };
+  if (!consumeToken(tables, jti, expires)) return { outcome: 'replayed', ...unknown };
+  const identified = tables.legs.get((tokenHash === null ? legId : tables.legByToken.get(bytesKey(tokenHash))) ?? '');
   const leg =
-    named?.kind === (tokenHash === null ? 'outbound' : 'bridge') && named.account_id === account ? named : undefined;
+    identified?.kind === (tokenHash === null ? 'outbound' : 'bridge') && identified.account_id === account
+      ? identified
+      : undefined;
   const session = leg === undefined ? undefined : tables.sessions.get(leg.session_id ?? '');
   if (leg === undefined || session === undefined || (leg.voice_call_id !== null && leg.voice_call_id !== call))
-    return { outcome: 'unknown-leg', ...nobody };
+    return { outcome: 'unknown-leg', ...unknown };
 
-  const its = { tenant_id: leg.tenant_id, session_id: leg.session_id, leg_id: leg.id, kind: leg.kind };
+  const found = { tenant_id: leg.tenant_id, session_id: leg.session_id, leg_id: leg.id, kind: leg.kind };
   if (isEndingOrEnded(leg.state) || (session.state !== 'open' && session.state !== 'live')) {
     if (leg.voice_call_id === null)
       tables.putLeg({ ...leg, voice_call_id: call, version: leg.version + 1, hangup_attempted_at: null });
-    return { outcome: 'hang-up', conversation: null, ...its, waits: false };
+    return { outcome: 'hang-up', conversation: null, ...found, waits: false };
   }
   tables.putLeg({
     ...leg,
     voice_call_id: call,
     version: leg.version + 1,
     answered_at: leg.answered_at ?? now,
-    state: isRinging(leg.state) ? 'answered' : leg.state,
+    state: answeredState(leg.state),
   });
   if (isRinging(leg.state)) emitLegAnswered(tables, leg.id, session.id, now);
   else tables.putSession({ ...session, settle_due_at: now, version: session.version + 1 });
   return {
     outcome: 'join',
     conversation: session.conversation,
-    ...its,
+    ...found,
     waits: leg.kind === 'outbound' && waitsForHost(tables, tables.rooms.get(session.room_id)!, session.id, leg.role),
   };
 }

@@ -2,23 +2,25 @@ import { cdrId } from '@partyline/store/billing/cdrs';
 import { returnRows, returnCount, returnRow, addSeconds, type StatementTwin } from './statement-twin.ts';
 import type { CdrRow, Tables } from './tables.ts';
 
-const putCdr = (tables: Tables, id: string, row: CdrRow, askAt: Date | null): void => {
+const putCdr = (tables: Tables, id: string, row: CdrRow, lookupAt: Date | null): void => {
   tables.put(tables.cdrs, id, row);
-  if (askAt !== null || tables.cdrsWithPriceDue.has(id)) tables.put(tables.cdrsWithPriceDue, id, askAt ?? undefined);
+  if (lookupAt !== null || tables.cdrsWithPriceDue.has(id))
+    tables.put(tables.cdrsWithPriceDue, id, lookupAt ?? undefined);
 };
 
 /**
- * What dialling and closing say of money. Its tenants have no limit of it, and thresholds of fraud that nobody reaches: the simulation is about hang-ups, and the
- * sums themselves are libs/store's own tests. A call's seconds are kept, to be held against the vendor's.
+ * The billing statements of dialling and closing. The simulated tenants have no spend limit and reach no
+ * fraud threshold: the tests of libs/store cover those. The oracle compares the seconds of the call records.
  */
 export const BILLING_TWINS: Readonly<Record<string, StatementTwin>> = {
   'dial-policy': () => returnRow({ countries: ['GB'], fraudLimits: {} }),
   'lock-spend': () => returnRows([]),
-  'meter-dials': () => returnRow({ callsPerMinute: 0, concurrent: 0, toOneNumber: 0, minutesPerDay: 0, longestMinutes: 0 }),
+  'meter-dials': () =>
+    returnRow({ callsPerMinute: 0, concurrent: 0, toOneNumber: 0, minutesPerDay: 0, longestMinutes: 0 }),
   'store-cdr': (tables, values, { now }) => {
     const id = values[0] as string;
     if (tables.cdrs.has(id)) return returnCount(0);
-    const askInS = values[15] as number | null;
+    const lookupInS = values[15] as number | null;
     putCdr(
       tables,
       id,
@@ -31,7 +33,7 @@ export const BILLING_TWINS: Readonly<Record<string, StatementTwin>> = {
         priced: values[12] !== null,
         price_lookups: 0,
       },
-      askInS === null ? null : addSeconds(now, askInS),
+      lookupInS === null ? null : addSeconds(now, lookupInS),
     );
     return returnCount(1);
   },
@@ -60,7 +62,8 @@ export const BILLING_TWINS: Readonly<Record<string, StatementTwin>> = {
     return returnRows(
       due.map(([id]) => {
         const row = tables.cdrs.get(id)!;
-        putCdr(tables, id, { ...row, price_lookups: row.price_lookups + 1 }, addSeconds(now, Math.min(21_600, 60 * 2 ** Math.min(row.price_lookups, 12))));
+        const backoffS = Math.min(21_600, 60 * 2 ** Math.min(row.price_lookups, 12));
+        putCdr(tables, id, { ...row, price_lookups: row.price_lookups + 1 }, addSeconds(now, backoffS));
         return {
           leg_id: row.leg_id,
           tenant_id: row.tenant_id,

@@ -8,8 +8,10 @@ import { bytesKey, DatabaseError } from './tables.ts';
 import { admitCaller, answerCaller, answerOwnLeg } from './sql-functions.ts';
 import { readLimitUse } from './limit-use.ts';
 
-/** The column of each `$n` in `SET a = $3, b = $4`, and in `INSERT INTO t (a, b) VALUES`; read once for each text. */
+/** The columns of the parameters, by statement text. */
 const columnsByText = new Map<string, readonly string[]>();
+
+/** The columns of `SET a = $3, b = $4`, in order. */
 function parseSetColumns(text: string): readonly string[] {
   let columns = columnsByText.get(text);
   if (columns === undefined) {
@@ -20,6 +22,8 @@ function parseSetColumns(text: string): readonly string[] {
   }
   return columns;
 }
+
+/** The columns of `INSERT INTO t (a, b) VALUES`, in order. */
 function parseInsertColumns(text: string): readonly string[] {
   let columns = columnsByText.get(text);
   if (columns === undefined) {
@@ -29,7 +33,7 @@ function parseInsertColumns(text: string): readonly string[] {
   return columns;
 }
 
-/** As Postgres sorts: null after everything. */
+/** The order of Postgres: null comes last. */
 const compareNullsLast = (a: string | null, b: string | null): number =>
   a === b ? 0 : a === null ? 1 : b === null ? -1 : a < b ? -1 : 1;
 
@@ -51,7 +55,7 @@ const TIME_COLUMNS = [
   'lease_until',
 ] as const;
 
-/** Legs as they come back from JSON: what is a time in a row is one. Column by column, since a reviver was a tenth of what the simulation costs. */
+/** Parses legs from JSON, with dates. A JSON reviver took a tenth of the time of the simulation. */
 function parseLegs(json: string): LegRow[] {
   const legs = JSON.parse(json) as Record<string, unknown>[];
   for (const leg of legs)
@@ -59,7 +63,7 @@ function parseLegs(json: string): LegRow[] {
   return legs as unknown as LegRow[];
 }
 
-/** What use-cases ask of sessions, legs and rooms. */
+/** The statements of use-cases about rooms, sessions, legs, PINs, callers and limits. */
 export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
   'use-webhook-token': (tables, [jti, expires]) => {
     if (tables.tokens.has(jti as string)) return returnCount(0);
@@ -75,10 +79,10 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
     );
   },
   'leg-of-call': (tables, [call, legId, account]) => {
-    const there = (id: string | undefined): LegRow | undefined =>
+    const find = (id: string | undefined): LegRow | undefined =>
       [tables.legs.get(id ?? '')].find((leg) => leg?.account_id === account);
-    const byId = there((legId as string | null) ?? undefined);
-    const leg = there(tables.legByCall.get(call as string)) ?? (byId?.voice_call_id === null ? byId : undefined);
+    const byId = find((legId as string | null) ?? undefined);
+    const leg = find(tables.legByCall.get(call as string)) ?? (byId?.voice_call_id === null ? byId : undefined);
     return returnRow(leg && { id: leg.id, tenant_id: leg.tenant_id, session_id: leg.session_id });
   },
   'session-of-leg': (tables, [id, tenant]) => {
@@ -115,7 +119,7 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
   'append-events': (tables, [tenant, room, session, first, types, data], { now, clock }) => {
     const list = types as readonly string[];
     list.forEach((type, i) => {
-      const told = tables.addOutbox({
+      const event = tables.addOutbox({
         tenant_id: tenant as string,
         room_id: room as string,
         session_id: session as string,
@@ -125,7 +129,7 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
         data: (data as readonly string[])[i]!,
         created_at: clock,
       });
-      enqueueDeliveries(tables, told, now);
+      enqueueDeliveries(tables, event, now);
     });
     return returnCount(list.length);
   },
@@ -186,7 +190,7 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
     });
     return returnCount(1);
   },
-  'claim-pin': (tables, [id, tenant, room, number, lookup, sealed, role, person, digits], { now }) => {
+  'claim-pin': (tables, [id, tenant, room, number, lookup, encrypted, role, participant, digits], { now }) => {
     const key = `${number as string} ${bytesKey(lookup as Uint8Array)}`;
     if (tables.pinByLookup.has(key)) return returnCount(0);
     if (tables.pins.has(id as string)) throw new DatabaseError('23505', 'pin_pkey');
@@ -196,9 +200,9 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
       room_id: room as string,
       number: number as string,
       lookup: lookup as Uint8Array,
-      sealed: sealed as Uint8Array,
+      sealed: encrypted as Uint8Array,
       role: role as LegRow['role'],
-      participant_id: person as string | null,
+      participant_id: participant as string | null,
       digits: digits as number,
       created_at: now,
       quarantined_until: null,
@@ -236,29 +240,30 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
     return returnCount(1);
   },
   'release-pins': (tables, [room, tenant, seconds], { now }) => {
-    const mine = [...tables.pins.values()].filter(
+    const active = [...tables.pins.values()].filter(
       (pin) => pin.room_id === room && pin.tenant_id === tenant && pin.quarantined_until === null,
     );
-    for (const pin of mine) tables.put(tables.pins, pin.id, { ...pin, quarantined_until: addSeconds(now, Number(seconds)) });
-    return returnCount(mine.length);
+    for (const pin of active)
+      tables.put(tables.pins, pin.id, { ...pin, quarantined_until: addSeconds(now, Number(seconds)) });
+    return returnCount(active.length);
   },
   'newest-session': (tables, [room, tenant]) => {
-    const mine = (tables.sessionsOfRoom.get(room as string) ?? [])
+    const sessions = (tables.sessionsOfRoom.get(room as string) ?? [])
       .map((id) => tables.sessions.get(id)!)
       .filter((row) => row.tenant_id === tenant);
-    const newest = mine.reduce<SessionRow | undefined>(
+    const newest = sessions.reduce<SessionRow | undefined>(
       (best, row) => (best === undefined || row.created_at >= best.created_at ? row : best),
       undefined,
     );
     return returnRow(newest && { id: newest.id, state: newest.state });
   },
   'find-number': (tables, [tenant, number, country, language, tollFree, kind], { now }) => {
-    const fits = [...tables.numbers.values()].flatMap((row) => {
+    const matching = [...tables.numbers.values()].flatMap((row) => {
       const dedicated = row.dedicated_to !== null;
       const bound =
         dedicated &&
         [...tables.rooms.values()].some((room) => room.number === row.e164 && room.state === 'active' && room.pinless);
-      const wanted =
+      const isMatching =
         (!dedicated || row.dedicated_to === tenant) &&
         (number === null || row.e164 === number) &&
         (country === null || row.country === country) &&
@@ -266,9 +271,9 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
         (tollFree === null || row.toll_free === tollFree) &&
         (kind === null || dedicated === (kind === 'dedicated')) &&
         (number !== null || !bound);
-      return wanted ? [{ row, dedicated, bound }] : [];
+      return isMatching ? [{ row, dedicated, bound }] : [];
     });
-    const first = fits.toSorted(
+    const first = matching.toSorted(
       (a, b) =>
         Number(a.dedicated) - Number(b.dedicated) ||
         a.row.created_at.getTime() - b.row.created_at.getTime() ||
@@ -294,14 +299,18 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
     );
   },
   'find-person': (tables, [tenant, id]) => {
-    const person = tables.participants.get(id as string);
-    return returnRow(person?.tenant_id === tenant ? { role: person!.role, removed: person!.removed_at !== null } : undefined);
+    const participant = tables.participants.get(id as string);
+    return returnRow(
+      participant?.tenant_id === tenant
+        ? { role: participant!.role, removed: participant!.removed_at !== null }
+        : undefined,
+    );
   },
   'lock-session': (tables, [id, tenant], { clock }) => {
     const session = tables.sessions.get(id as string);
     return returnRow(session?.tenant_id === tenant ? { ...session, now: clock } : undefined);
   },
-  // As it lies there: nobody changes a room that was read with its session, and copying its many columns for each change was what a leg cost most.
+  // Not copied: no use-case changes this row, and the copy was the largest cost of a leg.
   'room-of-session': (tables, [id]) => returnRow(tables.rooms.get(id as string)),
   'legs-of-session': (tables, [id, legId, connection]) => {
     const legs = (tables.legsOfSession.get(id as string) ?? []).map((each) => tables.legs.get(each)!);
@@ -318,7 +327,8 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
   },
   'save-session': (tables, values, _when, text) => {
     const before = tables.sessions.get(values[0] as string);
-    if (before === undefined || before.version !== values[1] || before.tenant_id !== values.at(-1)) return returnCount(0);
+    if (before === undefined || before.version !== values[1] || before.tenant_id !== values.at(-1))
+      return returnCount(0);
     const row: Record<string, unknown> = { ...before };
     parseSetColumns(text).forEach((column, i) => (row[column] = values[i + 2]));
     tables.putSession({ ...(row as SessionRow), version: before.version + 1 });
@@ -367,17 +377,17 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
       ),
     ),
   'admit-callers': (tables, [group], { now }) => {
-    const asked = (JSON.parse(group as string) as Record<string, string | null>[]).map((q, position) => ({
+    const requests = (JSON.parse(group as string) as Record<string, string | null>[]).map((q, position) => ({
       q,
       position,
     }));
-    // Asked in the order of their look-ups, answered in the order of the questions.
-    const ordered = asked.toSorted((a, b) => compareNullsLast(a.q['lookup'] ?? null, b.q['lookup'] ?? null));
-    const answers: object[] = [];
+    // Processed in the order of their look-ups, answered in the order of the requests.
+    const ordered = requests.toSorted((a, b) => compareNullsLast(a.q['lookup'] ?? null, b.q['lookup'] ?? null));
+    const results: object[] = [];
     for (const { q, position } of ordered) {
       const lookup =
         q['lookup'] === null || q['lookup'] === undefined ? null : Buffer.from(q['lookup'].slice(2), 'hex');
-      answers[position] = admitCaller(
+      results[position] = admitCaller(
         tables,
         [
           q['jti'],
@@ -394,40 +404,40 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
         now,
       );
     }
-    return returnRows(answers);
+    return returnRows(results);
   },
   'answer-caller': (tables, values, { now }) => returnRow(answerCaller(tables, values, now)),
   'admit-caller': (tables, values, { now }) => returnRow(admitCaller(tables, values, now)),
   'answer-own-leg': (tables, values, { now }) => returnRow(answerOwnLeg(tables, values, now)),
-  'reserve-slot': (tables, [account, lane, share, every, shareWithin, within, comesAgain], { clock }) => {
-    const keyOf = (whose: string): string => `${account as string} ${lane as string} ${whose}`;
-    const lineKey = keyOf('');
+  'reserve-slot': (tables, [account, lane, share, interval, maxShareWait, maxWait, spreadsRetries], { clock }) => {
+    const keyOf = (name: string): string => `${account as string} ${lane as string} ${name}`;
+    const laneKey = keyOf('');
     const shareKey = keyOf(share as string);
-    const line = tables.rateLimits.get(lineKey) ?? { next_slot_at: clock, next_retry_at: null };
+    const whole = tables.rateLimits.get(laneKey) ?? { next_slot_at: clock, next_retry_at: null };
     const own = tables.rateLimits.get(shareKey) ?? { next_slot_at: clock, next_retry_at: null };
-    const at = line.next_slot_at < clock ? clock : line.next_slot_at;
-    if (own.next_slot_at <= addSeconds(clock, Number(shareWithin)) && at <= addSeconds(clock, Number(within))) {
-      const next_slot_at = addSeconds(at, Number(every));
-      tables.put(tables.rateLimits, lineKey, { ...line, next_slot_at });
+    const at = whole.next_slot_at < clock ? clock : whole.next_slot_at;
+    if (own.next_slot_at <= addSeconds(clock, Number(maxShareWait)) && at <= addSeconds(clock, Number(maxWait))) {
+      const next_slot_at = addSeconds(at, Number(interval));
+      tables.put(tables.rateLimits, laneKey, { ...whole, next_slot_at });
       tables.put(tables.rateLimits, shareKey, { ...own, next_slot_at });
       return returnRow({ wait_ms: at.getTime() - clock.getTime(), retry_after_ms: null });
     }
-    const room = Math.max(
-      addSeconds(own.next_slot_at, -Number(shareWithin)).getTime(),
-      addSeconds(line.next_slot_at, -Number(within)).getTime(),
+    const free = Math.max(
+      addSeconds(own.next_slot_at, -Number(maxShareWait)).getTime(),
+      addSeconds(whole.next_slot_at, -Number(maxWait)).getTime(),
       clock.getTime(),
-      comesAgain === true ? (own.next_retry_at?.getTime() ?? 0) : 0,
+      spreadsRetries === true ? (own.next_retry_at?.getTime() ?? 0) : 0,
     );
-    const next = addSeconds(new Date(room), Number(every));
-    const again = comesAgain === true && next > addSeconds(clock, 15) ? addSeconds(clock, 15) : next;
-    tables.put(tables.rateLimits, lineKey, line);
-    tables.put(tables.rateLimits, shareKey, comesAgain === true ? { ...own, next_retry_at: again } : own);
-    return returnRow({ wait_ms: null, retry_after_ms: again.getTime() - clock.getTime() });
+    const next = addSeconds(new Date(free), Number(interval));
+    const retryAt = spreadsRetries === true && next > addSeconds(clock, 15) ? addSeconds(clock, 15) : next;
+    tables.put(tables.rateLimits, laneKey, whole);
+    tables.put(tables.rateLimits, shareKey, spreadsRetries === true ? { ...own, next_retry_at: retryAt } : own);
+    return returnRow({ wait_ms: null, retry_after_ms: retryAt.getTime() - clock.getTime() });
   },
-  'acquire-lease': (tables, [name, every], { now }) => {
+  'acquire-lease': (tables, [name, interval], { now }) => {
     const before = tables.leases.get(name as string);
     if (before !== undefined && before.available_at > now) return returnCount(0);
-    tables.put(tables.leases, name as string, { available_at: addSeconds(now, Number(every)) });
+    tables.put(tables.leases, name as string, { available_at: addSeconds(now, Number(interval)) });
     return returnCount(1);
   },
   'release-lease': (tables, [name], { now }) => {

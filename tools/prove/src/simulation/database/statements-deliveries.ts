@@ -43,8 +43,12 @@ export const DEFAULT_ENDPOINT: Omit<EndpointRow, 'id' | 'tenant_id' | 'url' | 's
   deleted_at: null,
 };
 
-/** The deliveries of what was just told. */
-export function enqueueDeliveries(tables: Tables, { tenant_id, id, session_id, seq, type }: OutboxRow, now: Date): void {
+/** Adds a delivery of the event for each endpoint that receives its type. */
+export function enqueueDeliveries(
+  tables: Tables,
+  { tenant_id, id, session_id, seq, type }: OutboxRow,
+  now: Date,
+): void {
   for (const endpoint of tables.endpoints.values()) {
     if (
       endpoint.tenant_id !== tenant_id ||
@@ -77,21 +81,20 @@ const byDue = (a: DeliveryRow, b: DeliveryRow): number =>
   a.event_id - b.event_id ||
   (a.endpoint_id < b.endpoint_id ? -1 : 1);
 
-/** What waits, by endpoint. */
 function listPendingByEndpoint(tables: Tables): Map<string, DeliveryRow[]> {
-  const of = new Map<string, DeliveryRow[]>();
+  const pending = new Map<string, DeliveryRow[]>();
   for (const id of tables.pendingDeliveries) {
     const row = tables.deliveries.get(id)!;
-    const list = of.get(row.endpoint_id);
-    if (list === undefined) of.set(row.endpoint_id, [row]);
+    const list = pending.get(row.endpoint_id);
+    if (list === undefined) pending.set(row.endpoint_id, [row]);
     else list.push(row);
   }
-  return of;
+  return pending;
 }
 
-/** What the senders ask. */
+/** The statements of event delivery. */
 export const DELIVERY_TWINS: Readonly<Record<string, StatementTwin>> = {
-  'claim-endpoints': (tables, [width, opensAt, limit, share], { now }) => {
+  'claim-endpoints': (tables, [maxPerEndpoint, circuitOpensAt, limit, maxPerTenant], { now }) => {
     const all = [...listPendingByEndpoint(tables)].map(([id, rows]) => ({
       endpoint: tables.endpoints.get(id)!,
       first: Math.min(...rows.map((row) => row.next_try_at!.getTime())),
@@ -101,7 +104,7 @@ export const DELIVERY_TWINS: Readonly<Record<string, StatementTwin>> = {
     for (const { endpoint, leases } of all) busy.set(endpoint.tenant_id, (busy.get(endpoint.tenant_id) ?? 0) + leases);
     const byFirst = (a: (typeof all)[number], b: (typeof all)[number]): number =>
       a.first - b.first || (a.endpoint.id < b.endpoint.id ? -1 : 1);
-    // What is not due comes behind all that is, so among what is found the order is the same.
+    // Endpoints that are not due come last, so they do not change the order of the others.
     const nth = new Map<string, number>();
     const counted = new Map<string, number>();
     for (const { endpoint } of all.toSorted(byFirst)) {
@@ -113,62 +116,64 @@ export const DELIVERY_TWINS: Readonly<Record<string, StatementTwin>> = {
         first > now.getTime() ||
         !endpoint.enabled ||
         endpoint.deleted_at !== null ||
-        busy.get(endpoint.tenant_id)! >= Number(share)
+        busy.get(endpoint.tenant_id)! >= Number(maxPerTenant)
       )
         return false;
-      return endpoint.failures >= Number(opensAt) ? endpoint.probe_at! <= now : leases < Number(width);
+      return endpoint.failures >= Number(circuitOpensAt) ? endpoint.probe_at! <= now : leases < Number(maxPerEndpoint);
     });
-    const ofTenant = ({ endpoint }: (typeof found)[number]): number => busy.get(endpoint.tenant_id)!;
+    const busyOf = ({ endpoint }: (typeof found)[number]): number => busy.get(endpoint.tenant_id)!;
     return returnRows(
       found
-        .toSorted(
-          (a, b) => ofTenant(a) + nth.get(a.endpoint.id)! - ofTenant(b) - nth.get(b.endpoint.id)! || byFirst(a, b),
-        )
+        .toSorted((a, b) => busyOf(a) + nth.get(a.endpoint.id)! - busyOf(b) - nth.get(b.endpoint.id)! || byFirst(a, b))
         .slice(0, Number(limit))
         .map((each) => ({
           id: each.endpoint.id,
           failures: each.endpoint.failures,
           tenant_id: each.endpoint.tenant_id,
-          busy: ofTenant(each),
+          busy: busyOf(each),
         })),
     );
   },
-  'claim-deliveries': (tables, [ids, widths, lease, limit, opensAt, tenants, busy, share], { now, clock }) => {
-    const of = listPendingByEndpoint(tables);
+  'claim-deliveries': (
+    tables,
+    [ids, slots, lease, limit, circuitOpensAt, tenants, busy, maxPerTenant],
+    { now, clock },
+  ) => {
+    const pending = listPendingByEndpoint(tables);
     const found = (ids as readonly string[]).flatMap((endpoint, i) => {
-      const rows = of.get(endpoint) ?? [];
+      const rows = pending.get(endpoint) ?? [];
       const heads = new Map<string, number>();
       for (const { stream, seq } of rows) if (seq < (heads.get(stream) ?? Infinity)) heads.set(stream, seq);
-      const room = Math.max(0, (widths as readonly number[])[i]! - rows.filter((row) => isLeased(row, now)).length);
+      const free = Math.max(0, (slots as readonly number[])[i]! - rows.filter((row) => isLeased(row, now)).length);
       return rows
         .filter((row) => row.next_try_at! <= now && !isLeased(row, now) && heads.get(row.stream) === row.seq)
         .toSorted(byDue)
-        .slice(0, room);
+        .slice(0, free);
     });
-    const onTheirWay = new Map(
+    const busyByTenant = new Map(
       (tenants as readonly string[]).map((tenant, i) => [tenant, (busy as readonly number[])[i]!]),
     );
     const picked = found.toSorted(byDue).map((row) => {
-      const nth = onTheirWay.get(row.tenant_id)! + 1;
-      onTheirWay.set(row.tenant_id, nth);
+      const nth = busyByTenant.get(row.tenant_id)! + 1;
+      busyByTenant.set(row.tenant_id, nth);
       return { row, nth };
     });
     return returnRows(
       picked
-        .filter(({ nth }) => nth <= Number(share))
+        .filter(({ nth }) => nth <= Number(maxPerTenant))
         .toSorted((a, b) => a.nth - b.nth || byDue(a.row, b.row))
         .slice(0, Number(limit))
         .map(({ row }) => {
-          const taken = {
+          const claimed = {
             ...row,
             attempts: row.attempts + 1,
             tries: row.tries + 1,
             lease_until: addSeconds(clock, Number(lease)),
           };
-          tables.putDelivery(taken);
-          tables.put(tables.deliveryAttempts, `${row.id} ${taken.attempts}`, {
+          tables.putDelivery(claimed);
+          tables.put(tables.deliveryAttempts, `${row.id} ${claimed.attempts}`, {
             delivery_id: row.id,
-            no: taken.attempts,
+            no: claimed.attempts,
             tenant_id: row.tenant_id,
             at: clock,
             status: null,
@@ -176,7 +181,7 @@ export const DELIVERY_TWINS: Readonly<Record<string, StatementTwin>> = {
             error: null,
           });
           const endpoint = tables.endpoints.get(row.endpoint_id)!;
-          if (endpoint.failures >= Number(opensAt))
+          if (endpoint.failures >= Number(circuitOpensAt))
             tables.put(tables.endpoints, endpoint.id, { ...endpoint, probe_at: addSeconds(clock, Number(lease)) });
           const { id, room_id, session_id, endpoint_id, seq, type, data, created_at } = tables.outbox.get(
             row.event_id,
@@ -186,8 +191,8 @@ export const DELIVERY_TWINS: Readonly<Record<string, StatementTwin>> = {
             delivery_id: row.id,
             tenant_id: row.tenant_id,
             to_endpoint: row.endpoint_id,
-            attempts: taken.attempts,
-            tries: taken.tries,
+            attempts: claimed.attempts,
+            tries: claimed.tries,
             url,
             secret,
             old_secret: old_secret_until !== null && old_secret_until > now ? old_secret : null,
@@ -213,14 +218,19 @@ export const DELIVERY_TWINS: Readonly<Record<string, StatementTwin>> = {
     tables.put(tables.endpoints, endpoint.id, { ...endpoint, failures: 0, failing_since: null, probe_at: null });
     return returnCount(1);
   },
-  'delivery-failed': (tables, [tenant, id, no, status, ms, error, wait, opensAt, firstS, longestS], { clock }) => {
+  'delivery-failed': (
+    tables,
+    [tenant, id, no, status, ms, error, wait, circuitOpensAt, firstS, longestS],
+    { clock },
+  ) => {
     finishAttempt(tables, tenant, id, no, {
       status: status as number | null,
       duration_ms: Number(ms),
       error: error as string | null,
     });
     const row = tables.deliveries.get(id as string);
-    if (row === undefined || row.tenant_id !== tenant || row.attempts !== no || row.state !== 'pending') return returnCount(0);
+    if (row === undefined || row.tenant_id !== tenant || row.attempts !== no || row.state !== 'pending')
+      return returnCount(0);
     const next_try_at = wait === null ? null : addSeconds(clock, Number(wait));
     tables.putDelivery({
       ...row,
@@ -236,10 +246,15 @@ export const DELIVERY_TWINS: Readonly<Record<string, StatementTwin>> = {
     const failures = endpoint.failures + 1;
     const probeS = Math.min(
       Number(longestS),
-      Number(firstS) * 2 ** Math.min(20, Math.max(0, failures - Number(opensAt))),
+      Number(firstS) * 2 ** Math.min(20, Math.max(0, failures - Number(circuitOpensAt))),
     );
     const failing_since = endpoint.failing_since ?? clock;
-    tables.put(tables.endpoints, endpoint.id, { ...endpoint, failures, failing_since, probe_at: addSeconds(clock, probeS) });
+    tables.put(tables.endpoints, endpoint.id, {
+      ...endpoint,
+      failures,
+      failing_since,
+      probe_at: addSeconds(clock, probeS),
+    });
     return returnRow({ failures, for_s: (clock.getTime() - failing_since.getTime()) / 1000 });
   },
 };

@@ -1,9 +1,9 @@
 import type { SessionRow } from '@partyline/store/sessions/session-lock';
 import { returnRows, returnCount, type StatementTwin } from './statement-twin.ts';
 
-/** What the inventory, and the hang-up ledger ask. */
+/** The statements of the inventory and the hang-up ledger. */
 export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
-  // The simulation has the platform's account only.
+  // The simulation has only the platform's account.
   'accounts-to-sweep': () => returnRows([]),
   'find-calls': (tables, [ids, account]) =>
     returnRows(
@@ -35,7 +35,7 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
   },
   'find-unnamed-dials': (tables, [numbers, account], { now }) => {
     const wanted = new Set(numbers as readonly string[]);
-    const lately = (at: Date | null): boolean => at !== null && at.getTime() > now.getTime() - 600_000;
+    const isRecent = (at: Date | null): boolean => at !== null && at.getTime() > now.getTime() - 600_000;
     const dials = [...tables.dialsWithoutCall]
       .map((id) => tables.legs.get(id)!)
       .filter(
@@ -43,12 +43,12 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
           leg.account_id === account &&
           leg.dialled_at !== null &&
           wanted.has(leg.remote!) &&
-          (leg.state !== 'ended' || lately(leg.ended_at)),
+          (leg.state !== 'ended' || isRecent(leg.ended_at)),
       );
     return returnRows(dials.map(({ id, remote, state }) => ({ id, remote, up: state !== 'ended' })));
   },
-  'find-unobserved': (tables, [asked, after, limit, account]) => {
-    const before = (asked as Date).getTime() - Number(after) * 1000;
+  'find-unobserved': (tables, [listedAt, after, limit, account]) => {
+    const before = (listedAt as Date).getTime() - Number(after) * 1000;
     const legs = [...tables.endingLegs]
       .map((id) => tables.legs.get(id)!)
       .filter(
@@ -76,13 +76,13 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
         until > at
       )
         listed.push(row);
-      // Long past: it will never be listed again, whatever a failover takes back.
+      // Too old to be listed again, whatever commits a failover loses.
       else if (until < at - 3_600_000 && row.ended_at !== null && row.ended_at.getTime() < at - 3_600_000)
         tables.sessionsWithMedia.delete(id);
     }
     const rank = ({ state }: SessionRow): number =>
       state === 'live' || state === 'ending' ? 0 : state === 'open' ? 1 : 2;
-    listed.sort((one_, other) => rank(one_) - rank(other) || other.created_at.getTime() - one_.created_at.getTime());
+    listed.sort((a, b) => rank(a) - rank(b) || b.created_at.getTime() - a.created_at.getTime());
     return returnRows(
       listed
         .slice(0, Number(limit))
@@ -100,14 +100,14 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
         }),
     ),
   'read-clock': (_tables, _values, { clock }) => returnRows([{ now: clock }]),
-  'record-orphan-calls': (tables, [seen, quarantine, account], { now }) => {
-    const ids = [...new Set(seen as readonly string[])];
-    for (const stray of tables.orphanCalls.values())
-      if (!ids.includes(stray.id) && stray.hangup_attempted_at === null && stray.account_id === account)
-        tables.put(tables.orphanCalls, stray.id, undefined);
+  'record-orphan-calls': (tables, [observed, quarantine, account], { now }) => {
+    const ids = [...new Set(observed as readonly string[])];
+    for (const orphan of tables.orphanCalls.values())
+      if (!ids.includes(orphan.id) && orphan.hangup_attempted_at === null && orphan.account_id === account)
+        tables.put(tables.orphanCalls, orphan.id, undefined);
     for (const id of ids) {
       const before = tables.orphanCalls.get(id);
-      const ripe = before !== undefined && before.first_seen_at.getTime() <= now.getTime() - Number(quarantine) * 1000;
+      const isDue = before !== undefined && before.first_seen_at.getTime() <= now.getTime() - Number(quarantine) * 1000;
       tables.put(
         tables.orphanCalls,
         id,
@@ -121,30 +121,37 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
               false_kill_at: null,
               account_id: account as string | null,
             }
-          : { ...before, sweeps: before.sweeps + 1, last_seen_at: now, hangup_attempted_at: before.hangup_attempted_at ?? (ripe ? now : null) },
+          : {
+              ...before,
+              sweeps: before.sweeps + 1,
+              last_seen_at: now,
+              hangup_attempted_at: before.hangup_attempted_at ?? (isDue ? now : null),
+            },
       );
     }
-    return returnRows(ids.filter((id) => tables.orphanCalls.get(id)!.hangup_attempted_at !== null).map((id) => ({ id })));
+    return returnRows(
+      ids.filter((id) => tables.orphanCalls.get(id)!.hangup_attempted_at !== null).map((id) => ({ id })),
+    );
   },
   'find-false-kills': (tables, [account], { now }) => {
     const found: object[] = [];
-    for (const stray of tables.orphanCalls.values()) {
-      const leg = tables.legs.get(tables.legByCall.get(stray.id) ?? '');
+    for (const orphan of tables.orphanCalls.values()) {
+      const leg = tables.legs.get(tables.legByCall.get(orphan.id) ?? '');
       const session = tables.sessions.get(leg?.session_id ?? '');
-      const { hangup_attempted_at: asked } = stray;
+      const { hangup_attempted_at: attemptedAt } = orphan;
       if (
-        asked === null ||
-        stray.false_kill_at !== null ||
+        attemptedAt === null ||
+        orphan.false_kill_at !== null ||
         leg === undefined ||
         session === undefined ||
-        stray.account_id !== account ||
+        orphan.account_id !== account ||
         leg.account_id !== account
       )
         continue;
-      const later = (at: Date | null): boolean => at === null || at > asked;
-      if (!later(leg.hangup_requested_at) || !later(leg.ended_at) || !later(session.ending_at)) continue;
-      tables.put(tables.orphanCalls, stray.id, { ...stray, false_kill_at: now });
-      found.push({ call_id: stray.id, leg_id: leg.id, kind: leg.kind });
+      const isLater = (at: Date | null): boolean => at === null || at > attemptedAt;
+      if (!isLater(leg.hangup_requested_at) || !isLater(leg.ended_at) || !isLater(session.ending_at)) continue;
+      tables.put(tables.orphanCalls, orphan.id, { ...orphan, false_kill_at: now });
+      found.push({ call_id: orphan.id, leg_id: leg.id, kind: leg.kind });
     }
     return returnRows(found);
   },
@@ -186,7 +193,7 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
   },
   'purge-orphan-calls': (tables, [limit], { now }) => {
     const old = [...tables.orphanCalls.values()]
-      .filter((stray) => stray.last_seen_at.getTime() < now.getTime() - 86_400_000)
+      .filter((orphan) => orphan.last_seen_at.getTime() < now.getTime() - 86_400_000)
       .toSorted((a, b) => a.last_seen_at.getTime() - b.last_seen_at.getTime())
       .slice(0, Number(limit));
     for (const { id } of old) tables.put(tables.orphanCalls, id, undefined);

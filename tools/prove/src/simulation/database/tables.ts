@@ -48,7 +48,7 @@ export interface OutboxRow {
   readonly created_at: Date;
   readonly endpoint_id: null;
 }
-/** A call's record, as far as it is compared with the vendor's. */
+/** The columns of a call record that the oracle compares with the provider's. */
 export interface CdrRow {
   readonly leg_id: string;
   readonly tenant_id: string | null;
@@ -79,14 +79,14 @@ interface ObservationRow {
   readonly stored_at: Date;
 }
 
-/** What Postgres itself reports, as the driver throws it. */
+/** An error of Postgres, as the driver throws it. */
 export class DatabaseError extends pg.DatabaseError {
   constructor(code: string, message: string) {
     super(message, message.length, 'error');
     this.code = code;
   }
 }
-/** What the driver throws when there is no server, or no connection any more: nobody knows what became of the statement. */
+/** The driver's error without a server or connection. Whether the statement took effect is indeterminate. */
 export class ConnectionError extends Error {
   readonly code: string;
   constructor(code: string, message: string) {
@@ -98,13 +98,13 @@ export class ConnectionError extends Error {
 const duplicateKey = (constraint: string): DatabaseError =>
   new DatabaseError('23505', `duplicate key value violates unique constraint "${constraint}"`);
 
-/** What one transaction changed, to take it back, and for those who watch commits. Most change nothing, so the rest is made when needed. */
+/** The changes of a transaction: how to undo them, and the rows as they were before. Maps are created on demand. */
 export class Change {
   readonly undo: (() => void)[] = [];
   sessions: ReadonlyMap<string, SessionRow | undefined> = NOTHING;
   legs: ReadonlyMap<string, LegRow | undefined> = NOTHING;
 
-  /** Notes a row as it was before the first change of it. */
+  /** Records a row as it was before its first change. */
   session(id: string, before: SessionRow | undefined): void {
     if (this.sessions === NOTHING) this.sessions = new Map([[id, before]]);
     else if (!this.sessions.has(id)) (this.sessions as Map<string, SessionRow | undefined>).set(id, before);
@@ -122,12 +122,12 @@ export const bytesKey = (bytes: Uint8Array): string =>
 const isRunning = (row: SessionRow): boolean => row.state === 'open' || row.state === 'live';
 
 /**
- * The tables as Maps of rows that are never altered in place, with the indexes that statements and the partial unique indexes need. Every
- * write goes through one of the setters here, which note how to take it back.
+ * The tables as Maps of immutable rows, with the indexes that statements and partial unique indexes
+ * need. Every write passes through a setter that records how to undo it.
  */
 export class Tables {
   readonly rooms = new Map<string, RoomRow>();
-  /** Rooms with a time to look at them. */
+  /** Rooms with `expiry_check_at`. */
   readonly roomsWithExpiryCheck = new Map<string, true>();
   readonly sessions = new Map<string, SessionRow>();
   readonly legs = new Map<string, LegRow>();
@@ -144,7 +144,7 @@ export class Tables {
   readonly deliveryAttempts = new Map<string, DeliveryAttemptRow>();
   readonly hangUpAttempts = new Map<string, HangUpAttemptRow>();
   readonly cdrs = new Map<string, CdrRow>();
-  /** Those whose price is yet to be asked for. */
+  /** Call records without a price, with the time of the next look-up. */
   readonly cdrsWithPriceDue = new Map<string, Date>();
   readonly outbox = new Map<number, OutboxRow>();
   readonly outboxOfSession = new Map<string, number[]>();
@@ -159,14 +159,14 @@ export class Tables {
   readonly legsOfSession = new Map<string, string[]>();
   readonly bridgeOfSession = new Map<string, string>();
   readonly pinByLookup = new Map<string, string>();
-  /** Sessions with a video session, but for those long past. */
+  /** Sessions with a video session, without those long past. */
   readonly sessionsWithMedia = new Set<string>();
 
-  /** Deliveries yet to be made, oldest first. */
+  /** Pending deliveries, oldest first. */
   readonly pendingDeliveries = new Set<string>();
-  #outboxIds = 0;
+  #outboxId = 0;
 
-  /** The rows that the partial indexes of the sweeps hold. */
+  /** Partial indexes. */
   readonly runningSessions = new Set<string>();
   readonly endingSessions = new Set<string>();
   readonly settleDue = new Set<string>();
@@ -176,7 +176,7 @@ export class Tables {
   readonly legsToDial = new Set<string>();
   readonly diallingLegs = new Set<string>();
   readonly liveLegs = new Set<string>();
-  /** Rung phones whose call has no name, but for those that ended otherwise than by that. */
+  /** Dial-outs without a call id that are live or ended as unobserved. */
   readonly dialsWithoutCall = new Set<string>();
 
   change = new Change();
@@ -258,15 +258,15 @@ export class Tables {
       this.legByToken.set(bytesKey(after.token_hash), id);
     if (after === undefined && before !== undefined && before.token_hash !== null)
       this.legByToken.delete(bytesKey(before.token_hash));
-    const seatBefore = before?.session_id ?? null;
-    const seatAfter = after?.session_id ?? null;
-    if (seatBefore !== seatAfter) {
-      if (seatBefore !== null)
+    const sessionBefore = before?.session_id ?? null;
+    const sessionAfter = after?.session_id ?? null;
+    if (sessionBefore !== sessionAfter) {
+      if (sessionBefore !== null)
         this.legsOfSession.set(
-          seatBefore,
-          this.legsOfSession.get(seatBefore)!.filter((each) => each !== id),
+          sessionBefore,
+          this.legsOfSession.get(sessionBefore)!.filter((each) => each !== id),
         );
-      if (seatAfter !== null) this.#seat(seatAfter, id);
+      if (sessionAfter !== null) this.#addToSession(sessionAfter, id);
     }
     if (after !== undefined && isLiveBridge(after)) this.bridgeOfSession.set(after.session_id!, id);
     else if (before !== undefined && isLiveBridge(before)) this.bridgeOfSession.delete(before.session_id!);
@@ -291,8 +291,8 @@ export class Tables {
     setMembership(this.legsToDial, id, after?.state === 'requested' && after.kind === 'outbound');
   }
 
-  /** Into its session's list, which is in order of creation and then of id. */
-  #seat(sessionId: string, id: string): void {
+  /** Inserts the leg into its session's list, which is ordered by creation and id. */
+  #addToSession(sessionId: string, id: string): void {
     const list = this.legsOfSession.get(sessionId);
     if (list === undefined) {
       this.legsOfSession.set(sessionId, [id]);
@@ -308,11 +308,11 @@ export class Tables {
     list.splice(at, 0, id);
   }
 
-  addOutbox(made: Omit<OutboxRow, 'id'>): OutboxRow {
-    let ids = this.outboxOfSession.get(made.session_id);
-    if (ids === undefined) this.outboxOfSession.set(made.session_id, (ids = []));
-    if (ids.some((each) => this.outbox.get(each)!.seq === made.seq)) throw duplicateKey('outbox_session_id_seq_key');
-    const row: OutboxRow = { ...made, id: (this.#outboxIds += 1) };
+  addOutbox(values: Omit<OutboxRow, 'id'>): OutboxRow {
+    let ids = this.outboxOfSession.get(values.session_id);
+    if (ids === undefined) this.outboxOfSession.set(values.session_id, (ids = []));
+    if (ids.some((each) => this.outbox.get(each)!.seq === values.seq)) throw duplicateKey('outbox_session_id_seq_key');
+    const row: OutboxRow = { ...values, id: (this.#outboxId += 1) };
     const list = ids;
     list.push(row.id);
     this.put(this.outbox, row.id, row);
@@ -349,8 +349,8 @@ interface OrphanCallRow {
   readonly account_id: string | null;
 }
 
-const setMembership = (set: Set<string>, id: string, wanted: boolean): void => {
-  if (wanted) set.add(id);
+const setMembership = (set: Set<string>, id: string, isMember: boolean): void => {
+  if (isMember) set.add(id);
   else set.delete(id);
 };
 const isLiveBridge = (row: LegRow): boolean =>

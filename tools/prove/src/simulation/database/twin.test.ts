@@ -36,8 +36,8 @@ const TABLES = [
   'observation',
 ] as const;
 
-/** Both databases as they are to begin with: two tenants, one of whom is told of events, and a number. */
-async function begin(): Promise<{ twin: Store; server: DatabaseServer }> {
+/** Resets both databases to two tenants with three endpoints, a shared number and a dedicated one. */
+async function reset(): Promise<{ twin: Store; server: DatabaseServer }> {
   await real.pool.query(`TRUNCATE tenant, dial_in_number, cdr, ${TABLES.join(', ')} RESTART IDENTITY CASCADE`);
   const server = new DatabaseServer(() => Date.now());
   for (const id of TENANT_IDS) {
@@ -58,7 +58,10 @@ async function begin(): Promise<{ twin: Store; server: DatabaseServer }> {
     created_at: new Date(),
   });
   await real.pool.query(
-    `INSERT INTO provider_account (id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, sealed, verified_at) VALUES ($1, $2, 'Own', 'vonage', 'unified', 'app', 'end', '\\x00', now())`,
+    `INSERT INTO provider_account (
+      id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, sealed, verified_at
+    )
+    VALUES ($1, $2, 'Own', 'vonage', 'unified', 'app', 'end', '\\x00', now())`,
     [OWN_ACCOUNT, TENANT_IDS[0]],
   );
   await real.pool.query(
@@ -74,19 +77,19 @@ async function begin(): Promise<{ twin: Store; server: DatabaseServer }> {
     account_id: OWN_ACCOUNT,
     created_at: new Date(),
   });
-  // One who is told of all, one of some events, one of none any more.
-  for (const [n, of] of [{ types: [] }, { types: ['leg.ended'] }, { types: [], enabled: false }].entries()) {
-    const made = {
+  // Endpoints for all events, for one type, and a disabled one.
+  for (const [n, settings] of [{ types: [] }, { types: ['leg.ended'] }, { types: [], enabled: false }].entries()) {
+    const endpoint = {
       ...DEFAULT_ENDPOINT,
-      ...of,
+      ...settings,
       id: `ep_${n}`,
       tenant_id: TENANT_IDS[n === 2 ? 1 : 0],
       url: 'https://tenant',
       secret: new Uint8Array(Buffer.from('sealed')),
       created_at: new Date(),
     };
-    await real.prisma.endpoint.create({ data: made });
-    server.tables.endpoints.set(made.id, made);
+    await real.prisma.endpoint.create({ data: endpoint });
+    server.tables.endpoints.set(endpoint.id, endpoint);
   }
   const twin = openTwinStore(server, (_label, act) => {
     const reply = act();
@@ -95,58 +98,58 @@ async function begin(): Promise<{ twin: Store; server: DatabaseServer }> {
   return { twin, server };
 }
 
-const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** A value without what two databases may differ in: instants near now, ages, the order of a list that has none. */
-function plain(value: unknown): unknown {
+/** Removes differences that are allowed: instants near now, ages, and the order of lists. */
+function normalize(value: unknown): unknown {
   if (value instanceof Date)
     return Math.abs(value.getTime() - Date.now()) < 86_400_000 ? 'near now' : value.toISOString();
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
-  if (Array.isArray(value)) return value.map(plain).toSorted((a, b) => byText(JSON.stringify(a), JSON.stringify(b)));
+  if (Array.isArray(value))
+    return value.map(normalize).toSorted((a, b) => compareText(JSON.stringify(a), JSON.stringify(b)));
   if (typeof value !== 'object' || value === null) return value ?? null;
   return Object.fromEntries(
     Object.entries(value)
       .filter(([key]) => key !== 'now' && key !== 'age_ms')
-      .map(([key, each]) => [key, plain(each)] as const)
-      .toSorted(([a], [b]) => byText(a, b)),
+      .map(([key, each]) => [key, normalize(each)] as const)
+      .toSorted(([a], [b]) => compareText(a, b)),
   );
 }
 
-const outcome = (run: Promise<unknown>): Promise<unknown> =>
+const settle = (run: Promise<unknown>): Promise<unknown> =>
   run.then(
-    (value) => ({ value: plain(value) }),
+    (value) => ({ value: normalize(value) }),
     (error: Error & { code?: string }) => ({ error: error.code ?? error.name }),
   );
 
-async function rowsOf(twin: DatabaseServer): Promise<Record<string, [unknown, unknown]>> {
-  const { tables: t } = twin;
-  const ours: Record<(typeof TABLES)[number], readonly object[]> = {
-    room: [...t.rooms.values()],
-    session: [...t.sessions.values()],
-    leg: [...t.legs.values()],
-    pin: [...t.pins.values()],
-    participant: [...t.participants.values()],
-    webhook_jti: [...t.tokens].map(([jti, expires_at]) => ({ jti, expires_at })),
-    endpoint: [...t.endpoints.values()],
-    delivery: [...t.deliveries.values()],
-    delivery_attempt: [...t.deliveryAttempts.values()],
-    outbox: [...t.outbox.values()].map(({ data, ...row }) => ({ ...row, data: JSON.parse(data) as unknown })),
-    hang_up_attempt: [...t.hangUpAttempts.values()],
-    orphan_call: [...t.orphanCalls.values()],
-    lease: [...t.leases].map(([name, row]) => ({ name, ...row })),
-    provider_rate_limit: [...t.rateLimits].map(([key, row]) => ({
+async function readRows({ tables }: DatabaseServer): Promise<Record<string, [unknown, unknown]>> {
+  const twinRows: Record<(typeof TABLES)[number], readonly object[]> = {
+    room: [...tables.rooms.values()],
+    session: [...tables.sessions.values()],
+    leg: [...tables.legs.values()],
+    pin: [...tables.pins.values()],
+    participant: [...tables.participants.values()],
+    webhook_jti: [...tables.tokens].map(([jti, expires_at]) => ({ jti, expires_at })),
+    endpoint: [...tables.endpoints.values()],
+    delivery: [...tables.deliveries.values()],
+    delivery_attempt: [...tables.deliveryAttempts.values()],
+    outbox: [...tables.outbox.values()].map(({ data, ...row }) => ({ ...row, data: JSON.parse(data) as unknown })),
+    hang_up_attempt: [...tables.hangUpAttempts.values()],
+    orphan_call: [...tables.orphanCalls.values()],
+    lease: [...tables.leases].map(([name, row]) => ({ name, ...row })),
+    provider_rate_limit: [...tables.rateLimits].map(([key, row]) => ({
       account: key.split(' ')[0],
       lane: key.split(' ')[1],
       share: key.split(' ')[2],
       ...row,
     })),
-    observation: t.observations,
+    observation: tables.observations,
   };
   const both: Record<string, [unknown, unknown]> = {};
   for (const table of TABLES) {
     const { rows } = await real.pool.query<Record<string, unknown>>(`SELECT * FROM ${table}`);
-    // Serial numbers have gaps after a rollback, in Postgres only.
-    const withoutSerial = (row: object): object =>
+    // Generated ids have gaps after a rollback, in Postgres only.
+    const withoutGeneratedIds = (row: object): object =>
       table === 'outbox' || table === 'observation'
         ? { ...row, id: null }
         : table === 'delivery'
@@ -154,28 +157,28 @@ async function rowsOf(twin: DatabaseServer): Promise<Record<string, [unknown, un
           : table === 'delivery_attempt'
             ? { ...row, delivery_id: null }
             : row;
-    both[table] = [plain(ours[table].map(withoutSerial)), plain(rows.map(withoutSerial))];
+    both[table] = [normalize(twinRows[table].map(withoutGeneratedIds)), normalize(rows.map(withoutGeneratedIds))];
   }
   return both;
 }
 
 const SEQUENCES = 250;
 
-it(`answers as Postgres does, over ${SEQUENCES} random sequences of the store's own functions`, async () => {
+it(`the twin answers as Postgres does in ${SEQUENCES} random sequences of operations`, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 40 }), async (operations) => {
-      const { twin, server } = await begin();
-      const sides = { real: { delivery: null }, twin: { delivery: null } };
-      for (const { name, given, run } of operations) {
-        const wanted = await outcome(run(real, sides.real));
-        const got = await outcome(run(twin, sides.twin));
-        const hideSerial = (text: unknown): string =>
+      const { twin, server } = await reset();
+      const states = { real: { delivery: null }, twin: { delivery: null } };
+      for (const { name, input, run } of operations) {
+        const expected = await settle(run(real, states.real));
+        const actual = await settle(run(twin, states.twin));
+        const hideGeneratedIds = (text: unknown): string =>
           JSON.stringify(text).replaceAll(/"id":"(?:\d+|dlv_[\w-]+)"/g, '"id":"n"');
-        const asked = `${name} ${JSON.stringify(given)}: `;
-        expect(asked + hideSerial(got)).toBe(asked + hideSerial(wanted));
+        const label = `${name} ${JSON.stringify(input)}: `;
+        expect(label + hideGeneratedIds(actual)).toBe(label + hideGeneratedIds(expected));
       }
-      for (const [table, [got, wanted]] of Object.entries(await rowsOf(server)))
-        expect({ [table]: got }).toEqual({ [table]: wanted });
+      for (const [table, [actual, expected]] of Object.entries(await readRows(server)))
+        expect({ [table]: actual }).toEqual({ [table]: expected });
     }),
     { numRuns: SEQUENCES, ...(process.env['SEED'] === undefined ? {} : { seed: Number(process.env['SEED']) }) },
   );

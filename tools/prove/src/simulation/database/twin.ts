@@ -9,8 +9,8 @@ import { BILLING_TWINS } from './statements-billing.ts';
 import { INVENTORY_TWINS } from './statements-inventory.ts';
 import { Change, ConnectionError, DatabaseError, Tables } from './tables.ts';
 
-/** How a caller reaches the database: a process's seam, or nothing at all in the differential test. */
-type DatabaseSeam = <T>(label: string, act: () => Reply<T>, lost?: () => Error | null) => Promise<T>;
+/** The path to the database: the seam of a process, or a direct call in the differential test. */
+type DatabaseSeam = <T>(label: string, act: () => Reply<T>, checkLost?: () => Error | null) => Promise<T>;
 
 interface Query {
   readonly name?: string;
@@ -23,87 +23,86 @@ const connectionRefused = (): ConnectionError => new ConnectionError('ECONNREFUS
 const idleTimeout = (): DatabaseError =>
   new DatabaseError('25P03', 'terminating connection due to idle-in-transaction timeout');
 
-/** One open transaction; `owner` is whoever may end it. */
 interface Transaction {
-  readonly began: Date;
-  change: Change;
-  failed: boolean;
-  over: Error | undefined;
+  readonly startedAt: Date;
+  readonly change: Change;
+  hasFailed: boolean;
+  /** The error of further statements after the end of the transaction. */
+  ended: Error | undefined;
 }
 
 /**
- * The database server. Transactions run one after the other behind one fair lock, so what is lost against Postgres is waiting for rows of
- * different sessions side by side, and deadlocks; what stays is every order of whole transactions, crashes before and after each commit,
- * broken connections, commits whose answer is lost, and a failover that loses the last seconds.
+ * The database server. One lock serializes all transactions. Unlike in Postgres, transactions neither
+ * run concurrently nor deadlock. It does simulate every order of whole transactions, crashes before and
+ * after each commit, broken connections, commits whose answer is lost, and a failover that loses the
+ * last commits.
  */
 export class DatabaseServer {
   readonly tables = new Tables();
-  /** Refuses everyone. */
+  /** Rejects every connection. */
   isDown = false;
-  /** After each commit; what it changed, with the rows as they were before. */
+  /** Called after each commit with the changed rows as they were before. */
   onCommit: ((change: Change) => void) | undefined = undefined;
-  /** A twin that is missing or fails: the simulation itself is wrong. */
+  /** Called when a twin is missing or throws: a bug of the simulation itself. */
   onInternalError: ((error: unknown) => void) | undefined = undefined;
-  /** Milliseconds for a round trip. */
+  /** The milliseconds of a round trip. */
   latency: () => number = () => 1;
   readonly #now: () => number;
   #date = new Date(0);
   #lock: Transaction | null = null;
   #waiting: (() => void)[] = [];
-  #breaks = 0;
-  /** Commits of the last seconds, newest last, for the failover that loses them. */
-  #recent: { at: number; change: Change }[] = [];
-  /** Sessions of which a failover lost a change. */
+  #breakCount = 0;
+  /** The commits that a failover can lose, newest last. */
+  #recentCommits: { at: number; change: Change }[] = [];
   failoverCount = 0;
+  /** Sessions with a change that a failover lost. */
   readonly lostSessions = new Set<string>();
-  /** How far back a failover may lose commits; 0 keeps nothing. */
+  /** The age up to which a failover can lose commits. 0 keeps none. */
   keepCommitsMs = 0;
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
+  /** How often all connections have ended. */
   get breakCount(): number {
-    return this.#breaks;
+    return this.#breakCount;
   }
 
-  /** One object for all that happens at an instant: rows share it, and nobody alters it. */
+  /** One immutable object per instant, which rows share. */
   currentDate(): Date {
     const now = this.#now();
     if (this.#date.getTime() !== now) this.#date = new Date(now);
     return this.#date;
   }
 
-  /** All connections end; open transactions are rolled back. */
+  /** Ends all connections and rolls back the open transaction. */
   breakConnections(): void {
-    this.#breaks += 1;
+    this.#breakCount += 1;
     if (this.#lock !== null) this.abort(this.#lock, connectionReset());
   }
 
-  /** A standby takes over that never saw the commits of the last `ms`. */
-  failOver(ms: number): number {
+  /** Fails over to a standby that lacks the commits of the last `ms`. */
+  failOver(ms: number): void {
     this.breakConnections();
     this.failoverCount += 1;
     const since = this.#now() - ms;
-    let lost = 0;
-    while (this.#recent.length > 0 && this.#recent.at(-1)!.at >= since) {
-      const { change } = this.#recent.pop()!;
+    while (this.#recentCommits.length > 0 && this.#recentCommits.at(-1)!.at >= since) {
+      const { change } = this.#recentCommits.pop()!;
       for (const id of change.sessions.keys()) this.lostSessions.add(id);
       for (const id of change.legs.keys()) this.lostSessions.add(this.tables.legs.get(id)?.session_id ?? '');
-      for (const take of change.undo.toReversed()) take();
-      lost += 1;
+      for (const undo of change.undo.toReversed()) undo();
     }
     this.tables.change = new Change();
-    return lost;
   }
 
-  /** Gives the lock when it is free; `null` while somebody has it, and then `then` is called when it may be asked for again. */
-  begin(then: () => void): Transaction | null {
+  /** Starts a transaction. Null while another one is open: `onReleased` is called when it ends. */
+  begin(onReleased: () => void): Transaction | null {
     if (this.#lock !== null) {
-      this.#waiting.push(then);
+      this.#waiting.push(onReleased);
       return null;
     }
-    this.#lock = { began: this.currentDate(), change: new Change(), failed: false, over: undefined };
+    this.#lock = { startedAt: this.currentDate(), change: new Change(), hasFailed: false, ended: undefined };
     this.tables.change = this.#lock.change;
     return this.#lock;
   }
@@ -112,26 +111,26 @@ export class DatabaseServer {
     return this.#lock !== null;
   }
 
-  /** When whoever has the lock now gives it up. */
+  /** Resolves when the open transaction ends. */
   whenReleased(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   execute(transaction: Transaction, query: Query): StatementResult {
-    if (transaction.over !== undefined) throw transaction.over;
-    if (transaction.failed) throw new DatabaseError('25P02', 'current transaction is aborted');
+    if (transaction.ended !== undefined) throw transaction.ended;
+    if (transaction.hasFailed) throw new DatabaseError('25P02', 'current transaction is aborted');
     try {
-      return executeTwin(this.tables, query, { now: transaction.began, clock: this.currentDate() });
+      return executeTwin(this.tables, query, { now: transaction.startedAt, clock: this.currentDate() });
     } catch (error) {
       if (!(error instanceof DatabaseError)) this.onInternalError?.(error);
-      transaction.failed = true;
+      transaction.hasFailed = true;
       throw error;
     }
   }
 
   commit(transaction: Transaction): void {
-    if (transaction.over !== undefined) throw transaction.over;
-    if (transaction.failed) {
+    if (transaction.ended !== undefined) throw transaction.ended;
+    if (transaction.hasFailed) {
       this.rollback(transaction);
       return;
     }
@@ -143,119 +142,128 @@ export class DatabaseServer {
   }
 
   rollback(transaction: Transaction): void {
-    if (transaction.over !== undefined) return;
-    transaction.over = new DatabaseError('25P01', 'there is no transaction in progress');
-    for (const take of transaction.change.undo.toReversed()) take();
+    if (transaction.ended !== undefined) return;
+    transaction.ended = new DatabaseError('25P01', 'there is no transaction in progress');
+    for (const undo of transaction.change.undo.toReversed()) undo();
     this.#release();
   }
 
-  /** Ends a transaction that its owner did not end: a killed process, a broken connection, one that sat idle. */
-  abort(transaction: Transaction, why: Error): void {
-    if (transaction.over !== undefined || this.#lock !== transaction) return;
+  /** Rolls back the transaction of a killed process, of a broken connection, or one that was idle too long. */
+  abort(transaction: Transaction, reason: Error): void {
+    if (transaction.ended !== undefined || this.#lock !== transaction) return;
     this.rollback(transaction);
-    transaction.over = why;
+    transaction.ended = reason;
   }
 
   #keep(change: Change): void {
     const at = this.#now();
-    this.#recent.push({ at, change });
-    while (this.#recent.length > 0 && this.#recent[0]!.at < at - this.keepCommitsMs) this.#recent.shift();
+    this.#recentCommits.push({ at, change });
+    while (this.#recentCommits.length > 0 && this.#recentCommits[0]!.at < at - this.keepCommitsMs)
+      this.#recentCommits.shift();
   }
 
   #release(): void {
     this.#lock = null;
     this.tables.change = new Change();
-    // All of them ask again: one alone might be dead by now, and the rest would wait for ever.
+    // All of them retry: the first alone may be dead, and the others would wait forever.
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const wake of waiting) wake();
   }
 }
 
-/** One twin per statement name; those without a name go by their text. A test holds each against the real thing (twin.test.ts). */
-const TWINS: Readonly<Record<string, StatementTwin>> = { ...CORE_TWINS, ...DUE_WORK_TWINS, ...BILLING_TWINS, ...INVENTORY_TWINS, ...DELIVERY_TWINS };
+/** Twins by statement name, or by text for a statement without a name. twin.test.ts compares them with Postgres. */
+const TWINS: Readonly<Record<string, StatementTwin>> = {
+  ...CORE_TWINS,
+  ...DUE_WORK_TWINS,
+  ...BILLING_TWINS,
+  ...INVENTORY_TWINS,
+  ...DELIVERY_TWINS,
+};
 
-/** The simulation does not know what libs/store asks: it must stop, or it would prove something else. */
+/** Stops the simulation, which would otherwise prove nothing about the statement. */
 class UnknownStatementError extends Error {}
 
-function executeTwin(tables: Tables, { name, text, values = [] }: Query, when: { now: Date; clock: Date }): StatementResult {
+function executeTwin(
+  tables: Tables,
+  { name, text, values = [] }: Query,
+  time: { now: Date; clock: Date },
+): StatementResult {
   const twin: StatementTwin | undefined = TWINS[name ?? text];
   if (twin === undefined)
     throw new UnknownStatementError(
-      `the simulated database knows no statement ${name === undefined ? `"${text}"` : `called "${name}"`}: add its twin in tools/prove/src/simulation/database`,
+      `the statement "${name ?? text}" has no twin. Add one in tools/prove/src/simulation/database.`,
     );
-  return twin(tables, values, when, text);
+  return twin(tables, values, time, text);
 }
 
 /**
- * A `Store` look-alike for one process.
- * @param fine each statement is its own seam call (kill points, interleavings); else a transaction runs in one go and only its beginning
- *   and its commit are, which is the same but for the instants inside it, at which a crash rolls back anyway
+ * A `Store` of one process on the simulated server.
+ * @param isFineGrained each statement is a seam call of its own, for kill points and interleaving; else only
+ *   the commit is, since a crash within a transaction rolls it back in any case
+ * @param onOpen receives a function that rolls back the transaction that was just opened
  */
 export function openTwinStore(
   server: DatabaseServer,
   seam: DatabaseSeam,
-  { fine = false, onOpen }: { fine?: boolean; onOpen?: (abort: () => void) => void } = {},
+  { isFineGrained = false, onOpen }: { isFineGrained?: boolean; onOpen?: (abort: () => void) => void } = {},
 ): Store {
-  const reach = <T>(label: string, act: () => T): Promise<T> => {
-    let breaks = server.breakCount;
+  const call = <T>(label: string, act: () => T): Promise<T> => {
+    let { breakCount } = server;
     return seam<T>(
       label,
       () => {
         if (server.isDown) return { ms: server.latency(), error: connectionRefused() };
-        breaks = server.breakCount;
+        breakCount = server.breakCount;
         return { ms: server.latency(), value: act() };
       },
-      // Done or not, the answer was under way when the connection broke.
-      () => (server.breakCount === breaks ? null : connectionReset()),
+      // The statement may have taken effect, but its answer was lost with the connection.
+      () => (server.breakCount === breakCount ? null : connectionReset()),
     );
   };
-  /** Waits for the lock, asking again each time it was given up. */
-  const locked = async (label: string): Promise<Transaction> => {
+  /** Starts a transaction by seam calls, one for each attempt to get the lock. */
+  const beginBySeam = async (label: string): Promise<Transaction> => {
     for (;;) {
-      let wait: Promise<void> | undefined;
-      const got = await reach(label, () => {
-        let wake = (): void => undefined;
-        const transaction = server.begin(() => wake());
-        if (transaction === null) wait = new Promise((resolve) => (wake = resolve));
-        // At once: whoever dies before the answer comes must not keep the lock.
+      let released: Promise<void> | undefined;
+      const begun = await call(label, () => {
+        let onReleased = (): void => undefined;
+        const transaction = server.begin(() => onReleased());
+        if (transaction === null) released = new Promise((resolve) => (onReleased = resolve));
+        // Before the answer arrives, since a process that is killed meanwhile must not keep the lock.
         else onOpen?.(() => server.abort(transaction, idleTimeout()));
         return transaction;
       });
-      if (got !== null) return got;
-      await wait;
+      if (begun !== null) return begun;
+      await released;
+    }
+  };
+
+  const executeAndCommit = (transaction: Transaction, query: Query): StatementResult => {
+    try {
+      const result = server.execute(transaction, query);
+      server.commit(transaction);
+      return result;
+    } catch (error) {
+      server.rollback(transaction);
+      throw error;
     }
   };
 
   async function autoCommit(query: Query): Promise<StatementResult> {
-    if (!fine) while (server.isLocked) await server.whenReleased();
-    else if (server.isLocked) {
-      const transaction = await locked(`db ${query.name ?? 'statement'}`);
-      try {
-        const result = server.execute(transaction, query);
-        server.commit(transaction);
-        return result;
-      } catch (error) {
-        server.rollback(transaction);
-        throw error;
-      }
-    }
-    return reach(`db ${query.name ?? 'statement'}`, () => {
-      const transaction = server.begin(() => undefined)!;
-      try {
-        const result = server.execute(transaction, query);
-        server.commit(transaction);
-        return result;
-      } catch (error) {
-        server.rollback(transaction);
-        throw error;
-      }
-    });
+    const label = `db ${query.name ?? 'statement'}`;
+    if (!isFineGrained) while (server.isLocked) await server.whenReleased();
+    else if (server.isLocked) return executeAndCommit(await beginBySeam(label), query);
+    return call(label, () =>
+      executeAndCommit(
+        server.begin(() => undefined)!,
+        query,
+      ),
+    );
   }
 
-  /** Where each statement is a seam call of its own, the lock is waited for by asking again; else it is only ever held within one event, by somebody whose turn is not over. */
-  const begun = async (): Promise<Transaction> => {
-    if (fine) return locked('db BEGIN');
+  /** Without fine granularity, a lock is only held within one event, by a continuation that is still to run. */
+  const begin = async (): Promise<Transaction> => {
+    if (isFineGrained) return beginBySeam('db BEGIN');
     for (;;) {
       const transaction = server.begin(() => undefined);
       if (transaction !== null) {
@@ -271,23 +279,23 @@ export function openTwinStore(
     return {
       async query(query: string | Query): Promise<StatementResult> {
         if (typeof query !== 'string') {
-          const mine = transaction!;
-          return fine
-            ? reach(`db ${query.name ?? 'statement'}`, () => server.execute(mine, query))
-            : server.execute(mine, query);
+          const open = transaction!;
+          return isFineGrained
+            ? call(`db ${query.name ?? 'statement'}`, () => server.execute(open, query))
+            : server.execute(open, query);
         }
         if (query.startsWith('BEGIN')) {
-          transaction = await begun();
+          transaction = await begin();
           return NOTHING;
         }
-        const mine = transaction;
+        const open = transaction;
         transaction = null;
         if (query === 'COMMIT') {
-          if (server.isDown) server.rollback(mine!);
-          await reach('db COMMIT', () => server.commit(mine!));
+          if (server.isDown) server.rollback(open!);
+          await call('db COMMIT', () => server.commit(open!));
         } else if (query === 'ROLLBACK') {
-          if (mine !== null) server.rollback(mine);
-        } else throw new Error(`the simulated database knows no "${query}"`);
+          if (open !== null) server.rollback(open);
+        } else throw new Error(`the simulated database does not support "${query}"`);
         return NOTHING;
       },
       release() {
@@ -297,12 +305,13 @@ export function openTwinStore(
   }
 
   const pool = {
-    query: (query: string | Query): Promise<StatementResult> => autoCommit(typeof query === 'string' ? { text: query } : query),
-    // A connection lies ready, and costs a round trip only where there is no server.
+    query: (query: string | Query): Promise<StatementResult> =>
+      autoCommit(typeof query === 'string' ? { text: query } : query),
+    // The pool has an idle connection. A new one costs a round trip only while the server is down.
     connect: (): Promise<object> =>
-      fine || server.isDown ? reach('db connect', connection) : Promise.resolve(connection()),
+      isFineGrained || server.isDown ? call('db connect', connection) : Promise.resolve(connection()),
   };
-  // One process, one database without row-level security: that a scope shows its own rows and no others is libs/store's own test.
+  // The simulation has no row-level security. The tests of libs/store cover scopes.
   return {
     pool,
     query: (_scope: Scope, query: Query) => autoCommit(query),

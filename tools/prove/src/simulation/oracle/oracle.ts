@@ -136,8 +136,7 @@ export class Oracle {
       if (after === undefined || after.state === before?.state) continue;
       if (before?.state === 'ended') this.#addViolation('I12', null, `leg ${id} went from ended to ${after.state}`);
       if (after.state === 'ended') this.#checkClosedLeg(after);
-      if (after.state === 'dialling')
-        this.#dialDecisions.set(id, isRunning(tables.sessions.get(after.session_id!)!));
+      if (after.state === 'dialling') this.#dialDecisions.set(id, isRunning(tables.sessions.get(after.session_id!)!));
       if (after.state !== 'ending') continue;
       if (after.hangup_reason === 'room-full' && this.#wasRoomFull(after)) this.#rejectedLegs.add(id);
       if (
