@@ -171,7 +171,7 @@ export async function claimCdrsWithPriceDue(
 /**
  * Counts the records of all tenants without a price after an hour, and the numbers in slow mode.
  */
-export async function countCharges(store: Store): Promise<{ open: number; slowNumbers: number }> {
+export async function countOpenCharges(store: Store): Promise<{ open: number; slowNumbers: number }> {
   const { rows } = await store.query<{ open: number; slowNumbers: number }>(EVERY_TENANT, {
     name: 'count-charges',
     text: `SELECT

@@ -16,7 +16,7 @@ export const hashSecret = (secret: string): Buffer => createHash('sha256').updat
 const DUMMY_HASH = hashSecret('');
 
 /** An authenticated key. */
-interface KeyHolder {
+interface AuthenticatedKey {
   readonly tenantId: string;
   readonly keyId: string;
   readonly scopes: readonly string[];
@@ -37,7 +37,7 @@ export async function authenticate(
   store: Store,
   key: string,
   ourEnv: string,
-): Promise<KeyHolder | { rejected: 'unknown-key' | 'expired-key' }> {
+): Promise<AuthenticatedKey | { rejected: 'unknown-key' | 'expired-key' }> {
   const [, env, id, secret] = API_KEY_FORMAT.exec(key) ?? [];
   const { rows } = await store.query<
     api_key & { expired: boolean; suspended: boolean; unnoted: boolean; per_minute: number }

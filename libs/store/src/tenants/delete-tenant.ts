@@ -42,7 +42,7 @@ export async function deleteTenant(store: Store, tenantId: string): Promise<Dele
       if (tenant === null) return 'no-tenant';
       if (tenant.suspended_at === null) return 'not-suspended';
       if (await hasNumber(tx, tenantId)) return 'has-numbers';
-      if (await hasLegUp(tx, tenantId)) return 'legs-up';
+      if (await hasLiveLeg(tx, tenantId)) return 'legs-up';
       if ((await deleteSessions(tx, tenantId)) || (await deleteBatch(tx, tenantId))) return 'more';
       // Keys and endpoints are deleted by a cascade, rows of tables without a foreign key below.
       await tx.query({ name: 'delete-tenant', text: 'DELETE FROM tenant WHERE id = $1', values: [tenantId] });
@@ -63,7 +63,7 @@ async function hasNumber(tx: Tx, tenantId: string): Promise<boolean> {
   return rows[0]!.has;
 }
 
-async function hasLegUp(tx: Tx, tenantId: string): Promise<boolean> {
+async function hasLiveLeg(tx: Tx, tenantId: string): Promise<boolean> {
   const { rows } = await tx.query<{ up: boolean }>({
     name: 'tenant-has-leg-up',
     // Callers before admission have no tenant, but those at its accounts can be hung up only while
