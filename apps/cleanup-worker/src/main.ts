@@ -22,7 +22,7 @@ import { producerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { cleanUpDeliveries } from '@partyline/store/endpoints/deliveries';
 import { countUnconfirmed } from '@partyline/store/reconciliation/due-work';
-import { countCharges } from '@partyline/store/billing/cdrs';
+import { countOpenCharges } from '@partyline/store/billing/cdrs';
 import { openStore } from '@partyline/store/database/store';
 import { postEvent } from './post-event.ts';
 import { purge, purgesOf } from './purge.ts';
@@ -141,7 +141,7 @@ await runMain(async () => {
           const { legs, oldestS } = await countUnconfirmed(store);
           metrics.set('legs_unconfirmed', legs);
           metrics.set('oldest_unconfirmed_seconds', oldestS);
-          const { open, slowNumbers } = await countCharges(store);
+          const { open, slowNumbers } = await countOpenCharges(store);
           metrics.set('charges_open', open);
           metrics.set('slow_numbers', slowNumbers);
         },
