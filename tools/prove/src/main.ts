@@ -125,6 +125,6 @@ else {
   const passed = await (values.replay === undefined
     ? prove()
     : replaySeed(Number(values.replay), values.planted, values.fine, log));
-  // Node's clean-up loops forever on the socket of a broken link (24.21, Environment::CleanupHandles).
+  // Without exit, Node 24.21 loops forever on the socket of a broken link (CleanupHandles).
   process.exit(passed ? 0 : 1);
 }

@@ -11,7 +11,8 @@ interface BillingComparison {
 type LedgerLeg = LedgerView['legs'][number];
 
 /**
- * Compares the calls of the provider's ledger with the call records. A difference of one second is allowed.
+ * Compares the calls of the provider's ledger with the call records. A difference of one second is
+ * allowed.
  * @param secondsByCall the recorded seconds by provider call id
  */
 export function compareCalls(
@@ -32,7 +33,10 @@ export function compareCalls(
   return { maxSeconds: Math.max(0, ...compared.map(({ difference }) => difference)), problems };
 }
 
-/** The call record of a browser, or of a bridge leg's media handle. The provider reports no charge for it, only times. */
+/**
+ * The call record of a browser, or of a bridge leg's media handle. The provider reports no charge
+ * for it, only times.
+ */
 interface ConnectionRecord {
   readonly id: string;
   readonly seconds: number;
@@ -42,8 +46,9 @@ interface ConnectionRecord {
 }
 
 /**
- * Compares the connections of the provider's ledger with their call records. A record from a callback
- * must have the provider's seconds. A record from a look-up must only not end after the observed end.
+ * Compares the connections of the provider's ledger with their call records. A record from a
+ * callback must have the provider's seconds. A record from a look-up must only not end after the
+ * observed end.
  */
 export function compareConnections(
   connections: readonly Pick<LedgerLeg, 'id' | 'kind' | 'createdAt' | 'endedAt'>[],

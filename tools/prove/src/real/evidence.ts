@@ -17,7 +17,10 @@ interface ObservedSession {
   readonly events: readonly SessionEvent[];
 }
 
-/** Everything known after a run, from outside: the provider's ledger and logs, API replies, injected faults. */
+/**
+ * Everything known after a run, from outside: the provider's ledger and logs, API replies, injected
+ * faults.
+ */
 export interface Evidence {
   readonly ledger: LedgerView;
   readonly webhooks: readonly WebhookLogEntry[];
@@ -33,7 +36,10 @@ export interface Evidence {
 /** End reasons that are not a clock of the session. */
 const EXPLICIT_END_REASONS = new Set(['ended-by-tenant', 'provider-ended']);
 
-/** Reads the sessions of all meetings from the API, and the ledger and logs of the emulated provider. */
+/**
+ * Reads the sessions of all meetings from the API, and the ledger and logs of the emulated
+ * provider.
+ */
 export async function gatherEvidence(
   emulator: EmulatorClient,
   meetings: readonly MeetingRecord[],
@@ -84,7 +90,8 @@ const toWindows = (faults: readonly InjectedFault[]): FaultWindow[] =>
 
 /**
  * Assigns each leg of the ledger to its session: by the leg id in the URLs of its webhooks, else by
- * the video session or the conference that it shares with an assigned leg, else by the dialled number.
+ * the video session or the conference that it shares with an assigned leg, else by the dialled
+ * number.
  */
 export function assignSessions({ ledger, webhooks, requests, sessions, meetings }: Evidence): LegEvidence[] {
   const sessionByLegId = new Map<string, SessionEvidence>();
@@ -137,7 +144,7 @@ export function assignSessions({ ledger, webhooks, requests, sessions, meetings 
 
 const ID_PATTERN = /[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}/g;
 
-/** Our leg ids by provider call id, from the URLs that we gave the provider for each call. */
+/** Leg ids by provider call id, from the URLs that the platform sent for each call. */
 function findLegIds(webhooks: readonly WebhookLogEntry[]): Map<string, string> {
   const legIdByCall = new Map<string, string>();
   for (const { url, body, response } of webhooks) {

@@ -2,7 +2,10 @@ import type { FaultClass } from '@partyline/dev/faults/faults';
 import type { LedgerLeg } from '@partyline/vonage-emulator/control-client';
 import { GOODBYE_SECONDS, MAX_PIN_ATTEMPTS, PIN_ENTRY_SECONDS } from '../pin-entry.ts';
 
-/** The constants of reliability.md (c). Only the interval of the inventory is scaled to fit into a run. */
+/**
+ * The constants of reliability.md (c). Only the interval of the inventory is scaled to fit into a
+ * run.
+ */
 export interface BoundConstants {
   /** The services' own reconcile interval is no longer than this. */
   readonly reconcileS: number;
@@ -19,7 +22,10 @@ export const createConstants = (inventoryMs: number): BoundConstants => ({
   hangUpsPerSecond: 10,
 });
 
-/** An orphan call is hung up after two inventories at least this far apart. The services do not scale it. */
+/**
+ * An orphan call is hung up after two inventories at least this far apart. The services do not
+ * scale it.
+ */
 const ORPHAN_QUARANTINE_SECONDS = 30;
 /** The longest stay of a caller who is not admitted: every PIN attempt and a goodbye. */
 const UNADMITTED_SECONDS = MAX_PIN_ATTEMPTS * PIN_ENTRY_SECONDS + GOODBYE_SECONDS;
@@ -34,15 +40,16 @@ interface Bound {
 }
 
 /**
- * The bound for each class of fault, X(F) of reliability.md (c). `webhooks-lost` applies only to legs
- * with a lost webhook, `provider-lost-create` only to legs created while answers were lost.
+ * The bound for each class of fault, X(F) of reliability.md (c). `webhooks-lost` applies only to
+ * legs with a lost webhook, `provider-lost-create` only to legs created while answers were lost.
  */
 export function computeBounds({
   reconcileS,
   callTimeoutS,
   inventoryS,
 }: BoundConstants): Record<FaultClass | 'none', Bound> {
-  // Interrupted work is repeated within one reconcile interval. A missed fact waits for an inventory.
+  // Interrupted work is repeated within one reconcile interval. A missed fact waits for an
+  // inventory.
   const echoS = reconcileS;
   const missedS = inventoryS + 30;
   const orphanS = 2 * inventoryS + ORPHAN_QUARANTINE_SECONDS;
@@ -102,7 +109,9 @@ export interface JudgedLeg extends LegEvidence {
 /** End reasons of legs that the platform ended by a request. */
 const PLATFORM_END_REASONS = new Set(['rest-hangup', 'forceDisconnected']);
 
-/** Judges every leg by the provider's ledger: whether it ended within its bound, and not by mistake. */
+/**
+ * Judges every leg by the provider's ledger: whether it ended within its bound, and not by mistake.
+ */
 export function judgeLegs(
   legs: readonly LegEvidence[],
   windows: readonly FaultWindow[],
@@ -157,7 +166,10 @@ function computeEndDue({ leg, session }: LegEvidence): number | null {
   return session.endingAt === null ? null : Math.max(session.endingAt, leg.createdAt);
 }
 
-/** The number of legs whose end became due in the ten seconds until `at`. They share the provider's rate limit. */
+/**
+ * The number of legs whose end became due in the ten seconds until `at`. They share the provider's
+ * rate limit.
+ */
 function countSimultaneousEnds(legs: readonly LegEvidence[], at: number): number {
   return legs.filter((each) => {
     const endDueAt = computeEndDue(each);
@@ -176,7 +188,8 @@ function computeBound(
 ): { boundAt: number; class: FaultClass | 'none' } {
   let boundAt = 0;
   let worst: FaultClass | 'none' = 'none';
-  // A fault that starts before the bound moves it, and may so include a later fault. Repeat until stable.
+  // A fault that starts before the bound moves it, and may so include a later fault. Repeat until
+  // stable.
   for (let before = -1; before !== boundAt;) {
     before = boundAt;
     const until = Math.min(endedAt, Math.max(boundAt, endDueAt));
@@ -250,7 +263,10 @@ export interface ClockExpiry {
   readonly endingAt: number;
 }
 
-/** Sessions whose end was decided after the bound of the faults meanwhile, with the time by which it was late. */
+/**
+ * Sessions whose end was decided after the bound of the faults meanwhile, with the time by which it
+ * was late.
+ */
 export function findLateExpiries(
   expiries: readonly ClockExpiry[],
   windows: readonly FaultWindow[],
@@ -275,7 +291,10 @@ export interface Delays {
   readonly max: number;
 }
 
-/** Milliseconds from when the end of a leg was due to its end at the provider, by the class whose bound applied. */
+/**
+ * Milliseconds from when the end of a leg was due to its end at the provider, by the class whose
+ * bound applied.
+ */
 export function computeDelays(judged: readonly JudgedLeg[], now: number): Record<string, Delays> {
   const byClass = new Map<string, number[]>();
   for (const each of judged) {

@@ -73,7 +73,7 @@ export const TENANT_COUNT = 3;
 
 /** Plans the meetings of a run. The same seed gives the same plan. */
 export function planMeetings(seed: number, size: RunSize): MeetingPlan[] {
-  const random = createRandom(seed, 'parties');
+  const random = createRandom(seed, 'meetings');
   return Array.from({ length: size.meetings }, (_, index): MeetingPlan => {
     const atMs = Math.round((index / size.meetings) * (size.loadMs - size.lastStartMs));
     const wanted = random.pick(size.endings);
@@ -90,7 +90,8 @@ export function planMeetings(seed: number, size: RunSize): MeetingPlan[] {
       callers,
       tenant: random.int(TENANT_COUNT),
       bridge: random.bool(0.7) ? 'auto' : 'always',
-      // A dialled participant stays, so the session would never be empty or down to one participant.
+      // A dialled participant stays, so the session would never be empty or down to one
+      // participant.
       dialOuts: random.bool(0.4) && ending !== 'alone' && ending !== 'empty' ? 1 : 0,
       stayMs: Math.round(random.between(1_000, size.maxStayMs)),
       callerLeavesEarly: random.bool(0.25),
@@ -99,7 +100,9 @@ export function planMeetings(seed: number, size: RunSize): MeetingPlan[] {
   });
 }
 
-/** Injected more often than other faults: there are four services to kill, but one Redis to flush. */
+/**
+ * Injected more often than other faults: there are four services to kill, but one Redis to flush.
+ */
 const REPEATED_FAULTS = ['kill', 'kill', 'kill', 'freeze', 'redis-flush'];
 /** Part of every run, even of one that is too short for all faults. */
 const REQUIRED_FAULTS = ['kill', 'freeze', 'postgres-restart'];
@@ -114,8 +117,8 @@ const TRIO = [
 ] as const;
 
 /**
- * Plans the faults of a run, in order of time. The same seed gives the same plan. A full run injects
- * every fault once before it repeats one.
+ * Plans the faults of a run, in order of time. The same seed gives the same plan. A full run
+ * injects every fault once before it repeats one.
  */
 export function planFaults(seed: number, size: RunSize): PlannedFault[] {
   const random = createRandom(seed, 'faults');
@@ -155,7 +158,8 @@ const findFault = (name: string): Fault => faults.find((fault) => fault.name ===
 
 function chooseDuration(random: Random, { name, defaultDurationMs }: Fault): number | null {
   if (defaultDurationMs === null) return null;
-  // A frozen process needs its full ten seconds to lose its locks. Restarts take 0 to 2 s, as in DBOS's tests.
+  // A frozen process needs its full ten seconds to lose its locks. Restarts take 0 to 2 s, as in
+  // DBOS's tests.
   if (name === 'freeze') return defaultDurationMs;
   if (name.endsWith('-restart')) return Math.round(random.between(0, 2_000));
   return Math.round(random.between(0.4, 1.2) * defaultDurationMs);

@@ -17,7 +17,9 @@ export interface RealResult {
   readonly sessions: number;
   readonly leakedLegSecondsPastBound: number;
   readonly falseKills: number;
-  /** From the decision to the leg's end in the ledger, by the class of fault whose bound applied. */
+  /**
+   * From the decision to the leg's end in the ledger, by the class of fault whose bound applied.
+   */
   readonly hangUpDelayMs: Record<string, Delays>;
   /** Hang-up attempts per leg, of legs with at least one. */
   readonly hangUpsPerLeg: { readonly mean: number; readonly max: number };
@@ -27,7 +29,10 @@ export interface RealResult {
   readonly eventsDuplicated: number;
   /** The largest difference between a call record and the provider's charge. */
   readonly billedVsLedgerMaxSeconds: number;
-  /** Calls that keyed the right PIN and were not admitted: the effect of the faults on users, without a bound. */
+  /**
+   * Calls that keyed the right PIN and were not admitted: the effect of the faults on users,
+   * without a bound.
+   */
   readonly callersNotAdmitted: number;
   /** One text per broken rule. Empty if every bound held. */
   readonly failures: readonly string[];
@@ -50,7 +55,10 @@ interface RunFindings {
   readonly logFolder: string;
 }
 
-/** Judges the evidence of a run, logs the histories of some failed legs, and returns the figures and failures. */
+/**
+ * Judges the evidence of a run, logs the histories of some failed legs, and returns the figures and
+ * failures.
+ */
 export function reportRun({
   evidence,
   constants,

@@ -4,7 +4,10 @@ import type { EmulatorClient } from '@partyline/vonage-emulator/control-client';
 import { DEADLINE_MS, type MeetingPlan } from './plan.ts';
 import type { TenantClient } from './tenant-client.ts';
 
-/** What is known about a meeting from outside: API replies, and ids and numbers that its participants used. */
+/**
+ * What is known about a meeting from outside: API replies, and ids and numbers that its
+ * participants used.
+ */
 export interface MeetingRecord {
   readonly plan: MeetingPlan;
   readonly tenant: TenantClient;
@@ -34,8 +37,8 @@ const MAX_CALL_ATTEMPTS = 3;
 const PROMPT_TIMEOUT_MS = 12_000;
 const POLL_INTERVAL_MS = 1_000;
 /**
- * After this time the run ends the room. Without a webhook a session's clock starts only at the next
- * inventory, which may be later.
+ * After this time the run ends the room. Without a webhook a session's clock starts only at the
+ * next inventory, which may be later.
  */
 const END_TIMEOUT_MS = 25_000;
 

@@ -118,7 +118,10 @@ interface RunContext {
   readonly problems: string[];
 }
 
-/** Runs the planned meetings while it injects the planned faults. Returns the meetings whose room was created. */
+/**
+ * Runs the planned meetings while it injects the planned faults. Returns the meetings whose room
+ * was created.
+ */
 async function runLoad({ stack, injector, size, seed, log, stop, problems }: RunContext): Promise<MeetingRecord[]> {
   const tenants = await openTenants(stack, stop);
   const meetings: MeetingRecord[] = [];
@@ -157,7 +160,9 @@ async function runLoad({ stack, injector, size, seed, log, stop, problems }: Run
   return meetings;
 }
 
-/** Injects a planned fault into an available target. Never takes both processes of a service down. */
+/**
+ * Injects a planned fault into an available target. Never takes both processes of a service down.
+ */
 async function injectFault(
   stack: Stack,
   injector: FaultInjector,
@@ -204,7 +209,8 @@ async function openTenants(stack: Stack, stop: AbortSignal): Promise<TenantClien
         countries: ['DE'],
         numbers: stack.numbers,
       });
-    // The run proves that legs end, not the limits of tenants. Its tenants send requests without pauses.
+    // The run proves that legs end, not the limits of tenants. Its tenants send requests without
+    // pauses.
     await store.query(EVERY_TENANT, {
       text: `UPDATE tenant
         SET max_live_rooms = 1000000,
@@ -220,8 +226,8 @@ async function openTenants(stack: Stack, stop: AbortSignal): Promise<TenantClien
 }
 
 /**
- * Restarts each service that ends by itself, as Kubernetes does. Such an end is a problem: an outage
- * of something else must not end a service.
+ * Restarts each service that ends by itself, as Kubernetes does. Such an end is a problem: an
+ * outage of something else must not end a service.
  */
 function watchServices(
   stack: Stack,
@@ -255,7 +261,10 @@ function watchServices(
   };
 }
 
-/** Ends every room whose session still runs, by the API. Returns a problem for each room that could not be ended. */
+/**
+ * Ends every room whose session still runs, by the API. Returns a problem for each room that could
+ * not be ended.
+ */
 async function endRooms(meetings: readonly MeetingRecord[]): Promise<string[]> {
   const problems: string[] = [];
   await Promise.all(

@@ -4,7 +4,10 @@ import type { Token } from '@partyline/contracts/participants/token';
 import type { CreatedRoom, CreateRoom, EndedRoom, RoomDetails } from '@partyline/contracts/rooms/room';
 import type { SessionEvents } from '@partyline/contracts/sessions/session';
 
-/** A tenant's program. It has the API's address and a key, and repeats each request until the answer is final. */
+/**
+ * A tenant's program. It has the API's address and a key, and repeats each request until the answer
+ * is final.
+ */
 export interface TenantClient {
   createRoom(room: Partial<CreateRoom>): Promise<CreatedRoom>;
   issueToken(roomId: string, name: string): Promise<Token>;

@@ -148,7 +148,10 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
-/** Injects faults at random times, sometimes several at once, until it is stopped. Records each episode. */
+/**
+ * Injects faults at random times, sometimes several at once, until it is stopped. Records each
+ * episode.
+ */
 export class FaultSchedule {
   readonly episodes: FaultEpisode[] = [];
   #isStopped = false;
@@ -160,7 +163,7 @@ export class FaultSchedule {
   /** @param names the faults to draw from; default: all */
   constructor(system: System, names?: readonly string[]) {
     this.#system = system;
-    this.#random = createRandom(system.options.seed, 'storm');
+    this.#random = createRandom(system.options.seed, 'fault schedule');
     this.#faults = names === undefined ? FAULTS : FAULTS.filter(({ name }) => names.includes(name));
     this.#totalWeight = this.#faults.reduce((sum, { weight }) => sum + weight, 0);
   }
@@ -168,7 +171,8 @@ export class FaultSchedule {
   /**
    * Starts to inject faults.
    * @param gapMs the mean time between faults
-   * @param openMs the last part of each day, in which there are meetings; faults are injected then only
+   * @param openMs the last part of each day, in which there are meetings; faults are injected then
+   *   only
    */
   start(gapMs: number, openMs: number): void {
     const { scheduler } = this.#system;

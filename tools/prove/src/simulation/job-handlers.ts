@@ -10,7 +10,8 @@ const toRetryLater = (result: string | { retryAfterMs: number }): RetryLater =>
   typeof result === 'string' ? undefined : result;
 
 /**
- * The handler of each job, as in apps/dial-orchestrator/src/job-handlers.ts: a tool may not import an app.
+ * The handler of each job, as in apps/dial-orchestrator/src/job-handlers.ts: a tool may not import
+ * an app.
  * @param onError receives each error, which is then thrown again
  */
 export const createJobHandlers = (deps: Deps, onError: (error: unknown) => void): Handlers => {

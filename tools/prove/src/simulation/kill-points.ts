@@ -29,9 +29,9 @@ const SCENARIO_MS = 60_000;
 const LIVENESS_MS = 300_000;
 
 /**
- * Runs a scenario without randomness: a tenant creates a room, a browser and a caller join, the bridge
- * leg is dialled, a telephone is dialled, and the tenant ends the room. Every statement is a seam call
- * of its own, so a crash can happen between any two awaits.
+ * Runs a scenario without randomness: a tenant creates a room, a browser and a caller join, the
+ * bridge leg is dialled, a telephone is dialled, and the tenant ends the room. Every statement is a
+ * seam call of its own, so a crash can happen between any two awaits.
  * @param target kills the process that makes this seam call, and starts it again two seconds later
  */
 export async function runKillScenario(
@@ -50,7 +50,8 @@ export async function runKillScenario(
   let number = 0;
   for (const process of system.processes.values()) {
     process.hook = ({ label, when }) => {
-      // The reconciler and the lease of the inventory poll. Only the steps of the scenario are counted.
+      // The reconciler and the lease of the inventory poll. Only the steps of the scenario are
+      // counted.
       if (label.startsWith('db due-') || label === 'db acquire-lease') return;
       if (when === 'before') number += 1;
       const point: KillPoint = { number, when, process: process.name, label };

@@ -7,8 +7,8 @@ import { withProviders, type Mutation } from './mutation.ts';
 import type { System } from './system.ts';
 
 /*
- * The twelve planted bugs (reliability.md (d), stage 4). Each wraps the dependencies of the use-cases,
- * so that the code under test is unchanged.
+ * The twelve planted bugs (reliability.md (d), stage 4). Each wraps the dependencies of the
+ * use-cases, so that the code under test is unchanged.
  */
 
 type Query = { name?: string; text: string; values?: readonly unknown[] };
@@ -80,7 +80,8 @@ export const PLANTED_BUGS: readonly Mutation[] = [
   {
     name: 'limited retries',
     brokenRules: ['I1'],
-    // Hang-ups stop after two attempts. The simulated provider nearly always acts on the second one.
+    // Hang-ups stop after two attempts. The simulated provider nearly always acts on the second
+    // one.
     deps: (deps) => ({
       ...deps,
       store: withStatements(deps.store, async (query, run) => {

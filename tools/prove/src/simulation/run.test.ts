@@ -3,7 +3,7 @@ import { runSimulation } from './run.ts';
 
 const SMALL = { days: 1, traffic: { meetingsPerDay: 20, openMs: 1_800_000 } };
 
-it('gives the same trace for the same seed, also when it yields to the event loop after each event', async () => {
+it('gives one trace per seed, also when it yields to the event loop after each event', async () => {
   const [first, second, yielding, other] = [
     await runSimulation({ seed: 7, ...SMALL }),
     await runSimulation({ seed: 7, ...SMALL }),
@@ -16,7 +16,7 @@ it('gives the same trace for the same seed, also when it yields to the event loo
   expect(other.hash).not.toBe(first.hash);
 });
 
-it('sees legs leak when no sweep runs', async () => {
+it('detects leaked legs when no sweep runs', async () => {
   const runs = [];
   for (const seed of [1, 2, 3])
     runs.push(

@@ -78,7 +78,7 @@ export async function runSimulation({
   system.database.keepCommitsMs = 4_000;
   workload.start(days);
   if (faults?.length !== 0)
-    schedule.start(createRandom(seed, 'climate').pick([60_000, 180_000, 600_000]), fullTraffic.openMs);
+    schedule.start(createRandom(seed, 'fault gap').pick([60_000, 180_000, 600_000]), fullTraffic.openMs);
   await scheduler.run(scheduler.now + days * DAY_MS);
   schedule.stop();
   workload.close();

@@ -77,8 +77,8 @@ export function startSweeps({
     deliver: (deliveryDeps) => deliverEvents(deliveryDeps, NEVER),
   });
   /**
-   * @param idleUntil the time before which a run would find no work and is not simulated; a commit may
-   *   change it and so wakes the timer
+   * @param idleUntil the time before which a run would find no work and is not simulated; a commit
+   *   may change it and so wakes the timer
    */
   const startTimer = (intervalMs: number, run: () => Promise<unknown>, idleUntil: () => number): void => {
     let event: ScheduledEvent | undefined;

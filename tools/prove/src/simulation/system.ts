@@ -70,7 +70,9 @@ const RPC_TIMEOUT_MS = 5_000;
 const noReply = (): VerdictError =>
   new VerdictError('upstream', 'provider-unreachable', 'No orchestrator answered in time.');
 
-/** The platform, which runs the real use-cases, and the simulated provider, on one virtual clock. */
+/**
+ * The platform, which runs the real use-cases, and the simulated provider, on one virtual clock.
+ */
 export class System {
   readonly scheduler: Scheduler;
   readonly faultProfile: FaultProfile;
@@ -102,7 +104,7 @@ export class System {
     const random = (concern: string): Random => createRandom(seed, concern);
     this.scheduler = new Scheduler({ yielding: options.yieldAfterEvents ?? false });
     const { scheduler } = this;
-    this.faultProfile = new FaultProfile(random('weather'), options.faultProbabilities);
+    this.faultProfile = new FaultProfile(random('single faults'), options.faultProbabilities);
     this.#random = random('system');
     this.#secrets = createIdGenerator(seed, 'secrets');
     const latency = random('latency');
@@ -111,12 +113,12 @@ export class System {
     this.database.latency = () => 1 + latency.int(4);
     this.queue = new SimQueue(scheduler, () => 1 + latency.int(3));
     this.ledger = new Ledger(scheduler, options.keepHistory ?? false);
-    const ids = createIdGenerator(seed, 'vendor');
+    const ids = createIdGenerator(seed, 'provider');
     const { faultProfile, ledger } = this;
     const parts = { scheduler, faultProfile, ledger, ids };
     this.receiver = new EndpointReceiver(faultProfile, random('receiver'));
     this.restApi = new RestApi({ ...parts, random: random('rest') });
-    this.webhookSender = new WebhookSender({ ...parts, random: random('hooks'), gateway: this.#gateway });
+    this.webhookSender = new WebhookSender({ ...parts, random: random('webhooks'), gateway: this.#gateway });
     const { restApi, webhookSender } = this;
     this.voice = new SimVoice({ ...parts, restApi, webhookSender, random: random('voice') });
     this.video = new SimVideo({ ...parts, restApi, webhookSender, voice: this.voice, random: random('video') });
@@ -282,7 +284,10 @@ export class System {
     };
   }
 
-  /** A process of the service that is up. Paused ones are picked rarely: a load balancer detects them late. */
+  /**
+   * A process of the service that is up. Paused ones are picked rarely: a load balancer detects
+   * them late.
+   */
   #pickProcess(service: string): Life | undefined {
     const all = this.#processesByService.get(service)!;
     let up = 0;
@@ -296,7 +301,10 @@ export class System {
     return all.find((process) => process.isUp && (!onlyRunning || !process.isPaused) && index-- === 0)?.life;
   }
 
-  /** Sends a tenant's request to room-api. Calls back with the outcome, at the latest after ten seconds. */
+  /**
+   * Sends a tenant's request to room-api. Calls back with the outcome, at the latest after ten
+   * seconds.
+   */
   request<T>(
     act: (deps: ApiDeps) => Promise<T>,
     onOutcome: (outcome: { ok: true; value: T } | { ok: false; error: unknown }) => void,

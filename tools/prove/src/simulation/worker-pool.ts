@@ -4,7 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { findPlantedBug } from './planted-bugs.ts';
 import { runSimulation, type RunOptions, type RunResult } from './run.ts';
 
-/** The options of a run as sent to a worker. A planted bug is sent by name, since functions cannot be sent. */
+/**
+ * The options of a run as sent to a worker. A planted bug is sent by name, since functions cannot
+ * be sent.
+ */
 type RunOrder = Omit<RunOptions, 'mutation'> & { readonly planted?: string };
 
 type WorkerReply = { readonly result: RunResult } | { readonly error: string; readonly seed: number };

@@ -42,7 +42,9 @@ const DEFAULT_CLOCKS = {
 };
 const REQUEST_RETRY_MS = 2_000;
 
-/** How a browser that joined once connects again: after its first connection has ended, or before. */
+/**
+ * How a browser that joined once connects again: after its first connection has ended, or before.
+ */
 type Reload = 'after-leaving' | 'before-leaving';
 
 /** Simulates tenants, browsers, callers and dialled telephones. */
@@ -65,7 +67,8 @@ export class Workload {
     const random = createRandom(options.seed, 'arrivals');
     const { openMs, meetingsPerDay } = this.#traffic;
     for (let day = 0, n = 0; day < days; day++) {
-      // Meetings start in the last part of the day, so that the last fault of a run hits running ones.
+      // Meetings start in the last part of the day, so that the last fault of a run hits running
+      // ones.
       const end = (day + 1) * DAY_MS;
       let at = end - openMs;
       for (;;) {
@@ -156,7 +159,10 @@ export class Workload {
       ending === 'browsers-leave' || ending === 'phones-leave' || phonesOnly ? 1 + random.int(3) : random.int(5);
     const dialOuts = random.bool(0.4) ? 1 + random.int(2) : 0;
     const joinWithinMs = Math.min(lengthMs / 2, 90_000);
-    /** When a participant leaves, after the creation of the room. Null: it stays until its leg is hung up. */
+    /**
+     * When a participant leaves, after the creation of the room. Null: it stays until its leg is
+     * hung up.
+     */
     const drawLeave = (kind: 'browser' | 'phone', n: number): number | null => {
       if (random.bool(0.12)) return random.between(0.2, 0.95) * lengthMs;
       if (ending === 'all-leave') return lengthMs + random.between(0, 20_000);
@@ -202,11 +208,11 @@ export class Workload {
     scheduler.after(Math.max(1_000, meeting.createdAt + leaveAfter - scheduler.now), leave);
   }
 
-  /** @param whose the room's first token, one of a participant without a row, or one that is issued now */
+  /** @param tokenKind `unknown`: the token of a participant without a row; `issued`: a new token */
   #joinBrowser(
     meeting: Meeting,
     created: CreatedRoom,
-    whose: 'first' | 'unknown' | 'issued',
+    tokenKind: 'first' | 'unknown' | 'issued',
     leaveAfter: number | null,
     reload: Reload | null,
   ): void {
@@ -226,8 +232,8 @@ export class Workload {
       });
     };
     const { mediaSessionId, token } = created.firstSession!.media;
-    if (whose === 'first') join(mediaSessionId, token);
-    else if (whose === 'unknown')
+    if (tokenKind === 'first') join(mediaSessionId, token);
+    else if (tokenKind === 'unknown')
       join(mediaSessionId, writeConnectionData({ participant: `part_guest_${(this.#guestCount += 1)}` }));
     else {
       this.#request(
@@ -242,8 +248,8 @@ export class Workload {
 
   /**
    * A caller dials in and enters the PIN.
-   * @param care above 0.97: no digits; above 0.95: hangs up early or keys wrong PINs only; above 0.9: the
-   *   first PIN is wrong
+   * @param care above 0.97: no digits; above 0.95: hangs up early or keys wrong PINs only; above
+   *   0.9: the first PIN is wrong
    */
   #dialIn(meeting: Meeting, pin: string, care: number, keysAfterMs: number, leaveAfter: number | null): void {
     const { voice } = this.#system;

@@ -2,7 +2,10 @@ import type { RealResult } from '../real/report.ts';
 import { listShortfalls } from './required-amounts.ts';
 import type { Stage } from './stage.ts';
 
-/** Runs real processes, Postgres and Redis with real faults. Imported late, since it loads the whole stack. */
+/**
+ * Runs real processes, Postgres and Redis with real faults. Imported late, since it loads the whole
+ * stack.
+ */
 export const realProcesses: Stage = async (input) => {
   const { runRealProcesses } = await import('../real/run.ts');
   const { failures, ...result }: RealResult = await runRealProcesses(input);

@@ -42,7 +42,10 @@ async function simulateDays({ seed, quick, log, priorityTask }: StageInput): Pro
   return totals;
 }
 
-/** Requests that the provider accepts from one account, without call creation (provider contract, section 7). */
+/**
+ * Requests that the provider accepts from one account, without call creation (provider contract,
+ * section 7).
+ */
 const MAX_PROVIDER_REQUESTS_PER_SECOND = 15;
 
 /**
@@ -91,7 +94,9 @@ export const simulate: Stage = async (input) => {
   };
 };
 
-/** Lists the failed seeds with the command that repeats each, and logs histories of the first two. */
+/**
+ * Lists the failed seeds with the command that repeats each, and logs histories of the first two.
+ */
 async function explainFailures(totals: Totals, log: (line: string) => void): Promise<string[]> {
   for (const { seed } of totals.failedSeeds.slice(0, 2)) {
     const { histories } = await runSimulation({ seed, days: 1, sweeps: enabledSweeps(), keepHistory: true });
@@ -144,7 +149,10 @@ export const SMALL_SYSTEM = {
   traffic: { meetingsPerDay: 12, openMs: 900_000, meanMs: 240_000 },
 } as const;
 
-/** Runs one seed again and logs its violations with the histories of their legs. Returns whether it passed. */
+/**
+ * Runs one seed again and logs its violations with the histories of their legs. Returns whether it
+ * passed.
+ */
 export async function replaySeed(
   seed: number,
   planted: string | undefined,

@@ -4,8 +4,8 @@ import type { Tables } from './tables.ts';
 const PLATFORM_LIMITS: Readonly<Record<string, number>> = { 'live-rooms': 1_000, 'live-legs': 500, 'dial-outs': 60 };
 
 /**
- * The SQL functions `read_limit` and `lock_limit`. Transactions run one at a time here, so no lock is
- * needed. The use of an unlimited tenant is not counted.
+ * The SQL functions `read_limit` and `lock_limit`. Transactions run one at a time here, so no lock
+ * is needed. The use of an unlimited tenant is not counted.
  */
 export function readLimitUse(
   tables: Tables,

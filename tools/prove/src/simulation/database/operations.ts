@@ -53,8 +53,8 @@ import { admitCaller, answerCaller, answerOwnLeg } from '@partyline/store/caller
 import fc from 'fast-check';
 
 /**
- * One call of functions of libs/store, with the same arguments for both databases. Dates are far in the
- * past or future, so that a small difference between the clocks has no effect.
+ * One call of functions of libs/store, with the same arguments for both databases. Dates are far in
+ * the past or future, so that a small difference between the clocks has no effect.
  */
 type Operation = (store: Store, state: OperationState) => Promise<unknown>;
 /** An earlier result of one database that a later operation needs. */
@@ -280,7 +280,7 @@ const changeSession = op(
         media_session_id: view.session.media_session_id ?? g.media,
       });
       await saveSession(tx, g.tenant, view.session);
-      return [view.session, view.room, view.legs.map(({ id }) => id)];
+      return [view.session, view.room, view.legs.map((each) => each.id)];
     }),
   'change session',
 );

@@ -8,8 +8,8 @@ import { readLimitUse } from './limit-use.ts';
 import { DEFAULT_LEG, DEFAULT_SESSION } from './default-rows.ts';
 
 /*
- * The plpgsql functions of the provider's webhooks, line by line (prisma/functions). They need no row locks:
- * twin.ts runs one transaction at a time.
+ * The plpgsql functions of the provider's webhooks, line by line (prisma/functions). They need no
+ * row locks: twin.ts runs one transaction at a time.
  */
 
 const isRinging = (state: LegRow['state']): boolean =>
@@ -80,7 +80,8 @@ function admitToSession(
   let session: SessionRow | undefined;
   if (rejection === null) {
     if (!tables.currentOfRoom.has(room.id)) {
-      // Duplicate ids would make the SQL function loop forever. Generated ids are unique, so no test covers it.
+      // Duplicate ids would make the SQL function loop forever. Generated ids are unique, so no
+      // test covers it.
       tables.putSession({
         ...DEFAULT_SESSION,
         id: newSession,

@@ -11,7 +11,10 @@ interface StatementTime {
   /** The current time: `clock_timestamp()`. */
   readonly clock: Date;
 }
-/** A named statement of libs/store in TypeScript. `text` serves statements whose column list is generated. */
+/**
+ * A named statement of libs/store in TypeScript. `text` serves statements whose column list is
+ * generated.
+ */
 export type StatementTwin = (
   tables: Tables,
   values: readonly unknown[],

@@ -9,8 +9,9 @@ const putCdr = (tables: Tables, id: string, row: CdrRow, lookupAt: Date | null):
 };
 
 /**
- * The billing statements of dialling and closing. The simulated tenants have no spend limit and reach no
- * fraud threshold: the tests of libs/store cover those. The oracle compares the seconds of the call records.
+ * The billing statements of dialling and closing. The simulated tenants have no spend limit and
+ * reach no fraud threshold: the tests of libs/store cover those. The oracle compares the seconds of
+ * the call records.
  */
 export const BILLING_TWINS: Readonly<Record<string, StatementTwin>> = {
   'dial-policy': () => returnRow({ countries: ['GB'], fraudLimits: {} }),

@@ -298,7 +298,7 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
         : undefined,
     );
   },
-  'find-person': (tables, [tenant, id]) => {
+  'find-participant': (tables, [tenant, id]) => {
     const participant = tables.participants.get(id as string);
     return returnRow(
       participant?.tenant_id === tenant

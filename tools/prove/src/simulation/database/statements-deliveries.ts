@@ -27,7 +27,7 @@ export interface DeliveryAttemptRow {
   readonly error: string | null;
 }
 
-/** What the table's defaults give a row. */
+/** The column defaults of the table. */
 export const DEFAULT_ENDPOINT: Omit<EndpointRow, 'id' | 'tenant_id' | 'url' | 'secret' | 'created_at'> = {
   description: '',
   types: [],

@@ -33,7 +33,7 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
         .map(({ id, voice_call_id }) => ({ id, voice_call_id })),
     );
   },
-  'find-unnamed-dials': (tables, [numbers, account], { now }) => {
+  'find-dials-without-call': (tables, [numbers, account], { now }) => {
     const wanted = new Set(numbers as readonly string[]);
     const isRecent = (at: Date | null): boolean => at !== null && at.getTime() > now.getTime() - 600_000;
     const dials = [...tables.dialsWithoutCall]
@@ -155,7 +155,7 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
     }
     return returnRows(found);
   },
-  'note-attempt': (tables, [tenant, leg, no, at]) => {
+  'record-attempt': (tables, [tenant, leg, no, at]) => {
     const key = `${leg as string} ${no as number}`;
     if (tables.hangUpAttempts.has(key)) return returnCount(0);
     tables.put(tables.hangUpAttempts, key, {

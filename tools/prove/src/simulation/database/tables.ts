@@ -86,7 +86,10 @@ export class DatabaseError extends pg.DatabaseError {
     this.code = code;
   }
 }
-/** The driver's error without a server or connection. Whether the statement took effect is indeterminate. */
+/**
+ * The driver's error without a server or connection. Whether the statement took effect is
+ * indeterminate.
+ */
 export class ConnectionError extends Error {
   readonly code: string;
   constructor(code: string, message: string) {
@@ -98,7 +101,10 @@ export class ConnectionError extends Error {
 const duplicateKey = (constraint: string): DatabaseError =>
   new DatabaseError('23505', `duplicate key value violates unique constraint "${constraint}"`);
 
-/** The changes of a transaction: how to undo them, and the rows as they were before. Maps are created on demand. */
+/**
+ * The changes of a transaction: how to undo them, and the rows as they were before. Maps are
+ * created on demand.
+ */
 export class Change {
   readonly undo: (() => void)[] = [];
   sessions: ReadonlyMap<string, SessionRow | undefined> = NOTHING;

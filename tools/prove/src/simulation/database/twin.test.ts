@@ -36,7 +36,9 @@ const TABLES = [
   'observation',
 ] as const;
 
-/** Resets both databases to two tenants with three endpoints, a shared number and a dedicated one. */
+/**
+ * Resets both databases to two tenants with three endpoints, a shared number and a dedicated one.
+ */
 async function reset(): Promise<{ twin: Store; server: DatabaseServer }> {
   await real.pool.query(`TRUNCATE tenant, dial_in_number, cdr, ${TABLES.join(', ')} RESTART IDENTITY CASCADE`);
   const server = new DatabaseServer(() => Date.now());

@@ -32,10 +32,10 @@ interface Transaction {
 }
 
 /**
- * The database server. One lock serializes all transactions. Unlike in Postgres, transactions neither
- * run concurrently nor deadlock. It does simulate every order of whole transactions, crashes before and
- * after each commit, broken connections, commits whose answer is lost, and a failover that loses the
- * last commits.
+ * The database server. One lock serializes all transactions. Unlike in Postgres, transactions
+ * neither run concurrently nor deadlock. It does simulate every order of whole transactions,
+ * crashes before and after each commit, broken connections, commits whose answer is lost, and a
+ * failover that loses the last commits.
  */
 export class DatabaseServer {
   readonly tables = new Tables();
@@ -148,7 +148,10 @@ export class DatabaseServer {
     this.#release();
   }
 
-  /** Rolls back the transaction of a killed process, of a broken connection, or one that was idle too long. */
+  /**
+   * Rolls back the transaction of a killed process, of a broken connection, or one that was idle
+   * too long.
+   */
   abort(transaction: Transaction, reason: Error): void {
     if (transaction.ended !== undefined || this.#lock !== transaction) return;
     this.rollback(transaction);
@@ -172,7 +175,10 @@ export class DatabaseServer {
   }
 }
 
-/** Twins by statement name, or by text for a statement without a name. twin.test.ts compares them with Postgres. */
+/**
+ * Twins by statement name, or by text for a statement without a name. twin.test.ts compares them
+ * with Postgres.
+ */
 const TWINS: Readonly<Record<string, StatementTwin>> = {
   ...CORE_TWINS,
   ...DUE_WORK_TWINS,
@@ -199,8 +205,8 @@ function executeTwin(
 
 /**
  * A `Store` of one process on the simulated server.
- * @param isFineGrained each statement is a seam call of its own, for kill points and interleaving; else only
- *   the commit is, since a crash within a transaction rolls it back in any case
+ * @param isFineGrained each statement is a seam call of its own, for kill points and interleaving;
+ *   else only the commit is, since a crash within a transaction rolls it back in any case
  * @param onOpen receives a function that rolls back the transaction that was just opened
  */
 export function openTwinStore(
@@ -229,7 +235,8 @@ export function openTwinStore(
         let onReleased = (): void => undefined;
         const transaction = server.begin(() => onReleased());
         if (transaction === null) released = new Promise((resolve) => (onReleased = resolve));
-        // Before the answer arrives, since a process that is killed meanwhile must not keep the lock.
+        // Before the answer arrives, since a process that is killed meanwhile must not keep the
+        // lock.
         else onOpen?.(() => server.abort(transaction, idleTimeout()));
         return transaction;
       });
@@ -261,7 +268,10 @@ export function openTwinStore(
     );
   }
 
-  /** Without fine granularity, a lock is only held within one event, by a continuation that is still to run. */
+  /**
+   * Without fine granularity, a lock is only held within one event, by a continuation that is still
+   * to run.
+   */
   const begin = async (): Promise<Transaction> => {
     if (isFineGrained) return beginBySeam('db BEGIN');
     for (;;) {

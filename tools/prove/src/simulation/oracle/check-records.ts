@@ -20,7 +20,10 @@ export function checkRecords(system: System, report: ReportViolation): RecordChe
   return { ...checkEvents(system, report), billedVsLedgerMaxSeconds: compareBilling(system, report) };
 }
 
-/** I16: no row counts as live that the provider does not have. Participant limits and quotas count these rows. */
+/**
+ * I16: no row counts as live that the provider does not have. Participant limits and quotas count
+ * these rows.
+ */
 function checkLiveRows({ database: { tables }, ledger, scheduler }: System, report: ReportViolation): void {
   for (const id of tables.liveLegs) {
     const { state, voice_call_id: call, media_connection_id: connection } = tables.legs.get(id)!;
@@ -76,7 +79,10 @@ function checkEvents(
   return { eventsLost, eventsDuplicated };
 }
 
-/** I15: the call record of each closed handle agrees with the provider's charge, whatever webhooks were lost. */
+/**
+ * I15: the call record of each closed handle agrees with the provider's charge, whatever webhooks
+ * were lost.
+ */
 function compareBilling({ database: { tables }, ledger }: System, report: ReportViolation): number {
   let maxDifference = 0;
   for (const leg of tables.legs.values()) {
@@ -110,9 +116,9 @@ function compareBilling({ database: { tables }, ledger }: System, report: Report
 }
 
 /**
- * The provider states the times of a connection in its callbacks only. Without them the record has the
- * observed times. It must not start before the connection, nor end after it was observed closed,
- * whatever the clock skew of the processes.
+ * The provider states the times of a connection in its callbacks only. Without them the record has
+ * the observed times. It must not start before the connection, nor end after it was observed
+ * closed, whatever the clock skew of the processes.
  */
 function checkLookedUpRecord(leg: LegRow, entry: LedgerEntry, seconds: number, report: ReportViolation): void {
   const max = Math.ceil((leg.media_closed_at!.getTime() - entry.createdAt) / 1000);

@@ -1,4 +1,7 @@
-/** Delays in milliseconds, counted in buckets: small to send between processes, and exact enough for percentiles. */
+/**
+ * Delays in milliseconds, counted in buckets: small to send between processes, and exact enough for
+ * percentiles.
+ */
 export class DelayHistogram {
   count = 0;
   max = 0;

@@ -40,14 +40,17 @@ const ADMISSION_MS = 60_000;
 const GOODBYE_MS = 15_000;
 
 /**
- * Judges by the provider's ledger which legs are live and when they ended. From our rows it uses only
- * when the end of a session was decided, and compares that with what the workload knows: when a request
- * to end the room was accepted, and the deadline.
+ * Judges by the provider's ledger which legs are live and when they ended. From our rows it uses
+ * only when the end of a session was decided, and compares that with what the workload knows: when
+ * a request to end the room was accepted, and the deadline.
  */
 export class Oracle {
   readonly violations: Violation[] = [];
   falseKills = 0;
-  /** Live legs hung up because a failover lost the commit that admitted them. Counted, but no violation. */
+  /**
+   * Live legs hung up because a failover lost the commit that admitted them. Counted, but no
+   * violation.
+   */
   killsAfterDataLoss = 0;
   /** Connections of video sessions whose row a failover lost. */
   unknowableConnections = 0;
@@ -59,7 +62,10 @@ export class Oracle {
   readonly #workload: Workload;
   /** When callers were rejected, by call. */
   readonly #rejectedAt = new Map<string, number>();
-  /** Legs with a committed decision to dial, and whether their session ran then. A decision is valid once. */
+  /**
+   * Legs with a committed decision to dial, and whether their session ran then. A decision is valid
+   * once.
+   */
   readonly #dialDecisions = new Map<string, boolean>();
   /** Legs that were hung up because the room was full or the participant has a newer connection. */
   readonly #rejectedLegs = new Set<string>();
@@ -72,7 +78,8 @@ export class Oracle {
       this.#checkCommit(change);
       system.wakeSweeps();
     };
-    // The simulation skips an idle inventory. A new entry gives it work, even if its webhook is lost.
+    // The simulation skips an idle inventory. A new entry gives it work, even if its webhook is
+    // lost.
     system.ledger.onOpen = () => system.wakeSweeps();
     const accepted = new Set<string>();
     system.onWebhookAccepted = (jti) => {
@@ -163,7 +170,10 @@ export class Oracle {
     );
   }
 
-  /** Whether the participant of a replaced leg has a newer connection, or two others with unknown times. */
+  /**
+   * Whether the participant of a replaced leg has a newer connection, or two others with unknown
+   * times.
+   */
   #wasReplaced({ id, session_id, participant_id, media_connection_id, hangup_reason }: LegRow): boolean {
     const { tables } = this.#system.database;
     const { connections } = this.#system.video;
@@ -228,7 +238,8 @@ export class Oracle {
   }
 
   /**
-   * When the end of an entry was due: at the first cause that ended its session. Null if nothing did.
+   * When the end of an entry was due: at the first cause that ended its session. Null if nothing
+   * did.
    * @param acceptedEnds when the API accepted the end of a room, by session id
    */
   #computeEndDue(entry: LedgerEntry, acceptedEnds: ReadonlyMap<string, number>): number | null {
@@ -253,8 +264,9 @@ export class Oracle {
   }
 
   /**
-   * The number of live entries, without those that a failover made unknown: connections of a lost video
-   * session, and sessions with a lost end whose own clock has not expired (docs/guarantee.md).
+   * The number of live entries, without those that a failover made unknown: connections of a lost
+   * video session, and sessions with a lost end whose own clock has not expired
+   * (docs/guarantee.md).
    */
   countKnownLive(): number {
     const { ledger, database, scheduler } = this.#system;

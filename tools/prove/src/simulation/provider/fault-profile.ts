@@ -1,8 +1,8 @@
 import type { Random } from '../runtime/random.ts';
 
 /**
- * The current behaviour of the provider and the network. Single faults have a probability per request
- * or webhook. The fault schedule sets the modes.
+ * The current behaviour of the provider and the network. Single faults have a probability per
+ * request or webhook. The fault schedule sets the modes.
  */
 export class FaultProfile {
   /** The number of injected faults, by class. */

@@ -1,9 +1,15 @@
 import type { Scheduler } from '../runtime/scheduler.ts';
 
-/** `platform`: by an API request. `plan`: by the call plan that the platform answered. `peer`: with its other handle. */
+/**
+ * `platform`: by an API request. `plan`: by the call plan that the platform answered. `peer`: with
+ * its other handle.
+ */
 export type EndedBy = 'platform' | 'plan' | 'user' | 'timer' | 'peer';
 
-/** One billable handle in the provider's ledger: a call or a video connection. The oracle judges by these. */
+/**
+ * One billable handle in the provider's ledger: a call or a video connection. The oracle judges by
+ * these.
+ */
 export interface LedgerEntry {
   readonly id: string;
   readonly handle: 'voice' | 'media';
@@ -35,7 +41,10 @@ export interface LedgerEntry {
   history: string[] | null;
 }
 
-/** Single faults that make a hang-up attempt fail. The next attempt follows after at most fifteen seconds. */
+/**
+ * Single faults that make a hang-up attempt fail. The next attempt follows after at most fifteen
+ * seconds.
+ */
 const ATTEMPT_FAULTS = new Set([
   'accepted-but-alive',
   'wrong-region-404',

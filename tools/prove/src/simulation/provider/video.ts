@@ -170,8 +170,8 @@ export class SimVideo {
   }
 
   /**
-   * Lists the live connections. A fault omits one, possibly in a series of lists, but for less than the
-   * 30 s after which two complete lists without it count as its end (docs/guarantee.md).
+   * Lists the live connections. A fault omits one, possibly in a series of lists, but for less than
+   * the 30 s after which two complete lists without it count as its end (docs/guarantee.md).
    */
   #list(mediaSessionId: string): SimConnection[] {
     const { faultProfile, random, scheduler } = this.#parts;

@@ -19,7 +19,10 @@ export type ProviderWebhook =
   | { readonly to: 'voice-event'; readonly jti: string; readonly legId: string | undefined; readonly event: VoiceEvent }
   | { readonly to: 'video-event'; readonly jti: string; readonly event: MediaEvent };
 
-/** The answer to a webhook: a plan or none; `rejected` is 4xx, `failed` is 5xx, `unreachable` is no answer. */
+/**
+ * The answer to a webhook: a plan or none; `rejected` is 4xx, `failed` is 5xx, `unreachable` is no
+ * answer.
+ */
 export type WebhookOutcome =
   | { readonly ok: true; readonly plan: CallPlan | null }
   | { readonly ok: false; readonly failure: 'rejected' | 'failed' | 'unreachable' };
@@ -146,7 +149,10 @@ export class WebhookSender {
     this.#gateway(webhook, (outcome) => void this.#scheduler.after(5, () => settle(outcome)));
   }
 
-  /** Requests the plan of a call. Null after a rejection or three failed attempts: the call then ends. */
+  /**
+   * Requests the plan of a call. Null after a rejection or three failed attempts: the call then
+   * ends.
+   */
   requestPlan(
     entry: LedgerEntry,
     webhook: Extract<ProviderWebhook, { to: 'answer' | 'answer-dialled' | 'digits' }>,

@@ -12,8 +12,9 @@ type SeamHook = (call: {
 }) => void;
 
 /**
- * A simulated process from its start to its crash. Everything it awaits passes through `seam`. After
- * a crash no answer arrives, so no continuation runs. A paused process gets its answers when it resumes.
+ * A simulated process from its start to its crash. Everything it awaits passes through `seam`.
+ * After a crash no answer arrives, so no continuation runs. A paused process gets its answers when
+ * it resumes.
  */
 export class Life {
   isAlive = true;
@@ -33,8 +34,8 @@ export class Life {
   }
 
   /**
-   * Runs `act` at once and delivers its answer later. A crash in between loses the answer of a request
-   * that took effect.
+   * Runs `act` at once and delivers its answer later. A crash in between loses the answer of a
+   * request that took effect.
    * @param checkLost called when the answer arrives; an error replaces the answer
    */
   seam<T>(label: string, act: () => Reply<T>, checkLost?: () => Error | null): Promise<T> {

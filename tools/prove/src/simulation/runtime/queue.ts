@@ -27,14 +27,16 @@ interface Worker {
 }
 
 const CONCURRENCY: Record<Lane, number> = { conference: 8, dial: 24, 'hang-up': 16 };
-/** A killed worker's job runs again after this long (measured: 6.2 s; reliability.md, section 0.1). */
+/**
+ * A killed worker's job runs again after this long (measured: 6.2 s; reliability.md, section 0.1).
+ */
 const STALLED_AFTER_MS = WORKER_LOCK.lockDuration + 200;
 const connectionClosed = (): Error => new Error('Connection is closed.');
 
 /**
- * BullMQ as measured: at-least-once execution, delays, and one job per id. A killed or paused worker
- * loses its lock after about six seconds. A flush deletes every job. While Redis is down, every command
- * fails.
+ * BullMQ as measured: at-least-once execution, delays, and one job per id. A killed or paused
+ * worker loses its lock after about six seconds. A flush deletes every job. While Redis is down,
+ * every command fails.
  */
 export class SimQueue {
   isDown = false;

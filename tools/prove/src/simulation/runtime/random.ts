@@ -1,6 +1,6 @@
 /**
- * Repeatable randomness. Each concern has its own generator, so that one more draw in one place does
- * not change the others.
+ * Repeatable randomness. Each concern has its own generator, so that one more draw in one place
+ * does not change the others.
  */
 export interface Random {
   /** Uniform in [0, 1). */

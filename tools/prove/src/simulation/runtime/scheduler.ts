@@ -12,8 +12,8 @@ const EPOCH = Date.UTC(2026, 0, 1);
 
 /**
  * A function that runs all pending microtasks by V8's own checkpoint, so that the simulation is one
- * synchronous loop. Null where it is unavailable: the scheduler then yields to the event loop after each
- * event, which gives the same order, ten times slower.
+ * synchronous loop. Null where it is unavailable: the scheduler then yields to the event loop after
+ * each event, which gives the same order, ten times slower.
  */
 function createMicrotaskDrain(): (() => void) | null {
   try {
@@ -29,8 +29,8 @@ function createMicrotaskDrain(): (() => void) | null {
 const nativeDrain = createMicrotaskDrain();
 
 /**
- * Virtual time: a heap of events. Each event is followed by all the microtasks that it causes. The same
- * seed gives the same order and the same hash.
+ * Virtual time: a heap of events. Each event is followed by all the microtasks that it causes. The
+ * same seed gives the same order and the same hash.
  */
 export class Scheduler {
   now = EPOCH;
@@ -69,7 +69,10 @@ export class Scheduler {
     this.hash = hash;
   }
 
-  /** Executes events until the instant `until`, or until `stop`, which is called after each event, returns true. */
+  /**
+   * Executes events until the instant `until`, or until `stop`, which is called after each event,
+   * returns true.
+   */
   run(until: number, stop?: () => boolean): Promise<void> {
     // In a macrotask, since a checkpoint inside a microtask has no effect.
     return new Promise((resolve, reject) => {
