@@ -19,7 +19,7 @@ export async function recordHangUpAttempt(
   { legId, no, at }: { legId: string; no: number; at: Date },
 ): Promise<void> {
   await tx.query({
-    name: 'note-attempt',
+    name: 'record-attempt',
     text: `INSERT INTO hang_up_attempt (tenant_id, leg_id, no, at)
            VALUES ($1, $2, $3, $4)
            ON CONFLICT DO NOTHING`,

@@ -119,7 +119,7 @@ export async function storeReply(store: Store, tenantId: string, lease: KeyLease
     store,
     tenantId,
     lease,
-    'keep-reply',
+    'store-reply',
     'UPDATE idempotency_key SET reply = $4, lease_until = NULL',
     [reply],
   );
@@ -130,12 +130,12 @@ export async function storeReply(store: Store, tenantId: string, lease: KeyLease
  * lost.
  */
 export async function releaseKey(store: Store, tenantId: string, lease: KeyLease): Promise<boolean> {
-  return changeLeasedKey(store, tenantId, lease, 'let-go-of-key', 'UPDATE idempotency_key SET lease_until = NULL');
+  return changeLeasedKey(store, tenantId, lease, 'release-key', 'UPDATE idempotency_key SET lease_until = NULL');
 }
 
 /** Deletes a key whose request changed nothing. Returns `false` when the lease was lost. */
 export async function deleteKey(store: Store, tenantId: string, lease: KeyLease): Promise<boolean> {
-  return changeLeasedKey(store, tenantId, lease, 'forget-key', 'DELETE FROM idempotency_key');
+  return changeLeasedKey(store, tenantId, lease, 'delete-key', 'DELETE FROM idempotency_key');
 }
 
 async function changeLeasedKey(

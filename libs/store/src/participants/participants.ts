@@ -26,7 +26,7 @@ export async function findParticipant(
   id: string,
 ): Promise<{ role: Role; removed: boolean } | null> {
   const { rows } = await tx.query<{ role: Role; removed: boolean }>({
-    name: 'find-person',
+    name: 'find-participant',
     text: `SELECT role, removed_at IS NOT NULL AS removed
            FROM participant
            WHERE tenant_id = $1 AND id = $2`,

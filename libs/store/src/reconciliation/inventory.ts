@@ -87,7 +87,7 @@ export async function findDialsWithoutCall(
   numbers: readonly string[],
 ): Promise<DialWithoutCall[]> {
   const { rows } = await store.query<DialWithoutCall>(EVERY_TENANT, {
-    name: 'find-unnamed-dials',
+    name: 'find-dials-without-call',
     text: `SELECT id, remote, state <> 'ended' AS up
            FROM leg
            WHERE kind = 'outbound' AND voice_call_id IS NULL AND dialled_at IS NOT NULL AND remote = ANY($1)
