@@ -114,11 +114,12 @@ export async function claimDeliveries(
     const { rows } = await tx.query<ClaimedRow>({
       name: 'claim-deliveries',
       // A second statement sees what the previous holders of the endpoints' locks committed.
+      // An array and not a join: the planner may scan the whole table for the join.
       text: `WITH claimed AS (
                UPDATE delivery d
                SET attempts = d.attempts + 1, tries = d.tries + 1,
                  lease_until = clock_timestamp() + make_interval(secs => $3)
-               FROM (
+               WHERE d.id = ANY (ARRAY(
                  SELECT c.id
                  FROM (
                    SELECT c.*,
@@ -146,8 +147,7 @@ export async function claimDeliveries(
                  WHERE c.nth <= $8
                  ORDER BY c.nth, c.next_try_at, c.event_id, c.endpoint_id
                  LIMIT $4
-               ) pick
-               WHERE d.id = pick.id AND d.next_try_at <= now()
+               )) AND d.next_try_at <= now()
                RETURNING d.id, d.tenant_id, d.endpoint_id, d.event_id, d.attempts, d.tries
              ),
              recorded AS (
