@@ -1,6 +1,6 @@
 import type { Machine } from './machine.ts';
 
-/** Kinds of billable connection (design section 2). */
+/** Kinds of billable connection. */
 export const LEG_KINDS = ['bridge', 'inbound', 'outbound', 'webrtc'] as const;
 export type LegKind = (typeof LEG_KINDS)[number];
 
@@ -17,9 +17,9 @@ const joined = { next: 'joined', why: 'it is in the conference' } as const;
 /**
  * The life of a leg. Providers deliver events out of order, so a leg can be answered before it
  * rings. A leg whose dial request got no reply stays `dialling` until an observation arrives. Only
- * `closed`, a stored provider observation, ends a leg: an accepted hang-up is not a closed leg
- * (design section 3.3). An answer after the hang-up request (the answered-after-end race) keeps the
- * leg in `ending`, and the hang-up is requested from the provider again.
+ * `closed`, a stored provider observation, ends a leg: an accepted hang-up is not a closed leg. An
+ * answer after the hang-up request (the answered-after-end race) keeps the leg in `ending`, and the
+ * hang-up is requested from the provider again.
  */
 export const legMachine: Machine<LegState, LegEvent> = {
   name: 'leg',
@@ -61,8 +61,7 @@ export const isUp = (leg: { state: LegState }): boolean => leg.state !== 'ended'
 export const isPresent = (leg: { state: LegState }): boolean => leg.state === 'answered' || leg.state === 'joined';
 
 /**
- * The handles of a leg at the provider. A bridge leg has two, and both must be observed closed
- * (design section 2).
+ * The handles of a leg at the provider. A bridge leg has two, and both must be observed closed.
  */
 export interface LegHandles {
   readonly kind: LegKind;

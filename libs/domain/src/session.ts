@@ -6,7 +6,7 @@ export type SessionState = (typeof SESSION_STATES)[number];
 export type SessionEvent = 'joined' | 'endDecided' | 'legsClosed';
 
 /**
- * Reasons for the end of a session. All go through one function (design section 3.4); the first
+ * Reasons for the end of a session. All go through one function; the first
  * reason is kept.
  */
 export const END_REASONS = [
@@ -27,7 +27,7 @@ export const END_REASONS = [
 export type EndReason = (typeof END_REASONS)[number];
 
 /**
- * The life of a session (design section 2). `ending`: hang-ups are requested. `ended`: the provider
+ * The life of a session. `ending`: hang-ups are requested. `ended`: the provider
  * confirmed every leg closed.
  */
 export const sessionMachine: Machine<SessionState, SessionEvent> = {

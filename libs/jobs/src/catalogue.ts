@@ -55,6 +55,6 @@ export const jobBackoffMs = (failures: number): number => backoff(failures, { fi
 /**
  * The lock of a worker on its job. The job of a killed worker runs again after about
  * `lockDuration`. With BullMQ's defaults that takes a minute, and the job is given up at the second
- * kill (reliability.md section 0.1).
+ * kill.
  */
 export const WORKER_LOCK = { lockDuration: 6_000, stalledInterval: 3_000, maxStalledCount: 1_000 } as const;

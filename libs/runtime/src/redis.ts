@@ -19,7 +19,7 @@ function parseRedisUrl(url: string): Omit<RedisOptions, 'retryStrategy'> {
 
 /**
  * Options for producers. Commands fail at once while Redis is unavailable, so that a caller does
- * not wait (reliability.md section 6).
+ * not wait.
  */
 export const producerOptions = (url: string): ConnectionSettings => ({
   ...parseRedisUrl(url),

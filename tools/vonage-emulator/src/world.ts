@@ -51,7 +51,7 @@ export interface Leg {
   endedAt?: number;
   endReason?: string;
   party: Party;
-  /** The video side disconnected while this leg rang: it is never answered (design §2). */
+  /** The video side disconnected while this leg rang: it is never answered. */
   isAbandoned: boolean;
   muted: boolean;
   earmuffed: boolean;

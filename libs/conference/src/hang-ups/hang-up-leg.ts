@@ -172,7 +172,7 @@ async function sendRequests(
   const requests: Promise<void>[] = [];
   if (mediaSessionId !== null && leg.media_connection_id !== null)
     requests.push(media.disconnect({ mediaSessionId, connectionId: leg.media_connection_id }));
-  // Disconnecting the media handle does not end a call that still rings (design section 2).
+  // Disconnecting the media handle does not end a call that still rings.
   if (leg.voice_call_id !== null && leg.voice_closed_at === null) requests.push(voice.hangUp(leg.voice_call_id));
   if (requests.length === 0) return { outcome: 'no-provider-id', reason: null };
   deps.report.count('hang_up_attempts', { kind: leg.kind });

@@ -164,7 +164,7 @@ async function applyToLeg(
         const how = event.verdict ?? verdict('indeterminate', 'no-reason-given');
         await observe('media', 'sip-over', how);
         // Over because of a hang-up before the answer: the call may still arrive at the voice handle
-        // and ring there (design section 2). Its arrival closes the handle later, or the dial expires
+        // and ring there. Its arrival closes the handle later, or the dial expires
         // (expire-unobserved-dial.ts).
         const mayStillRing = leg.hangup_attempts > 0 && leg.answered_at === null && leg.voice_call_id === null;
         if (!mayStillRing) closeHandle(leg, 'sip', how, now);

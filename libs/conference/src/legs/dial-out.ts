@@ -19,7 +19,7 @@ import { roomEnded, roomFull } from '../errors.ts';
 import { isRoomFull, canDial } from '../sessions/settle-session.ts';
 import { endLeg, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
 
-/** Dead-man's timers at the provider: they end the ringing and the call without us (design section 3). */
+/** Dead-man's timers at the provider: they end the ringing and the call without us. */
 const RINGING_TIMER_SECONDS = 45;
 const MAX_LENGTH_TIMER_SECONDS = 7_200;
 /** A requested call that could not be placed within this time ends. */

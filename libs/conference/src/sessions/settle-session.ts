@@ -96,7 +96,7 @@ export function settleSession(view: SessionView, before: ReadonlyMap<string, Leg
 
 /**
  * Sets when the bridge is due: as soon as a browser and a phone are present, or any participant
- * where the room's bridge is `always` (design section 5); after a back-off when the bridge has
+ * where the room's bridge is `always`; after a back-off when the bridge has
  * dropped. Not while the room waits for its host: the bridge would start the conference for the
  * waiting callers.
  */

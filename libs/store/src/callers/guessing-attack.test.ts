@@ -10,7 +10,7 @@ import { ATTACK, PLAYED_CLOCK, SCRIPT } from '../testing/simulated-calls.ts';
  * clock. The figures in docs/fraud.md are compared with the results.
  */
 
-/** Ten thousand guesses, in calls of three attempts (reliability.md §4). */
+/** Ten thousand guesses, in calls of three attempts. */
 const GUESSES = 10_000;
 const TRIES = 3;
 /** Ten concurrent calls, 25 seconds each. */

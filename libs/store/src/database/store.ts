@@ -4,7 +4,7 @@ import { PrismaClient, type Prisma } from '../generated/client.ts';
 
 /**
  * The connection to Postgres. Each access to tenants' rows names a scope: row-level security shows
- * a transaction the rows of its scope only, and none without a scope (reliability.md §5).
+ * a transaction the rows of its scope only, and none without a scope.
  */
 export interface Store {
   /**
@@ -46,8 +46,7 @@ export interface TransactionJournal {
 export type Tx = pg.PoolClient;
 
 /**
- * Statements wait for locks but run briefly: the sweep of 100,000 legs takes 0.2 s
- * (performance.md).
+ * Statements wait for locks but run briefly: the sweep of 100,000 legs takes 0.2 s.
  */
 const STATEMENT_TIMEOUT_MS = 5_000;
 

@@ -5,8 +5,7 @@ import { EVERY_TENANT, type Store } from '../database/store.ts';
 /* Platform-wide: the tenant is known only after the key's row is found. */
 
 /**
- * `pl_<env>_<id>_<secret>`: the id finds the row, which holds only the secret's SHA-256
- * (reliability.md §5).
+ * `pl_<env>_<id>_<secret>`: the id finds the row, which holds only the secret's SHA-256.
  */
 const API_KEY_FORMAT = /^pl_([a-z]+)_([A-Za-z0-9]{1,40})_([A-Za-z0-9_-]{43})$/;
 

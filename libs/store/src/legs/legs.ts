@@ -82,8 +82,8 @@ export type NewLeg = Pick<LegRow, 'id' | 'kind' | 'state' | 'deadline_at'> &
   Partial<Pick<LegRow, Exclude<(typeof INSERT_COLUMNS)[number], 'account_id'>>>;
 
 /**
- * Inserts a leg at its session's provider account, before the provider is asked for it (design
- * §3.2). Throws a unique violation (23505) for a second bridge leg of a session.
+ * Inserts a leg at its session's provider account, before the provider is asked for it. Throws a
+ * unique violation (23505, index `leg_one_bridge`) for a second live bridge leg of a session.
  */
 export async function insertLeg(
   tx: Tx,

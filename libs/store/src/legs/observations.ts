@@ -12,8 +12,7 @@ interface NewObservation {
 }
 
 /**
- * Stores an observation. A leg ends only in the transaction that stores a terminal one (design
- * §3.3).
+ * Stores an observation. A leg ends only in the transaction that stores a terminal one.
  */
 export async function storeObservation(tx: Tx, tenantId: string | null, observation: NewObservation): Promise<void> {
   await tx.query({

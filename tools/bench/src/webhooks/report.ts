@@ -17,8 +17,7 @@ export interface Measurement {
 }
 
 /**
- * The largest allowed ratio of Partyline's CPU time to Express's, for answer and DTMF together
- * (performance.md).
+ * The largest allowed ratio of Partyline's CPU time to Express's, for answer and DTMF together.
  */
 const MAX_CPU_RATIO = 1.0;
 

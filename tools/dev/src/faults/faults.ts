@@ -5,7 +5,7 @@ import { serviceNames } from '../stack/service-environment.ts';
 import { linkKinds, type Instance, type LinkKind, type Stack } from '../stack/stack.ts';
 import type { LinkFault } from './proxy.ts';
 
-/** Classes of fault; each has its own bound for the hang-up guarantee (reliability.md (c)). */
+/** Classes of fault; each has its own bound for the hang-up guarantee (docs/guarantee.md). */
 const faultClasses = [
   'kill',
   'freeze',

@@ -3,7 +3,7 @@ import type { LedgerLeg } from '@partyline/vonage-emulator/control-client';
 import { GOODBYE_SECONDS, MAX_PIN_ATTEMPTS, PIN_ENTRY_SECONDS } from '../pin-entry.ts';
 
 /**
- * The constants of reliability.md (c). Only the interval of the inventory is scaled to fit into a
+ * The bounds of docs/guarantee.md. Only the interval of the inventory is scaled to fit into a
  * run.
  */
 export interface BoundConstants {
@@ -40,7 +40,7 @@ interface Bound {
 }
 
 /**
- * The bound for each class of fault, X(F) of reliability.md (c). `webhooks-lost` applies only to
+ * The bound for each class of fault, as in docs/guarantee.md. `webhooks-lost` applies only to
  * legs with a lost webhook, `provider-lost-create` only to legs created while answers were lost.
  */
 export function computeBounds({

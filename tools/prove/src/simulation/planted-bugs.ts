@@ -7,7 +7,7 @@ import { withProviders, type Mutation } from './mutation.ts';
 import type { System } from './system.ts';
 
 /*
- * The twelve planted bugs (reliability.md (d), stage 4). Each wraps the dependencies of the
+ * The twelve planted bugs (docs/guarantee.md). Each wraps the dependencies of the
  * use-cases, so that the code under test is unchanged.
  */
 

@@ -188,14 +188,14 @@ export function dialSip(world: World, session: VideoSession, dial: SipDial): Vid
   const bridged = { world, session, connection, sip };
   sendCallEvent(bridged, 'callCreated');
   enterState(bridged, 'DIALING');
-  // A disconnect does not cancel the INVITE in flight: the voice side rings (design §2).
+  // A disconnect does not cancel the INVITE in flight: the voice side rings.
   world.clock.after(world.config.timings.sipDialMs, () => inviteVoiceSide(bridged, dial));
   return connection;
 }
 
 /**
  * REST disconnect. An answered call gets a BYE. The voice leg of a ringing call continues to ring
- * until its own timer or hang-up (design §2), unless `disconnectCancelsRinging` is set.
+ * until its own timer or hang-up, unless `disconnectCancelsRinging` is set.
  */
 export function disconnectSip(world: World, session: VideoSession, connection: VideoConnection): void {
   const { sip } = connection;

@@ -57,7 +57,7 @@ async function runAnswerWebhook(world: World, leg: Leg, headers: Record<string, 
     return endLeg(world, leg, { reason: 'no-answer-url', by: 'platform', status: 'failed', sipCode: 480 });
   const target = { url: application.answerUrl, method: application.answerMethod };
   const reply = await requestAnswer(world, leg, target, { ...buildNewCallFields(world, leg), ...headers });
-  // An abandoned call continues to ring until its timer (design §2, two handles).
+  // An abandoned call continues to ring until its timer.
   if (leg.endedAt !== undefined || leg.isAbandoned) return;
   if (reply.is === 'ncco') answerLeg(world, leg);
   applyAnswer(world, leg, reply);

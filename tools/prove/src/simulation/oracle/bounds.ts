@@ -2,7 +2,7 @@ import { HANG_UP_INTERVAL_MS } from '@partyline/conference/providers/rate-limit-
 
 /**
  * How long a leg may stay up after the end of its session or of the fault, whichever is later
- * (reliability.md (c)). N/H is added: legs that end together, at nine hang-ups per second. A
+ * (docs/guarantee.md). N/H is added: legs that end together, at nine hang-ups per second. A
  * provider that fails repeatedly for one leg is an outage of its own, from the first to the last
  * failed attempt.
  */

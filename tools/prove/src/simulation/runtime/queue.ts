@@ -28,7 +28,7 @@ interface Worker {
 
 const CONCURRENCY: Record<Lane, number> = { conference: 8, dial: 24, 'hang-up': 16 };
 /**
- * A killed worker's job runs again after this long (measured: 6.2 s; reliability.md, section 0.1).
+ * A killed worker's job runs again after this long (measured: 6.2 s).
  */
 const STALLED_AFTER_MS = WORKER_LOCK.lockDuration + 200;
 const connectionClosed = (): Error => new Error('Connection is closed.');
