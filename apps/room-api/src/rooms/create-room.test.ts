@@ -7,8 +7,8 @@ beforeAll(async () => {
 });
 afterAll(() => harness.stop());
 
-describe('creating a room', () => {
-  it('gives all that is needed to meet in one reply', async () => {
+describe('POST /v1/rooms', () => {
+  it('returns the room, its session, PIN, client token and invitation', async () => {
     const { status, body } = await harness.request('POST', '/v1/rooms', {
       body: { name: 'Board meeting', hostName: 'Ada' },
     });
@@ -28,9 +28,14 @@ describe('creating a room', () => {
       number: '+12025550100',
       numbers: [{ number: '+12025550100', language: 'en-US' }],
       tapToCall: `tel:+12025550100,,${pin}#`,
-      invitation: `Board meeting\nPhone: +12025550100\nPIN: ${pinSpaced} # (then the hash key)\nOne tap: tel:+12025550100,,${pin}#`,
+      invitation: [
+        'Board meeting',
+        'Phone: +12025550100',
+        `PIN: ${pinSpaced} # (then the hash key)`,
+        `One tap: tel:+12025550100,,${pin}#`,
+      ].join('\n'),
     });
-    // An unused room ends an hour after it was made, by default.
+    // By default, an unused session ends one hour after its room was created.
     expect(Date.parse(session.dueAt) - Date.parse(body.room.createdAt)).toBe(3_600_000);
     const roster = await harness.request('GET', `/v1/rooms/${body.room.id}/participants`);
     expect(roster.body.participants).toMatchObject([
@@ -38,7 +43,7 @@ describe('creating a room', () => {
     ]);
   });
 
-  it('has defaults for every setting', async () => {
+  it('applies a default to every omitted setting and trims the name', async () => {
     const { body } = await harness.request('POST', '/v1/rooms', { body: { name: ' Padded ' } });
     expect(body.room).toMatchObject({
       name: 'Padded',
@@ -53,7 +58,7 @@ describe('creating a room', () => {
     });
   });
 
-  it('keeps the settings that are given, and null switches a clock off', async () => {
+  it('stores the given settings, and null disables a timeout', async () => {
     const settings = {
       bridge: 'always',
       maxParticipants: 2,
@@ -70,7 +75,7 @@ describe('creating a room', () => {
     expect((await harness.request('GET', `/v1/rooms/${body.room.id}`)).body.room).toEqual(body.room);
   });
 
-  it('invites in the language of the number', async () => {
+  it('writes the invitation in the language of the dial-in number', async () => {
     const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Runde', number: '+4930555010' } });
     expect(body.numbers).toEqual([{ number: '+4930555010', language: 'de-DE' }]);
     expect(body.invitation).toBe(
@@ -78,7 +83,7 @@ describe('creating a room', () => {
     );
   });
 
-  it('refuses a number that is not one of ours and makes nothing', async () => {
+  it('rejects an unknown dial-in number and stores nothing', async () => {
     const before = await harness.countRows();
     const { status, body } = await harness.request('POST', '/v1/rooms', {
       body: { name: 'X', number: '+442079460018' },
@@ -91,7 +96,7 @@ describe('creating a room', () => {
     expect(await harness.countRows()).toEqual(before);
   });
 
-  it('says so when the operator has no number yet', async () => {
+  it('returns 503 when the deployment has no dial-in number, and stores nothing', async () => {
     const { rows } = await harness.store.pool.query('DELETE FROM dial_in_number RETURNING *');
     const before = await harness.countRows();
     const { status, body } = await harness.request('POST', '/v1/rooms', { body: { name: 'X' } });

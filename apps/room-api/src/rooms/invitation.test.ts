@@ -7,7 +7,7 @@ it.each([
   ['fr-FR', 'Téléphone: +1', 'Code: 123 456 # (puis la touche dièse)', 'En un geste: tel:+1,,123456#'],
   ['es-MX', 'Teléfono: +1', 'Código: 123 456 # (y la tecla almohadilla)', 'Con un toque: tel:+1,,123456#'],
   ['ja-JP', 'Phone: +1', 'PIN: 123 456 # (then the hash key)', 'One tap: tel:+1,,123456#'],
-])('invites in %s', (language, ...lines) => {
+])('writes the invitation for the language tag %s', (language, ...lines) => {
   expect(writeInvitation({ name: 'Room', number: '+1', pin: '123456', language }).split('\n')).toEqual([
     'Room',
     ...lines,

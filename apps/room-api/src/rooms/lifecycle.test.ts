@@ -13,8 +13,8 @@ const inHours = (hours: number): string => new Date(Date.now() + hours * 3_600_0
 const patch = (id: string, body: object, headers: Record<string, string> = {}) =>
   harness.request('PATCH', `/v1/rooms/${id}`, { body, headers });
 
-describe('a room that opens later', () => {
-  it('has PINs and no session yet, and lets nobody in before its time', async () => {
+describe('a scheduled room', () => {
+  it('has PINs but no session before startsAt, and rejects tokens and participants', async () => {
     const { room, ...made } = await create({ startsAt: inHours(1), endsAt: inHours(2) });
     expect(made).toMatchObject({
       session: null,
@@ -38,7 +38,7 @@ describe('a room that opens later', () => {
     });
   });
 
-  it('is open when its time comes, and its session ends with it', async () => {
+  it('opens when startsAt is cleared, and its session ends at endsAt', async () => {
     const { room } = await create({ startsAt: inHours(1), endsAt: inHours(2) });
     expect((await patch(room.id, { startsAt: null })).status).toBe(200);
     const { status, body } = await harness.request('POST', `/v1/rooms/${room.id}/tokens`, {
@@ -57,7 +57,7 @@ describe('a room that opens later', () => {
     });
   });
 
-  it('lets nobody in after it', async () => {
+  it('rejects a token after endsAt', async () => {
     const { room } = await create();
     await harness.store.pool.query(`UPDATE room SET ends_at = now() - interval '1 minute' WHERE id = $1`, [room.id]);
     expect((await harness.request('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Late' } })).body.reason).toBe(
@@ -66,10 +66,10 @@ describe('a room that opens later', () => {
   });
 
   it.each([
-    [{ startsAt: 2, endsAt: 1 }, '/endsAt'],
-    [{ endsAt: -1 }, '/endsAt'],
-    [{ expiresAt: -1 }, '/expiresAt'],
-  ])('is refused with times like %j, and nothing is made', async (hours, pointer) => {
+    ['startsAt is after endsAt', { startsAt: 2, endsAt: 1 }, '/endsAt'],
+    ['endsAt is in the past', { endsAt: -1 }, '/endsAt'],
+    ['expiresAt is in the past', { expiresAt: -1 }, '/expiresAt'],
+  ])('rejects a room whose %s, and stores nothing', async (_, hours, pointer) => {
     const before = await harness.countRows();
     const { status, body } = await harness.request('POST', '/v1/rooms', {
       body: { name: 'X', ...Object.fromEntries(Object.entries(hours).map(([field, at]) => [field, inHours(at)])) },
@@ -79,8 +79,8 @@ describe('a room that opens later', () => {
   });
 });
 
-describe('changing a room', () => {
-  it('changes what is named, at once for the running session, and leaves the rest', async () => {
+describe('PATCH /v1/rooms/:id', () => {
+  it('changes only the given fields, and applies them to the running session at once', async () => {
     const { room, session } = await create({ metadata: { team: 'sales' }, externalId: 'one' });
     const { status, body, headers } = await patch(room.id, {
       name: 'Renamed',
@@ -103,7 +103,7 @@ describe('changing a room', () => {
     expect(Date.parse(now.dueAt) - Date.parse(now.createdAt)).toBe(60_000);
   });
 
-  it('is done only to the version that was read, when that is said', async () => {
+  it('returns 412 when If-Match is not the current version', async () => {
     const { room } = await create();
     const read = await harness.request('GET', `/v1/rooms/${room.id}`);
     expect(read.headers.get('etag')).toBe('"1"');
@@ -117,7 +117,7 @@ describe('changing a room', () => {
     });
   });
 
-  it('of ten who read the same version lets one change it', async () => {
+  it('accepts one of ten concurrent updates with the same If-Match', async () => {
     const { room } = await create();
     const changed = await Promise.all(
       Array.from({ length: 10 }, (_, n) => patch(room.id, { name: `Room ${n}` }, { 'if-match': '"1"' })),
@@ -128,7 +128,7 @@ describe('changing a room', () => {
     ]);
   });
 
-  it('ends a session that is past its new end', async () => {
+  it('ends a session that is older than the new maxDurationSeconds', async () => {
     const { room, session } = await create({ endsAt: inHours(1) });
     await harness.store.pool.query(`UPDATE session SET created_at = created_at - interval '10 minutes' WHERE id = $1`, [
       session.id,
@@ -140,7 +140,7 @@ describe('changing a room', () => {
     });
   });
 
-  it('is refused for one that has ended, and for impossible times', async () => {
+  it('rejects an endsAt before startsAt, an ended room and an unknown room', async () => {
     const { room } = await create({ startsAt: inHours(2) });
     expect((await patch(room.id, { endsAt: inHours(1) })).body.reason).toBe('invalid-schedule');
     await harness.request('POST', `/v1/rooms/${room.id}/end`);
@@ -149,16 +149,16 @@ describe('changing a room', () => {
   });
 
   it.each([
-    [{ metadata: { big: 'x'.repeat(2_048) } }, '/metadata'],
-    [{ metadata: { n: 1 } }, '/metadata/n'],
-    [{ externalId: 'two words' }, '/externalId'],
-    [{ expireAfterDays: 0 }, '/expireAfterDays'],
-    [{ startsAt: 'tomorrow' }, '/startsAt'],
-    [{ waitForHost: 'yes' }, '/waitForHost'],
-    [{ number: '+12025550100' }, '/number'],
-  ])('is refused: %j', async (wanted, pointer) => {
+    ['/metadata', { metadata: { big: 'x'.repeat(2_048) } }],
+    ['/metadata/n', { metadata: { n: 1 } }],
+    ['/externalId', { externalId: 'two words' }],
+    ['/expireAfterDays', { expireAfterDays: 0 }],
+    ['/startsAt', { startsAt: 'tomorrow' }],
+    ['/waitForHost', { waitForHost: 'yes' }],
+    ['/number', { number: '+12025550100' }],
+  ])('rejects a body that is invalid at %s', async (pointer, changes) => {
     const { room } = await create();
-    const { status, body } = await patch(room.id, wanted);
+    const { status, body } = await patch(room.id, changes);
     expect([status, body.reason, body.errors.map((each: { pointer: string }) => each.pointer)]).toEqual([
       422,
       'invalid-body',
@@ -167,8 +167,8 @@ describe('changing a room', () => {
   });
 });
 
-describe('a tenant’s own name for a room', () => {
-  it('is good for one active room of theirs', async () => {
+describe('externalId of a room', () => {
+  it('is unique among the active rooms of one tenant', async () => {
     const { room } = await create({ externalId: 'booking-1' });
     const before = await harness.countRows();
     const again = await harness.request('POST', '/v1/rooms', { body: { name: 'Other', externalId: 'booking-1' } });
@@ -181,7 +181,7 @@ describe('a tenant’s own name for a room', () => {
     expect((await create({ externalId: 'booking-1' })).room.externalId).toBe('booking-1');
   });
 
-  it('of twenty at once makes one room', async () => {
+  it('creates one room from twenty concurrent requests with the same externalId', async () => {
     const made = await Promise.all(
       Array.from({ length: 20 }, () =>
         harness.request('POST', '/v1/rooms', { body: { name: 'Twin', externalId: 'twins' } }),
@@ -194,8 +194,8 @@ describe('a tenant’s own name for a room', () => {
   });
 });
 
-describe('deleting a room', () => {
-  it('ends it and takes it off the list; it can still be read, and deleted again', async () => {
+describe('DELETE /v1/rooms/:id', () => {
+  it('ends the room and removes it from the list; a later GET or DELETE still succeeds', async () => {
     const { room, session } = await create({ name: 'Gone' });
     const { status, body } = await harness.request('DELETE', `/v1/rooms/${room.id}`);
     expect([status, body]).toEqual([202, { state: 'ended', decided: true, sessionId: session.id }]);
@@ -212,8 +212,8 @@ describe('deleting a room', () => {
   });
 });
 
-describe('lists', () => {
-  it('of rooms are filtered by state, name, external id and time', async () => {
+describe('GET /v1/rooms and GET /v1/sessions', () => {
+  it('filters rooms by state, name, externalId and creation time', async () => {
     const names = async (query: string): Promise<string[]> =>
       (await harness.request('GET', `/v1/rooms?${query}`)).body.rooms.map((room: { name: string }) => room.name);
     const [a, b, c] = [
@@ -233,7 +233,7 @@ describe('lists', () => {
     );
   });
 
-  it('of sessions are filtered by room and state, and paged', async () => {
+  it('filters sessions by room and state, and returns them in pages', async () => {
     const { room, session } = await create();
     await harness.store.pool.query(`UPDATE session SET state = 'ended', ended_at = now() WHERE id = $1`, [session.id]);
     const { body: token } = await harness.request('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Grace' } });
@@ -244,7 +244,7 @@ describe('lists', () => {
     expect(await ids('')).toEqual([token.sessionId, session.id]);
     expect(await ids('&state=ended')).toEqual([session.id]);
     expect(await ids(`&limit=1&after=${token.sessionId}`)).toEqual([session.id]);
-    // What ended the page before is not of that state any more, or never was.
+    // The cursor may be a session that does not match the filter.
     expect(await ids(`&state=ended&limit=1&after=${token.sessionId}`)).toEqual([session.id]);
     expect((await harness.request('GET', '/v1/sessions?limit=1')).body.next).toBe(token.sessionId);
     expect(
@@ -258,8 +258,8 @@ describe('lists', () => {
   });
 });
 
-describe('a session', () => {
-  it('is ended by its id, its room stays; again it says how far it is', async () => {
+describe('/v1/sessions/:id', () => {
+  it('ends the session but not its room, and a repeated end returns the current state', async () => {
     const { room, session } = await create();
     await harness.request('POST', `/v1/rooms/${room.id}/participants`, { body: { phone: '+442079460018' } });
     expect((await harness.request('GET', `/v1/sessions/${session.id}/legs`)).body.legs).toMatchObject([
@@ -279,30 +279,43 @@ describe('a session', () => {
     });
   });
 
-  it('gives its first 5000 connections, hang-ups and events, and says that there are more', async () => {
+  it('returns the first 5000 legs, hang-ups and events, and complete: false when there are more', async () => {
     const { session } = await create();
-    const many = (rows: number) =>
+    const insertRows = (rows: number) =>
       harness.store.pool.query(
-        `WITH made AS (INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at, hangup_requested_at, hangup_reason) SELECT 'leg_' || $1::text || '_' || n, 'ten_ours', $1::text, 'webrtc', 'ended', now(), now(), 'room-full' FROM generate_series(1, $2::int) AS n RETURNING 1)
-         INSERT INTO outbox (tenant_id, session_id, room_id, seq, type, data) SELECT 'ten_ours', s.id, s.room_id, (SELECT COALESCE(max(seq), 0) FROM outbox WHERE session_id = $1::text) + n, 'leg.ended', '{}' FROM session s, generate_series(1, $2::int) AS n WHERE s.id = $1::text`,
+        `WITH made AS (
+           INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at, hangup_requested_at, hangup_reason)
+           SELECT 'leg_' || $1::text || '_' || n, 'ten_ours', $1::text, 'webrtc', 'ended', now(), now(), 'room-full'
+           FROM generate_series(1, $2::int) AS n
+           RETURNING 1
+         )
+         INSERT INTO outbox (tenant_id, session_id, room_id, seq, type, data)
+         SELECT 'ten_ours',
+                s.id,
+                s.room_id,
+                (SELECT COALESCE(max(seq), 0) FROM outbox WHERE session_id = $1::text) + n,
+                'leg.ended',
+                '{}'
+         FROM session s, generate_series(1, $2::int) AS n
+         WHERE s.id = $1::text`,
         [session.id, rows],
       );
-    const seen = async () =>
+    const countReturned = async () =>
       Promise.all(
         (['legs', 'hang-ups', 'events'] as const).map(async (what) => {
           const { body } = await harness.request('GET', `/v1/sessions/${session.id}/${what}`);
           return [body[what === 'hang-ups' ? 'hangUps' : what].length, body.complete] as const;
         }),
       );
-    await many(5_000);
-    expect(await seen()).toEqual([
+    await insertRows(5_000);
+    expect(await countReturned()).toEqual([
       [5_000, true],
       [5_000, true],
       [5_000, true],
     ]);
     await harness.store.pool.query(`UPDATE leg SET id = id || '_' WHERE session_id = $1`, [session.id]);
-    await many(1);
-    expect(await seen()).toEqual([
+    await insertRows(1);
+    expect(await countReturned()).toEqual([
       [5_000, false],
       [5_000, false],
       [5_000, false],
@@ -313,7 +326,7 @@ describe('a session', () => {
     ['GET', ''],
     ['GET', '/legs'],
     ['POST', '/end'],
-  ])('of another tenant’s is none: %s %s', async (method, path) => {
+  ])("returns 404 for another tenant's session: %s /v1/sessions/:id%s", async (method, path) => {
     const { session } = await create();
     const { status, body } = await harness.request(method, `/v1/sessions/${session.id}${path}`, {
       key: harness.keys.theirs,

@@ -19,15 +19,15 @@ const account = {
   signatureSecret: 'signature-secret-of-thirty-two-or-more',
 };
 const callbackSecret = 'callback-secret-of-thirty-two-or-more';
-const nowhere = 'http://127.0.0.1:9/never-called';
+const unusedUrl = 'http://127.0.0.1:9/never-called';
 
 let emulator: RunningEmulator;
 let harness: TestHarness;
 beforeAll(async () => {
-  const hooks = { sessionCallbackUrl: nowhere, sipCallbackUrl: nowhere, callbackSecret };
+  const hooks = { sessionCallbackUrl: unusedUrl, sipCallbackUrl: unusedUrl, callbackSecret };
   emulator = await startEmulator({
     account,
-    applications: [{ id: applicationId, publicKey, answerUrl: nowhere, eventUrl: nowhere, video: hooks }],
+    applications: [{ id: applicationId, publicKey, answerUrl: unusedUrl, eventUrl: unusedUrl, video: hooks }],
     limits: { enabled: false },
   });
   const providers = createProviders(
@@ -55,13 +55,17 @@ beforeAll(async () => {
     },
     { timeoutMs: 20_000 },
   );
-  const never = { enqueue: async () => undefined, ensure: async () => undefined, armHangUp: async () => undefined };
+  const discardJobs = {
+    enqueue: async () => undefined,
+    ensure: async () => undefined,
+    armHangUp: async () => undefined,
+  };
   harness = await startTestHarness(
     (store) =>
       createRpcHandlers({
         providers: platformProvidersOnly(providers),
         store,
-        jobs: never,
+        jobs: discardJobs,
         clock: systemClock,
         report: { count: () => undefined, observe: () => undefined, warn: () => undefined },
       }),
@@ -73,8 +77,8 @@ afterAll(async () => {
   await emulator.stop();
 });
 
-describe('with the orchestrator’s own answers over a real provider', () => {
-  it('opens a session at the provider, with tokens for it and nothing up in it', async () => {
+describe('room-api with the RPC handlers of dial-orchestrator and the emulator', () => {
+  it('opens a media session without live legs and issues tokens for it', async () => {
     const { status, body: made } = await harness.request('POST', '/v1/rooms', {
       body: { name: 'Real', maxDurationSeconds: 600 },
     });
@@ -95,7 +99,7 @@ describe('with the orchestrator’s own answers over a real provider', () => {
     expect((await harness.request('GET', `/v1/rooms/${made.room.id}/live`)).body).toEqual({ legs: [] });
   });
 
-  it('says 5xx with a reason when the provider is down, and makes nothing', async () => {
+  it('returns 502 or 504 with a reason when the provider is down, and stores nothing', async () => {
     const before = await harness.countRows();
     await emulator.stop();
     const { status, body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Down' } });

@@ -3,7 +3,7 @@ import { acceptingProvider, startTestHarness, type TestHarness } from '../testin
 
 let harness: TestHarness;
 beforeAll(async () => {
-  // What the provider would say of the room's legs: this file is about the wire and the edge, not about a vendor.
+  // The provider's answer is fixed: these tests cover the HTTP API of room-api only.
   harness = await startTestHarness(() => ({
     ...acceptingProvider,
     observeRoom: async () => [{ legId: 'leg_1', kind: 'bridge', state: 'joined', mediaUp: true, voiceUp: null }],
@@ -14,8 +14,8 @@ afterAll(() => harness.stop());
 const create = async (name = 'Room', key = harness.keys.ours) =>
   (await harness.request('POST', '/v1/rooms', { key, body: { name } })).body;
 
-describe('looking at a room', () => {
-  it('shows it with its PIN, its session, and each leg with its hang-up ledger line', async () => {
+describe('GET /v1/rooms/:id', () => {
+  it('returns the room, its PIN, its session, and each leg with its hang-up ledger', async () => {
     const made = await create();
     const { body: added } = await harness.request('POST', `/v1/rooms/${made.room.id}/participants`, {
       body: { phone: '+442079460018' },
@@ -47,7 +47,7 @@ describe('looking at a room', () => {
     ]);
   });
 
-  it('asks the provider what is up', async () => {
+  it('returns under /live the legs that the provider reports', async () => {
     const made = await create();
     expect((await harness.request('GET', `/v1/rooms/${made.room.id}/live`)).body).toEqual({
       legs: [{ legId: 'leg_1', kind: 'bridge', state: 'joined', mediaUp: true, voiceUp: null }],
@@ -55,7 +55,7 @@ describe('looking at a room', () => {
   });
 });
 
-it('a room’s PINs are shown to none who may only look', async () => {
+it('GET /v1/rooms/:id returns no PINs to a key without the scope rooms:write', async () => {
   const made = await create();
   const shownTo = async (scopes: string[]) => {
     const { body: reader } = await harness.request('POST', '/v1/keys', { body: { label: 'Reader', scopes } });
@@ -79,43 +79,43 @@ it('a room’s PINs are shown to none who may only look', async () => {
   });
 });
 
-describe('listing rooms', () => {
-  it('goes through all of a tenant’s rooms, newest first, a page at a time', async () => {
+describe('GET /v1/rooms', () => {
+  it('returns only the rooms of the tenant, newest first, in pages', async () => {
     const made: string[] = [];
     for (let i = 0; i < 5; i++) made.unshift((await create(`Room ${i}`, harness.keys.theirs)).room.id);
     await create();
-    const seen: string[] = [];
+    const listed: string[] = [];
     let after = '';
     let pages = 0;
     do {
       const { body } = await harness.request('GET', `/v1/rooms?limit=2${after}`, { key: harness.keys.theirs });
-      seen.push(...body.rooms.map((room: { id: string }) => room.id));
+      listed.push(...body.rooms.map((room: { id: string }) => room.id));
       after = body.next === null ? '' : `&after=${body.next}`;
       pages += 1;
     } while (after !== '');
-    expect([pages, seen]).toEqual([3, made]);
+    expect([pages, listed]).toEqual([3, made]);
   });
 
-  it('gives a last page that is full no next', async () => {
+  it('returns next: null with a full last page', async () => {
     const { body } = await harness.request('GET', '/v1/rooms?limit=5', { key: harness.keys.theirs });
     expect([body.rooms.length, body.next]).toEqual([5, null]);
   });
 
-  it('loses none when what ends a page is no longer of those that are asked for', async () => {
+  it('returns every room when the cursor stops matching the filter between two pages', async () => {
     const made: string[] = [];
     for (let i = 0; i < 5; i++) made.unshift((await create(`Goes ${i}`, harness.keys.theirs)).room.id);
-    const seen: string[] = [];
+    const listed: string[] = [];
     for (let after: string | null = ''; after !== null;) {
       const { body } = await harness.request('GET', `/v1/rooms?name=Goes&state=active&limit=2${after}`, {
         key: harness.keys.theirs,
       });
       for (const { id } of body.rooms as { id: string }[]) {
-        seen.push(id);
+        listed.push(id);
         await harness.request('POST', `/v1/rooms/${id}/end`, { key: harness.keys.theirs });
       }
       after = body.next === null ? null : `&after=${body.next}`;
     }
-    expect(seen).toEqual(made);
+    expect(listed).toEqual(made);
   });
 
   it.each([
@@ -127,12 +127,12 @@ describe('listing rooms', () => {
     ['?after=%00', '/after', 'must be the `next` of the previous page'],
     ['?after=room_unknown', '/after', 'This page does not exist.'],
     ['?page=2', '/page', 'is not a known field'],
-  ])('refuses %s', async (query, pointer, detail) => {
+  ])('rejects the query %s', async (query, pointer, detail) => {
     const { status, body } = await harness.request('GET', `/v1/rooms${query}`);
     expect([status, body.reason, body.errors]).toEqual([422, 'invalid-query', [{ pointer, detail }]]);
   });
 
-  it('does not take another tenant’s room for a page', async () => {
+  it("rejects another tenant's room as the cursor", async () => {
     const made = await create();
     expect((await harness.request('GET', `/v1/rooms?after=${made.room.id}`, { key: harness.keys.theirs })).status).toBe(
       422,
@@ -140,22 +140,22 @@ describe('listing rooms', () => {
   });
 });
 
-describe('ending a room', () => {
-  it('ends its session, takes its PIN away, and tells what happened', async () => {
+describe('POST /v1/rooms/:id/end', () => {
+  it('ends the session, releases the PIN and records the events', async () => {
     const made = await create();
     await harness.request('POST', `/v1/rooms/${made.room.id}/participants`, { body: { phone: '+442079460018' } });
     const { status, body } = await harness.request('POST', `/v1/rooms/${made.room.id}/end`);
-    // Its one phone was never dialled, so there is nothing for a provider to confirm.
+    // The only phone was never dialled, so no hang-up needs a confirmation from the provider.
     expect([status, body]).toEqual([202, { state: 'ended', decided: true, sessionId: made.session.id }]);
-    const seen = (await harness.request('GET', `/v1/rooms/${made.room.id}`)).body;
-    expect(seen).toMatchObject({
+    const endedRoom = (await harness.request('GET', `/v1/rooms/${made.room.id}`)).body;
+    expect(endedRoom).toMatchObject({
       room: { state: 'ended' },
       session: { state: 'ended', endReason: 'ended-by-tenant' },
       pin: null,
       pinSpaced: null,
       tapToCall: null,
     });
-    expect(seen.legs).toMatchObject([
+    expect(endedRoom.legs).toMatchObject([
       { state: 'ended', reason: 'cancelled-before-dial', hangUp: { reason: 'ended-by-tenant', attemptCount: 0 } },
     ]);
     const { events } = (await harness.request('GET', `/v1/sessions/${made.session.id}/events`)).body;
@@ -167,7 +167,7 @@ describe('ending a room', () => {
     ]);
   });
 
-  it('is not done while a hang-up is unconfirmed', async () => {
+  it('leaves the session in state ending while a hang-up is unconfirmed', async () => {
     const made = await create();
     const { body: added } = await harness.request('POST', `/v1/rooms/${made.room.id}/participants`, {
       body: { phone: '+442079460018' },
@@ -189,7 +189,7 @@ describe('ending a room', () => {
     });
   });
 
-  it('is refused a second time, and so is everything that would begin something in it', async () => {
+  it('causes later end, token and participant requests to be rejected with room-ended', async () => {
     const made = await create();
     await harness.request('POST', `/v1/rooms/${made.room.id}/end`);
     const before = await harness.countRows();
@@ -209,7 +209,8 @@ describe('ending a room', () => {
     expect(await harness.countRows()).toEqual(before);
   });
 
-  it('takes an empty body that says it is JSON, as many clients send with every POST', async () => {
+  it('accepts an empty body with Content-Type: application/json', async () => {
+    // Many HTTP clients send this header with every POST.
     const made = await create();
     expect((await harness.request('POST', `/v1/rooms/${made.room.id}/end`, { body: '' })).status).toBe(202);
   });
