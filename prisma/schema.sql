@@ -244,7 +244,7 @@ CREATE TABLE pin (
   room_id text NOT NULL,
   number text NOT NULL,
   lookup bytea NOT NULL,
-  sealed bytea NOT NULL,
+  ciphertext bytea NOT NULL,
   role text DEFAULT 'participant'::text NOT NULL,
   participant_id text,
   created_at timestamp(3) with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
@@ -274,8 +274,8 @@ CREATE TABLE provider_account (
   voice_key_end text NOT NULL,
   media_key_end text,
   version integer DEFAULT 1 NOT NULL,
-  sealed bytea,
-  old_sealed bytea,
+  ciphertext bytea,
+  old_ciphertext bytea,
   old_version integer,
   old_until timestamp(3) with time zone,
   verified_at timestamp(3) with time zone NOT NULL,
@@ -418,7 +418,7 @@ ALTER TABLE platform_limit ADD CONSTRAINT platform_limit_one_row CHECK ("only");
 ALTER TABLE platform_rate ADD CONSTRAINT platform_rate_pkey PRIMARY KEY (what, prefix, currency);
 ALTER TABLE platform_rate ADD CONSTRAINT platform_rate_prefix CHECK ((prefix ~ '^(\+[1-9][0-9]{0,14})?$'::text));
 ALTER TABLE provider_account ADD CONSTRAINT provider_account_pkey PRIMARY KEY (id);
-ALTER TABLE provider_account ADD CONSTRAINT provider_account_sealed CHECK ((((sealed IS NULL) = (deleted_at IS NOT NULL)) AND ((old_sealed IS NULL) OR (deleted_at IS NULL))));
+ALTER TABLE provider_account ADD CONSTRAINT provider_account_credentials CHECK ((((ciphertext IS NULL) = (deleted_at IS NOT NULL)) AND ((old_ciphertext IS NULL) OR (deleted_at IS NULL))));
 ALTER TABLE provider_rate_limit ADD CONSTRAINT provider_rate_limit_pkey PRIMARY KEY (account, lane, share);
 ALTER TABLE room ADD CONSTRAINT room_pkey PRIMARY KEY (id);
 ALTER TABLE room_sum ADD CONSTRAINT room_sum_pkey PRIMARY KEY (tenant_id, room_id, currency, tenant_currency);
@@ -482,7 +482,7 @@ CREATE INDEX pin_quarantined_until_idx ON public.pin USING btree (quarantined_un
 CREATE INDEX pin_room_id_idx ON public.pin USING btree (room_id);
 CREATE UNIQUE INDEX provider_account_application ON public.provider_account USING btree (application_id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX provider_account_id_tenant_id_key ON public.provider_account USING btree (id, tenant_id);
-CREATE INDEX provider_account_old ON public.provider_account USING btree (old_until) WHERE (old_sealed IS NOT NULL);
+CREATE INDEX provider_account_old ON public.provider_account USING btree (old_until) WHERE (old_ciphertext IS NOT NULL);
 CREATE INDEX provider_account_tenant_id_idx ON public.provider_account USING btree (tenant_id);
 CREATE INDEX room_active ON public.room USING btree (tenant_id) WHERE (state = 'active'::text);
 CREATE INDEX room_ended ON public.room USING btree (ended_at) WHERE (ended_at IS NOT NULL);
@@ -866,7 +866,8 @@ BEGIN
       SELECT
         CASE
           WHEN v_leg.last_outcome = 'admitted'
-            AND (v_leg.state IN ('ending', 'ended') OR s.state IS NULL OR s.state NOT IN ('open', 'live')) THEN 'hang-up'
+            AND (v_leg.state IN ('ending', 'ended') OR s.state IS NULL OR s.state NOT IN ('open', 'live'))
+            THEN 'hang-up'
           ELSE v_leg.last_outcome
         END,
         v_leg.id, v_number.language, v_leg.tenant_id, v_leg.session_id, s.conversation,
@@ -894,7 +895,7 @@ BEGIN
       RETURN NEXT;
       RETURN;
     END IF;
-    -- The room ended just now. The caller is not asked for a PIN: guard_caller was not asked for that.
+    -- The room ended just now. The caller is not asked for a PIN, because guard_caller was not called.
     UPDATE leg l
     SET version = l.version + 1, last_outcome = 'over', state = 'ending',
       hangup_requested_at = now(), hangup_reason = 'room-over', deadline_at = now() + goodbye_time()
@@ -1158,7 +1159,7 @@ BEGIN
     RETURN 'ask';
   END IF;
 
-  -- Withheld caller ids are shared by many people, so none of them waits for the mistakes of another.
+  -- Many callers share a withheld caller id, so it is not delayed for wrong PINs.
   IF p_remote IS NOT NULL THEN
     SELECT count(*), max(COALESCE(l.ended_at, l.hangup_requested_at))
     INTO v_wrong, v_last
@@ -1258,7 +1259,7 @@ BEGIN
     RETURN 'known';
   END IF;
 
-  -- At least one guess a day, whatever its odds: no number is closed to strangers.
+  -- At least one guess a day, whatever its odds, so that every number accepts strangers.
   v_guesses_per_day := GREATEST(1, floor(0.00025 / v_odds));
   v_guesses_per_period := GREATEST(1, floor(v_guesses_per_day / 96));
   -- Half of the concurrent callers of the number are reserved for known callers.
@@ -1302,7 +1303,8 @@ BEGIN
   EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', p_table);
   EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', p_table);
   EXECUTE format(
-    'CREATE POLICY tenant_rows ON %s TO partyline_tenant USING (%s) WITH CHECK (tenant_id = (SELECT tenant_in_context()))',
+    'CREATE POLICY tenant_rows ON %s TO partyline_tenant USING (%s) '
+      'WITH CHECK (tenant_id = (SELECT tenant_in_context()))',
     p_table, p_visible
   );
   EXECUTE format('CREATE POLICY every_row ON %s TO partyline_platform USING (true) WITH CHECK (true)', p_table);
@@ -1544,7 +1546,7 @@ BEGIN
     p_currency
   ) / 60;
 END $function$;
-CREATE OR REPLACE FUNCTION public.reserve_slot(p_account text, p_lane text, p_share text, p_every interval, p_share_within interval, p_within interval, p_again boolean, OUT wait_ms double precision, OUT retry_after_ms double precision)
+CREATE OR REPLACE FUNCTION public.reserve_slot(p_account text, p_lane text, p_share text, p_interval interval, p_max_share_wait interval, p_max_wait interval, p_spread_retries boolean, OUT wait_ms double precision, OUT retry_after_ms double precision)
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -1572,22 +1574,22 @@ BEGIN
 
   v_now := date_trunc('milliseconds', clock_timestamp());
   v_at := greatest(v_lane_next, v_now);
-  IF v_share.next_slot_at <= v_now + p_share_within AND v_at <= v_now + p_within THEN
+  IF v_share.next_slot_at <= v_now + p_max_share_wait AND v_at <= v_now + p_max_wait THEN
     UPDATE provider_rate_limit p
-    SET next_slot_at = v_at + p_every
+    SET next_slot_at = v_at + p_interval
     WHERE p.account = p_account AND p.lane = p_lane AND p.share IN ('', p_share);
     wait_ms := extract(epoch FROM v_at - v_now) * 1000;
     RETURN;
   END IF;
 
   v_at := greatest(
-    v_share.next_slot_at - p_share_within,
-    v_lane_next - p_within,
+    v_share.next_slot_at - p_max_share_wait,
+    v_lane_next - p_max_wait,
     v_now,
-    CASE WHEN p_again THEN v_share.next_retry_at END
-  ) + p_every;
-  IF p_again THEN
-    -- Bounded, because some of those who wait never come back.
+    CASE WHEN p_spread_retries THEN v_share.next_retry_at END
+  ) + p_interval;
+  IF p_spread_retries THEN
+    -- Bounded, because some requests are never retried.
     v_at := least(v_at, v_now + interval '15 seconds');
     UPDATE provider_rate_limit p
     SET next_retry_at = v_at

@@ -55,9 +55,9 @@ async function dialIn({ base, number, signed }: AccountAccess): Promise<{ uuid: 
   return { uuid: body.uuid, path, legId: path.split('/').at(-2) ?? '' };
 }
 /** A caller who is admitted with the PIN. */
-async function dialInAndJoin(place: AccountAccess): Promise<{ uuid: string; legId: string; eventsPath: string }> {
-  const { uuid, path, legId } = await dialIn(place);
-  const { body } = await harness.send(path, digitsBody(uuid), place.signed);
+async function dialInAndJoin(access: AccountAccess): Promise<{ uuid: string; legId: string; eventsPath: string }> {
+  const { uuid, path, legId } = await dialIn(access);
+  const { body } = await harness.send(path, digitsBody(uuid), access.signed);
   expect(actions(body)).toBe('talk conversation');
   return { uuid, legId, eventsPath: new URL((body as Ncco)[1]?.eventUrl?.[0] ?? '').pathname };
 }
@@ -106,25 +106,25 @@ describe('the webhooks of a tenant account', () => {
 
   it('get the error of a wrong signature when the account is unknown or deleted', async () => {
     const own = await harness.createTenantAccount();
-    const place = accessTo(own);
-    const wrong = await harness.send(`${place.base}/voice/answer`, answerBody(own.number), {
-      ...place.signed,
+    const access = accessTo(own);
+    const wrong = await harness.send(`${access.base}/voice/answer`, answerBody(own.number), {
+      ...access.signed,
       secret: 'x'.repeat(43),
     });
     await harness.store.pool.query('UPDATE dial_in_number SET account_id = NULL WHERE account_id = $1', [
       own.accountId,
     ]);
-    await harness.store.pool.query('UPDATE provider_account SET deleted_at = now(), sealed = NULL WHERE id = $1', [
+    await harness.store.pool.query('UPDATE provider_account SET deleted_at = now(), ciphertext = NULL WHERE id = $1', [
       own.accountId,
     ]);
     const { requestId: _one, ...refusal } = wrong.body as Record<string, unknown>;
-    for (const base of [place.base, '/v1/accounts/acct_unknown']) {
-      const reply = await harness.send(`${base}/voice/answer`, answerBody(own.number), place.signed);
+    for (const base of [access.base, '/v1/accounts/acct_unknown']) {
+      const reply = await harness.send(`${base}/voice/answer`, answerBody(own.number), access.signed);
       const { requestId: _other, ...same } = reply.body as Record<string, unknown>;
       expect([reply.status, same]).toEqual([401, refusal]);
-      expect((await harness.sendVideo({}, place.signed, `${base}/video/events`)).status).toBe(401);
+      expect((await harness.sendVideo({}, access.signed, `${base}/video/events`)).status).toBe(401);
     }
-    expect((await harness.send('/v1/accounts/..%2F/voice/answer', answerBody(own.number), place.signed)).status).toBe(
+    expect((await harness.send('/v1/accounts/..%2F/voice/answer', answerBody(own.number), access.signed)).status).toBe(
       404,
     );
   });

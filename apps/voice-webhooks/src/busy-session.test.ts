@@ -22,23 +22,23 @@ const signedFor = ({ signer }: CalledNumber) => (signer === undefined ? {} : { s
 const actions = (ncco: unknown): string => (ncco as Ncco).map(({ action }) => action).join(' ');
 
 /** A call that is prompted for a PIN; `path` is the path of the digits webhook. */
-async function dialIn(place: CalledNumber): Promise<{ uuid: string; path: string }> {
+async function dialIn(called: CalledNumber): Promise<{ uuid: string; path: string }> {
   const uuid = randomUUID();
-  const base = place.accountId === undefined ? '/v1' : `/v1/accounts/${place.accountId}`;
+  const base = called.accountId === undefined ? '/v1' : `/v1/accounts/${called.accountId}`;
   const { body } = await harness.send(
     `${base}/voice/answer`,
-    { from: '442079460011', to: place.number.slice(1), uuid, conversation_uuid: `CON-${uuid}` },
-    signedFor(place),
+    { from: '442079460011', to: called.number.slice(1), uuid, conversation_uuid: `CON-${uuid}` },
+    signedFor(called),
   );
   return { uuid, path: new URL((body as Ncco).find(({ action }) => action === 'input')?.eventUrl?.[0] ?? '').pathname };
 }
-const keyPin = (place: CalledNumber, { uuid, path }: { uuid: string; path: string }) =>
-  harness.send(path, { uuid, conversation_uuid: 'CON-1', dtmf: { digits: PIN, timed_out: false } }, signedFor(place));
+const keyPin = (called: CalledNumber, { uuid, path }: { uuid: string; path: string }) =>
+  harness.send(path, { uuid, conversation_uuid: 'CON-1', dtmf: { digits: PIN, timed_out: false } }, signedFor(called));
 
 /** A caller who is admitted with the PIN. `hangUp` sends the event of the end of the call. */
-async function dialInAndJoin(place: CalledNumber): Promise<{ hangUp: () => ReturnType<TestHarness['send']> }> {
-  const caller = await dialIn(place);
-  const { body } = await keyPin(place, caller);
+async function dialInAndJoin(called: CalledNumber): Promise<{ hangUp: () => ReturnType<TestHarness['send']> }> {
+  const caller = await dialIn(called);
+  const { body } = await keyPin(called, caller);
   expect(actions(body)).toBe('talk conversation');
   const events = new URL((body as Ncco)[1]?.eventUrl?.[0] ?? '').pathname;
   return {
@@ -46,7 +46,7 @@ async function dialInAndJoin(place: CalledNumber): Promise<{ hangUp: () => Retur
       harness.send(
         events,
         { uuid: caller.uuid, status: 'completed', timestamp: new Date().toISOString() },
-        signedFor(place),
+        signedFor(called),
       ),
   };
 }

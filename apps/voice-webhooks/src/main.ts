@@ -29,10 +29,10 @@ await runMain(async () => {
       url: config.database.DATABASE_URL,
       max: config.database.DATABASE_POOL,
       statementTimeoutMs: STATEMENT_TIMEOUT_MS,
-      onError: (err) => log.warn({ err }, 'a database connection broke'),
+      onError: (err) => log.warn({ err }, 'database connection failed'),
     });
   const [store, callerStore] = [openPool(), openPool()];
-  const logRedisError = (err: Error): void => log.warn({ err }, 'Redis is not available');
+  const logRedisError = (err: Error): void => log.warn({ err }, 'Redis is unavailable');
   const jobs = openJobs({
     connection: producerOptions(config.redis.REDIS_URL),
     prefix: config.redis.REDIS_PREFIX,

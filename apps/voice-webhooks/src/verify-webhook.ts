@@ -15,8 +15,8 @@ interface VerifiedWebhook<Side extends 'media' | 'voice'> {
 /**
  * Verifies a webhook's signature over the raw body before the body is read. Only the secrets of the
  * account in the URL count, whatever account the token names. Throws `webhook-rejected` (401); an
- * unknown account gets the same error as a wrong signature. The caller must mark the returned token
- * as used in the transaction of the webhook's change.
+ * unknown account gets the same error as a wrong signature. The calling function must mark the
+ * returned token as used in the transaction of the webhook's change.
  * @param accountId from the URL; null is the platform's account
  */
 export async function verifyWebhook<Side extends 'media' | 'voice'>(

@@ -1,4 +1,4 @@
--- What a tenant's call records of this month cost in a currency; spent_micro of each record, summed.
+-- Sums the seconds and the cost of a tenant's call records of this month in a currency (spent_micro).
 CREATE OR REPLACE FUNCTION month_spent(p_tenant text, p_currency text) RETURNS TABLE (seconds bigint, micro bigint)
 LANGUAGE plpgsql STABLE SET enable_seqscan = off
 AS $$

@@ -1,4 +1,4 @@
--- What all call records of a room cost in a currency; spent_micro of each record, summed.
+-- Sums the cost of all call records of a room in a currency (spent_micro).
 CREATE OR REPLACE FUNCTION room_spent(p_tenant text, p_room text, p_currency text) RETURNS bigint
 LANGUAGE plpgsql STABLE SET enable_seqscan = off
 AS $$

@@ -1,5 +1,5 @@
--- What each handle of each running leg costs until now, in the tenant's currency. The first minute counts
--- from the start, so that concurrent legs cannot each use the last of the budget.
+-- Returns the cost of each handle of each running leg until now, in the tenant's currency. The first
+-- minute counts from the start, so that concurrent legs cannot each use the last of the budget.
 --
 -- p_tenant  null: all tenants that have a limit
 CREATE OR REPLACE FUNCTION running_cost(p_tenant text)

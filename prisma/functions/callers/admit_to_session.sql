@@ -1,7 +1,7 @@
 -- Admits a caller to the current session of a room, or rejects them. Opens a session when there is none.
 -- The only path by which a caller gets into a session.
 --
--- p_leg      the caller's leg, locked by the caller of this function
+-- p_leg      the caller's leg, locked by the calling function
 -- p_person   the participant to whom the PIN belongs; null: p_participant is created
 -- outcome    admitted | full | at-limit | spent | not-open | over, or no-room when the room has ended;
 --            no-room changes nothing

@@ -103,7 +103,8 @@ BEGIN
       SELECT
         CASE
           WHEN v_leg.last_outcome = 'admitted'
-            AND (v_leg.state IN ('ending', 'ended') OR s.state IS NULL OR s.state NOT IN ('open', 'live')) THEN 'hang-up'
+            AND (v_leg.state IN ('ending', 'ended') OR s.state IS NULL OR s.state NOT IN ('open', 'live'))
+            THEN 'hang-up'
           ELSE v_leg.last_outcome
         END,
         v_leg.id, v_number.language, v_leg.tenant_id, v_leg.session_id, s.conversation,
@@ -131,7 +132,7 @@ BEGIN
       RETURN NEXT;
       RETURN;
     END IF;
-    -- The room ended just now. The caller is not asked for a PIN: guard_caller was not asked for that.
+    -- The room ended just now. The caller is not asked for a PIN, because guard_caller was not called.
     UPDATE leg l
     SET version = l.version + 1, last_outcome = 'over', state = 'ending',
       hangup_requested_at = now(), hangup_reason = 'room-over', deadline_at = now() + goodbye_time()

@@ -1,11 +1,11 @@
 -- Puts a number into slow mode when its wrong PINs require it; returns whether it is in slow mode.
--- The caller of this function holds the lock of the number's callers.
+-- The calling function holds the lock of the number's callers.
 --
 -- p_tries  the attempts that the callers who are being asked have left
 --
--- Invariant I20: the odds of all wrong PINs of a number within any 24 hours add up to at most 0.001.
--- Half of that is for normal operation. When it is used up, slow mode begins, with a quarter for
--- strangers and a quarter for known callers. A caller is asked for a PIN only if their attempts, and
+-- Invariant I20 (docs/guarantee.md): the odds of all wrong PINs of a number within any 24 hours add up to
+-- at most 0.001. Half of that is for normal operation. When it is used up, slow mode begins, with a quarter
+-- for strangers and a quarter for known callers. A caller is asked for a PIN only if their attempts, and
 -- those that the other callers have left, still fit; so a right PIN is never rejected. Slow mode lasts
 -- until enough wrong PINs are a day old that the maximum number of callers fits again.
 CREATE OR REPLACE FUNCTION enter_slow_mode(p_number text, p_tries bigint) RETURNS boolean

@@ -2,7 +2,8 @@
 --
 -- result  ask
 --         slow | known   in slow mode (guard_slow_mode)
---         busy           too many callers of this number are being asked
+--         busy           too many callers are being asked: of the number, of the caller id, or of the
+--                        strangers' share
 --         later          the caller id keyed only wrong PINs lately. Each such call doubles the wait
 --                        before the next one, from 15 seconds to an hour.
 -- Locks: the callers of the number. The caps are exact: a call that passes is checked again under the
@@ -21,7 +22,7 @@ BEGIN
     RETURN 'ask';
   END IF;
 
-  -- Withheld caller ids are shared by many people, so none of them waits for the mistakes of another.
+  -- Many callers share a withheld caller id, so it is not delayed for wrong PINs.
   IF p_remote IS NOT NULL THEN
     SELECT count(*), max(COALESCE(l.ended_at, l.hangup_requested_at))
     INTO v_wrong, v_last

@@ -1,4 +1,4 @@
--- How a caller may be asked for a PIN in slow mode: known | slow (as a stranger) | busy.
+-- Decides how a caller is asked for a PIN in slow mode: known | slow (as a stranger) | busy.
 --
 -- p_strangers, p_known  callers of either kind who are being asked now
 --
@@ -47,7 +47,7 @@ BEGIN
     RETURN 'known';
   END IF;
 
-  -- At least one guess a day, whatever its odds: no number is closed to strangers.
+  -- At least one guess a day, whatever its odds, so that every number accepts strangers.
   v_guesses_per_day := GREATEST(1, floor(0.00025 / v_odds));
   v_guesses_per_period := GREATEST(1, floor(v_guesses_per_day / 96));
   -- Half of the concurrent callers of the number are reserved for known callers.

@@ -1,6 +1,6 @@
 -- The odds that one guess at the PINs of a number is right, for the PIN length with the best odds: live
--- PINs / possible PINs. A PIN has ten first digits and nine for each further one, because neighbours
--- differ. 0 for a number without live PINs or without a guard.
+-- PINs / possible PINs. There are 10 * 9^(d-1) PINs of d digits, because adjacent digits differ. 0 for a
+-- number without live PINs or without a guard.
 CREATE OR REPLACE FUNCTION pin_guess_odds(p_number text) RETURNS double precision
 LANGUAGE plpgsql STABLE
 AS $$

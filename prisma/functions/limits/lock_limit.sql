@@ -1,4 +1,4 @@
--- read_limit, and the answer stays true until the end of the transaction.
+-- Reads a limit like read_limit, and keeps the result valid until the end of the transaction.
 --
 -- p_alone  for a transaction that may add more than one
 --

@@ -1,4 +1,5 @@
--- measure_spend, and no other transaction decides about the tenant's money until this one ends.
+-- Measures like measure_spend. Other transactions that decide about the tenant's money wait until this
+-- one ends.
 -- Locks: an advisory lock of the tenant's spend; none where there is no limit.
 CREATE OR REPLACE FUNCTION lock_spend(p_tenant text, p_room text, p_direction text, p_number text)
 RETURNS TABLE (scope text, used bigint, allowed bigint, first_minute bigint, currency text)

@@ -1,5 +1,5 @@
--- What a tenant and a room have used of each of their limits, running legs included. No row for a limit
--- that is not set.
+-- Returns the use of each limit of a tenant and a room, running legs included. No row for a limit that is
+-- not set.
 --
 -- scope         tenant-spend (millionths, this month) | tenant-minutes (seconds, this month) |
 --               room-spend (millionths, in all)

@@ -1,4 +1,4 @@
--- What a tenant may use of a limit, and uses now. The tenant's own limit, or the platform's default.
+-- Returns a tenant's limit and its use now. The limit is the tenant's own, or the platform's default.
 --
 -- p_limit  live-rooms | live-legs | dial-outs (in the last minute)
 CREATE OR REPLACE FUNCTION read_limit(p_tenant text, p_limit text) RETURNS TABLE (allowed int, used int)

@@ -96,7 +96,7 @@ CREATE TABLE "pin" (
     "room_id" TEXT NOT NULL,
     "number" TEXT NOT NULL,
     "lookup" BYTEA NOT NULL,
-    "sealed" BYTEA NOT NULL,
+    "ciphertext" BYTEA NOT NULL,
     "role" TEXT NOT NULL DEFAULT 'participant',
     "participant_id" TEXT,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
@@ -478,8 +478,8 @@ CREATE TABLE "provider_account" (
     "voice_key_end" TEXT NOT NULL,
     "media_key_end" TEXT,
     "version" INTEGER NOT NULL DEFAULT 1,
-    "sealed" BYTEA,
-    "old_sealed" BYTEA,
+    "ciphertext" BYTEA,
+    "old_ciphertext" BYTEA,
     "old_version" INTEGER,
     "old_until" TIMESTAMPTZ(3),
     "verified_at" TIMESTAMPTZ(3) NOT NULL,
@@ -602,49 +602,79 @@ CREATE INDEX "provider_account_tenant_id_idx" ON "provider_account"("tenant_id")
 CREATE UNIQUE INDEX "provider_account_id_tenant_id_key" ON "provider_account"("id", "tenant_id");
 
 -- AddForeignKey
-ALTER TABLE "api_key" ADD CONSTRAINT "api_key_tenant_id_fkey" FOREIGN KEY ("tenant_id") REFERENCES "tenant"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "api_key" ADD CONSTRAINT "api_key_tenant_id_fkey"
+  FOREIGN KEY ("tenant_id")
+  REFERENCES "tenant"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "dial_in_number" ADD CONSTRAINT "dial_in_number_dedicated_to_fkey" FOREIGN KEY ("dedicated_to") REFERENCES "tenant"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
+ALTER TABLE "dial_in_number" ADD CONSTRAINT "dial_in_number_dedicated_to_fkey"
+  FOREIGN KEY ("dedicated_to")
+  REFERENCES "tenant"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "dial_in_number" ADD CONSTRAINT "dial_in_number_account_id_dedicated_to_fkey" FOREIGN KEY ("account_id", "dedicated_to") REFERENCES "provider_account"("id", "tenant_id") ON DELETE NO ACTION ON UPDATE NO ACTION;
+ALTER TABLE "dial_in_number" ADD CONSTRAINT "dial_in_number_account_id_dedicated_to_fkey"
+  FOREIGN KEY ("account_id", "dedicated_to")
+  REFERENCES "provider_account"("id", "tenant_id") ON DELETE NO ACTION ON UPDATE NO ACTION;
 
 -- AddForeignKey
-ALTER TABLE "room" ADD CONSTRAINT "room_tenant_id_fkey" FOREIGN KEY ("tenant_id") REFERENCES "tenant"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "room" ADD CONSTRAINT "room_tenant_id_fkey"
+  FOREIGN KEY ("tenant_id")
+  REFERENCES "tenant"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "pin" ADD CONSTRAINT "pin_room_id_fkey" FOREIGN KEY ("room_id") REFERENCES "room"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "pin" ADD CONSTRAINT "pin_room_id_fkey"
+  FOREIGN KEY ("room_id")
+  REFERENCES "room"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "session" ADD CONSTRAINT "session_room_id_fkey" FOREIGN KEY ("room_id") REFERENCES "room"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "session" ADD CONSTRAINT "session_room_id_fkey"
+  FOREIGN KEY ("room_id")
+  REFERENCES "room"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "session" ADD CONSTRAINT "session_account_id_tenant_id_fkey" FOREIGN KEY ("account_id", "tenant_id") REFERENCES "provider_account"("id", "tenant_id") ON DELETE NO ACTION ON UPDATE NO ACTION;
+ALTER TABLE "session" ADD CONSTRAINT "session_account_id_tenant_id_fkey"
+  FOREIGN KEY ("account_id", "tenant_id")
+  REFERENCES "provider_account"("id", "tenant_id") ON DELETE NO ACTION ON UPDATE NO ACTION;
 
 -- AddForeignKey
-ALTER TABLE "leg" ADD CONSTRAINT "leg_session_id_fkey" FOREIGN KEY ("session_id") REFERENCES "session"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "leg" ADD CONSTRAINT "leg_session_id_fkey"
+  FOREIGN KEY ("session_id")
+  REFERENCES "session"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "leg" ADD CONSTRAINT "leg_account_id_tenant_id_fkey" FOREIGN KEY ("account_id", "tenant_id") REFERENCES "provider_account"("id", "tenant_id") ON DELETE NO ACTION ON UPDATE NO ACTION;
+ALTER TABLE "leg" ADD CONSTRAINT "leg_account_id_tenant_id_fkey"
+  FOREIGN KEY ("account_id", "tenant_id")
+  REFERENCES "provider_account"("id", "tenant_id") ON DELETE NO ACTION ON UPDATE NO ACTION;
 
 -- AddForeignKey
-ALTER TABLE "endpoint" ADD CONSTRAINT "endpoint_tenant_id_fkey" FOREIGN KEY ("tenant_id") REFERENCES "tenant"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "endpoint" ADD CONSTRAINT "endpoint_tenant_id_fkey"
+  FOREIGN KEY ("tenant_id")
+  REFERENCES "tenant"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "delivery_attempt" ADD CONSTRAINT "delivery_attempt_delivery_id_fkey" FOREIGN KEY ("delivery_id") REFERENCES "delivery"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "delivery_attempt" ADD CONSTRAINT "delivery_attempt_delivery_id_fkey"
+  FOREIGN KEY ("delivery_id")
+  REFERENCES "delivery"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "orphan_call" ADD CONSTRAINT "orphan_call_account_id_fkey" FOREIGN KEY ("account_id") REFERENCES "provider_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "orphan_call" ADD CONSTRAINT "orphan_call_account_id_fkey"
+  FOREIGN KEY ("account_id")
+  REFERENCES "provider_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "idempotency_step" ADD CONSTRAINT "idempotency_step_key_id_fkey" FOREIGN KEY ("key_id") REFERENCES "idempotency_key"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "idempotency_step" ADD CONSTRAINT "idempotency_step_key_id_fkey"
+  FOREIGN KEY ("key_id")
+  REFERENCES "idempotency_key"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "provider_account" ADD CONSTRAINT "provider_account_tenant_id_fkey" FOREIGN KEY ("tenant_id") REFERENCES "tenant"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "provider_account" ADD CONSTRAINT "provider_account_tenant_id_fkey"
+  FOREIGN KEY ("tenant_id")
+  REFERENCES "tenant"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "tenant_data_key" ADD CONSTRAINT "tenant_data_key_tenant_id_fkey" FOREIGN KEY ("tenant_id") REFERENCES "tenant"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "tenant_data_key" ADD CONSTRAINT "tenant_data_key_tenant_id_fkey"
+  FOREIGN KEY ("tenant_id")
+  REFERENCES "tenant"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- Everything below is what Prisma's schema language cannot express.
 -- Functions are in prisma/functions; npm run migrate applies them after the migrations.
@@ -712,7 +742,8 @@ BEGIN
   EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', p_table);
   EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', p_table);
   EXECUTE format(
-    'CREATE POLICY tenant_rows ON %s TO partyline_tenant USING (%s) WITH CHECK (tenant_id = (SELECT tenant_in_context()))',
+    'CREATE POLICY tenant_rows ON %s TO partyline_tenant USING (%s) '
+      'WITH CHECK (tenant_id = (SELECT tenant_in_context()))',
     p_table, p_visible
   );
   EXECUTE format('CREATE POLICY every_row ON %s TO partyline_platform USING (true) WITH CHECK (true)', p_table);
@@ -722,8 +753,9 @@ END $$;
 
 SELECT isolate_tenants(t)
 FROM unnest(ARRAY[
-  'api_key', 'cdr', 'delivery', 'delivery_attempt', 'endpoint', 'idempotency_key', 'idempotency_step', 'leg', 'month_sum',
-  'outbox', 'participant', 'pin', 'provider_account', 'room', 'room_sum', 'session', 'tenant_data_key', 'warning'
+  'api_key', 'cdr', 'delivery', 'delivery_attempt', 'endpoint', 'idempotency_key', 'idempotency_step', 'leg',
+  'month_sum', 'outbox', 'participant', 'pin', 'provider_account', 'room', 'room_sum', 'session',
+  'tenant_data_key', 'warning'
 ]::regclass[]) AS t;
 
 -- Rows about a caller before admission have no tenant; they belong to the tenant of their leg.
@@ -764,7 +796,8 @@ GRANT SELECT ON platform_limit, platform_rate TO partyline_tenant;
 GRANT SELECT, INSERT ON webhook_jti TO partyline_tenant;
 SELECT share_with_platform(t)
 FROM unnest(ARRAY[
-  'dial_in_number', 'lease', 'orphan_call', 'platform_limit', 'platform_rate', 'provider_rate_limit', 'tenant', 'webhook_jti'
+  'dial_in_number', 'lease', 'orphan_call', 'platform_limit', 'platform_rate', 'provider_rate_limit', 'tenant',
+  'webhook_jti'
 ]::regclass[]) AS t;
 
 -- Checks ------------------------------------------------------------------------------------------
@@ -774,8 +807,8 @@ ALTER TABLE dial_in_number ADD CONSTRAINT dial_in_number_account CHECK (account_
 ALTER TABLE platform_limit ADD CONSTRAINT platform_limit_one_row CHECK ("only");
 ALTER TABLE platform_rate ADD CONSTRAINT platform_rate_prefix CHECK (prefix ~ '^(\+[1-9][0-9]{0,14})?$');
 -- A deleted account has no credentials.
-ALTER TABLE provider_account ADD CONSTRAINT provider_account_sealed
-  CHECK ((sealed IS NULL) = (deleted_at IS NOT NULL) AND (old_sealed IS NULL OR deleted_at IS NULL));
+ALTER TABLE provider_account ADD CONSTRAINT provider_account_credentials
+  CHECK ((ciphertext IS NULL) = (deleted_at IS NOT NULL) AND (old_ciphertext IS NULL OR deleted_at IS NULL));
 
 -- Unique indexes ----------------------------------------------------------------------------------
 
@@ -783,7 +816,8 @@ ALTER TABLE provider_account ADD CONSTRAINT provider_account_sealed
 CREATE UNIQUE INDEX session_one_current ON session (room_id) WHERE state IN ('open', 'live');
 CREATE UNIQUE INDEX leg_one_bridge ON leg (session_id) WHERE kind = 'bridge' AND state <> 'ended';
 -- One active room per external id of a tenant, one active room without a PIN per number.
-CREATE UNIQUE INDEX room_external_id ON room (tenant_id, external_id) WHERE state = 'active' AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX room_external_id ON room (tenant_id, external_id)
+  WHERE state = 'active' AND external_id IS NOT NULL;
 CREATE UNIQUE INDEX room_pinless ON room (number) WHERE state = 'active' AND pinless;
 -- Two accounts with one application would hang up each other's calls as orphan calls. The error
 -- reveals only to the holder of its private key that the application is in use.
@@ -803,7 +837,7 @@ CREATE INDEX leg_ending ON leg (hangup_requested_at) WHERE state = 'ending';
 CREATE INDEX leg_requested ON leg (created_at) WHERE state = 'requested';
 CREATE INDEX leg_unadmitted_due ON leg (deadline_at) WHERE session_id IS NULL AND state <> 'ended';
 CREATE INDEX leg_unnamed ON leg (remote) WHERE kind = 'outbound' AND voice_call_id IS NULL;
-CREATE INDEX provider_account_old ON provider_account (old_until) WHERE old_sealed IS NOT NULL;
+CREATE INDEX provider_account_old ON provider_account (old_until) WHERE old_ciphertext IS NOT NULL;
 CREATE INDEX room_ended ON room (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX room_expiry_check ON room (expiry_check_at) WHERE state = 'active' AND expiry_check_at IS NOT NULL;
 CREATE INDEX session_bridge_due ON session (bridge_due_at) WHERE bridge_due_at IS NOT NULL;
@@ -811,8 +845,10 @@ CREATE INDEX session_due ON session (due_at) WHERE state IN ('open', 'live');
 CREATE INDEX session_ending ON session (ending_at) WHERE state = 'ending';
 CREATE INDEX session_settle_due ON session (settle_due_at) WHERE settle_due_at IS NOT NULL;
 CREATE INDEX session_video ON session (account_id) WHERE state <> 'ended' AND media_session_id IS NOT NULL;
-CREATE INDEX session_video_ended ON session (account_id, ended_at) WHERE state = 'ended' AND media_session_id IS NOT NULL;
-CREATE INDEX session_video_recent ON session (account_id, created_at) WHERE state = 'ended' AND media_session_id IS NOT NULL;
+CREATE INDEX session_video_ended ON session (account_id, ended_at)
+  WHERE state = 'ended' AND media_session_id IS NOT NULL;
+CREATE INDEX session_video_recent ON session (account_id, created_at)
+  WHERE state = 'ended' AND media_session_id IS NOT NULL;
 CREATE INDEX tenant_suspended ON tenant (suspended_at) WHERE suspended_at IS NOT NULL;
 
 -- Indexes of calls, limits and the ledger ---------------------------------------------------------

@@ -68,7 +68,7 @@ it('rejects an ended room, a room of another tenant, and more PINs than the quot
   const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Over' } });
   const other = `/v1/rooms/${body.room.id}`;
   await harness.store.pool.query(
-    `INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed, participant_id)
+    `INSERT INTO pin (id, tenant_id, room_id, number, lookup, ciphertext, participant_id)
      SELECT 'many_' || n, 'ten_ours', $1, '+1', n::text::bytea, '', 'part'
      FROM generate_series(1, 500) AS n`,
     [body.room.id],

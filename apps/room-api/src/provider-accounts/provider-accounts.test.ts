@@ -239,8 +239,8 @@ describe('provider account of a tenant', () => {
     expect((await harness.request('DELETE', `${PATH}/${made.id}`)).body).toEqual({ id: made.id });
     expect((await harness.request('GET', `${PATH}/${made.id}`)).status).toBe(404);
     expect(await harness.store.prisma.provider_account.findUniqueOrThrow({ where: { id: made.id } })).toMatchObject({
-      sealed: null,
-      old_sealed: null,
+      ciphertext: null,
+      old_ciphertext: null,
     });
     // The application can be used for a new account.
     expect((await harness.request('POST', PATH, { body })).status).toBe(201);

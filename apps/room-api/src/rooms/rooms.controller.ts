@@ -113,10 +113,10 @@ export class RoomsController {
     // A PIN lets its reader join as a host, so reading rooms is not enough.
     const canReadPins = scopes.includes('rooms:write') || scopes.includes('admin');
     const decryptPin = (role: string): string | null => {
-      const sealed = canReadPins
+      const ciphertext = canReadPins
         ? row.pins.find((each) => each.role === role && each.participant_id === null)
         : undefined;
-      return sealed === undefined ? null : this.deps.pins.decrypt(sealed.sealed, sealed.id);
+      return ciphertext === undefined ? null : this.deps.pins.decrypt(ciphertext.ciphertext, ciphertext.id);
     };
     const [pin, hostPin] = [decryptPin('participant'), decryptPin('host')];
     const number = await findNumber(this.deps.store, tenantId, { number: row.number });

@@ -104,7 +104,7 @@ async function createRoom(
       room_id: id,
       number,
       lookup: new Uint8Array(pins.lookup(PIN)),
-      sealed: new Uint8Array(pins.encrypt(PIN, pinId)),
+      ciphertext: new Uint8Array(pins.encrypt(PIN, pinId)),
     },
   });
 }
@@ -237,7 +237,7 @@ export async function startTestHarness({ logTo, statementTimeoutMs }: TestHarnes
         callbackSecret,
       } = signer;
       await store.prisma.tenant.create({ data: { id: tenantId, name: 'Own' } });
-      const sealed = await vault.encrypt(
+      const ciphertext = await vault.encrypt(
         { tenantId, accountId, voiceKind: 'vonage', mediaKind: 'unified', version: 1 },
         {
           callbackSecret,
@@ -256,7 +256,7 @@ export async function startTestHarness({ logTo, statementTimeoutMs }: TestHarnes
           applicationId,
           voiceKeyEnd: '',
           mediaKeyEnd: null,
-          sealed,
+          ciphertext,
         },
         1,
       );

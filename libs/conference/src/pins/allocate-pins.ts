@@ -39,7 +39,7 @@ export async function allocatePins(
           ...at,
           ...owner,
           lookup: deps.pins.lookup(pin),
-          sealed: deps.pins.encrypt(pin, id),
+          ciphertext: deps.pins.encrypt(pin, id),
           digits: pin.length,
         })
       ) {

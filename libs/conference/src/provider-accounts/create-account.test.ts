@@ -245,7 +245,7 @@ describe('rotateAccount', () => {
     expect(await dropOldCredentials(harness.store)).toBe(1);
     expect(await checkSignatures(deps, id, before, after)).toEqual([false, true, false, true]);
     expect(await harness.store.prisma.provider_account.findUniqueOrThrow({ where: { id } })).toMatchObject({
-      old_sealed: null,
+      old_ciphertext: null,
       old_version: null,
       old_until: null,
       version: 2,
@@ -284,7 +284,7 @@ describe('rotateAccount', () => {
     }
     expect(await harness.store.prisma.provider_account.findUniqueOrThrow({ where: { id } })).toMatchObject({
       version: 1,
-      old_sealed: null,
+      old_ciphertext: null,
     });
   });
 
@@ -340,8 +340,8 @@ describe('a provider account', () => {
     await until(async () => harness.store.prisma.leg.count({ where: { state: { not: 'ended' } } }), 0);
     await tryDelete();
     expect(await harness.store.prisma.provider_account.findUniqueOrThrow({ where: { id } })).toMatchObject({
-      sealed: null,
-      old_sealed: null,
+      ciphertext: null,
+      old_ciphertext: null,
       deleted_at: expect.any(Date) as Date,
     });
     await expect(tryDelete()).rejects.toMatchObject({ verdict: { reason: 'provider-account-not-found' } });

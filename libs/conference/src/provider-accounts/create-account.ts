@@ -50,7 +50,7 @@ export async function createAccount(
       applicationId: voice.applicationId,
       voiceKeyEnd: lastCharacters(voice.apiKey),
       mediaKeyEnd: video.kind === 'opentok' ? lastCharacters(video.apiKey) : null,
-      sealed: ciphertext,
+      ciphertext,
     },
     MAX_PROVIDER_ACCOUNTS,
   );

@@ -146,8 +146,8 @@ describe('the inventory of several accounts', () => {
       await voice.createCall({
         to: phone,
         from,
-        answerUrl: `${harness.webhooksUrl}/nowhere`,
-        eventUrl: `${harness.webhooksUrl}/nowhere`,
+        answerUrl: `${harness.webhooksUrl}/unused`,
+        eventUrl: `${harness.webhooksUrl}/unused`,
         ringingTimerS: 60,
         lengthTimerS: 60,
       })

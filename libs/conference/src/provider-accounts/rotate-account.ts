@@ -43,7 +43,7 @@ export async function rotateAccount(
   await deps.provider.verifyAccount({ ...next, encryptedCredentials: ciphertext.toString('base64'), isNew: false });
   const row = await replaceCredentials(deps.store, tenantId, accountId, {
     version: binding.version,
-    sealed: ciphertext,
+    ciphertext,
     overlapS,
   });
   if (row === null)
@@ -70,7 +70,7 @@ async function readCredentials(
     mediaKind: row.media_kind,
     version: row.version,
   };
-  return { before: await deps.accounts.decrypt(binding, row.sealed), binding };
+  return { before: await deps.accounts.decrypt(binding, row.ciphertext), binding };
 }
 
 /**

@@ -23,7 +23,7 @@ export async function verifyAccount(
     voiceKind: row.voice_kind,
     mediaKind: row.media_kind,
     version: row.version,
-    encryptedCredentials: Buffer.from(row.sealed).toString('base64'),
+    encryptedCredentials: Buffer.from(row.ciphertext).toString('base64'),
     isNew: false,
   });
   const verified = await recordVerification(deps.store, tenantId, accountId, row.version);

@@ -48,9 +48,9 @@ export function openProviders({
     if (row === null) throw accountGone();
     const decrypt = (version: number, ciphertext: Uint8Array) =>
       vault.decrypt({ tenantId, accountId, voiceKind: row.voice_kind, mediaKind: row.media_kind, version }, ciphertext);
-    const credentials = await decrypt(row.version, row.sealed);
+    const credentials = await decrypt(row.version, row.ciphertext);
     const previous =
-      row.old_version === null || row.old_sealed === null ? null : await decrypt(row.old_version, row.old_sealed);
+      row.old_version === null || row.old_ciphertext === null ? null : await decrypt(row.old_version, row.old_ciphertext);
     return build(credentials, {
       tenantId,
       old:

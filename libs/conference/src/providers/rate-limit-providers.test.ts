@@ -44,8 +44,8 @@ const rateLimited = (store: Store, sleep = systemSleep) =>
 const call = (phone: string) => ({
   to: phone,
   from: NUMBER,
-  answerUrl: `${harness.webhooksUrl}/nowhere`,
-  eventUrl: `${harness.webhooksUrl}/nowhere`,
+  answerUrl: `${harness.webhooksUrl}/unused`,
+  eventUrl: `${harness.webhooksUrl}/unused`,
   ringingTimerS: 60,
   lengthTimerS: 60,
 });
@@ -152,7 +152,7 @@ function withoutWaiting(): { waits: number[]; providers: ReturnType<typeof rateL
 describe('the slot of a hang-up', () => {
   it('is not delayed by look-ups, lists or dials', async () => {
     const [callId = ''] = await createCalls(1);
-    for (const lane of ['ask', 'dial'])
+    for (const lane of ['request', 'dial'])
       await reserveSlot(harness.store, ACCOUNT, lane, { intervalMs: 60_000, maxWaitMs: 1 });
     const { waits, providers } = withoutWaiting();
     for (const request of [
@@ -201,7 +201,7 @@ describe('the list of live calls', () => {
     }).voice.listLiveCalls();
     expect((await harness.emulator.client.restLog({ route: 'list-calls' })).length).toBe(3);
     expect(slots).toBe(3);
-    await reserveSlot(harness.store, ACCOUNT, 'ask', { intervalMs: 7_000, maxWaitMs: 5_000 });
+    await reserveSlot(harness.store, ACCOUNT, 'request', { intervalMs: 7_000, maxWaitMs: 5_000 });
     const { providers } = withoutWaiting();
     await expect(providers.voice.getCall('call')).rejects.toMatchObject({
       verdict: { reason: 'provider-rate-limited' },
@@ -213,9 +213,9 @@ describe('the list of live calls', () => {
 describe('without a near slot', () => {
   it.each([
     { lane: 'hang-up', request: (voice: TestDeps['voice']) => voice.hangUp('call') },
-    { lane: 'ask', request: (voice: TestDeps['voice']) => voice.getCall('call') },
-    { lane: 'ask', request: (voice: TestDeps['voice']) => voice.mute('call', true) },
-    { lane: 'ask', request: (voice: TestDeps['voice']) => voice.listLiveCalls() },
+    { lane: 'request', request: (voice: TestDeps['voice']) => voice.getCall('call') },
+    { lane: 'request', request: (voice: TestDeps['voice']) => voice.mute('call', true) },
+    { lane: 'request', request: (voice: TestDeps['voice']) => voice.listLiveCalls() },
     { lane: 'dial', request: (voice: TestDeps['voice']) => voice.createCall(call('+447946399999')) },
   ])('sends nothing, and fails as busy with a retry time ($lane)', async ({ lane, request }) => {
     await reserveSlot(harness.store, ACCOUNT, lane, { intervalMs: 60_000, maxWaitMs: 1 });
@@ -262,7 +262,7 @@ describe('without a near slot', () => {
         sleep: async () => undefined,
         tenantId,
       }).voice.getCall('call');
-    await reserveSlot(harness.store, `ten_a ${ACCOUNT}`, 'ask', { intervalMs: 60_000, maxWaitMs: 1 });
+    await reserveSlot(harness.store, `ten_a ${ACCOUNT}`, 'request', { intervalMs: 60_000, maxWaitMs: 1 });
     await expect(lookUp('ten_a')).rejects.toMatchObject({ verdict: { reason: 'provider-rate-limited' } });
     for (const other of [null, 'ten_b']) expect(await lookUp(other)).toBeNull();
   });

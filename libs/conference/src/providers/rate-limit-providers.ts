@@ -35,11 +35,11 @@ const REQUESTS = {
     spreadRetries: true,
   },
   /** Requests that a user waits for: mute, send digits, say, look-up. */
-  ask: { lane: 'ask', intervalMs: 334, maxShareWaitMs: 2_000, maxWaitMs: 3_000 },
+  request: { lane: 'request', intervalMs: 334, maxShareWaitMs: 2_000, maxWaitMs: 3_000 },
   /**
    * The inventory shares the lane but waits longer: one rejected page invalidates the whole list.
    */
-  sweep: { lane: 'ask', intervalMs: 334, maxWaitMs: 10_000 },
+  sweep: { lane: 'request', intervalMs: 334, maxWaitMs: 10_000 },
   /**
    * A bridge waits longer than a dial-out, so that many dial-outs do not starve it: without the
    * bridge, browsers and phones in the room cannot hear each other.
@@ -100,10 +100,10 @@ export function rateLimitProviders(
       ...voice,
       createCall: (call) => withSlot('dial-out', () => voice.createCall(call)),
       hangUp: (callId) => withSlot('hang-up', () => voice.hangUp(callId)),
-      mute: (callId, muted) => withSlot('ask', () => voice.mute(callId, muted)),
-      sendDigits: (callId, digits) => withSlot('ask', () => voice.sendDigits(callId, digits)),
-      say: (callId, text, language) => withSlot('ask', () => voice.say(callId, text, language)),
-      getCall: (callId) => withSlot(context.purpose ?? 'ask', () => voice.getCall(callId)),
+      mute: (callId, muted) => withSlot('request', () => voice.mute(callId, muted)),
+      sendDigits: (callId, digits) => withSlot('request', () => voice.sendDigits(callId, digits)),
+      say: (callId, text, language) => withSlot('request', () => voice.say(callId, text, language)),
+      getCall: (callId) => withSlot(context.purpose ?? 'request', () => voice.getCall(callId)),
       listLiveCalls: () => voice.listLiveCalls(() => waitForSlot('sweep')),
     },
     // The limit of the video REST API is not documented. Its SIP dials create calls, so they share

@@ -7,9 +7,10 @@ import type { AccountBinding } from './account-vault.ts';
 import { PROVIDER_RATE_LIMITED } from './rate-limit-providers.ts';
 
 /*
- * The RPC between room-api (client) and dial-orchestrator (server), which alone holds the
- * credentials of the providers. It uses Nest's Redis transport with one message pattern per method
- * of `ProviderRpc`. Client and server share these names and encodings.
+ * The RPC between room-api (client) and dial-orchestrator (server). room-api calls no provider
+ * itself; dial-orchestrator calls the providers on its behalf. The RPC uses Nest's Redis transport
+ * with one message pattern per method of `ProviderRpc`. Client and server share these names and
+ * encodings.
  */
 
 export interface CredentialsToTest extends AccountBinding {

@@ -101,12 +101,12 @@ const PAGE = `
   )
   ORDER BY begun_at DESC, id DESC
   LIMIT $5`;
-const OF_ALL = `
+const SELECT_ALL_ENTRIES = `
   SELECT *
   FROM audit_entry
   WHERE ($7::text IS NULL OR tenant_id = $7 OR about @> ARRAY[$7]) AND ($3::text IS NULL OR actor_id = $3) ${PAGE}`;
 // A union, so that each half uses its own index.
-const OF_TENANT = `
+const SELECT_TENANT_ENTRIES = `
   SELECT *
   FROM (
     (
@@ -138,7 +138,7 @@ export async function listAuditEntries(
   const ofAll = tenantId === EVERY_TENANT;
   const { rows } = await store.query<AuditEntryRow>(tenantId, {
     name: ofAll ? 'list-audit-of-all' : 'list-audit',
-    text: ofAll ? OF_ALL : OF_TENANT,
+    text: ofAll ? SELECT_ALL_ENTRIES : SELECT_TENANT_ENTRIES,
     values: [
       filter.from ?? null,
       filter.to ?? null,

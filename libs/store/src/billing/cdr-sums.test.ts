@@ -221,8 +221,8 @@ it('an uncommitted record does not block another record of the same room', async
   expect((await usedByLimits(tenantId, roomId))[1]).toBe('tenant-minutes 122');
 });
 
-it('a record of a caller before admission is in no sum', async () => {
-  await inTransaction(store, EVERY_TENANT, (tx) => storeCdr(tx, null, record('leg_nobody')));
+it('sums exclude the record of a caller before admission', async () => {
+  await inTransaction(store, EVERY_TENANT, (tx) => storeCdr(tx, null, record('leg_not_admitted')));
   expect(await owner.prisma.month_sum.count()).toBe(0);
 });
 

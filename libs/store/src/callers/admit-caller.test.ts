@@ -196,7 +196,7 @@ describe('admitCaller', () => {
     );
   });
 
-  it('refuses the third wrong PIN and requests the hang-up', async () => {
+  it('rejects the third wrong PIN and requests the hang-up', async () => {
     const call = await answerCall();
     const outcomes = [await keyPin(call, 1, '111222'), await keyPin(call, 2, null), await keyPin(call, 3, '111222')];
     expect(outcomes.map((each) => [each.outcome, each.tries])).toEqual([

@@ -15,7 +15,7 @@ import {
 import { admitCaller, answerCaller, type Admission } from './voice-webhooks.ts';
 
 let database: TestDatabase;
-/** Stand for three processes of voice-webhooks. */
+/** Three stores stand for three processes of voice-webhooks. */
 let stores: Store[];
 let store: Store;
 

@@ -79,7 +79,7 @@ describe('callers before admission', () => {
     expect(outcomes(await Promise.all(Array.from({ length: 30 }, () => answer(null))))).toEqual({ ask: 2, busy: 28 });
   });
 
-  it('free their place when they are admitted or gone', async () => {
+  it('no longer count once they are admitted or have hung up', async () => {
     const [first, second] = [newCall(), newCall()];
     await answer(caller(1), first);
     await answer(caller(1), second);

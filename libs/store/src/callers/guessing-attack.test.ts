@@ -45,7 +45,7 @@ async function prepare(pins: number, digits: number, number = NUMBER, lines = LI
     [number],
   );
   await client.query(
-    `INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed, digits)
+    `INSERT INTO pin (id, tenant_id, room_id, number, lookup, ciphertext, digits)
      SELECT 'pin' || $1 || n, 'ten', 'room' || $1, $1,
        CASE n WHEN 1 THEN '\\x01' ELSE decode(md5(n::text), 'hex') END, '', $2
      FROM generate_series(1, $3::int) AS n`,

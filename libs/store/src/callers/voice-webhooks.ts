@@ -50,8 +50,8 @@ export interface NewIds {
 
 /**
  * Answers a call to a dial-in number: creates the leg, or finds it for a duplicate webhook. The leg
- * has no tenant until a PIN is keyed; a caller of a pinless room's number is admitted at once. One
- * round trip, shared with concurrent callers.
+ * has no tenant until the caller keys a correct PIN; a caller of a pinless room's number is admitted
+ * at once. Concurrent calls share one round trip.
  */
 export async function answerCaller(
   store: Store,

@@ -5,7 +5,7 @@ import { acquireLease, releaseLease } from './lease.ts';
 import { openStore, type Store } from './store.ts';
 
 let database: TestDatabase;
-/** Stand for two processes. */
+/** Two stores stand for two processes. */
 let stores: readonly [Store, Store];
 beforeAll(async () => {
   database = await createTestDatabase();

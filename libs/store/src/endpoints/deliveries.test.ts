@@ -86,7 +86,7 @@ describe('claimDeliveries', () => {
       attempts: 1,
       tries: 1,
       url: endpoint.url,
-      secret: Buffer.from('sealed'),
+      secret: Buffer.from('ciphertext'),
       old_secret: null,
       event: {
         id: expect.any(String),
@@ -248,7 +248,7 @@ describe('an endpoint', () => {
       expect(rows).toEqual([{ s: waitS }]);
       await passTime(waitS + 1);
     }
-    // Of concurrent callers one gets the probe; no other is claimed while it is in flight.
+    // One of the concurrent claims gets the probe; no other is claimed while it is in flight.
     const probes = (await Promise.all(Array.from({ length: 8 }, claimAll))).flat();
     expect([probes.length, await claimAll()]).toEqual([1, []]);
     for (const probe of probes) await succeed(probe);

@@ -1,5 +1,5 @@
 import { NEW_DELIVERY_ID } from '../events/append-events.ts';
-import { RETAINED_FOR, type EventSubject } from '../events/outbox.ts';
+import { EVENT_RETENTION_INTERVAL, type EventSubject } from '../events/outbox.ts';
 import { inTransaction, type Store } from '../database/store.ts';
 
 interface DeliveryAttempt {
@@ -153,7 +153,7 @@ export async function replayEvents(
   return inTransaction(store, tenantId, async (tx) => {
     const { rows: check } = await tx.query<{ gone: boolean }>({
       name: 'replay-reaches',
-      text: `SELECT COALESCE($1::timestamptz < now() - ${RETAINED_FOR}, false) AS gone`,
+      text: `SELECT COALESCE($1::timestamptz < now() - ${EVENT_RETENTION_INTERVAL}, false) AS gone`,
       values: [since],
     });
     if (check[0]!.gone) return 'gone';

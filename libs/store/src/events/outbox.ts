@@ -28,13 +28,13 @@ function subjectsOf(
   return subject === undefined ? null : { sessionId: `ses_${subject}`, endpointId: `ep_${subject}`, seq: Number(seq) };
 }
 
-/** How long events are listed, accepted as a cursor, and replayed. */
-const LISTED_FOR = `interval '30 days'`;
+/** The period in which events are listed, accepted as a cursor, and replayed. */
+const EVENT_LISTING_INTERVAL = `interval '30 days'`;
 /**
  * Events are retained for an hour longer, so that a client that pages through the oldest gets its
  * next page.
  */
-export const RETAINED_FOR = `interval '30 days 1 hour'`;
+export const EVENT_RETENTION_INTERVAL = `interval '30 days 1 hour'`;
 
 /** The columns of an `OutboxRow`, from the table alias `o`. */
 export const OUTBOX_COLUMNS = 'o.id, o.room_id, o.session_id, o.endpoint_id, o.seq, o.type, o.data, o.created_at';
@@ -54,11 +54,11 @@ export async function findEventPosition(store: Store, tenantId: string, id: stri
   const { rows } = await store.query<{ id: string | null; old: boolean }>(tenantId, {
     name: 'find-event',
     // The subject outlives the event, and its last_seq shows that a purged event existed.
-    text: `SELECT id, created_at < now() - ${RETAINED_FOR} AS old
+    text: `SELECT id, created_at < now() - ${EVENT_RETENTION_INTERVAL} AS old
            FROM outbox
            WHERE tenant_id = $1 AND session_id = $2 AND seq = $4
            UNION ALL
-           SELECT id, created_at < now() - ${RETAINED_FOR}
+           SELECT id, created_at < now() - ${EVENT_RETENTION_INTERVAL}
            FROM outbox
            WHERE tenant_id = $1 AND endpoint_id = $3 AND seq = $4
            UNION ALL
@@ -91,7 +91,7 @@ export async function listEvents(
     text: `SELECT ${OUTBOX_COLUMNS}
            FROM outbox o
            WHERE o.tenant_id = $1 AND o.id > COALESCE($2::bigint, 0)
-             AND ($2::bigint IS NOT NULL OR o.created_at >= now() - ${LISTED_FOR})
+             AND ($2::bigint IS NOT NULL OR o.created_at >= now() - ${EVENT_LISTING_INTERVAL})
              AND o.id <= $3 AND (cardinality($4::text[]) = 0 OR o.type = ANY($4))
            ORDER BY o.id
            LIMIT $5`,
@@ -109,7 +109,7 @@ export async function findLastEventId(store: Store, tenantId: string, upTo: stri
     name: 'last-event-up-to',
     text: `SELECT session_id, endpoint_id, seq
            FROM outbox
-           WHERE tenant_id = $1 AND id <= $2 AND created_at >= now() - ${LISTED_FOR}
+           WHERE tenant_id = $1 AND id <= $2 AND created_at >= now() - ${EVENT_LISTING_INTERVAL}
            ORDER BY id DESC
            LIMIT 1`,
     values: [tenantId, upTo],

@@ -97,13 +97,13 @@ describe('purgeEvents', () => {
   });
 });
 
-describe('purgeEvents retains', () => {
-  it.each(['open', 'live', 'ending'])('everything of a session that is %s', async (state) => {
+describe('purgeEvents', () => {
+  it.each(['open', 'live', 'ending'])('retains all events and deliveries of a session that is %s', async (state) => {
     await makePastSession(2, 400, { state });
     expect(await purge()).toEqual({ deliveries: 0, events: 0 });
   });
 
-  it('an old delivery that is pending, with its event', async () => {
+  it('retains an old delivery that is pending, with its event', async () => {
     const { tenantId } = await makePastSession(3, 31);
     const { id } = await store.prisma.delivery.findFirstOrThrow({ where: { tenant_id: tenantId } });
     await replayDelivery(store, tenantId, id);
@@ -111,13 +111,13 @@ describe('purgeEvents retains', () => {
     expect(await countRows()).toEqual([1, 1, 1]);
   });
 
-  it('an old event of a retained delivery', async () => {
+  it('retains an old event of a retained delivery', async () => {
     const { tenantId } = await makePastSession(1, 31);
     await store.pool.query(`UPDATE delivery SET done_at = now() - interval '1 day' WHERE tenant_id = $1`, [tenantId]);
     expect(await purge()).toEqual({ deliveries: 0, events: 0 });
   });
 
-  it('an event that a replay has locked, while a replay skips an event that is being purged', async () => {
+  it('retains an event that a replay has locked; a replay skips an event that is being purged', async () => {
     const { tenantId, endpointId } = await makePastSession(1, 31);
     await store.prisma.delivery.deleteMany();
     const { id } = await store.prisma.outbox.findFirstOrThrow();

@@ -1,5 +1,5 @@
 import { EVERY_TENANT, inTransaction, type Store } from '../database/store.ts';
-import { RETAINED_FOR } from './outbox.ts';
+import { EVENT_RETENTION_INTERVAL } from './outbox.ts';
 
 /* Platform-wide: expired events of all tenants are purged alike. */
 
@@ -22,7 +22,7 @@ export async function purgeEvents(store: Store, limit: number): Promise<{ delive
     text: `WITH expired AS (
              SELECT d.id
              FROM delivery d
-             WHERE d.done_at < now() - ${RETAINED_FOR} AND NOT ${hasNotEnded('d.stream')}
+             WHERE d.done_at < now() - ${EVENT_RETENTION_INTERVAL} AND NOT ${hasNotEnded('d.stream')}
              ORDER BY d.done_at
              LIMIT $1
              FOR UPDATE OF d SKIP LOCKED
@@ -37,7 +37,7 @@ export async function purgeEvents(store: Store, limit: number): Promise<{ delive
       name: 'lock-old-events',
       text: `SELECT o.id
              FROM outbox o
-             WHERE o.created_at < now() - ${RETAINED_FOR} AND NOT ${hasNotEnded('o.session_id')} AND NOT ${HAS_DELIVERY}
+             WHERE o.created_at < now() - ${EVENT_RETENTION_INTERVAL} AND NOT ${hasNotEnded('o.session_id')} AND NOT ${HAS_DELIVERY}
              ORDER BY o.created_at
              LIMIT $1
              FOR UPDATE OF o SKIP LOCKED`,

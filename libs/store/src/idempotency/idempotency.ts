@@ -8,7 +8,10 @@ interface KeyRequest {
   /** The id of the row, if it is new. */
   readonly id: string;
   readonly key: string;
-  /** Keyed hash of method, address and body: equal for equal requests, and reveals none of them. */
+  /**
+   * Keyed hash of API key, method, address, If-Match and body. Equal requests have equal
+   * fingerprints, and a fingerprint does not reveal its request.
+   */
   readonly fingerprint: Buffer;
   /** Encrypted. */
   readonly seed: Buffer;

@@ -17,11 +17,11 @@ export interface NumberCriteria {
 interface FoundNumber {
   readonly e164: string;
   readonly language: string;
-  /** Whether it is dedicated to this tenant. */
+  /** Whether the number is dedicated to this tenant. */
   readonly dedicated: boolean;
-  /** Whether a pinless room of the tenant gets all its calls. */
+  /** Whether the number's calls all join one pinless room of the tenant. */
   readonly bound: boolean;
-  /** The provider account of its calls; null: the platform's. */
+  /** The provider account of the number's calls; null: the platform's. */
   readonly account_id: string | null;
   /** The database clock. */
   readonly now: Date;

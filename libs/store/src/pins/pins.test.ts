@@ -29,7 +29,7 @@ describe('countPins', () => {
     const count = (): Promise<number> => inTransaction(store, EVERY_TENANT, (tx) => countPins(tx, number));
     const claimMany = (from: number, to: number) =>
       store.pool.query(
-        `INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed)
+        `INSERT INTO pin (id, tenant_id, room_id, number, lookup, ciphertext)
          SELECT 'many ' || n, $1, $2, $3, sha256(n::text::bytea), ''
          FROM generate_series($4::int, $5) n`,
         [tenantId, roomId, number, from, to],
@@ -49,7 +49,7 @@ describe('claimPin', () => {
         roomId: room.roomId,
         number,
         lookup: lookupOf(pin),
-        sealed: Buffer.from('sealed'),
+        ciphertext: Buffer.from('ciphertext'),
         digits: 9,
       }),
     );

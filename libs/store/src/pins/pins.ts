@@ -13,7 +13,7 @@ export async function claimPin(
     roomId: string;
     number: string;
     lookup: Buffer;
-    sealed: Buffer;
+    ciphertext: Buffer;
     digits: number;
     role?: Role;
     participantId?: string;
@@ -21,7 +21,7 @@ export async function claimPin(
 ): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'claim-pin',
-    text: `INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed, role, participant_id, digits)
+    text: `INSERT INTO pin (id, tenant_id, room_id, number, lookup, ciphertext, role, participant_id, digits)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
            ON CONFLICT (number, lookup) DO NOTHING`,
     values: [
@@ -30,7 +30,7 @@ export async function claimPin(
       pin.roomId,
       pin.number,
       pin.lookup,
-      pin.sealed,
+      pin.ciphertext,
       pin.role ?? 'participant',
       pin.participantId ?? null,
       pin.digits,

@@ -56,7 +56,7 @@ const makeRoomAt = ({ number, tenantId }: AccountWithNumber, more: Parameters<ty
   makeRoom(store, { number, ...(tenantId === undefined ? {} : { tenant_id: tenantId }), ...more });
 const countLegs = (): Promise<number> => store.prisma.leg.count();
 
-/** A caller of the account's number who is asked for a PIN. */
+/** Answers a call to the account's number, up to the PIN prompt. */
 async function makeCaller({ accountId, number }: AccountWithNumber): Promise<{ legId: string; callId: string }> {
   const callId = freshId('call');
   const { outcome, leg_id } = await answerCall(accountId, number, callId);
@@ -96,7 +96,7 @@ describe.each([
     expect(await keyPin(owner.accountId, legId, callId, pin)).toMatchObject({ outcome: 'admitted', conversation });
   });
 
-  it('learns nothing about its call by naming a number of the signer', async () => {
+  it('gets no data of a call of that account by naming a number of the signer', async () => {
     const [signer, owner] = [await of(), await at()];
     await makeRoomAt(signer, signer.tenantId === undefined ? {} : { pinless: true });
     const { legId, callId } = await makeCaller(owner);
@@ -210,16 +210,16 @@ describe('the account of a room', () => {
 });
 
 it('concurrent callers of several accounts get their own answers', async () => {
-  const places = [await platformAccount(), await makeOwnAccount(), await makeOwnAccount()];
-  const rooms = await Promise.all(places.map((place) => makeRoomAt(place)));
+  const accounts = [await platformAccount(), await makeOwnAccount(), await makeOwnAccount()];
+  const rooms = await Promise.all(accounts.map((account) => makeRoomAt(account)));
   // The first two requests run alone; the others are a batch.
   const calls = await Promise.all(
     Array.from({ length: 12 }, async (_, index) => {
-      const place = places.at(index % 3)!;
+      const account = accounts.at(index % 3)!;
       const callId = freshId('call');
       const { outcome, leg_id } = await answerCall(
-        index < 9 ? place.accountId : places.at((index + 1) % 3)!.accountId,
-        place.number,
+        index < 9 ? account.accountId : accounts.at((index + 1) % 3)!.accountId,
+        account.number,
         callId,
       );
       return { outcome, legId: leg_id ?? '', callId };
@@ -234,7 +234,7 @@ it('concurrent callers of several accounts get their own answers', async () => {
       .slice(0, 9)
       .map(({ legId, callId }, index) =>
         keyPin(
-          (index < 6 ? places.at(index % 3)! : places.at((index + 1) % 3)!).accountId,
+          (index < 6 ? accounts.at(index % 3)! : accounts.at((index + 1) % 3)!).accountId,
           legId,
           callId,
           rooms.at(index % 3)!.pin,

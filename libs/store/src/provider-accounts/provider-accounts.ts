@@ -2,7 +2,7 @@ import type { provider_account } from '../generated/client.ts';
 import { EVERY_TENANT, inTransaction, type Store, type Tx } from '../database/store.ts';
 
 /** An account without its credentials. */
-export type AccountRow = Omit<provider_account, 'sealed' | 'old_sealed' | 'old_version' | 'deleted_at'> & {
+export type AccountRow = Omit<provider_account, 'ciphertext' | 'old_ciphertext' | 'old_version' | 'deleted_at'> & {
   /** The dial-in numbers whose calls arrive at it. */
   readonly numbers: readonly string[];
 };
@@ -20,7 +20,7 @@ interface NewAccount {
   readonly voiceKeyEnd: string;
   readonly mediaKeyEnd: string | null;
   /** The credentials, encrypted as version 1. */
-  readonly sealed: Uint8Array;
+  readonly ciphertext: Uint8Array;
 }
 
 /**
@@ -48,7 +48,7 @@ export async function insertAccount(
     const { rowCount } = await tx.query({
       name: 'insert-account',
       text: `INSERT INTO provider_account (
-               id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, media_key_end, sealed,
+               id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, media_key_end, ciphertext,
                verified_at
              )
              VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, now())
@@ -62,7 +62,7 @@ export async function insertAccount(
         account.applicationId,
         account.voiceKeyEnd,
         account.mediaKeyEnd,
-        account.sealed,
+        account.ciphertext,
       ],
     });
     return rowCount === 1 ? (await readAccountIn(tx, tenantId, account.id))! : 'application-in-use';
@@ -123,15 +123,15 @@ interface EncryptedAccount {
   readonly voice_kind: string;
   readonly media_kind: string;
   readonly version: number;
-  readonly sealed: Uint8Array;
+  readonly ciphertext: Uint8Array;
   /** The previous credentials while their secrets are valid; null otherwise. */
   readonly old_version: number | null;
-  readonly old_sealed: Uint8Array | null;
+  readonly old_ciphertext: Uint8Array | null;
 }
 
-const ENCRYPTED_COLUMNS = `tenant_id, voice_kind, media_kind, version, sealed,
+const ENCRYPTED_COLUMNS = `tenant_id, voice_kind, media_kind, version, ciphertext,
   CASE WHEN old_until > now() THEN old_version END AS old_version,
-  CASE WHEN old_until > now() THEN old_sealed END AS old_sealed`;
+  CASE WHEN old_until > now() THEN old_ciphertext END AS old_ciphertext`;
 
 /** Returns the encrypted credentials of a tenant's account; `null` when there is none. */
 export async function readEncryptedAccount(
@@ -140,7 +140,7 @@ export async function readEncryptedAccount(
   id: string,
 ): Promise<EncryptedAccount | null> {
   const { rows } = await store.query<EncryptedAccount>(tenantId, {
-    name: 'read-sealed-account',
+    name: 'read-account-ciphertext',
     text: `SELECT ${ENCRYPTED_COLUMNS}
            FROM provider_account
            WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL`,
@@ -176,18 +176,18 @@ export async function replaceCredentials(
   store: Store,
   tenantId: string,
   id: string,
-  { version, sealed, overlapS }: { version: number; sealed: Uint8Array; overlapS: number },
+  { version, ciphertext, overlapS }: { version: number; ciphertext: Uint8Array; overlapS: number },
 ): Promise<AccountRow | null> {
   return inTransaction(store, tenantId, async (tx) => {
     const { rowCount } = await tx.query({
       name: 'replace-credentials',
       text: `UPDATE provider_account
-             SET old_sealed = CASE WHEN $5 > 0 THEN sealed END,
+             SET old_ciphertext = CASE WHEN $5 > 0 THEN ciphertext END,
                old_version = CASE WHEN $5 > 0 THEN version END,
                old_until = CASE WHEN $5 > 0 THEN clock_timestamp() + make_interval(secs => $5) END,
-               sealed = $4, version = version + 1, verified_at = now()
+               ciphertext = $4, version = version + 1, verified_at = now()
              WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL`,
-      values: [tenantId, id, version, sealed, overlapS],
+      values: [tenantId, id, version, ciphertext, overlapS],
     });
     return rowCount === 1 ? readAccountIn(tx, tenantId, id) : null;
   });
@@ -243,7 +243,7 @@ export async function deleteAccount(store: Store, tenantId: string, id: string):
     await tx.query({
       name: 'wipe-account',
       text: `UPDATE provider_account
-             SET deleted_at = now(), sealed = NULL, old_sealed = NULL, old_version = NULL, old_until = NULL
+             SET deleted_at = now(), ciphertext = NULL, old_ciphertext = NULL, old_version = NULL, old_until = NULL
              WHERE tenant_id = $1 AND id = $2`,
       values: [tenantId, id],
     });
@@ -272,8 +272,8 @@ export async function dropOldCredentials(store: Store): Promise<number> {
   const { rowCount } = await store.query(EVERY_TENANT, {
     name: 'drop-old-credentials',
     text: `UPDATE provider_account
-           SET old_sealed = NULL, old_version = NULL, old_until = NULL
-           WHERE old_sealed IS NOT NULL AND old_until <= now()`,
+           SET old_ciphertext = NULL, old_version = NULL, old_until = NULL
+           WHERE old_ciphertext IS NOT NULL AND old_until <= now()`,
     values: [],
   });
   return rowCount ?? 0;

@@ -5,7 +5,7 @@ import { freshId } from '../testing/fixtures.ts';
 import { reserveSlot, type Slot } from './rate-limit.ts';
 
 let database: TestDatabase;
-/** Stand for two processes. */
+/** Two stores stand for two processes. */
 let stores: readonly [Store, Store];
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -36,7 +36,7 @@ const retryAfterOf = (slot: Slot): number => ('retryAfterMs' in slot ? slot.retr
 describe('reserveSlot', () => {
   it('returns a slot at once without other requests', async () => {
     expect(
-      waitOf(await reserveSlot(storeOf(0), freshId('acc'), 'ask', { intervalMs: 1_000, maxWaitMs: 0 })),
+      waitOf(await reserveSlot(storeOf(0), freshId('acc'), 'request', { intervalMs: 1_000, maxWaitMs: 0 })),
     ).toBeLessThanOrEqual(ROUNDING_MS);
   });
 
@@ -45,7 +45,7 @@ describe('reserveSlot', () => {
     const limit = { intervalMs: 100_000, maxWaitMs: 10_000_000 };
     const waits = (
       await Promise.all(
-        Array.from({ length: 20 }, (_, i) => reserveSlot(storeOf(i), account, 'ask', limit, `ten_${i % 3}`)),
+        Array.from({ length: 20 }, (_, i) => reserveSlot(storeOf(i), account, 'request', limit, `ten_${i % 3}`)),
       )
     )
       .map(waitOf)
@@ -58,11 +58,11 @@ describe('reserveSlot', () => {
 
   it('reserves no slot beyond maxWaitMs and returns when to retry', async () => {
     const account = freshId('acc');
-    await reserveSlot(storeOf(0), account, 'ask', { intervalMs: 600_000, maxWaitMs: 0 });
+    await reserveSlot(storeOf(0), account, 'request', { intervalMs: 600_000, maxWaitMs: 0 });
     const before = await nextSlotAt(account);
     for (const slot of await Promise.all(
       Array.from({ length: 5 }, (_, i) =>
-        reserveSlot(storeOf(i), account, 'ask', { intervalMs: 600_000, maxWaitMs: 300_000 }),
+        reserveSlot(storeOf(i), account, 'request', { intervalMs: 600_000, maxWaitMs: 300_000 }),
       ),
     )) {
       expect(retryAfterOf(slot)).toBeGreaterThan(850_000);
@@ -70,29 +70,29 @@ describe('reserveSlot', () => {
     }
     expect(await nextSlotAt(account)).toBe(before);
     expect(
-      waitOf(await reserveSlot(storeOf(0), account, 'ask', { intervalMs: 600_000, maxWaitMs: 610_000 })),
+      waitOf(await reserveSlot(storeOf(0), account, 'request', { intervalMs: 600_000, maxWaitMs: 610_000 })),
     ).toBeGreaterThan(500_000);
   });
 
   it('keeps lanes and accounts apart', async () => {
     const account = freshId('acc');
-    await reserveSlot(storeOf(0), account, 'ask', { intervalMs: 60_000, maxWaitMs: 0 });
+    await reserveSlot(storeOf(0), account, 'request', { intervalMs: 60_000, maxWaitMs: 0 });
     expect(
       waitOf(await reserveSlot(storeOf(1), account, 'hang-up', { intervalMs: 60_000, maxWaitMs: 0 })),
     ).toBeLessThanOrEqual(ROUNDING_MS);
     expect(
-      waitOf(await reserveSlot(storeOf(1), freshId('acc'), 'ask', { intervalMs: 60_000, maxWaitMs: 0 })),
+      waitOf(await reserveSlot(storeOf(1), freshId('acc'), 'request', { intervalMs: 60_000, maxWaitMs: 0 })),
     ).toBeLessThanOrEqual(ROUNDING_MS);
   });
 
   it('does not save up unused slots', async () => {
     const account = freshId('acc');
-    await reserveSlot(storeOf(0), account, 'ask', { intervalMs: 100_000, maxWaitMs: 0 });
+    await reserveSlot(storeOf(0), account, 'request', { intervalMs: 100_000, maxWaitMs: 0 });
     await passTime(6_000_000);
     expect(
-      waitOf(await reserveSlot(storeOf(0), account, 'ask', { intervalMs: 100_000, maxWaitMs: 0 })),
+      waitOf(await reserveSlot(storeOf(0), account, 'request', { intervalMs: 100_000, maxWaitMs: 0 })),
     ).toBeLessThanOrEqual(ROUNDING_MS);
-    expect(await reserveSlot(storeOf(1), account, 'ask', { intervalMs: 100_000, maxWaitMs: 0 })).toHaveProperty(
+    expect(await reserveSlot(storeOf(1), account, 'request', { intervalMs: 100_000, maxWaitMs: 0 })).toHaveProperty(
       'retryAfterMs',
     );
   });
@@ -101,16 +101,16 @@ describe('reserveSlot', () => {
     const account = freshId('acc');
     const limit = { intervalMs: 100_000, maxShareWaitMs: 250_000, maxWaitMs: 10_000_000 };
     const greedy = () =>
-      Promise.all(Array.from({ length: 50 }, (_, i) => reserveSlot(storeOf(i), account, 'ask', limit, 'ten_greedy')));
+      Promise.all(Array.from({ length: 50 }, (_, i) => reserveSlot(storeOf(i), account, 'request', limit, 'ten_greedy')));
     // Slots at 0, 100 and 200 s; the next one would be at 300 s.
     expect((await greedy()).filter((slot) => 'waitMs' in slot)).toHaveLength(3);
-    const wait = waitOf(await reserveSlot(storeOf(1), account, 'ask', limit, 'ten_modest'));
+    const wait = waitOf(await reserveSlot(storeOf(1), account, 'request', limit, 'ten_modest'));
     expect(wait).toBeGreaterThan(250_000);
     expect(wait).toBeLessThanOrEqual(300_000 + ROUNDING_MS);
     // Later, the shares alternate.
     await passTime(100_000);
     expect((await greedy()).filter((slot) => 'waitMs' in slot)).toHaveLength(1);
-    expect(waitOf(await reserveSlot(storeOf(1), account, 'ask', limit, 'ten_third'))).toBeLessThanOrEqual(
+    expect(waitOf(await reserveSlot(storeOf(1), account, 'request', limit, 'ten_third'))).toBeLessThanOrEqual(
       400_000 + ROUNDING_MS,
     );
   });

@@ -3,8 +3,8 @@ import { lockTenant } from './tenants.ts';
 
 /** Tables whose rows outlive the tenant: the audit log and the charges. */
 export const RETAINED_TABLES: readonly string[] = ['audit_entry', 'cdr'];
-/** Tables whose rows are found by leg id, for their index. */
-const THROUGH_LEGS = ['hang_up_attempt', 'observation'] as const;
+/** Tables without an index on the tenant: their rows are found by leg id. */
+const TABLES_KEYED_BY_LEG = ['hang_up_attempt', 'observation'] as const;
 /** Tables whose rows are deleted by a cascade. They have no index on the tenant. */
 const CASCADED_TABLES = ['leg', 'delivery', 'delivery_attempt', 'idempotency_step'];
 
@@ -97,7 +97,7 @@ async function deleteSessions(tx: Tx, tenantId: string): Promise<boolean> {
   });
   if (rows.length === 0) return false;
   const ids = rows.map(({ id }) => id);
-  for (const table of THROUGH_LEGS)
+  for (const table of TABLES_KEYED_BY_LEG)
     await tx.query({
       name: `delete-${table}`,
       text: `DELETE FROM ${table} WHERE leg_id IN (SELECT l.id FROM leg l WHERE l.session_id = ANY($1))`,
@@ -127,7 +127,7 @@ async function tablesOfTenants(tx: Tx): Promise<string[]> {
            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
            WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND c.relname <> ALL($1)
            ORDER BY 1`,
-    values: [[...RETAINED_TABLES, ...THROUGH_LEGS, ...CASCADED_TABLES]],
+    values: [[...RETAINED_TABLES, ...TABLES_KEYED_BY_LEG, ...CASCADED_TABLES]],
   });
   return rows.map(({ name }) => name);
 }

@@ -57,7 +57,7 @@ export async function makeAccount(store: Store): Promise<{ tenantId: string; acc
       media_kind: 'unified',
       application_id: accountId,
       voice_key_end: 'end',
-      sealed: new Uint8Array(1),
+      ciphertext: new Uint8Array(1),
       verified_at: new Date(),
     },
   });
@@ -114,7 +114,7 @@ export async function makeRoom(store: Store, settings: Partial<RoomRow> = {}): P
       roomId: room.id,
       number: room.number,
       lookup: lookupOf(pin),
-      sealed: Buffer.from('sealed'),
+      ciphertext: Buffer.from('ciphertext'),
       digits: 9,
     });
   });
@@ -170,7 +170,7 @@ export async function makeEndpoint(
       id: freshId('ep'),
       tenant_id: tenantId,
       url: 'https://receiver.example/events',
-      secret: new Uint8Array(Buffer.from('sealed')),
+      secret: new Uint8Array(Buffer.from('ciphertext')),
       ...columns,
     },
   });

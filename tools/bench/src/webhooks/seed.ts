@@ -29,10 +29,10 @@ export async function seedRooms(
       const batch = Array.from({ length: Math.min(BATCH_ROWS, rooms - first) }, (_, offset) => first + offset);
       await insertRooms(store, batch);
       await store.pool.query(
-        `INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed)
-         SELECT p.id, p.tenant_id, p.room_id, $1, p.lookup, p.sealed
+        `INSERT INTO pin (id, tenant_id, room_id, number, lookup, ciphertext)
+         SELECT p.id, p.tenant_id, p.room_id, $1, p.lookup, p.ciphertext
          FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[])
-           AS p (id, tenant_id, room_id, lookup, sealed)`,
+           AS p (id, tenant_id, room_id, lookup, ciphertext)`,
         [
           NUMBER,
           batch.map(pinIdOf),
