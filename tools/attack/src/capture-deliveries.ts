@@ -70,8 +70,8 @@ export async function captureDeliveries({
     return { secret, deliveries: [...captured.values()] };
   } finally {
     clearTimeout(timer);
-    // The services would delete them in steps, which a later group would take for a change of the
-    // tenant's rows.
+    // Deletes the rows directly: the services delete them in steps, and a later group would report
+    // these as changes to the tenant's rows.
     for (const sql of ['DELETE FROM delivery WHERE endpoint_id = $1', 'DELETE FROM endpoint WHERE id = $1'])
       await owner.pool.query(sql, [endpoint.id]);
     receiver.closeAllConnections();

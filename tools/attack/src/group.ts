@@ -79,16 +79,3 @@ export const failuresOf = (
   ...accepted.map((one) => `${name}: ${one}`),
   ...(inputs < minInputs ? [`${name}: made ${inputs} inputs, but needs at least ${minInputs}`] : []),
 ];
-
-/** Runs `work` for every item, at most `width` at a time. */
-export async function forEachLimit<T>(
-  items: Iterable<T>,
-  width: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const rest = items[Symbol.iterator]();
-  const one = async (): Promise<void> => {
-    for (let next = rest.next(); next.done !== true; next = rest.next()) await work(next.value);
-  };
-  await Promise.all(Array.from({ length: width }, one));
-}

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import pMap from 'p-map';
 import { createWebhookSender } from '../webhook-sender.ts';
-import { forEachLimit, type Group, type Tally } from '../group.ts';
+import { type Group, type Tally } from '../group.ts';
 import { describeChanges, snapshotTenant } from '../tenant-snapshot.ts';
 import type { Target } from '../target.ts';
 
@@ -14,10 +15,7 @@ interface Input {
   readonly token: string;
 }
 
-/**
- * The fault in the instructions of a reply: a caller may hear a message, but not be prompted or
- * admitted.
- */
+/** Returns the fault of a reply that prompts or admits the caller; null if it only plays a message. */
 const admissionFault = (reply: string): string | null =>
   /"action":"(conversation|input|record|stream|connect)"/.test(reply)
     ? `was answered with ${reply.slice(0, 80)}`
@@ -37,14 +35,18 @@ export const accountWebhooks: Group = {
     const { owner, victim } = target;
     const before = await snapshotTenant(owner, victim.tenantId);
     const others = await countCallersAtOtherNumbers(target);
-    await forEachLimit(forgedWebhooks(target), 8, async ({ what, area, path, body, token }) => {
-      const sent = await target.webhookSender.post({ path: area + path, body, authorization: `Bearer ${token}` });
-      // At the attacker's own URL the signature is valid, but the webhook must have no effect.
-      tally.record(
-        `${area.slice(0, 20)}${path.replace(/leg_.*/, 'leg')} with ${what}`,
-        sent.status >= 500 ? `answered ${sent.status}` : sent.status < 300 ? admissionFault(sent.body) : null,
-      );
-    });
+    await pMap(
+      forgedWebhooks(target),
+      async ({ what, area, path, body, token }) => {
+        const sent = await target.webhookSender.post({ path: area + path, body, authorization: `Bearer ${token}` });
+        // At the attacker's own URL the signature is valid, but the webhook must have no effect.
+        tally.record(
+          `${area.slice(0, 20)}${path.replace(/leg_.*/, 'leg')} with ${what}`,
+          sent.status >= 500 ? `answered ${sent.status}` : sent.status < 300 ? admissionFault(sent.body) : null,
+        );
+      },
+      { concurrency: 8 },
+    );
     await attackTokenIds(target, tally);
     tally.record('all of them together', describeChanges(before, await snapshotTenant(owner, victim.tenantId)));
     tally.record(

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { OutgoingHttpHeaders } from 'node:http';
-import { forEachLimit, type Group } from '../group.ts';
+import pMap from 'p-map';
+import { type Group } from '../group.ts';
 import { rejectionFault } from '../http.ts';
 import { keyIdOf, newKey, type Target } from '../target.ts';
 
@@ -17,12 +18,16 @@ export const apiKeys: Group<Pick<Target, 'apiUrl' | 'send' | 'victim' | 'attacke
     "variations of a valid key, another key's secret with a valid id, odd schemes, duplicate and smuggled headers",
   minInputs: 300,
   async run({ apiUrl, send, victim, attacker }, tally) {
-    await forEachLimit(attempts(victim.key, attacker.key), 8, async ({ what, headers, query = '' }) => {
-      tally.record(
-        what,
-        rejectionFault(await send({ method: 'GET', url: `${apiUrl}/v1/rooms${query}`, headers }), [400, 401, 431]),
-      );
-    });
+    await pMap(
+      attempts(victim.key, attacker.key),
+      async ({ what, headers, query = '' }) => {
+        tally.record(
+          what,
+          rejectionFault(await send({ method: 'GET', url: `${apiUrl}/v1/rooms${query}`, headers }), [400, 401, 431]),
+        );
+      },
+      { concurrency: 8 },
+    );
   },
 };
 

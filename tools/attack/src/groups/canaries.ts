@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { seededRandomInt } from '@partyline/testing/seeded';
-import { forEachLimit, type Group } from '../group.ts';
+import pMap from 'p-map';
+import { type Group } from '../group.ts';
 import { newKey, type Target } from '../target.ts';
 
 /**
@@ -70,58 +71,62 @@ async function sendCanaries(
 ): Promise<void> {
   const number = stack.numbers[0]!.e164.slice(1);
   const asTenant = { authorization: `Bearer ${attacker.key}`, 'content-type': 'application/json' };
-  await forEachLimit(phones.entries(), 6, async ([at, phone]) => {
-    const pin = keyed[at]!;
-    const uuid = `canary-${at}`;
-    const room = `${apiUrl}/v1/rooms/${attacker.ids['roomId']}/participants`;
-    await send({
-      method: 'POST',
-      url: room,
-      headers: asTenant,
-      body: JSON.stringify({ phone: `+${phone}`, name: 'Canary' }),
-    });
-    await send({ method: 'POST', url: room, headers: asTenant, body: `{"phone":"+${phone}","pin":"${pin}"` });
-    await send({
-      method: 'POST',
-      url: `${apiUrl}/v1/rooms`,
-      headers: asTenant,
-      body: JSON.stringify({ name: 7, pin, number: `+${phone}` }),
-    });
-    await send({ method: 'GET', url: `${apiUrl}/v1/rooms/${pin}?phone=${phone}&limit=${pin}`, headers: asTenant });
-    await send({
-      method: 'GET',
-      url: `${apiUrl}/v1/nowhere/${phone}/${pin}`,
-      headers: { ...asTenant, 'user-agent': `canary/${pin}` },
-    });
-    await webhookSender.sendSigned('/v1/voice/answer', { from: phone, to: number, uuid });
-    await webhookSender.sendSigned(`/v1/voice/digits/${victim.ids['legId']}/1`, {
-      uuid,
-      from: phone,
-      dtmf: { digits: pin },
-    });
-    await webhookSender.sendSigned('/v1/voice/events', {
-      uuid,
-      status: 'completed',
-      reason: `${phone} keyed ${pin}`,
-      from: phone,
-      timestamp: 'yesterday',
-    });
-    await webhookSender.sendSigned('/v1/voice/events', {
-      reason: `Syntax error at ${phone} ${pin}`,
-      conversation_uuid: `CON-${phone}`,
-    });
-    await webhookSender.sendSigned(`/v1/voice/answer/leg_${pin}`, { from: phone, to: phone, uuid });
-    await webhookSender.sendSigned('/v1/video/events', {
-      event: `from ${phone}`,
-      sessionId: pin,
-      connection: { id: pin, data: phone },
-    });
-    await webhookSender.post({
-      path: '/v1/voice/events',
-      body: `{"from":"${phone}","dtmf":"${pin}"`,
-      authorization: `Bearer ${webhookSender.token('x')}`,
-    });
-  });
+  await pMap(
+    phones.entries(),
+    async ([at, phone]) => {
+      const pin = keyed[at]!;
+      const uuid = `canary-${at}`;
+      const room = `${apiUrl}/v1/rooms/${attacker.ids['roomId']}/participants`;
+      await send({
+        method: 'POST',
+        url: room,
+        headers: asTenant,
+        body: JSON.stringify({ phone: `+${phone}`, name: 'Canary' }),
+      });
+      await send({ method: 'POST', url: room, headers: asTenant, body: `{"phone":"+${phone}","pin":"${pin}"` });
+      await send({
+        method: 'POST',
+        url: `${apiUrl}/v1/rooms`,
+        headers: asTenant,
+        body: JSON.stringify({ name: 7, pin, number: `+${phone}` }),
+      });
+      await send({ method: 'GET', url: `${apiUrl}/v1/rooms/${pin}?phone=${phone}&limit=${pin}`, headers: asTenant });
+      await send({
+        method: 'GET',
+        url: `${apiUrl}/v1/unknown/${phone}/${pin}`,
+        headers: { ...asTenant, 'user-agent': `canary/${pin}` },
+      });
+      await webhookSender.sendSigned('/v1/voice/answer', { from: phone, to: number, uuid });
+      await webhookSender.sendSigned(`/v1/voice/digits/${victim.ids['legId']}/1`, {
+        uuid,
+        from: phone,
+        dtmf: { digits: pin },
+      });
+      await webhookSender.sendSigned('/v1/voice/events', {
+        uuid,
+        status: 'completed',
+        reason: `${phone} keyed ${pin}`,
+        from: phone,
+        timestamp: 'yesterday',
+      });
+      await webhookSender.sendSigned('/v1/voice/events', {
+        reason: `Syntax error at ${phone} ${pin}`,
+        conversation_uuid: `CON-${phone}`,
+      });
+      await webhookSender.sendSigned(`/v1/voice/answer/leg_${pin}`, { from: phone, to: phone, uuid });
+      await webhookSender.sendSigned('/v1/video/events', {
+        event: `from ${phone}`,
+        sessionId: pin,
+        connection: { id: pin, data: phone },
+      });
+      await webhookSender.post({
+        path: '/v1/voice/events',
+        body: `{"from":"${phone}","dtmf":"${pin}"`,
+        authorization: `Bearer ${webhookSender.token('x')}`,
+      });
+    },
+    { concurrency: 6 },
+  );
   for (const key of keys) {
     await send({
       method: 'POST',

@@ -7,7 +7,8 @@ import {
 import { localKeyService } from '@partyline/conference/crypto/key-service';
 import { EVERY_TENANT, type Store } from '@partyline/store/database/store';
 import { seededRandomInt } from '@partyline/testing/seeded';
-import { forEachLimit, type Group } from '../group.ts';
+import pMap from 'p-map';
+import { type Group } from '../group.ts';
 import type { Party } from '../target.ts';
 
 interface CredentialEncryptionInput {
@@ -98,8 +99,10 @@ export const credentialEncryption: Group<CredentialEncryptionInput> = {
       for (const other of otherBindings(binding, mine, random))
         inputs.push([`moved to ${JSON.stringify(other)}`, other, ciphertext]);
       for (let n = 0; n < 200; n++) inputs.push(['noise', binding, randomBytes(1 + random(600))]);
-      await forEachLimit(inputs, 4, async ([what, whose, bytes]) =>
-        tally.record(what, await decryptionFault(vault, whose, bytes)),
+      await pMap(
+        inputs,
+        async ([what, whose, bytes]) => tally.record(what, await decryptionFault(vault, whose, bytes)),
+        { concurrency: 4 },
       );
       for (let n = 0; n < 50; n++)
         tally.record(

@@ -1,6 +1,7 @@
 import { getExampleNumber, type CountryCode } from 'libphonenumber-js/max';
 import examples from 'libphonenumber-js/mobile/examples';
-import { forEachLimit, type Group } from '../group.ts';
+import pMap from 'p-map';
+import { type Group } from '../group.ts';
 import { rejectionFault } from '../http.ts';
 import { describeChanges, snapshotTenant } from '../tenant-snapshot.ts';
 import type { Target } from '../target.ts';
@@ -169,7 +170,7 @@ export const dialOutFraud: Group<Pick<Target, 'apiUrl' | 'send' | 'owner' | 'att
       number.replace('+', '00'),
       `${number},1`,
     ]);
-    await forEachLimit(
+    await pMap(
       [
         ...abroad,
         ...wrapped,
@@ -179,8 +180,8 @@ export const dialOutFraud: Group<Pick<Target, 'apiUrl' | 'send' | 'owner' | 'att
         ...ODD_TYPES,
         ...abroad.slice(0, 150).map((number) => number.replace('+', '+4400')),
       ],
-      16,
       attemptDialOut,
+      { concurrency: 16 },
     );
     tally.record('all of them together', describeChanges(before, await snapshot()));
   },

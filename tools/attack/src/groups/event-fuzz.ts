@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { forEachLimit, type Group } from '../group.ts';
+import pMap from 'p-map';
+import { type Group } from '../group.ts';
 import { describeChanges, snapshotTenant } from '../tenant-snapshot.ts';
 import type { Target } from '../target.ts';
 
@@ -182,14 +183,14 @@ export const eventFuzz: Group = {
     const snapshot = async () =>
       [await snapshotTenant(owner, victim.tenantId), await snapshotTenant(owner, attacker.tenantId)] as const;
     const before = await snapshot();
-    await forEachLimit(
+    await pMap(
       fc.sample(hostileWebhooks(target), { seed: target.seed, numRuns: INPUTS }),
-      32,
       async ({ path, body }) => {
         const token = path.startsWith('/v1/video') ? webhookSender.videoToken(body) : webhookSender.token(body);
         const { status } = await webhookSender.post({ path, body, authorization: `Bearer ${token}` });
         tally.record(`${path} ${body.slice(0, 200)}`, status >= 500 || status === 0 ? `answered ${status}` : null);
       },
+      { concurrency: 32 },
     );
     const after = await snapshot();
     for (const at of [0, 1] as const) tally.record('all of them together', describeChanges(before[at], after[at]));

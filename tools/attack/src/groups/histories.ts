@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { seededRandomInt } from '@partyline/testing/seeded';
 import type { Store } from '@partyline/store/database/store';
+import pMap from 'p-map';
 import type { WebhookSender, Webhook } from '../webhook-sender.ts';
-import { forEachLimit, type Group, type Tally } from '../group.ts';
+import { type Group, type Tally } from '../group.ts';
 
 const CALLS = 250;
 /** Hostile webhooks per call. */
@@ -23,15 +24,19 @@ export const histories: Group = {
       index,
       draws: Array.from({ length: WEBHOOKS_PER_CALL }, () => random(1 << 20)),
     }));
-    await forEachLimit(calls, 16, async ({ index, draws }) => {
-      await attackCall(
-        webhookSender,
-        owner,
-        { number, from: `4420794${String(70_000 + index).slice(-5)}` },
-        draws,
-        tally,
-      );
-    });
+    await pMap(
+      calls,
+      async ({ index, draws }) => {
+        await attackCall(
+          webhookSender,
+          owner,
+          { number, from: `4420794${String(70_000 + index).slice(-5)}` },
+          draws,
+          tally,
+        );
+      },
+      { concurrency: 16 },
+    );
   },
 };
 

@@ -1,5 +1,6 @@
 import { SCOPES } from '@partyline/contracts/operation';
-import { forEachLimit, type Group, type Tally } from '../group.ts';
+import pMap from 'p-map';
+import { type Group, type Tally } from '../group.ts';
 import { rejectionFault, type HttpReply } from '../http.ts';
 import { pathOf, routesOf, type Route } from '../matrix/routes.ts';
 import { describeChanges, snapshotTenant } from '../tenant-snapshot.ts';
@@ -42,9 +43,13 @@ export const matrix: Group = {
   async run(target, tally) {
     const routes = routesOf(target.document);
     const before = await snapshotTenant(target.owner, target.victim.tenantId);
-    await forEachLimit(routes, 8, async (route) => {
-      for (const one of await attemptsOn(target, route)) await tryAttempt(target, route, one, tally);
-    });
+    await pMap(
+      routes,
+      async (route) => {
+        for (const one of await attemptsOn(target, route)) await tryAttempt(target, route, one, tally);
+      },
+      { concurrency: 8 },
+    );
     // Finds a rejection that had an effect.
     const changed = describeChanges(before, await snapshotTenant(target.owner, target.victim.tenantId));
     tally.record('all of them together', changed);

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { openPinVault } from '@partyline/conference/pins/pin-vault';
 import { admitCaller } from '@partyline/store/callers/voice-webhooks';
 import { seededRandomInt } from '@partyline/testing/seeded';
+import pMap from 'p-map';
 import type { WebhookSender } from '../webhook-sender.ts';
-import { forEachLimit, type Group, type Tally } from '../group.ts';
+import { type Group, type Tally } from '../group.ts';
 import type { Target } from '../target.ts';
 
 /** Guesses sent to the database directly, past everything that slows callers down. */
@@ -79,7 +80,7 @@ export const pinGuesses: Group = {
         call < COMMON_PINS.length && at === 0 ? COMMON_PINS[call]! : guess(),
       ),
     }));
-    await forEachLimit(calls, 32, ({ from, guesses }) => guessByPhone(target, from, guesses, tally));
+    await pMap(calls, ({ from, guesses }) => guessByPhone(target, from, guesses, tally), { concurrency: 32 });
     await guessInDatabase(target, Array.from({ length: DATABASE_GUESSES }, guess), tally);
     await attackPrompts(target, tally);
     await timeRejections(target, guess, tally);
@@ -134,25 +135,29 @@ async function guessInDatabase(
     [stack.numbers[0]!.e164, calls],
   );
   try {
-    await forEachLimit(calls.entries(), 64, async ([at, callId]) => {
-      for (let tryNo = 1; tryNo <= ATTEMPTS_PER_CALL; tryNo++) {
-        const digits = guesses[at * ATTEMPTS_PER_CALL + tryNo - 1];
-        if (digits === undefined) return;
-        const token = { accountId: null, jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) };
-        const fresh = {
-          sessionId: `ses_${callId}-${tryNo}`,
-          conversation: `conv_${callId}-${tryNo}`,
-          participantId: `part_${callId}-${tryNo}`,
-        };
-        const { outcome } = await admitCaller(
-          service,
-          token,
-          { legId: `leg_${callId}`, callId, tryNo, lookup: vault.lookup(digits) },
-          fresh,
-        );
-        tally.record(`the guess ${digits}`, outcome === 'wrong-pin' || outcome === 'refused' ? null : outcome);
-      }
-    });
+    await pMap(
+      calls.entries(),
+      async ([at, callId]) => {
+        for (let tryNo = 1; tryNo <= ATTEMPTS_PER_CALL; tryNo++) {
+          const digits = guesses[at * ATTEMPTS_PER_CALL + tryNo - 1];
+          if (digits === undefined) return;
+          const token = { accountId: null, jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) };
+          const fresh = {
+            sessionId: `ses_${callId}-${tryNo}`,
+            conversation: `conv_${callId}-${tryNo}`,
+            participantId: `part_${callId}-${tryNo}`,
+          };
+          const { outcome } = await admitCaller(
+            service,
+            token,
+            { legId: `leg_${callId}`, callId, tryNo, lookup: vault.lookup(digits) },
+            fresh,
+          );
+          tally.record(`the guess ${digits}`, outcome === 'wrong-pin' || outcome === 'refused' ? null : outcome);
+        }
+      },
+      { concurrency: 64 },
+    );
   } finally {
     // The provider has no such calls: the reconciler must not try to hang them up.
     await owner.pool.query(`DELETE FROM leg WHERE voice_call_id LIKE 'guess-%'`);
@@ -230,28 +235,32 @@ async function attackPrompts(target: Target, tally: Tally): Promise<void> {
     { dtmf: { digits: Number(digits) } },
     { dtmf: [digits], timed_out: false },
   ]);
-  await forEachLimit(shapes, 16, async (shape) => {
-    const uuid = randomUUID();
-    const at = digitsPathOf(
-      (
-        await webhookSender.sendSigned('/v1/voice/answer', {
-          from: '12025559999',
-          to: stack.numbers[0]!.e164.slice(1),
-          uuid,
-          conversation_uuid: `CON-${uuid}`,
-        })
-      ).body,
-    );
-    const { status, body } = await webhookSender.sendSigned(at ?? `/v1/voice/digits/${victim.ids['legId']}/1`, {
-      uuid,
-      ...shape,
-    });
-    tally.record(
-      JSON.stringify(shape).slice(0, 80),
-      status >= 500 ? `answered ${status}` : isAdmitted(body) ? 'let the caller in' : null,
-    );
-    await endCall(webhookSender, uuid);
-  });
+  await pMap(
+    shapes,
+    async (shape) => {
+      const uuid = randomUUID();
+      const at = digitsPathOf(
+        (
+          await webhookSender.sendSigned('/v1/voice/answer', {
+            from: '12025559999',
+            to: stack.numbers[0]!.e164.slice(1),
+            uuid,
+            conversation_uuid: `CON-${uuid}`,
+          })
+        ).body,
+      );
+      const { status, body } = await webhookSender.sendSigned(at ?? `/v1/voice/digits/${victim.ids['legId']}/1`, {
+        uuid,
+        ...shape,
+      });
+      tally.record(
+        JSON.stringify(shape).slice(0, 80),
+        status >= 500 ? `answered ${status}` : isAdmitted(body) ? 'let the caller in' : null,
+      );
+      await endCall(webhookSender, uuid);
+    },
+    { concurrency: 16 },
+  );
   // The right PIN at the prompt of another call, of an unknown leg, or of an attempt that was never
   // prompted.
   for (let n = 0; n < 30; n++) {

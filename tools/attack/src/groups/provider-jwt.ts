@@ -1,6 +1,7 @@
 import { createHmac, generateKeyPairSync, randomUUID, sign as signWithKey } from 'node:crypto';
+import pMap from 'p-map';
 import { base64url, signHs256, type Webhook, type TokenOverrides } from '../webhook-sender.ts';
-import { forEachLimit, type Group } from '../group.ts';
+import { type Group } from '../group.ts';
 import { rejectionFault } from '../http.ts';
 import { describeChanges, snapshotTenant } from '../tenant-snapshot.ts';
 import type { Target } from '../target.ts';
@@ -24,12 +25,16 @@ export const providerJwt: Group = {
     const { webhookSender, owner, victim } = target;
     const replays = await createReplays(target);
     const before = await snapshotTenant(owner, victim.tenantId);
-    await forEachLimit([...forgeries(target), ...replays], 16, async ({ what, webhook }) => {
-      tally.record(
-        `${webhook.path} with ${what}`,
-        rejectionFault(await webhookSender.post(webhook), REJECTED_STATUSES),
-      );
-    });
+    await pMap(
+      [...forgeries(target), ...replays],
+      async ({ what, webhook }) => {
+        tally.record(
+          `${webhook.path} with ${what}`,
+          rejectionFault(await webhookSender.post(webhook), REJECTED_STATUSES),
+        );
+      },
+      { concurrency: 16 },
+    );
     for (const path of [
       '/v1/voice/answer',
       '/v1/voice/events',

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { forEachLimit, type Group } from '../group.ts';
+import pMap from 'p-map';
+import { type Group } from '../group.ts';
 import type { Target } from '../target.ts';
 
 const MAX_ROOMS = 10;
@@ -36,9 +37,13 @@ export const quotas: Group<Pick<Target, 'apiUrl' | 'send' | 'operatorKey' | 'own
       limits: { maxLiveRooms: MAX_ROOMS, maxRequestsPerMinute: 1_000_000 },
     });
     const statuses: number[] = [];
-    await forEachLimit(Array.from({ length: CONCURRENT_REQUESTS }), CONCURRENT_REQUESTS, async () => {
-      statuses.push((await request('POST', '/v1/rooms', key, { name: 'One of ten' })).status);
-    });
+    await pMap(
+      Array.from({ length: CONCURRENT_REQUESTS }),
+      async () => {
+        statuses.push((await request('POST', '/v1/rooms', key, { name: 'One of ten' })).status);
+      },
+      { concurrency: CONCURRENT_REQUESTS },
+    );
     const granted = statuses.filter((status) => status === 201).length;
     const rejections = statuses.filter((status) => status !== 201);
     for (let over = MAX_ROOMS; over < granted; over++) tally.record(`room ${over + 1}`, 'was created');

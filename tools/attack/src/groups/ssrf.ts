@@ -3,7 +3,8 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer, type AddressInfo, type LookupFunction, type Server } from 'node:net';
 // The attacked sender is part of an app.
 import { postEvent } from '@partyline/cleanup-worker/post-event';
-import { forEachLimit, type Group, type Tally } from '../group.ts';
+import pMap from 'p-map';
+import { type Group, type Tally } from '../group.ts';
 import { rejectionFault } from '../http.ts';
 import type { Target } from '../target.ts';
 
@@ -176,15 +177,22 @@ export const ssrf: Group<Pick<Target, 'apiUrl' | 'send' | 'owner' | 'attacker'>>
     ];
     const urls = [...hosts.map((host) => `https://${host}/events`), ...INVALID_URLS];
     const headers = { authorization: `Bearer ${attacker.key}`, 'content-type': 'application/json' };
-    await forEachLimit(urls.entries(), 16, async ([at, url]) => {
-      // Alternates between a new endpoint and an existing one that gets a new URL.
-      const [method, path] =
-        at % 2 === 0 ? ['POST', '/v1/endpoints'] : ['PATCH', `/v1/endpoints/${attacker.ids['endpointId']}`];
-      tally.record(
-        `${method} ${url.slice(0, 100)}`,
-        rejectionFault(await send({ method, url: apiUrl + path, headers, body: JSON.stringify({ url }) }), [400, 422]),
-      );
-    });
+    await pMap(
+      urls.entries(),
+      async ([at, url]) => {
+        // Alternates between a new endpoint and an existing one that gets a new URL.
+        const [method, path] =
+          at % 2 === 0 ? ['POST', '/v1/endpoints'] : ['PATCH', `/v1/endpoints/${attacker.ids['endpointId']}`];
+        tally.record(
+          `${method} ${url.slice(0, 100)}`,
+          rejectionFault(
+            await send({ method, url: apiUrl + path, headers, body: JSON.stringify({ url }) }),
+            [400, 422],
+          ),
+        );
+      },
+      { concurrency: 16 },
+    );
     tally.record('all of them together', JSON.stringify(await endpoints()) === before ? null : 'changed an endpoint');
     await attackConnections(tally);
     await attackRedirects(tally);
