@@ -12,7 +12,7 @@ import {
   PROJECT,
   PROJECT_SECRET,
   toPromise,
-  startHarness,
+  startTestHarness,
   SIP_AUTH,
   type Hook,
   type Harness,
@@ -38,7 +38,7 @@ const OWN_AUTH = { username: OWN.apiKey, password: OWN.apiSecret };
 let harness: Harness;
 let own: { vonage: Vonage; opentok: OpenTok };
 beforeAll(async () => {
-  harness = await startHarness({ clock: 'virtual' });
+  harness = await startTestHarness({ clock: 'virtual' });
   const { url } = harness.emulator;
   own = {
     vonage: new Vonage(

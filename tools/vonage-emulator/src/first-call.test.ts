@@ -3,7 +3,7 @@ import {
   NUMBER,
   toPromise,
   createRoutedSession,
-  startHarness,
+  startTestHarness,
   SIP_AUTH,
   SIP_URI,
   type Harness,
@@ -12,7 +12,7 @@ import {
 let harness: Harness;
 
 beforeAll(async () => {
-  harness = await startHarness();
+  harness = await startTestHarness();
   harness.replies.set('/answer', (hook) => ({
     json:
       'SipHeader_X-OpenTok-SessionId' in hook.query

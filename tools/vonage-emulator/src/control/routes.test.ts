@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { NUMBER, startHarness, type Harness } from '../testing/test-harness.ts';
+import { NUMBER, startTestHarness, type Harness } from '../testing/test-harness.ts';
 
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness();
+  harness = await startTestHarness();
 });
 afterEach(() => harness.reset());
 afterAll(() => harness.close());

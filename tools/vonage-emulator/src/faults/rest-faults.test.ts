@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { NUMBER, startHarness, type Harness } from '../testing/test-harness.ts';
+import { NUMBER, startTestHarness, type Harness } from '../testing/test-harness.ts';
 import type { FaultsInput } from './schema.ts';
 
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness({ clock: 'virtual' });
+  harness = await startTestHarness({ clock: 'virtual' });
 });
 afterEach(() => harness.reset());
 afterAll(() => harness.close());

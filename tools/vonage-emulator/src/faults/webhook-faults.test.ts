@@ -2,11 +2,11 @@ import { verifySignature } from '@vonage/jwt';
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { decodeClaims } from '../credentials/jwt.ts';
-import { ACCOUNT, APP, NUMBER, createRoutedSession, startHarness, type Harness } from '../testing/test-harness.ts';
+import { ACCOUNT, APP, NUMBER, createRoutedSession, startTestHarness, type Harness } from '../testing/test-harness.ts';
 
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness({ clock: 'virtual' });
+  harness = await startTestHarness({ clock: 'virtual' });
 });
 afterEach(() => harness.reset());
 afterAll(() => harness.close());

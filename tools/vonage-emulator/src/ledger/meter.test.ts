@@ -4,7 +4,7 @@ import {
   NUMBER,
   toPromise,
   createRoutedSession,
-  startHarness,
+  startTestHarness,
   SIP_AUTH,
   SIP_URI,
   type Harness,
@@ -19,7 +19,7 @@ const RATES = {
 };
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness({ clock: 'virtual', rates: RATES });
+  harness = await startTestHarness({ clock: 'virtual', rates: RATES });
 });
 afterEach(() => harness.reset());
 afterAll(() => harness.close());

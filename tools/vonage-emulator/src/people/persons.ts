@@ -2,7 +2,7 @@
 import type { Party, Person, World } from '../world.ts';
 import type { PersonView } from '../views.ts';
 
-/** Creates a person. The caller of this function sets `leg` and `callId` once the leg exists. */
+/** Creates a person. The calling function sets `leg` and `callId` once the leg exists. */
 export function createPerson(
   world: World,
   kind: 'caller' | 'phone',

@@ -85,7 +85,7 @@ export type HarnessOptions = Pick<EmulatorConfigInput, 'clock' | 'limits' | 'rat
  * Starts an emulator with one application, one number and one legacy project, and a webhook server
  * that receives their callbacks. Rate limits are off by default.
  */
-export async function startHarness(options: HarnessOptions = {}): Promise<Harness> {
+export async function startTestHarness(options: HarnessOptions = {}): Promise<Harness> {
   const hooks: Hook[] = [];
   const replies: Harness['replies'] = new Map();
   const { server, url } = await startCustomerServer(hooks, replies);

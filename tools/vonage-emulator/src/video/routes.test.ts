@@ -8,7 +8,7 @@ import {
   PROJECT_SECRET,
   toPromise,
   createRoutedSession,
-  startHarness,
+  startTestHarness,
   SIP_AUTH,
   SIP_URI,
   type Harness,
@@ -16,7 +16,7 @@ import {
 
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness();
+  harness = await startTestHarness();
 });
 beforeEach(() => harness.reset());
 afterAll(() => harness.close());

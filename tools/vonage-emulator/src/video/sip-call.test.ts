@@ -3,7 +3,7 @@ import {
   PROJECT,
   toPromise,
   createRoutedSession,
-  startHarness,
+  startTestHarness,
   SIP_AUTH,
   SIP_URI,
   type Harness,
@@ -14,7 +14,7 @@ const MINUTE = 60_000;
 const HOUR = 3_600_000;
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness({ clock: 'virtual' });
+  harness = await startTestHarness({ clock: 'virtual' });
 });
 beforeEach(() => {
   harness.replies.set('/answer', () => ({ json: [{ action: 'conversation', name: 'room' }] }));

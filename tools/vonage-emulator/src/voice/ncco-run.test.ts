@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { APP, NUMBER, startHarness, type Harness } from '../testing/test-harness.ts';
+import { APP, NUMBER, startTestHarness, type Harness } from '../testing/test-harness.ts';
 import { nccoSchema, parseNccoReply } from './ncco-schema.ts';
 
 const SECOND = 1_000;
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness({ clock: 'virtual', timings: { talkMsPerCharacter: 100 } });
+  harness = await startTestHarness({ clock: 'virtual', timings: { talkMsPerCharacter: 100 } });
 });
 afterEach(() => harness.reset());
 afterAll(() => harness.close());

@@ -1,11 +1,11 @@
 import { verifySignature } from '@vonage/jwt';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { APP, PROJECT, createRoutedSession, startHarness, type Harness } from '../testing/test-harness.ts';
+import { APP, PROJECT, createRoutedSession, startTestHarness, type Harness } from '../testing/test-harness.ts';
 
 const MINUTE = 60_000;
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness({ clock: 'virtual' });
+  harness = await startTestHarness({ clock: 'virtual' });
 });
 afterEach(() => harness.reset());
 afterAll(() => harness.close());

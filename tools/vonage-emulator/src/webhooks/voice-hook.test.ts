@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { verifySignature } from '@vonage/jwt';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { decodeClaims } from '../credentials/jwt.ts';
-import { ACCOUNT, APP, NUMBER, startHarness, type Hook, type Harness } from '../testing/test-harness.ts';
+import { ACCOUNT, APP, NUMBER, startTestHarness, type Hook, type Harness } from '../testing/test-harness.ts';
 
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness({ clock: 'virtual' });
+  harness = await startTestHarness({ clock: 'virtual' });
 });
 afterEach(async () => {
   await harness.reset();
