@@ -1,7 +1,10 @@
 import type { Client } from './generated/client/index.ts';
 
 export interface CallOptions {
-  /** The API performs a write once per key. Default: a new key per call. Set it to repeat a write safely. */
+  /**
+   * The API performs a write once per key. Default: a new key per call. Set it to repeat a write
+   * safely.
+   */
   readonly idempotencyKey?: string;
   /** Changes the room only if it has this `version`; throws a ConflictError (412) otherwise. */
   readonly ifVersion?: number;

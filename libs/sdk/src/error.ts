@@ -1,11 +1,17 @@
 import type { Problem } from './generated/types.gen.ts';
 
-/** An error response of the API, or a request without one. Programs read `reason`; users read `message` and `fix`. */
+/**
+ * An error response of the API, or a request without one. Programs read `reason`; users read
+ * `message` and `fix`.
+ */
 export class PartylineError extends Error {
   override readonly name: string = 'PartylineError';
   /** The HTTP status; 0 without a response. */
   readonly status: number;
-  /** A code of docs/api.md, or `no-answer` (no response), `not-partyline` (response of another server). */
+  /**
+   * A code of docs/api.md, or `no-answer` (no response), `not-partyline` (response of another
+   * server).
+   */
   readonly reason: string;
   /** The next step, as a sentence. */
   readonly fix: string | undefined;
@@ -70,7 +76,10 @@ export class ProviderFailedError extends PartylineError {
 export class ServerError extends PartylineError {
   override readonly name = 'ServerError';
 }
-/** No response after the last retry. A write may have been performed: repeat it with the same `idempotencyKey`. */
+/**
+ * No response after the last retry. A write may have been performed: repeat it with the same
+ * `idempotencyKey`.
+ */
 export class ConnectionError extends PartylineError {
   override readonly name = 'ConnectionError';
 }

@@ -12,14 +12,20 @@ export interface RetryPolicy {
 
 const INITIAL_BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 8_000;
-/** A longer Retry-After is returned to the caller instead of waited for. */
+/** With a longer Retry-After the SDK does not wait: the calling function gets the error. */
 export const MAX_RETRY_AFTER_MS = 60_000;
 
-/** Exponential back-off. Jitter in the upper half keeps clients that failed together from retrying together. */
+/**
+ * Exponential back-off. Jitter in the upper half keeps clients that failed together from retrying
+ * together.
+ */
 export const backoffMs = (attempt: number, random: () => number): number =>
   Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** attempt) * (0.5 + random() / 2);
 
-/** Returns the Retry-After of a response (RFC 9110: seconds or a date) in milliseconds; undefined without one. */
+/**
+ * Returns the Retry-After of a response (RFC 9110: seconds or a date) in milliseconds; undefined
+ * without one.
+ */
 export function retryAfterMs(response: Response): number | undefined {
   const header = response.headers.get('retry-after');
   if (header === null) return undefined;
@@ -37,7 +43,10 @@ const isTransient = (response: Response): boolean =>
   response.status === 503 ||
   (response.status === 409 && response.headers.has('retry-after'));
 
-/** Creates a fetch that retries without a response and on transient errors, until the request's signal is aborted. */
+/**
+ * Creates a fetch that retries without a response and on transient errors, until the request's
+ * signal is aborted.
+ */
 export const createRetryingFetch =
   ({ fetch, retries, timeoutMs, sleep, random }: RetryPolicy) =>
   async (request: Request): Promise<Response> => {

@@ -4,7 +4,10 @@ import type { PartylineEvent } from './event.ts';
 import { MAX_RETRY_AFTER_MS, backoffMs, retryAfterMs, type RetryPolicy } from './retry.ts';
 
 export interface StreamOptions {
-  /** Id of the last event that you processed. `start`: the oldest retained event. Default: new events only. */
+  /**
+   * Id of the last event that you processed. `start`: the oldest retained event. Default: new
+   * events only.
+   */
   readonly after?: string;
   /** Default: all types. */
   readonly types?: readonly PartylineEvent['type'][];
@@ -20,7 +23,10 @@ export interface StreamTransport extends Pick<RetryPolicy, 'fetch' | 'sleep' | '
 /** The server sends something every 15 s, so a connection that is silent for this long is dead. */
 const MAX_SILENCE_MS = 45_000;
 
-/** Aborts its signal after MAX_SILENCE_MS without `restart`, at `stop`, or with the caller's signal. */
+/**
+ * Aborts its signal after MAX_SILENCE_MS without `restart`, at `stop`, or with the signal of the
+ * calling function.
+ */
 function startSilenceTimer(signal: AbortSignal | undefined): {
   readonly signal: AbortSignal;
   readonly restart: () => void;
@@ -38,7 +44,9 @@ function startSilenceTimer(signal: AbortSignal | undefined): {
   };
 }
 
-/** Implements `client.events.stream`: reconnects after the last event until the signal is aborted. */
+/**
+ * Implements `client.events.stream`: reconnects after the last event until the signal is aborted.
+ */
 export async function* streamEvents(
   { fetch, baseUrl, headers, sleep, random }: StreamTransport,
   { after, types = [], signal }: StreamOptions,

@@ -8,9 +8,10 @@ export type WebhookHeaders = Headers | Readonly<Record<string, string | readonly
 const HEADER_NAMES = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const;
 
 /**
- * Verifies a webhook (Standard Webhooks): its signature, and its age of at most five minutes. Returns the event.
- * Deliveries can be duplicates: process an event `id` once.
- * @param secret `whsec_...` of the endpoint's creation or rotation; during a rotation, both: [new, old]
+ * Verifies a webhook (Standard Webhooks): its signature, and its age of at most five minutes.
+ * Returns the event. Deliveries can be duplicates: process an event `id` once.
+ * @param secret `whsec_...` of the endpoint's creation or rotation; during a rotation, both: [new,
+ *   old]
  * @param body the received bytes, not parsed and serialized again
  * @throws PartylineError `webhook-rejected`: respond with 400
  */

@@ -15,8 +15,9 @@ export const events = (client: Client, transport: StreamTransport) => ({
       (page) => page.events,
     ),
   /**
-   * Yields events as they happen, after `after` or from now on. Reconnects after the last event, so none is lost or
-   * duplicated. Ends when `signal` is aborted; throws on errors that a retry cannot solve (invalid key or `after`).
+   * Yields events as they happen, after `after` or from now on. Reconnects after the last event, so
+   * none is lost or duplicated. Ends when `signal` is aborted; throws on errors that a retry cannot
+   * solve (invalid key or `after`).
    */
   stream: (options: StreamOptions = {}): AsyncGenerator<PartylineEvent, void> => streamEvents(transport, options),
 });

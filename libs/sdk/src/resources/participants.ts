@@ -27,13 +27,18 @@ import type {
 import { createPagedList, type PagedList } from '../paged-list.ts';
 
 export const participants = (client: Client) => ({
-  /** Dials out to a phone. Returns before the call is answered; the roster and the events show the outcome. */
+  /**
+   * Dials out to a phone. Returns before the call is answered; the roster and the events show the
+   * outcome.
+   */
   dial: (roomId: string, participant: AddParticipantData['body'], options?: CallOptions): Promise<AddedParticipant> =>
     addParticipant({ ...toRequestOptions(client, options), path: { roomId }, body: participant }),
   /** Issues a token for another browser. */
   token: (roomId: string, participant: IssueTokenData['body'], options?: CallOptions): Promise<Token> =>
     issueToken({ ...toRequestOptions(client, options), path: { roomId }, body: participant }),
-  /** The expected, connected and disconnected participants, in the order in which they were added. */
+  /**
+   * The expected, connected and disconnected participants, in the order in which they were added.
+   */
   list: (
     roomId: string,
     query: NonNullable<ListParticipantsData['query']> = {},

@@ -19,7 +19,10 @@ import type {
 } from '../generated/types.gen.ts';
 
 export const providerAccounts = (client: Client) => ({
-  /** Tests the credentials at the provider, then stores them. Configure the returned `addresses` at the provider. */
+  /**
+   * Tests the credentials at the provider, then stores them. Configure the returned `addresses` at
+   * the provider.
+   */
   create: (account: CreateProviderAccountData['body'], options?: CallOptions): Promise<ProviderAccount> =>
     createProviderAccount({ ...toRequestOptions(client, options), body: account }),
   list: (options?: CallOptions): Promise<ProviderAccounts> =>
@@ -32,7 +35,9 @@ export const providerAccounts = (client: Client) => ({
     options?: CallOptions,
   ): Promise<ProviderAccount> =>
     changeProviderAccount({ ...toRequestOptions(client, options), path: { accountId }, body: change }),
-  /** Replaces the credentials. Webhooks signed with the old secrets are accepted for the overlap. */
+  /**
+   * Replaces the credentials. Webhooks signed with the old secrets are accepted for the overlap.
+   */
   rotate: (
     accountId: string,
     settings: RotateProviderAccountData['body'],

@@ -15,7 +15,10 @@ import type {
 import { createPagedList, type PagedList } from '../paged-list.ts';
 
 export const rooms = (client: Client) => ({
-  /** Creates a room with PINs, a session, a token for the first browser and an invitation, or nothing of it. */
+  /**
+   * Creates a room with PINs, a session, a token for the first browser and an invitation, or
+   * nothing of it.
+   */
   create: (room: CreateRoomData['body'], options?: CallOptions): Promise<CreatedRoom> =>
     createRoom({ ...toRequestOptions(client, options), body: room }),
   /** The rooms of the tenant, newest first. */
@@ -25,7 +28,10 @@ export const rooms = (client: Client) => ({
       (pageQuery) => listRooms({ ...toRequestOptions(client, options), query: pageQuery }),
       (page) => page.rooms,
     ),
-  /** The room, its PINs, its current or last session, and the connections with their hang-up ledger entries. */
+  /**
+   * The room, its PINs, its current or last session, and the connections with their hang-up ledger
+   * entries.
+   */
   get: (roomId: string, options?: CallOptions): Promise<RoomDetails> =>
     getRoom({ ...toRequestOptions(client, options), path: { roomId } }),
   /** Changes only the given fields. */
@@ -37,7 +43,10 @@ export const rooms = (client: Client) => ({
   /** Looks up at the provider which connections are live. */
   observe: (roomId: string, options?: CallOptions): Promise<LiveRoom> =>
     observeRoom({ ...toRequestOptions(client, options), path: { roomId } }),
-  /** Ends the room permanently: its session ends, all connections are hung up, its PINs are rejected. */
+  /**
+   * Ends the room permanently: its session ends, all connections are hung up, its PINs are
+   * rejected.
+   */
   end: (roomId: string, options?: CallOptions): Promise<EndedRoom> =>
     endRoom({ ...toRequestOptions(client, options), path: { roomId } }),
 });
