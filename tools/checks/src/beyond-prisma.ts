@@ -1,13 +1,14 @@
 /**
- * Objects of the migrations that Prisma's schema language cannot express: checks, triggers and partial indexes.
- * The migration that creates one states its reason. Functions are compared by prisma/schema.sql.
+ * Objects of the migrations that Prisma's schema language cannot express: checks, triggers and
+ * partial indexes. The migration that creates one states its reason. Functions are compared by
+ * prisma/schema.sql.
  */
 export const beyondPrisma: readonly string[] = [
   'constraint cdr.maintain_sums',
   'constraint dial_in_number.dial_in_number_account',
   'constraint platform_limit.platform_limit_one_row',
   'constraint platform_rate.platform_rate_prefix',
-  'constraint provider_account.provider_account_sealed',
+  'constraint provider_account.provider_account_credentials',
   'index cdr_price_due',
   'index delivery_done',
   'index delivery_due',

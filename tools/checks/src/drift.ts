@@ -13,7 +13,8 @@ import { schemaDiff } from './schema-engine.ts';
 export const SCHEMA_DUMP = 'prisma/schema.sql';
 
 /**
- * Compares what the migrations create with what schema.prisma describes; returns one line per difference.
+ * Compares what the migrations create with what schema.prisma describes; returns one line per
+ * difference.
  * @param allowed objects that Prisma cannot express; each of them must exist
  */
 export function compareCatalogues(migrated: Catalogue, schema: Catalogue, allowed: readonly string[]): string[] {
@@ -44,7 +45,10 @@ export function compareCatalogues(migrated: Catalogue, schema: Catalogue, allowe
   return differences.toSorted();
 }
 
-/** Compares two dumps; returns the first difference with its line number, or nothing when they are equal. */
+/**
+ * Compares two dumps; returns the first difference with its line number, or nothing when they are
+ * equal.
+ */
 export function compareDumps(committed: string, actual: string): string[] {
   if (committed === actual) return [];
   const [ours, theirs] = [committed.split('\n'), actual.split('\n')];

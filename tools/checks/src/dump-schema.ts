@@ -1,8 +1,8 @@
 import pg from 'pg';
 
 /*
- * Writes a database's schema as SQL that psql can load. pg_dump would do it, but no package that npm can install
- * carries one for the Postgres version that the tests run.
+ * Writes a database's schema as SQL that psql can load. pg_dump would do it, but no package that
+ * npm can install carries one for the Postgres version that the tests run.
  */
 
 const FOREIGN = `('_prisma_migrations', '_partyline_functions')`;
@@ -193,7 +193,10 @@ const HEADER = `-- The schema that a new database has: every migration and every
 SET check_function_bodies = off;
 `;
 
-/** The schema of the database at `url` as SQL, in a fixed order. Owners other than Partyline's roles are left out. */
+/**
+ * The schema of the database at `url` as SQL, in a fixed order. Owners other than Partyline's roles
+ * are left out.
+ */
 export async function dumpSchema(url: string): Promise<string> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();

@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { folderDirection } from './lint/folder-direction.ts';
 
 /*
- * Real files are written into the packages and linted with the repository's configuration, all in one run of the
- * linter (two seconds each). They lie beside `src`, where no build includes them, in a folder that .gitignore lists,
- * so a test run that is killed leaves nothing that could be committed.
+ * Real files are written into the packages and linted with the repository's configuration, all in
+ * one run of the linter (two seconds each). They lie beside `src`, where no build includes them, in
+ * a folder that .gitignore lists, so a test run that is killed leaves nothing that could be
+ * committed.
  */
 
 const importing = (target: string): string => `import * as imported from '${target}';\nexport const used = imported;\n`;
@@ -48,7 +49,7 @@ const FOLDER_IMPORTS = {
     ['conference', 'providers/type.ts', '../provider-rpc/handlers.ts'],
     ['conference', 'root.ts', './sessions/end-session.ts'],
     ['conference', 'rooms/test-helper.ts', '../testing/meeting.ts'],
-    ['conference', 'rooms/unlisted.ts', '../nowhere/file.ts'],
+    ['conference', 'rooms/unlisted.ts', '../unknown/file.ts'],
     ['store', 'database/upward.ts', '../rooms/rooms.ts'],
     ['store', 'limits/level.ts', '../keys/keys.ts'],
   ],

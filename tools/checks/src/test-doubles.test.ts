@@ -3,8 +3,8 @@ import { FakeClock } from '@partyline/testing/fake-clock';
 import { SeededIds, seededRandomInt } from '@partyline/testing/seeded';
 import { expect, test } from 'vitest';
 
-// libs/testing imports no other package, since tests of the domain use it. This file checks its doubles against the
-// domain's types.
+// libs/testing imports no other package, since tests of the domain use it. This file checks its
+// doubles against the domain's types.
 const clock: Clock = new FakeClock();
 const ids: Ids = new SeededIds(7);
 const random: RandomInt = seededRandomInt(7);

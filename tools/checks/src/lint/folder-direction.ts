@@ -1,6 +1,9 @@
 import { dirname, resolve } from 'node:path';
 
-/** The part of an ESTree node that this rule reads: a static import, a re-export, `import()` and `import('...')`. */
+/**
+ * The part of an ESTree node that this rule reads: a static import, a re-export, `import()` and
+ * `import('...')`.
+ */
 interface ImportNode {
   source?: { type: string; value?: unknown } | null;
 }
@@ -10,7 +13,9 @@ interface Options {
   levels: string[][];
   /** The folder that may import every folder, and that only tests may import. */
   testing: string;
-  /** Known breaches, as `<importing file> -> <imported file>` below `src`. Each must still exist. */
+  /**
+   * Known breaches, as `<importing file> -> <imported file>` below `src`. Each must still exist.
+   */
   exceptions?: string[];
 }
 
@@ -21,8 +26,9 @@ interface Context {
 }
 
 /**
- * Enforces the direction of imports between the folders of a package's `src`. Imports only ever lead down the levels,
- * so no cycle of folders can exist. A file directly in `src` lies below all folders and may import none of them.
+ * Enforces the direction of imports between the folders of a package's `src`. Imports only ever
+ * lead down the levels, so no cycle of folders can exist. A file directly in `src` lies below all
+ * folders and may import none of them.
  */
 export const folderDirection = {
   meta: { schema: false },
@@ -72,7 +78,10 @@ export const folderDirection = {
   },
 };
 
-/** The last `src` folder above a file, the file's path below it, and the path's first folder (empty: none). */
+/**
+ * The last `src` folder above a file, the file's path below it, and the path's first folder (empty:
+ * none).
+ */
 function splitPath(filename: string): { root: string; path: string; folder: string } | undefined {
   const [, root, path = ''] = /^(.*\/src\/)(.*)$/.exec(filename.replaceAll('\\', '/')) ?? [];
   if (root === undefined) return undefined;

@@ -2,7 +2,8 @@ import { readCachedProjectGraph } from '@nx/devkit';
 import { noAmbientInputs } from './ambient-inputs.ts';
 import { folderDirection } from './folder-direction.ts';
 
-// `@nx/enforce-module-boundaries` accepts every import when Nx has no project graph, so linting stops here instead.
+// `@nx/enforce-module-boundaries` accepts every import when Nx has no project graph, so linting
+// stops here instead.
 try {
   readCachedProjectGraph();
 } catch (error) {

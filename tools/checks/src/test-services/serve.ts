@@ -13,21 +13,25 @@ interface TestServices {
 /** Each test file has its own Redis database. More test files in one run are an error. */
 const MAX_REDIS_DATABASES = 512;
 
-/** Calls `make` on the first call and shares the result with later calls. `started` does not call it. */
+/**
+ * Calls `make` on the first call and shares the result with later calls. `started` does not call
+ * it.
+ */
 function once<T>(make: () => Promise<T>): (() => Promise<T>) & { started: () => Promise<T> | undefined } {
   let result: Promise<T> | undefined;
   return Object.assign(() => (result ??= make()), { started: () => result });
 }
 
 /**
- * Serves the test files of one run over loopback HTTP: `POST /database` clones the template, `DELETE /database/<name>`
- * drops a clone, `POST /redis` returns an empty Redis database.
+ * Serves the test files of one run over loopback HTTP: `POST /database` clones the template,
+ * `DELETE /database/<name>` drops a clone, `POST /redis` returns an empty Redis database.
  */
 export async function serveTestServices(): Promise<TestServices> {
   const postgres = once(() => startPostgres());
   const template = once(async () => prepareTemplate(await postgres()));
   const redis = once(() => startRedis({ databases: MAX_REDIS_DATABASES, log: (line) => console.error(line) }));
-  // CREATE DATABASE ... TEMPLATE fails while another session uses the template, so clones are made one at a time.
+  // CREATE DATABASE ... TEMPLATE fails while another session uses the template, so clones are made
+  // one at a time.
   let lastClone: Promise<unknown> = Promise.resolve();
   let redisDatabases = 0;
 

@@ -1,8 +1,8 @@
 import { serveTestServices } from './serve.ts';
 
 /**
- * Vitest's global setup: serves Postgres and Redis to the test files of one run. Each starts on first use, so packages
- * without database tests do not wait for them.
+ * Vitest's global setup: serves Postgres and Redis to the test files of one run. Each starts on
+ * first use, so packages without database tests do not wait for them.
  */
 export default async function setup(): Promise<() => Promise<void>> {
   const services = await serveTestServices();

@@ -4,12 +4,16 @@ import { readFunctions } from '@partyline/dev/postgres/functions';
 import { migrate, readMigrations } from '@partyline/dev/postgres/migrate';
 import type { PostgresServer } from '@partyline/dev/postgres/postgres';
 
-/** Arbitrary key of the advisory lock under which test runs on one server (DATABASE_URL) serialize on the template. */
+/**
+ * Arbitrary key of the advisory lock under which test runs on one server (DATABASE_URL) serialize
+ * on the template.
+ */
 const TEMPLATE_LOCK_KEY = 4_711_001;
 
 /**
- * Creates the migrated database that test files clone, unless an earlier run left it on a shared server. Returns its
- * name, which contains the checksum of migrations and functions, so a changed file leads to a new template.
+ * Creates the migrated database that test files clone, unless an earlier run left it on a shared
+ * server. Returns its name, which contains the checksum of migrations and functions, so a changed
+ * file leads to a new template.
  */
 export async function prepareTemplate(postgres: PostgresServer): Promise<string> {
   const hash = createHash('sha256');
