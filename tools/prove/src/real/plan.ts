@@ -34,10 +34,10 @@ export interface PlannedFault {
 export interface RunSize {
   readonly loadMs: number;
   readonly meetings: number;
-  /** Without the trios. */
+  /** The number of faults, without the combined faults. */
   readonly faults: number;
-  /** When the trios are injected, as fractions of `loadMs`. */
-  readonly trios: readonly number[];
+  /** The times at which the combined faults are injected, as fractions of `loadMs`. */
+  readonly combinedFaultTimes: readonly number[];
   /** The last meeting starts this long before the end of the load, so that it can end by itself. */
   readonly lastStartMs: number;
   readonly maxStayMs: number;
@@ -50,7 +50,7 @@ export const FULL_SIZE: RunSize = {
   loadMs: 145_000,
   meetings: 112,
   faults: 64,
-  trios: [0.2, 0.5, 0.8],
+  combinedFaultTimes: [0.2, 0.5, 0.8],
   lastStartMs: 12_000,
   maxStayMs: 14_000,
   endings: ['tenant', 'tenant', 'browsers-left', 'browsers-left', 'alone', 'empty', 'deadline'],
@@ -60,7 +60,7 @@ export const QUICK_SIZE: RunSize = {
   loadMs: 18_000,
   meetings: 17,
   faults: 7,
-  trios: [0.35],
+  combinedFaultTimes: [0.35],
   lastStartMs: 7_000,
   maxStayMs: 5_000,
   endings: ['tenant', 'browsers-left', 'alone', 'empty'],
@@ -110,7 +110,7 @@ const REQUIRED_FAULTS = ['kill', 'freeze', 'postgres-restart'];
  * A connection to Postgres goes dead, then hang-ups have no effect, then the queue loses its jobs.
  * Only a reconciler whose queries time out still completes the hang-ups.
  */
-const TRIO = [
+const COMBINED_FAULTS = [
   { fault: 'postgres-half-open', atMs: 0, durationMs: null },
   { fault: 'provider-no-effect', atMs: 1_500, durationMs: 4_000 },
   { fault: 'redis-flush', atMs: 4_500, durationMs: null },
@@ -130,21 +130,21 @@ export function planFaults(seed: number, size: RunSize): PlannedFault[] {
     durationMs: chooseDuration(random, fault),
   }));
   // Target 0 of a link fault is all links.
-  const trios = size.trios.flatMap((share) =>
-    TRIO.map(({ fault, atMs, durationMs }): PlannedFault => ({
+  const combined = size.combinedFaultTimes.flatMap((share) =>
+    COMBINED_FAULTS.map(({ fault, atMs, durationMs }): PlannedFault => ({
       fault: findFault(fault),
       atMs: share * size.loadMs + atMs,
       target: 0,
       durationMs,
     })),
   );
-  return [...planned, ...trios].toSorted((a, b) => a.atMs - b.atMs);
+  return [...planned, ...combined].toSorted((a, b) => a.atMs - b.atMs);
 }
 
 function chooseFaults(random: Random, size: RunSize): Fault[] {
   if (size.faults < faults.length) {
     const optional = faults.filter(
-      ({ name }) => !REQUIRED_FAULTS.includes(name) && !TRIO.some(({ fault }) => fault === name),
+      ({ name }) => !REQUIRED_FAULTS.includes(name) && !COMBINED_FAULTS.some(({ fault }) => fault === name),
     );
     const chosen = shuffle(random, optional).slice(0, size.faults - REQUIRED_FAULTS.length);
     return shuffle(random, [...REQUIRED_FAULTS.map(findFault), ...chosen]);

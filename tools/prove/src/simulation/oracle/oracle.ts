@@ -319,7 +319,7 @@ export class Oracle {
         failedAttempts: entry.failedAttempts + (peer?.failedAttempts ?? 0),
         lastFailedAttemptAt: Math.max(entry.lastFailedAttemptAt, peer?.lastFailedAttemptAt ?? 0),
       });
-      // A user who left a moment later says nothing about the platform.
+      // A leg that the user ended within the deadline does not measure the platform.
       if (entry.endedBy === 'platform' || entry.endedBy === 'peer' || to > deadline)
         (delays[fault] ??= new DelayHistogram()).add(to - from);
       if (to <= deadline) return;

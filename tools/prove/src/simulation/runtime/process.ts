@@ -95,7 +95,7 @@ export class SimProcess {
   readonly name: string;
   life: Life;
   isPaused = false;
-  /** The number of seam calls of all its lives. */
+  /** The number of seam calls in all lives of the process. */
   seamCalls = 0;
   hook: SeamHook | undefined = undefined;
   readonly #scheduler: Scheduler;
