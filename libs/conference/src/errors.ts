@@ -32,12 +32,12 @@ export const externalIdTaken = (): VerdictError =>
     fix: 'End that room, or choose another externalId; GET /v1/rooms?externalId=... finds it.',
   });
 
-/** A number without PINs serves one room. */
+/** A number that leads to a room without a PIN can have no other room. */
 export const numberInUse = (): VerdictError =>
   new VerdictError(
     'client',
     'number-in-use',
-    'The number serves a room without PINs, or it serves rooms with PINs and cannot become pinless.',
+    'The number already leads to a room without a PIN, or has rooms with PINs and cannot lead to one without.',
     { fix: 'Choose another number, or end the rooms on this number.' },
   );
 

@@ -91,10 +91,11 @@ export const PROMPTS = {
     'not-in-service': 'Este número no está en servicio. Adiós.',
     'welcome-slowly':
       'Bienvenido. Hoy se han marcado muchos códigos incorrectos en este número. Para proteger su conferencia, esta ' +
-      'llamada dura más de lo habitual y usted dispone de un solo intento. Por favor, tenga a mano su código. Lo ' +
-      'encontrará en su invitación, debajo del número de teléfono. Por favor, compruebe cada cifra antes de marcarla. ' +
-      'Si no tiene su código, por favor, cuelgue ahora y pida a su anfitrión que se lo envíe otra vez o que le llame ' +
-      'desde la conferencia. Gracias por su paciencia. Por favor, marque su código ahora y pulse la tecla almohadilla.',
+      'llamada dura más de lo habitual y usted dispone de un solo intento. Por favor, tenga a mano su código. ' +
+      'Lo encontrará en su invitación, debajo del número de teléfono. Por favor, compruebe cada cifra antes de ' +
+      'marcarla. Si no tiene su código, por favor, cuelgue ahora y pida a su anfitrión que se lo envíe otra vez ' +
+      'o que le llame desde la conferencia. Gracias por su paciencia. Por favor, marque su código ahora y pulse ' +
+      'la tecla almohadilla.',
     busy:
       'En este momento, demasiadas personas están marcando un código. Por favor, vuelva a llamar dentro de unos ' +
       'minutos. Adiós.',

@@ -10,9 +10,10 @@ import { replayedWebhook } from '../errors.ts';
 import { enqueueSettle } from '../sessions/enqueue-settle.ts';
 
 /**
- * Answers an incoming call: a caller is asked for a PIN, or joins the room of a number without PINs;
- * a bridge leg joins its conference. Costs one round trip to Postgres, and one to Redis when the
- * call joins. A duplicate webhook gets the same plan. Throws `webhook-replayed` for a used token.
+ * Answers an incoming call: a caller is asked for a PIN, or joins the room of a number without
+ * PINs; a bridge leg joins its conference. Costs one round trip to Postgres, and one to Redis when
+ * the call joins. A duplicate webhook gets the same plan. Throws `webhook-replayed` for a used
+ * token.
  */
 export async function answerCall(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'webhooks' | 'report'>,
@@ -23,8 +24,8 @@ export async function answerCall(
   if (shown !== undefined) {
     const plan = await joinOwnLeg(deps, token, { tokenHash: bridgeTokenHash(shown) }, call.callId);
     if (plan !== null) return plan;
-    // Unknown bridge token: the call ends. The webhook's token is consumed, so the request cannot be
-    // repeated with the same signature.
+    // Unknown bridge token: the call ends. The webhook's token is consumed, so the request cannot
+    // be repeated with the same signature.
     deps.report.count('webhook_ignored', { reason: 'unknown-bridge' });
     return [];
   }

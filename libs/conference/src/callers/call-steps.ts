@@ -10,8 +10,8 @@ const DIGIT_TIMEOUT_SECONDS = 5;
 
 /**
  * Returns the steps that speak a text and ask for the PIN.
- * @param tryNo number of the PIN attempt, from 1; part of the reply URL, so that a duplicate webhook
- * does not count as another attempt
+ * @param tryNo number of the PIN attempt, from 1; part of the reply URL, so that a duplicate
+ *   webhook does not count as another attempt
  * @param bargeIn whether keys are accepted while the text is spoken
  */
 export const promptForPin = (
@@ -39,8 +39,9 @@ export const generateIds = ({ ids }: Pick<Deps, 'ids'>): NewIds => ({
 });
 
 /**
- * Returns the steps that move an admitted caller into the conference. A caller who waits for the host
- * hears hold music until the first leg that starts the conference: a host's, or the bridge leg.
+ * Returns the steps that move an admitted caller into the conference. A caller who waits for the
+ * host hears hold music until the first leg that starts the conference: a host's, or the bridge
+ * leg.
  */
 export async function joinConference(
   deps: Pick<Deps, 'jobs' | 'report'>,

@@ -219,9 +219,9 @@ describe('a replayed webhook', () => {
 
 describe("the cost of a caller's webhook", () => {
   /**
-   * Returns the Redis commands that this process sends during `work`; commands inside a script are not
-   * round trips. Spies on the client: ioredis fails on a MONITOR stream whose first lines arrive with
-   * its "OK".
+   * Returns the Redis commands that this process sends during `work`; commands inside a script are
+   * not round trips. Spies on the client: ioredis fails on a MONITOR stream whose first lines
+   * arrive with its "OK".
    */
   async function redisCommands(work: () => Promise<unknown>): Promise<string[]> {
     const send = vi.spyOn(Redis.prototype, 'sendCommand');

@@ -7,16 +7,19 @@ import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
 import { closeHandle } from '../sessions/leg-transitions.ts';
 
-/** Consecutive attempts that the provider answered "not found", and the age of the first of them. */
+/**
+ * The session counts as missing after this many consecutive "not found" answers, and this long
+ * after the first of them.
+ */
 const MIN_NOT_FOUND_ATTEMPTS = 5;
 const MIN_NOT_FOUND_MS = 60_000;
 
 /**
- * Closes the media handle of a leg whose video session is unknown to the provider, as indeterminate.
- * The meaning of that answer is not documented (provider contract, section 1), and one 404 proves
- * nothing: so this acts only on a leg in `ending`, when all attempts of a minute were answered alike.
- * If the connection is live after all, the sweep compares the session while its tokens are valid, and
- * disconnects it.
+ * Closes the media handle of a leg whose video session is unknown to the provider, as
+ * indeterminate. The provider does not document the meaning of that answer (provider contract,
+ * section 1), and one 404 proves nothing. The function therefore acts only on a leg in `ending`,
+ * after a minute in which every attempt was answered "not found". If the connection is live after
+ * all, the sweep compares the session while its tokens are valid, and disconnects it.
  * @param answer the provider's answer to the request for the session's connections
  */
 export async function closeMissingMediaSession(

@@ -14,8 +14,8 @@ interface UnobservedLeg {
 }
 
 /**
- * Ends a leg whose dial got no reply and no event, when a complete list shows no call of it. The list
- * counts as an observation if it was requested after the provider's ringing timer had expired.
+ * Ends a leg whose dial got no reply and no event, when a complete list shows no call of it. The
+ * list counts as an observation if it was requested after the provider's ringing timer had expired.
  * @param askedAt the database's time before the list was requested
  */
 export async function expireUnobservedDial(

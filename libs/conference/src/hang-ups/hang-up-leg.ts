@@ -19,8 +19,8 @@ type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'report'>;
 
 /**
  * Lease of an attempt for the look-up, and again for the requests; longer than the wait for a slot
- * plus the provider's timeout. A leg has one attempt at a time. If its process dies, the next attempt
- * can start when the lease expires.
+ * plus the provider's timeout. A leg has one attempt at a time. If its process dies, the next
+ * attempt can start when the lease expires.
  */
 const ATTEMPT_LEASE_MS = 10_000;
 const BACK_OFF = { firstMs: 1_000, maxMs: 15_000 };
@@ -30,8 +30,8 @@ interface AttemptResult {
   readonly outcome: AttemptOutcome;
   readonly reason: string | null;
   /**
-   * Set when the provider account had no free slot: no request was sent, the attempt does not count,
-   * and the leg is not attempted again before this time has passed.
+   * Set when the provider account had no free slot: no request was sent, the attempt does not
+   * count, and the leg is not attempted again before this time has passed.
    */
   readonly retryAfterMs?: number;
 }
@@ -44,12 +44,12 @@ interface ClaimedLeg {
 }
 
 /**
- * Makes one attempt to hang up a leg whose hang-up is requested. An accepted request is not a closed
- * leg: the next attempt looks the leg up first. Any process may call this at any time: a call before
- * the back-off has passed, or during another attempt, changes nothing.
+ * Makes one attempt to hang up a leg whose hang-up is requested. An accepted request is not a
+ * closed leg: the next attempt looks the leg up first. Any process may call this at any time: a
+ * call before the back-off has passed, or during another attempt, changes nothing.
  *
- * An attempt costs at most three transactions: claim, renew after a look-up, finish. The changes that
- * a look-up applies come on top. The attempt is committed before the provider is asked.
+ * An attempt costs at most three transactions: claim, renew after a look-up, finish. The changes
+ * that a look-up applies come on top. The attempt is committed before the provider is asked.
  * @param tenantId null for a caller who was never admitted
  * @returns `done` when the leg is closed or has no hang-up to make, else when to retry
  */
@@ -123,8 +123,8 @@ const hasMediaHandle = <Leg extends LegRow>(leg: Leg): leg is Leg & { tenant_id:
   leg.tenant_id !== null && leg.media_closed_at === null && leg.kind !== 'inbound' && leg.kind !== 'outbound';
 
 /**
- * Stores the outcome of an attempt and releases its lease. The lease belongs to the attempt with the
- * leg's current number: after an expired lease another attempt may hold it.
+ * Stores the outcome of an attempt and releases its lease. The lease belongs to the attempt with
+ * the leg's current number: after an expired lease another attempt may hold it.
  */
 async function finishAttempt(
   deps: HangUpDeps,
@@ -143,7 +143,10 @@ async function finishAttempt(
   });
 }
 
-/** Returns the providers of the leg's account, or a rejected attempt when the account cannot be read. */
+/**
+ * Returns the providers of the leg's account, or a rejected attempt when the account cannot be
+ * read.
+ */
 async function findProviders(
   { providers, report }: HangUpDeps,
   { id, tenant_id: tenantId, kind, account_id }: LegRow,
@@ -245,7 +248,9 @@ async function lookUpLeg(
   return 'requested';
 }
 
-/** Renews the lease after a look-up, unless the leg has ended or another attempt holds the lease. */
+/**
+ * Renews the lease after a look-up, unless the leg has ended or another attempt holds the lease.
+ */
 async function renewLease(
   deps: HangUpDeps,
   { id, tenant_id, hangup_attempts }: LegRow,

@@ -74,8 +74,8 @@ export function assertCanRevoke(caller: Pick<KeyCaller, 'scopes'>, scopes: reado
 }
 
 /**
- * Throws `too-many-keys` (409). The caller holds the lock of the tenant's keys, so concurrent
- * requests cannot exceed the quota.
+ * Throws `too-many-keys` (409). The calling function holds the lock of the tenant's keys, so
+ * concurrent requests cannot exceed the quota.
  */
 export async function assertKeyQuota(tx: Tx, tenantId: string): Promise<void> {
   const { live } = await countLiveKeys(tx, tenantId);

@@ -12,7 +12,9 @@ import { replayedWebhook } from '../errors.ts';
 import { recordHangUpLatency } from '../sessions/record-hang-up-latency.ts';
 import { closeHandle, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
 
-/** The origin of an observation: a webhook, signed for one account and accepted once, or a look-up. */
+/**
+ * The origin of an observation: a webhook, signed for one account and accepted once, or a look-up.
+ */
 export type Source =
   | { readonly via: 'callback'; readonly token: WebhookToken }
   | { readonly via: 'look-up'; readonly accountId: string | null };

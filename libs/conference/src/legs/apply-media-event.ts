@@ -18,8 +18,8 @@ import { closeHandle, attachProviderId, moveLeg } from '../sessions/leg-transiti
 
 /**
  * Applies an event of a media provider to its session: a browser connected or disconnected, or the
- * bridge's SIP call changed state. The rules of `applyLegEvent` apply. A browser that connects to an
- * ending session gets a leg too, as it costs money until it is closed.
+ * bridge's SIP call changed state. The rules of `applyLegEvent` apply. A browser that connects to
+ * an ending session gets a leg too, as it costs money until it is closed.
  */
 export async function applyMediaEvent(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
@@ -57,8 +57,8 @@ function readLegId(event: ConnectionEvent): string | undefined {
 }
 
 /**
- * Finds the leg of a connection by its connection id, or by the leg id in its data (the reply to the
- * dial was lost), or inserts the leg of a new browser.
+ * Finds the leg of a connection by its connection id, or by the leg id in its data (the reply to
+ * the dial was lost), or inserts the leg of a new browser.
  */
 async function findLegOfConnection(
   deps: Pick<Deps, 'ids'>,
@@ -80,8 +80,8 @@ async function findLegOfConnection(
     if (dialled !== undefined) attachProviderId(dialled, 'media_connection_id', event.connectionId);
     return dialled;
   }
-  // Also for a `disconnected` that arrives before its `connected`: the leg is inserted and closed, and
-  // the late event finds it ended.
+  // Also for a `disconnected` that arrives before its `connected`: the leg is inserted and closed,
+  // and the late event finds it ended.
   return insertBrowser(deps, view, tx, {
     connectionId: event.connectionId,
     participantId: data.participant,
@@ -95,9 +95,9 @@ async function findLegOfConnection(
 const MAX_CLOCK_SKEW_MS = 30_000;
 
 /**
- * Finds the bridge leg of a SIP call event that arrived before the `connected` event and the reply to
- * the dial: the session's bridge leg that has no connection id. A session has at most one. An event
- * that is older than its dial belongs to an earlier bridge leg.
+ * Finds the bridge leg of a SIP call event that arrived before the `connected` event and the reply
+ * to the dial: the session's bridge leg that has no connection id. A session has at most one. An
+ * event that is older than its dial belongs to an earlier bridge leg.
  */
 function findBridgeOfCall(
   { legs }: SessionView,
@@ -163,8 +163,8 @@ async function applyToLeg(
       if (event.phase === 'over' && leg.sip_ended_at === null) {
         const how = event.verdict ?? verdict('indeterminate', 'no-reason-given');
         await observe('media', 'sip-over', how);
-        // Over because of a hang-up before the answer: the call may still arrive at the voice handle
-        // and ring there. Its arrival closes the handle later, or the dial expires
+        // Over because of a hang-up before the answer: the call may still arrive at the voice
+        // handle and ring there. Its arrival closes the handle later, or the dial expires
         // (expire-unobserved-dial.ts).
         const mayStillRing = leg.hangup_attempts > 0 && leg.answered_at === null && leg.voice_call_id === null;
         if (!mayStillRing) closeHandle(leg, 'sip', how, now);

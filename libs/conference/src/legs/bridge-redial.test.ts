@@ -76,7 +76,7 @@ describe('events of a bridge leg whose dial got no reply', () => {
     });
   async function dialBridge(): Promise<{
     meeting: Meeting;
-    tell: (event: (typeof events)[number], timestamp?: number) => Promise<'applied' | 'ignored'>;
+    applyEvent: (event: (typeof events)[number], timestamp?: number) => Promise<'applied' | 'ignored'>;
   }> {
     const meeting = await openRoomWithBrowserAndCaller();
     expect(await openBridge(withLostDialReply(), meeting.tenantId, meeting.sessionId)).toBe('unknown');
@@ -85,7 +85,7 @@ describe('events of a bridge leg whose dial got no reply', () => {
     });
     const connection = { id: 'connection', createdAt: Date.now(), data: writeConnectionData({ leg: legId }) };
     const call = { id: 'call', connectionId: connection.id, createdAt: Date.now() };
-    const tell = (event: string, timestamp = Date.now()) =>
+    const applyEvent = (event: string, timestamp = Date.now()) =>
       applyMediaEvent(
         deps,
         { via: 'look-up', accountId: null },
@@ -98,15 +98,15 @@ describe('events of a bridge leg whose dial got no reply', () => {
             : { connection, reason: 'clientDisconnected' }),
         }),
       );
-    return { meeting, tell };
+    return { meeting, applyEvent };
   }
 
   it('are all applied in any order, and another bridge leg becomes due', async () => {
     await fc.assert(
       fc.asyncProperty(fc.shuffledSubarray([...events], { minLength: events.length }), async (order) => {
-        const { meeting, tell } = await dialBridge();
+        const { meeting, applyEvent } = await dialBridge();
         const results: string[] = [];
-        for (const event of order) results.push(await tell(event));
+        for (const event of order) results.push(await applyEvent(event));
         expect(results).toEqual(order.map(() => 'applied'));
         expect(
           (await readLegs(harness, meeting, 'bridge')).map(({ state, media_connection_id: id }) => [state, id]),
@@ -121,8 +121,8 @@ describe('events of a bridge leg whose dial got no reply', () => {
   });
 
   it('are ignored when they are older than the dial, as they belong to an earlier leg', async () => {
-    const { meeting, tell } = await dialBridge();
-    expect(await tell('callDestroyed', Date.now() - 60_000)).toBe('ignored');
+    const { meeting, applyEvent } = await dialBridge();
+    expect(await applyEvent('callDestroyed', Date.now() - 60_000)).toBe('ignored');
     expect(await readBridgeStates(meeting)).toEqual(['dialling']);
   });
 });

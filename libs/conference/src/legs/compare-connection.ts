@@ -4,12 +4,14 @@ import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
 
 /**
- * A connection counts as closed after two complete lists, at least this far apart, that both lack it:
- * the provider has no look-up of one connection, and a single list may omit a live one.
+ * A connection counts as closed after two complete lists, at least this far apart, that both lack
+ * it: the provider has no look-up of one connection, and a single list may omit a live one.
  */
 const MIN_MISSING_MS = 30_000;
 
-/** The result of a complete list of a video session's connections, for one connection that is up. */
+/**
+ * The result of a complete list of a video session's connections, for one connection that is up.
+ */
 interface ListedConnection {
   readonly accountId: string | null;
   readonly tenantId: string;

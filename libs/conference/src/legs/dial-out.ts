@@ -27,8 +27,8 @@ const GIVE_UP_AFTER_SECONDS = 30;
 
 /**
  * Requests a call from a room to a telephone. Commits the leg and the participant; a job places the
- * call. Throws 422 for an invalid number, 403 for a destination that is not allowed, 404 and 409 for
- * the room, 402 when the budget is used up, and 429 when a limit or a fraud limit is exceeded.
+ * call. Throws 422 for an invalid number, 403 for a destination that is not allowed, 404 and 409
+ * for the room, 402 when the budget is used up, and 429 when a limit or a fraud limit is exceeded.
  * @param phone E.164
  */
 export async function requestDialOut(

@@ -60,13 +60,15 @@ export async function insertBrowser(
   return leg;
 }
 
-/** Connections of one participant without a known order that are kept: the dropping one and the new. */
+/**
+ * Connections of one participant without a known order that are kept: the dropping one and the new.
+ */
 const MAX_UNORDERED_CONNECTIONS = 2;
 
 /**
- * Requests the hang-up of the older connections of a participant, so that a token admits one browser
- * at a time. The provider's creation times decide, not the order of the events, which may be
- * duplicated, late or out of order: a reloaded page keeps its new connection. Without distinct
+ * Requests the hang-up of the older connections of a participant, so that a token admits one
+ * browser at a time. The provider's creation times decide, not the order of the events, which may
+ * be duplicated, late or out of order: a reloaded page keeps its new connection. Without distinct
  * times any choice could close the wrong connection, so two are kept and a third is hung up.
  * @returns the number of replaced connections
  */

@@ -40,7 +40,9 @@ async function expectRetryAt(legId: string, until: number): Promise<void> {
 }
 const countRequestsFor = async (callId: string): Promise<number> => (await countHangUpRequests(harness))[callId] ?? 0;
 
-/** Returns deps whose hang-up requests wait: `reached` resolves at the first, `open` releases them. */
+/**
+ * Returns deps whose hang-up requests wait: `reached` resolves at the first, `open` releases them.
+ */
 function withHeldHangUps(): { deps: TestDeps; reached: Promise<void>; open: () => void } {
   let arrive = (): void => undefined;
   let open = (): void => undefined;

@@ -14,11 +14,11 @@ type BridgeOutcome = 'dialled' | 'not-wanted' | 'refused' | 'unknown';
 
 /**
  * Dials the bridge leg of a session if its dial is due and no bridge leg is up. The session's lock
- * and a unique index ensure that only one of two concurrent calls dials. The hang-up job is armed,
- * then the leg's row is committed, then the provider is asked. A request whose reply is lost is not
- * repeated: the connection's data and the one-time token identify the leg when the call arrives.
- * Throws only when nothing was dialled, so the job can be retried. A leg that was committed before
- * the error blocks another dial until it counts as unobserved.
+ * and the unique index `leg_one_bridge` ensure that only one of two concurrent calls dials. The
+ * hang-up job is armed, then the leg's row is committed, then the provider is asked. A request
+ * whose reply is lost is not repeated: the connection's data and the one-time token identify the
+ * leg when the call arrives. Throws only when nothing was dialled, so the job can be retried. A leg
+ * that was committed before the error blocks another dial until it counts as unobserved.
  */
 export async function openBridge(
   deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'secret' | 'report'>,

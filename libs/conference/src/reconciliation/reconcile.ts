@@ -11,16 +11,18 @@ import { openBridge } from '../legs/open-bridge.ts';
 
 /** Work that became due within this time is left to its job. */
 const GRACE_PERIOD_MS = 2_000;
-/** A round starts no work after this time; the next round reads the due work again, hang-ups first. */
+/**
+ * A round starts no work after this time; the next round reads the due work again, hang-ups first.
+ */
 const MAX_ROUND_MS = 5_000;
 /** Items that are processed concurrently. */
 const MAX_CONCURRENT = 16;
 
 /**
- * Does the due work that no job has done: jobs lost with Redis, jobs that were never enqueued because
- * a process died after its commit, and jobs whose worker was killed twice. It depends on no job, so
- * it works without Redis. Runs every second in any number of replicas: sessions are locked, and legs
- * are leased. A failure of one item does not delay the others.
+ * Does the due work that no job has done: jobs that BullMQ lost or gave up, and jobs that were
+ * never enqueued because a process died after its commit. It depends on no job, so it works without
+ * Redis. Runs every second in any number of replicas: sessions are locked, and legs are leased. A
+ * failure of one item does not delay the others.
  * @returns the number of items per kind of work
  */
 export async function reconcile(deps: Deps): Promise<Record<string, number>> {

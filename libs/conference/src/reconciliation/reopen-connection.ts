@@ -13,11 +13,11 @@ interface ClosedConnection {
 }
 
 /**
- * Reopens a connection that is live although it was recorded as closed, by an error of ours or of the
- * provider. If its leg is up, its media handle is open again. In a running session a browser whose
- * hang-up was never requested gets a new leg, since an ended leg stays ended.
+ * Reopens a connection that is live although it was recorded as closed, by an error of ours or of
+ * the provider. If its leg is up, its media handle is open again. In a running session a browser
+ * whose hang-up was never requested gets a new leg, since an ended leg stays ended.
  * @returns `orphan`: to be disconnected, since its session is over or its hang-up was requested;
- * `false-kill`: to be disconnected although its leg was closed by mistake
+ *   `false-kill`: to be disconnected although its leg was closed by mistake
  */
 export async function reopenConnection(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,

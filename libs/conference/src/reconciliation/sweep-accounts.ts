@@ -4,7 +4,9 @@ import { releaseLease, acquireLease } from '@partyline/store/database/lease';
 import type { Deps } from '../deps.ts';
 import { sweepInventory, type InventoryCounts } from './sweep-inventory.ts';
 
-/** Accounts that are swept concurrently. One that does not answer takes until its requests time out. */
+/**
+ * Accounts that are swept concurrently. One that does not answer takes until its requests time out.
+ */
 const MAX_CONCURRENT = 8;
 
 /**

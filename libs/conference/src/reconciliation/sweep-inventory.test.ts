@@ -32,15 +32,17 @@ afterAll(() => harness.close());
 const isUp = async (callId: string): Promise<boolean> => (await harness.emulator.client.ledger({ callId })).up === 1;
 const freshPhone = (): string => `+4479462${String((phones += 1)).padStart(5, '0')}`;
 
-/** Places a call without a leg, as after a database loss or a use of the account by another system. */
+/**
+ * Places a call without a leg, as after a database loss or a use of the account by another system.
+ */
 async function placeOrphanCall(): Promise<{ callId: string; personId: string }> {
   const phone = freshPhone();
   await harness.emulator.client.setPhone(phone, { mode: 'no-answer' });
   const { callId } = await deps.voice.createCall({
     to: phone,
     from: NUMBER,
-    answerUrl: `${harness.webhooksUrl}/nowhere`,
-    eventUrl: `${harness.webhooksUrl}/nowhere`,
+    answerUrl: `${harness.webhooksUrl}/unused`,
+    eventUrl: `${harness.webhooksUrl}/unused`,
     ringingTimerS: 60,
     lengthTimerS: 60,
   });

@@ -127,10 +127,10 @@ async function hangUpOrphans(
 }
 
 /**
- * Matches unknown calls with legs whose dial got no reply. The provider's list shows only the called
- * number (provider contract, section 2), so a number identifies a leg only if one call and one leg
- * have it. With several, a guess could hang up the wrong call: such calls are left to their answer
- * and event URLs, which name the leg, and to the provider's ringing timer.
+ * Matches unknown calls with legs whose dial got no reply. The provider's list shows only the
+ * called number (provider contract, section 2), so a number identifies a leg only if one call and
+ * one leg have it. With several, a guess could hang up the wrong call: such calls are left to their
+ * answer and event URLs, which name the leg, and to the provider's ringing timer.
  */
 async function matchUnnamedDials(
   deps: Deps,
@@ -209,8 +209,8 @@ async function compareSession(
   { accountId, media }: Account,
   { id, tenant_id: tenantId, media_session_id: mediaSessionId }: MediaSessionToSweep,
 ): Promise<number> {
-  // Read before the list is requested, as the reply may take long: the list may lack connections that
-  // opened after this time, and hold ones that closed after it.
+  // Read before the list is requested, as the reply may take long: the list may lack connections
+  // that opened after this time, and hold ones that closed after it.
   const askedAt = await readDatabaseClock(deps.store);
   const settled = (at: Date | null): boolean => at === null || askedAt.getTime() - at.getTime() >= MIN_AGE_MS;
   const live = await media.listConnections(mediaSessionId);
@@ -235,8 +235,8 @@ async function compareSession(
       });
       continue;
     }
-    // A bridge leg whose dial got no reply, or a browser whose callback was lost. A list without the
-    // connection's data does not tell which.
+    // A bridge leg whose dial got no reply, or a browser whose callback was lost. A list without
+    // the connection's data does not tell which.
     const dialled = legs.find(
       (leg) => leg.kind === 'bridge' && leg.media_connection_id === null && leg.state !== 'ended',
     );

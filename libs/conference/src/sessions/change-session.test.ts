@@ -32,7 +32,10 @@ const addLegs = (meeting: Meeting, name: string, count: number, state: 'joined' 
     }
   });
 
-/** Returns `deps` with a store that records the statements of its transactions, with their row counts. */
+/**
+ * Returns `deps` with a store that records the statements of its transactions, with their row
+ * counts.
+ */
 function withStatementLog(): { logged: TestDeps; statements: { name: string | undefined; rows: number | null }[] } {
   const statements: { name: string | undefined; rows: number | null }[] = [];
   const connect = async () => {

@@ -1,8 +1,8 @@
 import type { Deps } from '../deps.ts';
 
 /**
- * Enqueues the settle job of a session whose legs were changed by SQL alone. The session's row holds
- * `settle_due_at`, so a lost job costs only time.
+ * Enqueues the settle job of a session whose legs were changed by SQL alone. The session's row
+ * holds `settle_due_at`, so a lost job costs only time.
  */
 export async function enqueueSettle(
   { jobs, report }: Pick<Deps, 'jobs' | 'report'>,

@@ -5,13 +5,13 @@ import type { LegRow } from '@partyline/store/legs/legs';
 
 /**
  * Applies an event to a leg by the state table and sets the timestamps; `false` when the table
- * ignores the event. No other TypeScript writes the state of a leg. Admission and answering write it
- * in SQL, and a test compares them with the table.
+ * ignores the event. No other TypeScript writes the state of a leg. Admission and answering write
+ * it in SQL, and a test compares them with the table.
  */
 export function moveLeg(leg: LegRow, event: LegEvent, now: Date): boolean {
   const next = nextState(legMachine, leg.state, event);
   if (next === null) return false;
-  // A late or duplicate event says nothing that the last attempt did not take into account.
+  // A late or duplicate event adds nothing to what the last hang-up attempt acted on.
   const isStale =
     leg.state === 'ending' &&
     ((event === 'answered' && leg.answered_at !== null) ||
@@ -68,6 +68,8 @@ export function attachProviderId(leg: LegRow, handle: 'media_connection_id' | 'v
   if (leg.state === 'ending') leg.hangup_attempted_at = null;
 }
 
-/** Whether a requested outbound call was never placed, so that the provider has nothing to close. */
+/**
+ * Whether a requested outbound call was never placed, so that the provider has nothing to close.
+ */
 export const wasNeverPlaced = (leg: LegRow): boolean =>
   leg.kind === 'outbound' && leg.dialled_at === null && leg.voice_call_id === null;

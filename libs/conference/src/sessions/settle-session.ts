@@ -52,8 +52,8 @@ const BRIDGE_BACK_OFF = { firstMs: 1_000, maxMs: 30_000 };
 export const UNOBSERVED_AFTER_MS = 90_000;
 
 /**
- * Whether the provider reported nothing about a dial. The ringing of a bridge leg is reported by its
- * media handle, so only a voice call id shows that the call arrived.
+ * Whether the provider reported nothing about a dial. The ringing of a bridge leg is reported by
+ * its media handle, so only a voice call id shows that the call arrived.
  */
 const isUnobserved = (leg: LegRow): boolean =>
   leg.state === 'dialling' || (leg.state === 'ringing' && leg.kind === 'bridge' && leg.voice_call_id === null);
