@@ -100,7 +100,7 @@ export function problemsOf(operation: Operation): Readonly<Record<number, Readon
   return problems;
 }
 
-/** Reasons of several operations: a connection needs money, a running room and a free place. */
+/** Reasons why a new connection is rejected: a spend limit, the state of the room, or a quota. */
 export const CONNECTION_REASONS = [
   'spend-limit',
   'room-ended',

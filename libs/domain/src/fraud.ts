@@ -56,7 +56,7 @@ export function checkFraudMeters(measured: Readonly<Record<FraudMeter, number>>,
   return FRAUD_METERS.flatMap((meter): FraudFinding[] => {
     const { warn, critical } = readTenantThreshold(own, meter) ?? FRAUD_LIMITS[meter];
     const value = measured[meter];
-    // `critical` is the number of calls allowed, so the value itself still passes.
+    // `critical` is the highest permitted value: only a greater one is rejected.
     if (value > critical) return [{ meter, measured: value, level: 'critical', threshold: critical }];
     return value >= warn ? [{ meter, measured: value, level: 'warn', threshold: warn }] : [];
   });

@@ -145,7 +145,7 @@ export const REASONS = {
   },
   'number-in-use': {
     status: 409,
-    meaning: 'The number serves a room without PINs, or it serves rooms with PINs and cannot become pinless.',
+    meaning: 'The number already leads to a room without a PIN, or has rooms with PINs and cannot lead to one without.',
     action: 'Choose another number, or end the rooms on this number.',
   },
   'too-many-pins': {

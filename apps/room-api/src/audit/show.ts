@@ -21,8 +21,8 @@ export const showAuditEntry = (row: AuditEntryRow): AuditEntry => ({
 const OPERATOR_ONLY_FIELDS: readonly string[] = ['name'];
 
 /**
- * An entry as a tenant sees it. The entry of an operator hides the operator, the address, and the
- * other tenant, if one had or received the same thing.
+ * Returns the representation of an entry for a tenant. For a change by an operator it leaves out
+ * the operator, the address, and fields about another tenant that had or received the same resource.
  */
 export function showAuditEntryToTenant(row: AuditEntryRow, tenantId: string): AuditEntry {
   const entry = showAuditEntry(row);

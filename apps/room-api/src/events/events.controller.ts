@@ -18,14 +18,14 @@ const EVENT_STREAM = 'text/event-stream';
 const MAX_TIMELINE_ITEMS = 5_000;
 
 const noSuchEvent = (): VerdictError =>
-  new VerdictError('client', 'invalid-query', 'This event does not exist.', {
+  new VerdictError('client', 'invalid-query', 'The event does not exist.', {
     field: '/Last-Event-ID',
-    fix: 'Send the id of one of your events, or `start` for the oldest event. Leave it out to start now.',
+    fix: 'Send the id of one of your events, or `start` for the oldest event, or omit the header to start now.',
   });
 const eventExpired = (field: string): VerdictError =>
-  new VerdictError('client', 'event-expired', 'Events are retained for 30 days, and this event is older.', {
+  new VerdictError('client', 'event-expired', 'The event is older than 30 days. Events are retained for 30 days.', {
     field,
-    fix: 'Leave it out: a page then starts with the oldest event, a stream with the next one.',
+    fix: 'Omit it: a page then starts with the oldest event, a stream with the next one.',
   });
 
 @Controller('v1')

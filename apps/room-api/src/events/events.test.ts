@@ -336,7 +336,7 @@ describe('stream of events', () => {
       });
       expect([reply.status, reply.body.errors]).toEqual([
         422,
-        [{ pointer: '/Last-Event-ID', detail: 'This event does not exist.' }],
+        [{ pointer: '/Last-Event-ID', detail: 'The event does not exist.' }],
       ]);
     }
   });

@@ -54,7 +54,7 @@ describe('tenant', () => {
     });
     expect((await harness.request('POST', '/v1/rooms', { key: body.key, body: { name: 'Room' } })).status).toBe(201);
     expect(await rejectionOf(harness.request('GET', TENANTS, { key: body.key }))).toEqual([403, 'scope-missing']);
-    // The key is in the reply and nowhere else.
+    // Only the reply contains the key.
     const { rows } = await harness.store.pool.query<{ row: string }>(
       `SELECT to_jsonb(k)::text AS row FROM api_key k WHERE tenant_id = $1`,
       [body.tenant.id],
