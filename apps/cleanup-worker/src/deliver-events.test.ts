@@ -57,9 +57,9 @@ afterAll(async () => {
 const secrets = openEndpointSecrets(Buffer.alloc(32, 9));
 const SECRET = formatSecret(Buffer.alloc(32, 1).toString('base64url'));
 
-/** A timeout that no answer reaches on a busy machine. */
+/** The timeout is so long that no answer exceeds it on a busy machine. */
 const post = postEvent({ timeoutMs: 600_000, addresses: { allowPrivate: true, ports: [] } });
-/** For receivers that never answer. */
+/** The short timeout is for receivers that never answer. */
 const postWithShortTimeout = postEvent({ timeoutMs: 5_000, addresses: { allowPrivate: true, ports: [] } });
 const never = new AbortController().signal;
 const deps = (from: Store, send: PostEvent) => ({

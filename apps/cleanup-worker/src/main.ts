@@ -71,13 +71,13 @@ await runMain(async () => {
   const store = openStore({
     url: config.database.DATABASE_URL,
     max: config.database.DATABASE_POOL,
-    onError: (err) => log.warn({ err }, 'a database connection broke'),
+    onError: (err) => log.warn({ err }, 'database connection failed'),
   });
   const jobs = openJobs({
     connection: producerOptions(config.redis.REDIS_URL),
     prefix: config.redis.REDIS_PREFIX,
     now: () => systemClock.now().getTime(),
-    onError: (err) => log.warn({ err }, 'Redis is not available'),
+    onError: (err) => log.warn({ err }, 'Redis is unavailable'),
   });
   const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
   // This worker calls the provider itself, because the dial-orchestrator gets its jobs through
@@ -133,8 +133,7 @@ await runMain(async () => {
           metrics.set('reconciled_timestamp_seconds', systemClock.now().getTime() / 1000);
         },
       },
-      // Separate from the reconciler: the gauges must be current above all when its rounds take
-      // long.
+      // The gauges have their own timer, so that they stay current while a reconciler round is slow.
       gauges: {
         everyMs: GAUGES_INTERVAL_MS,
         run: async () => {

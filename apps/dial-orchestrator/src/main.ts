@@ -36,11 +36,11 @@ await runMain(async () => {
   const { REDIS_URL: redisUrl, REDIS_PREFIX: prefix } = config.redis;
   const log = openLogger({ service: 'dial-orchestrator', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
-  const logRedisError = (err: Error): void => log.warn({ err }, 'Redis is not available');
+  const logRedisError = (err: Error): void => log.warn({ err }, 'Redis is unavailable');
   const store = openStore({
     url: config.database.DATABASE_URL,
     max: config.database.DATABASE_POOL,
-    onError: (err) => log.warn({ err }, 'a database connection broke'),
+    onError: (err) => log.warn({ err }, 'database connection failed'),
   });
   const jobs = openJobs({
     connection: producerOptions(redisUrl),

@@ -40,7 +40,7 @@ class RpcClient extends ClientRedis {
     this.connection = connection;
     this.status.subscribe((status) => {
       if (DISCONNECTED_STATES.includes(status))
-        for (const id of this.routingMap.keys()) this.fail(id, new Error('the connection to Redis broke'));
+        for (const id of this.routingMap.keys()) this.fail(id, new Error('Redis is unavailable'));
     });
   }
 

@@ -18,8 +18,8 @@ function parseRedisUrl(url: string): Omit<RedisOptions, 'retryStrategy'> {
 }
 
 /**
- * Options for producers. Commands fail at once while Redis is unavailable, so that a caller does
- * not wait.
+ * Options for producers. Commands fail at once while Redis is unavailable, so that the calling
+ * function does not wait.
  */
 export const producerOptions = (url: string): ConnectionSettings => ({
   ...parseRedisUrl(url),
