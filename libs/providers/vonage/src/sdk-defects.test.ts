@@ -71,7 +71,7 @@ describe('opentok', () => {
     expect(await captureFailure(() => media.listConnections(SESSION))).toMatchObject({ failure: 'unknown' });
   });
 
-  it('requests a routed session without archive, and a dial with header, digest credentials and encryption', async () => {
+  it('requests a routed session without archive, and dials with header, credentials and encryption', async () => {
     stub.setReply({ status: 200, type: 'application/json', body: '[{"session_id":"s"}]' });
     expect(await media.openSession()).toEqual({ mediaSessionId: 's' });
     expect(Object.fromEntries(new URLSearchParams(stub.requests[0]?.body))).toEqual({

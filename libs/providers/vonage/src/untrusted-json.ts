@@ -23,9 +23,10 @@ export const asName = (value: unknown): string => {
   return text === undefined ? 'unnamed' : text.slice(0, 40).replaceAll(/[^A-Za-z.-]/g, '_');
 };
 
-const EARLIEST = Date.UTC(2000);
-const LATEST = Date.UTC(2100);
-const plausibleDate = (ms: number): Date | null => (ms >= EARLIEST && ms < LATEST ? new Date(ms) : null);
+const MIN_PLAUSIBLE_MS = Date.UTC(2000);
+const MAX_PLAUSIBLE_MS = Date.UTC(2100);
+const plausibleDate = (ms: number): Date | null =>
+  ms >= MIN_PLAUSIBLE_MS && ms < MAX_PLAUSIBLE_MS ? new Date(ms) : null;
 
 /**
  * Parses milliseconds since 1970 (video), ISO 8601 (voice webhooks) or `YYYY-MM-DD HH:MM:SS` in UTC
