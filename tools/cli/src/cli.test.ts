@@ -112,7 +112,7 @@ describe('exit codes', () => {
     [2, 'malformed thresholds', () => ['operator', 'tenants', 'change', 'ten_ours', '--fraud', 'concurrent=5']],
     [2, 'a value other than yes or no', () => ['operator', 'numbers', 'add', '+13125550100', '--toll-free', 'maybe']],
     [2, 'an empty list of rates', () => ['operator', 'rates', 'load']],
-    [2, 'a malformed address', () => ['rooms', 'list'], { PARTYLINE_URL: 'nowhere' }],
+    [2, 'a malformed address', () => ['rooms', 'list'], { PARTYLINE_URL: 'not-a-url' }],
     [3, 'an unknown key', () => ['rooms', 'list'], { PARTYLINE_KEY: generateKey() }],
     [
       3,

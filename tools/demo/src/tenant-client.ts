@@ -54,7 +54,7 @@ export function createTenantClient(apiUrl: string, apiKey: string): TenantClient
         if (isWanted(now)) return now;
         if (Date.now() > deadline)
           throw new Error(
-            `Waited ${withinMs / 1000} s in vain for: ${what}. ` +
+            `Timed out after ${withinMs / 1000} s waiting for: ${what}. ` +
               `The room is ${JSON.stringify({ session: now.session, legs: now.legs })}`,
           );
         await new Promise((resume) => setTimeout(resume, POLL_INTERVAL_MS));

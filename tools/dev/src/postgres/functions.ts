@@ -35,7 +35,7 @@ export async function readFunctions(folder = functionsFolder): Promise<SqlFuncti
 
 /**
  * Applies the functions whose files changed since this database applied them, in one transaction; returns their names.
- * The caller holds the migration lock. A changed signature needs a migration that drops the old function.
+ * The calling function holds the migration lock. A changed signature needs a migration that drops the old function.
  */
 export async function applyFunctions(client: pg.Client, folder = functionsFolder): Promise<string[]> {
   await client.query(HISTORY_TABLE);

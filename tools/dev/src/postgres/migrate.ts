@@ -57,8 +57,10 @@ export async function readMigrations(folder = migrationsFolder): Promise<Migrati
 }
 
 /**
- * Applies the migrations that a database lacks, then the SQL functions whose files changed; returns their names.
- * Needs no Prisma engine. Safe to run from several processes at once: one applies, the others wait and find nothing to do.
+ * Applies the migrations that a database lacks, then the SQL functions whose files changed.
+ * Returns their names.
+ * Needs no Prisma engine. Several processes can run it at once: one applies, the others wait and
+ * find nothing to do.
  */
 export async function migrate(
   databaseUrl: string,
