@@ -12,9 +12,10 @@ const HAS_DELIVERY = `EXISTS (
 )`;
 
 /**
- * Deletes one batch of at most `limit` deliveries that have been done for `RETAINED_FOR`, with
- * their attempts, and one of events of that age without a delivery. Retains everything of a session
- * that has not ended. Returns both counts. Safe to run concurrently.
+ * Deletes one batch of at most `limit` deliveries that have been done for
+ * `EVENT_RETENTION_INTERVAL`, with their attempts, and one of events of that age without a
+ * delivery. Retains everything of a session that has not ended. Returns both counts. Safe to run
+ * concurrently.
  */
 export async function purgeEvents(store: Store, limit: number): Promise<{ deliveries: number; events: number }> {
   const deliveries = await store.query(EVERY_TENANT, {

@@ -101,7 +101,9 @@ describe('reserveSlot', () => {
     const account = freshId('acc');
     const limit = { intervalMs: 100_000, maxShareWaitMs: 250_000, maxWaitMs: 10_000_000 };
     const greedy = () =>
-      Promise.all(Array.from({ length: 50 }, (_, i) => reserveSlot(storeOf(i), account, 'request', limit, 'ten_greedy')));
+      Promise.all(
+        Array.from({ length: 50 }, (_, i) => reserveSlot(storeOf(i), account, 'request', limit, 'ten_greedy')),
+      );
     // Slots at 0, 100 and 200 s; the next one would be at 300 s.
     expect((await greedy()).filter((slot) => 'waitMs' in slot)).toHaveLength(3);
     const wait = waitOf(await reserveSlot(storeOf(1), account, 'request', limit, 'ten_modest'));
