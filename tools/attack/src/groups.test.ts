@@ -116,7 +116,7 @@ describe('a group finds faults in a target without defences', () => {
     const openVault = () => ({
       lookup: () => randomBytes(32),
       encrypt: (pin: string) => Buffer.from(pin),
-      decrypt: (sealed: Uint8Array) => Buffer.from(sealed).toString(),
+      decrypt: (ciphertext: Uint8Array) => Buffer.from(ciphertext).toString(),
     });
     // All nonces are distinct except the last two.
     const sealMany = async (count: number) =>
@@ -134,7 +134,7 @@ describe('a group finds faults in a target without defences', () => {
         await ensureDataKey(owner, as.tenantId, { keyId: 'none', wrapped: Buffer.from('in clear') });
         return Buffer.from(JSON.stringify(credentials));
       },
-      decrypt: async (_as, sealed) => JSON.parse(Buffer.from(sealed).toString()) as AccountCredentials,
+      decrypt: async (_as, ciphertext) => JSON.parse(Buffer.from(ciphertext).toString()) as AccountCredentials,
     });
     const { accepted } = await runGroup(credentialEncryption, { seed, owner, victim, attacker, openVault });
     expect(accepted.join('\n')).toMatch(

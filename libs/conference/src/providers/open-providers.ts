@@ -50,7 +50,9 @@ export function openProviders({
       vault.decrypt({ tenantId, accountId, voiceKind: row.voice_kind, mediaKind: row.media_kind, version }, ciphertext);
     const credentials = await decrypt(row.version, row.ciphertext);
     const previous =
-      row.old_version === null || row.old_ciphertext === null ? null : await decrypt(row.old_version, row.old_ciphertext);
+      row.old_version === null || row.old_ciphertext === null
+        ? null
+        : await decrypt(row.old_version, row.old_ciphertext);
     return build(credentials, {
       tenantId,
       old:

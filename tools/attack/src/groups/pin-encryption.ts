@@ -36,14 +36,17 @@ export const pinEncryption: Group<PinEncryptionInput> = {
         return null;
       }
     };
-    const sealed = vault.encrypt(PIN, 'pin_1');
-    if (vault.decrypt(sealed, 'pin_1') !== PIN) throw new Error('The vault does not decrypt its own ciphertext.');
-    for (let bit = 0; bit < sealed.length * 8; bit++)
-      tally.record(`bit ${bit} flipped`, decryptionFault(vault, flipBit(sealed, bit), 'pin_1'));
-    for (let length = 0; length < sealed.length; length++)
-      tally.record(`cut to ${length} bytes`, decryptionFault(vault, sealed.subarray(0, length), 'pin_1'));
+    const ciphertext = vault.encrypt(PIN, 'pin_1');
+    if (vault.decrypt(ciphertext, 'pin_1') !== PIN) throw new Error('The vault does not decrypt its own ciphertext.');
+    for (let bit = 0; bit < ciphertext.length * 8; bit++)
+      tally.record(`bit ${bit} flipped`, decryptionFault(vault, flipBit(ciphertext, bit), 'pin_1'));
+    for (let length = 0; length < ciphertext.length; length++)
+      tally.record(`cut to ${length} bytes`, decryptionFault(vault, ciphertext.subarray(0, length), 'pin_1'));
     for (let more = 1; more <= 32; more++)
-      tally.record(`${more} bytes longer`, decryptionFault(vault, Buffer.concat([sealed, randomBytes(more)]), 'pin_1'));
+      tally.record(
+        `${more} bytes longer`,
+        decryptionFault(vault, Buffer.concat([ciphertext, randomBytes(more)]), 'pin_1'),
+      );
     for (const row of [
       'pin_2',
       'pin_1 ',
@@ -54,9 +57,9 @@ export const pinEncryption: Group<PinEncryptionInput> = {
       'pin_1\u0000',
       ...Array.from({ length: 150 }, () => `pin_${random(1 << 30)}`),
     ])
-      tally.record(`moved to the row ${row}`, decryptionFault(vault, sealed, row));
+      tally.record(`moved to the row ${row}`, decryptionFault(vault, ciphertext, row));
     for (let n = 0; n < 200; n++)
-      tally.record('another key', decryptionFault(openVault(randomBytes(32)), sealed, 'pin_1'));
+      tally.record('another key', decryptionFault(openVault(randomBytes(32)), ciphertext, 'pin_1'));
     for (let n = 0; n < 300; n++) tally.record('noise', decryptionFault(vault, randomBytes(1 + random(80)), 'pin_1'));
     for (const length of [0, 1, 16, 24, 31, 33, 64])
       tally.record(`a key of ${length} bytes`, keyLengthFault(openVault, length));

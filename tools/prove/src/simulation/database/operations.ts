@@ -154,7 +154,7 @@ const createRoom = op(
           roomId: g.room,
           number,
           lookup: g.pin,
-          sealed: Buffer.from('sealed'),
+          ciphertext: Buffer.from('ciphertext'),
           digits: 9,
           role: g.role,
           ...(g.participant === null ? {} : { participantId: g.participant }),

@@ -200,7 +200,7 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
       room_id: room as string,
       number: number as string,
       lookup: lookup as Uint8Array,
-      sealed: encrypted as Uint8Array,
+      ciphertext: encrypted as Uint8Array,
       role: role as LegRow['role'],
       participant_id: participant as string | null,
       digits: digits as number,

@@ -19,7 +19,7 @@ interface PinRow {
   readonly room_id: string;
   readonly number: string;
   readonly lookup: Uint8Array;
-  readonly sealed: Uint8Array;
+  readonly ciphertext: Uint8Array;
   readonly role: LegRow['role'];
   readonly participant_id: string | null;
   readonly digits: number;

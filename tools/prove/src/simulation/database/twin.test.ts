@@ -61,7 +61,7 @@ async function reset(): Promise<{ twin: Store; server: DatabaseServer }> {
   });
   await real.pool.query(
     `INSERT INTO provider_account (
-      id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, sealed, verified_at
+      id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, ciphertext, verified_at
     )
     VALUES ($1, $2, 'Own', 'vonage', 'unified', 'app', 'end', '\\x00', now())`,
     [OWN_ACCOUNT, TENANT_IDS[0]],
@@ -87,7 +87,7 @@ async function reset(): Promise<{ twin: Store; server: DatabaseServer }> {
       id: `ep_${n}`,
       tenant_id: TENANT_IDS[n === 2 ? 1 : 0],
       url: 'https://tenant',
-      secret: new Uint8Array(Buffer.from('sealed')),
+      secret: new Uint8Array(Buffer.from('ciphertext')),
       created_at: new Date(),
     };
     await real.prisma.endpoint.create({ data: endpoint });
