@@ -172,7 +172,10 @@ const PARTS: readonly { readonly title: string; readonly sql: string }[] = [
     sql: `
       SELECT format(
         'GRANT %s (%s) ON TABLE %s TO %s;',
-        g.privilege_type, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), c.oid::regclass, g.grantee::regrole
+        g.privilege_type,
+        string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum),
+        c.oid::regclass,
+        g.grantee::regrole
       ) AS statement
       FROM pg_class c
       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0

@@ -38,7 +38,9 @@ export async function purgeEvents(store: Store, limit: number): Promise<{ delive
       name: 'lock-old-events',
       text: `SELECT o.id
              FROM outbox o
-             WHERE o.created_at < now() - ${EVENT_RETENTION_INTERVAL} AND NOT ${hasNotEnded('o.session_id')} AND NOT ${HAS_DELIVERY}
+             WHERE o.created_at < now() - ${EVENT_RETENTION_INTERVAL}
+               AND NOT ${hasNotEnded('o.session_id')}
+               AND NOT ${HAS_DELIVERY}
              ORDER BY o.created_at
              LIMIT $1
              FOR UPDATE OF o SKIP LOCKED`,
