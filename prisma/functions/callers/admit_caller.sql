@@ -2,7 +2,7 @@
 -- rejected. Locks the leg, then the session.
 --
 -- p_try      counts from 1 and names the prompt that this answers. A repeat of an earlier try gets the
---            same answer and counts no attempt.
+--            last outcome again, or hang-up once the session ends, and counts no attempt.
 -- p_lookup   keyed HMAC of the digits; null when the digits cannot be a PIN.
 -- p_account  the account whose secret signed the webhook; see answer_caller.
 -- outcome    admitted | full | at-limit | spent | not-open | over | wrong-pin | refused | hang-up |

@@ -12,7 +12,7 @@ import { replayedWebhook } from '../errors.ts';
 /**
  * Processes the digits that a caller keyed: admits the caller, asks again, or ends the call. Costs
  * one round trip to Postgres, and one to Redis when admitted. A duplicate webhook (same `tryNo`)
- * gets the same plan. Throws `webhook-replayed` for a used token.
+ * gets the plan of the last outcome. Throws `webhook-replayed` for a used token.
  * @param at the leg and the number of the PIN attempt, from 1, as in the webhook's URL
  */
 export async function submitPin(

@@ -19,8 +19,8 @@ const PREMIUM_TYPES: ReadonlySet<NumberType> = new Set<NumberType>([
 
 /**
  * Checks a number to dial against the numbering plans of libphonenumber. Throws 422 for an invalid
- * number, and 403 for premium, shared-cost, personal and company numbers, for numbers without a
- * country (satellite, +800, +979), and for countries that the tenant may not dial.
+ * number, and 403 for premium, shared-cost, personal, company, pager and voicemail numbers, for
+ * numbers without a country (satellite, +800, +979), and for countries that the tenant may not dial.
  * @param phone as it was sent; it is not normalised, so the dialled number is the checked number
  * @param countries permitted countries, ISO 3166-1 alpha-2
  */

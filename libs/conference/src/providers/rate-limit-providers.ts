@@ -4,8 +4,8 @@ import { reserveSlot, type RateLimit } from '@partyline/store/providers/rate-lim
 import type { Providers, RequestContext } from '../deps.ts';
 
 /**
- * The interval between two hang-ups of an account: N legs that end together add N times this to any
- * bound.
+ * The interval between two slots for hang-ups and their look-ups, per account: N legs that end
+ * together add N times this to any bound.
  */
 export const HANG_UP_INTERVAL_MS = 110;
 
@@ -20,8 +20,8 @@ export const HANG_UP_INTERVAL_MS = 110;
  * Within a lane each tenant has a share. A tenant gets no further slot while its last slot is more
  * than `maxShareWaitMs` away, so one tenant's demand delays another by at most that time and one
  * request. A request waits for its slot in the worker, so only near slots are given; without one
- * the request fails with a retry time. Requests from jobs get staggered retry times
- * (`spreadRetries`).
+ * the request fails with a retry time. With `spreadRetries` each waiting request gets a retry time
+ * of its own. Requests that end or list video connections need no slot.
  */
 const REQUESTS = {
   /**

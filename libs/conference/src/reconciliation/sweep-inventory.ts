@@ -49,7 +49,7 @@ export interface InventoryCounts {
 
 /**
  * Compares the inventory of an account with its legs, in both directions: hangs up calls that match
- * no leg, and looks up legs that are not in the list. Needs no rows: with an empty database every
+ * no leg or only an ended one, except ambiguous ones, and looks up legs that are not in the list. Needs no rows: with an empty database every
  * live call is an orphan and is hung up after its quarantine. Throws on a partial or failed list,
  * and draws no conclusion from it.
  * @param accountId null: the platform's account
