@@ -19,41 +19,44 @@ const REPLY_TIMEOUT_MS = 15_000;
 
 /**
  * An HTTP client that sends exactly the given headers, even duplicates. Uses node:http, because
- * fetch normalises requests and costs three times as much. A connection that the server closes
- * before its reply counts as status 0, a rejection (for example of a body that is too large).
+ * fetch normalises requests and costs three times as much. A new connection that the server closes
+ * before its reply counts as status 0, a rejection (for example of a body that is too large). On a
+ * reused connection the server may have closed it as idle, so the request is sent again.
  */
 export function createHttpClient(): { send: Send; close(): void } {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
-  return {
-    send: ({ method, url, headers = {}, body }) =>
-      new Promise((resolve, reject) => {
-        const outgoing = open(
-          url,
-          {
-            method,
-            agent,
-            headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) },
-          },
-          (reply) => {
-            let text = '';
-            reply.setEncoding('utf8');
-            reply.on('data', (part: string) => (text += part));
-            reply.on('end', () => resolve({ status: reply.statusCode ?? 0, body: text }));
-            reply.on('error', reject);
-          },
-        );
-        outgoing.setTimeout(REPLY_TIMEOUT_MS, () =>
-          outgoing.destroy(
-            new Error(`${method} ${new URL(url).pathname} got no reply within ${REPLY_TIMEOUT_MS / 1000} s.`),
-          ),
-        );
-        outgoing.on('error', (error: NodeJS.ErrnoException) =>
-          error.code === 'ECONNRESET' || error.code === 'EPIPE' ? resolve({ status: 0, body: '' }) : reject(error),
-        );
-        outgoing.end(body);
-      }),
-    close: () => agent.destroy(),
+  const send: Send = (request) => {
+    const { method, url, headers = {}, body } = request;
+    return new Promise((resolve, reject) => {
+      const outgoing = open(
+        url,
+        {
+          method,
+          agent,
+          headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) },
+        },
+        (reply) => {
+          let text = '';
+          reply.setEncoding('utf8');
+          reply.on('data', (part: string) => (text += part));
+          reply.on('end', () => resolve({ status: reply.statusCode ?? 0, body: text }));
+          reply.on('error', reject);
+        },
+      );
+      outgoing.setTimeout(REPLY_TIMEOUT_MS, () =>
+        outgoing.destroy(
+          new Error(`${method} ${new URL(url).pathname} got no reply within ${REPLY_TIMEOUT_MS / 1000} s.`),
+        ),
+      );
+      outgoing.on('error', (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') reject(error);
+        else if (outgoing.reusedSocket) resolve(send(request));
+        else resolve({ status: 0, body: '' });
+      });
+      outgoing.end(body);
+    });
   };
+  return { send, close: () => agent.destroy() };
 }
 
 /**
