@@ -139,7 +139,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
   ]);
   const databaseUrl = postgres.external ? postgres.url : await postgres.ensureDatabase('partyline');
   const applied = await migrate(databaseUrl);
-  if (applied.length > 0) log(`Applied ${applied.length} migration${applied.length === 1 ? '' : 's'}.`);
+  if (applied.length > 0) log(`Applied ${applied.length} migrations and SQL functions.`);
   const dialInNumbers = realAccount ? parseNumbers(requireVariable(realAccount.env, 'PARTYLINE_NUMBERS')) : numbers;
   const serviceUrl = await postgres.serviceUrlOf(databaseUrl);
   // The phones of the emulator have numbers of three countries and place many calls at once. A real
