@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
-import { Controller, Get, Module, Query } from '@nestjs/common';
+import { Controller, Get, Module, Post, Query } from '@nestjs/common';
 import { VerdictError } from '@partyline/domain/verdict';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLogger } from './logging.ts';
@@ -40,6 +41,10 @@ class FailingController {
   @Get()
   async fail(@Query('by') by: string): Promise<never> {
     throw await (OUTAGES[by] ?? BUGS[by])?.();
+  }
+  @Post()
+  accept(): string {
+    return 'accepted';
   }
   @Get('verdict')
   refuse(): never {
@@ -89,4 +94,42 @@ describe('a failing request', () => {
 it('rounds Retry-After up to whole seconds', async () => {
   const reply = await fetch(`${service.url}/failing/verdict`);
   expect([reply.status, reply.headers.get('retry-after')]).toEqual([409, '2']);
+});
+
+describe('a body above the size limit', () => {
+  const MIB = 1024 * 1024;
+  /** Sends the head, waits for the whole reply, then sends the body. */
+  const sendBodyAfterReply = async (bytes: number) => {
+    const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
+    let received = '';
+    socket.setEncoding('latin1').on('data', (part: string) => (received += part));
+    const replies = (): number[] => [...received.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
+    const head = (length: number): string =>
+      `POST /failing HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`;
+    socket.write(head(bytes));
+    while (replies().length < 1) await once(socket, 'data');
+    return { socket, replies, head };
+  };
+
+  it('is answered 413 and discarded, so that the connection can be used again', async () => {
+    const { socket, replies, head } = await sendBodyAfterReply(2 * MIB);
+    socket.write(Buffer.alloc(2 * MIB, 'x'));
+    socket.write(`${head(2)}{}`);
+    while (replies().length < 2) await once(socket, 'data');
+    socket.destroy();
+    expect(replies()).toEqual([413, 201]);
+  });
+
+  it('is discarded up to 8 MiB, then the connection is closed', async () => {
+    const { socket, replies } = await sendBodyAfterReply(1024 * MIB);
+    const closed = new Promise<void>((resolve) => socket.on('error', () => undefined).once('close', () => resolve()));
+    const write = (): void => {
+      while (!socket.destroyed && socket.write(Buffer.alloc(MIB, 'x')));
+    };
+    socket.on('drain', write);
+    write();
+    await closed;
+    expect(replies()).toEqual([413]);
+    expect(socket.bytesWritten).toBeLessThan(64 * MIB);
+  });
 });

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import {
   Catch,
   HttpException,
@@ -18,8 +19,11 @@ import type { Logger } from './logging.ts';
 import type { Metrics } from './metrics.ts';
 import { toProblem } from './problem.ts';
 
-/** Webhook and API bodies are small. A larger body is rejected before it is read. */
+/** Webhook and API bodies are small. A larger body is rejected. */
 const MAX_BODY_BYTES = 64 * 1024;
+
+/** How much of a rejected body is discarded before its connection is closed. */
+const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
@@ -197,8 +201,27 @@ class ProblemFilter implements ExceptionFilter {
     const reply = http.getResponse<FastifyReply>();
     if (known instanceof VerdictError && known.retryAfterMs !== undefined)
       void reply.header('retry-after', Math.ceil(known.retryAfterMs / 1000));
+    if (problem.status === 413) {
+      // Fastify asks for the connection to be closed. Closing with unread bytes resets it, and the
+      // client may then lose this reply.
+      void reply.removeHeader('connection');
+      discardBody(request.raw);
+    }
     void reply.code(problem.status).type('application/problem+json').send(problem);
   }
+}
+
+/**
+ * Reads the rest of a body and discards it. Destroys the connection after `MAX_DISCARDED_BYTES`.
+ */
+function discardBody(request: IncomingMessage): void {
+  let bytes = 0;
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > MAX_DISCARDED_BYTES) request.destroy();
+  });
+  request.on('error', () => undefined);
+  request.resume();
 }
 
 const routeNotFound = (): VerdictError =>

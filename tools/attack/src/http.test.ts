@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createHttpClient } from './http.ts';
+import { createHttpClient, rejectionFault } from './http.ts';
 
 let server: Server;
 let url: string;
@@ -35,10 +35,12 @@ it('repeats a request whose reused connection the server had closed', async () =
   client.close();
 });
 
-it('counts a new connection that the server closes as a rejection', async () => {
+it('does not take a new connection that the server closes for a rejection', async () => {
   closesConnections = true;
   const client = createHttpClient();
-  expect(await client.send({ method: 'GET', url })).toEqual({ status: 0, body: '' });
+  const reply = await client.send({ method: 'GET', url });
+  expect(reply).toEqual({ status: 0, body: '' });
+  expect(rejectionFault(reply)).toBe('answered 0');
   expect(requests).toBe(1);
   client.close();
 });
