@@ -43,18 +43,23 @@ export const matrix: Group = {
   async run(target, tally) {
     const routes = routesOf(target.document);
     const before = await snapshotTenant(target.owner, target.victim.tenantId);
-    await pMap(
-      routes,
-      async (route) => {
-        for (const one of await attemptsOn(target, route)) await tryAttempt(target, route, one, tally);
-      },
-      { concurrency: 8 },
-    );
+    // Reads come first: a write with another tenant's id puts that id into the attacker's audit log.
+    const [reads, writes] = [routes.filter(isRead), routes.filter((route) => !isRead(route))];
+    for (const phase of [reads, writes])
+      await pMap(
+        phase,
+        async (route) => {
+          for (const one of await attemptsOn(target, route)) await tryAttempt(target, route, one, tally);
+        },
+        { concurrency: 8 },
+      );
     // Finds a rejection that had an effect.
     const changed = describeChanges(before, await snapshotTenant(target.owner, target.victim.tenantId));
     tally.record('all of them together', changed);
   },
 };
+
+const isRead = ({ method }: Route): boolean => method === 'GET';
 
 const bearer = (key: string): Record<string, string> => ({ authorization: `Bearer ${key}` });
 
@@ -141,7 +146,7 @@ const operatorRouteAttempts = ({ attacker, victim }: Target, route: Route): Atte
     headers: bearer(attacker.key),
     address: pathOf(route, ids),
     body: route.body,
-    due: [401, 403],
+    expected: [401, 403],
   }));
 
 /** A tenant's key with the ids of another tenant. */
@@ -162,7 +167,7 @@ function otherTenantAttempts(route: Route, attacker: Party, victim: Party): Atte
           headers,
           address: address({ ...attacker.ids, [name]: victim.ids[name]! }),
           body,
-          due: [404],
+          expected: [404],
         }));
   const hostileIds: Attempt[] = parameters.flatMap((name) =>
     HOSTILE_IDS.map((id) => ({
@@ -170,29 +175,27 @@ function otherTenantAttempts(route: Route, attacker: Party, victim: Party): Atte
       headers,
       address: address({ ...attacker.ids, [name]: id }),
       body,
-      due: [400, 404, 422],
+      expected: [400, 404, 422],
     })),
   );
   // Lists with another tenant's ids in every query parameter.
-  const queryAttempts: Attempt[] =
-    route.method !== 'GET'
-      ? []
-      : queries.flatMap((name) =>
-          Object.values(victim.ids).map((id) => ({
-            what: `${name}=${id.split('_')[0]}_... of another tenant`,
-            headers,
-            address: `${address(attacker.ids)}?${name}=${encodeURIComponent(id)}`,
-          })),
-        );
-  const ownList: Attempt[] =
-    route.method === 'GET' ? [{ what: 'its own list', headers, address: address(attacker.ids) }] : [];
+  const queryAttempts: Attempt[] = !isRead(route)
+    ? []
+    : queries.flatMap((name) =>
+        Object.values(victim.ids).map((id) => ({
+          what: `${name}=${id.split('_')[0]}_... of another tenant`,
+          headers,
+          address: `${address(attacker.ids)}?${name}=${encodeURIComponent(id)}`,
+        })),
+      );
+  const ownList: Attempt[] = isRead(route) ? [{ what: 'its own list', headers, address: address(attacker.ids) }] : [];
   return [...otherIds, ...mixedIds, ...hostileIds, ...queryAttempts, ...ownList];
 }
 
 async function tryAttempt(
   { send, apiUrl, victim }: Target,
   route: Route,
-  { what, headers = {}, address, body, expected: due }: Attempt,
+  { what, headers = {}, address, body, expected }: Attempt,
   tally: Tally,
 ): Promise<void> {
   const answer = await send({
@@ -203,7 +206,8 @@ async function tryAttempt(
   });
   tally.record(
     `${route.method} ${route.path} with ${what}`,
-    (due === undefined ? serverFault(answer) : rejectionFault(answer, due)) ?? leakFault(answer, address, victim),
+    (expected === undefined ? serverFault(answer) : rejectionFault(answer, expected)) ??
+      leakFault(answer, address, victim),
   );
 }
 
