@@ -7,7 +7,7 @@ import {
 } from '@partyline/room-api/testing/test-harness';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Partyline } from './client.ts';
-import { AuthenticationError, InvalidInputError, NotFoundError } from './error.ts';
+import { AuthenticationError, InvalidInputError, NotFoundError, PartylineError } from './error.ts';
 
 let harness: TestHarness;
 let client: Partyline;
@@ -83,9 +83,50 @@ describe('errors', () => {
     );
   });
 
-  it('are thrown by the constructor for invalid options', () => {
-    expect(() => new Partyline({ apiKey: '', baseUrl: harness.url })).toThrow('The API key is missing');
-    expect(() => new Partyline({ apiKey: 'pl_x', baseUrl: 'api.example.com' })).toThrow('is not a base URL');
+  it.each([
+    ['baseUrl is missing.', { apiKey: 'pl_x', baseUrl: undefined }, 'PARTYLINE_URL'],
+    ['baseUrl is missing.', { apiKey: 'pl_x', baseUrl: '' }, 'PARTYLINE_URL'],
+    ['baseUrl is missing.', { apiKey: 'pl_x', baseUrl: null }, 'PARTYLINE_URL'],
+    ['baseUrl is missing.', undefined, 'PARTYLINE_URL'],
+    ["baseUrl is 'api.example.com', which is not a URL.", { apiKey: 'pl_x', baseUrl: 'api.example.com' }, 'https://'],
+    ["baseUrl is '80', which is not a URL.", { apiKey: 'pl_x', baseUrl: 80 }, 'https://'],
+    ["baseUrl is 'http://', which is not a URL.", { apiKey: 'pl_x', baseUrl: 'http://' }, 'https://'],
+    ['apiKey is missing.', { baseUrl: 'http://127.0.0.1', apiKey: undefined }, 'PARTYLINE_KEY'],
+    ['apiKey is missing.', { baseUrl: 'http://127.0.0.1', apiKey: '' }, 'PARTYLINE_KEY'],
+    ['apiKey contains characters', { baseUrl: 'http://127.0.0.1', apiKey: 'pl_x\n' }, 'without spaces'],
+  ])('name the option that is missing or wrong, and the fix: %s %o', (message, options, fix) => {
+    const open = (): Partyline => new Partyline(options as ConstructorParameters<typeof Partyline>[0]);
+    expect(open).toThrow(PartylineError);
+    expect(open).toThrow(
+      expect.objectContaining({
+        reason: 'invalid-options',
+        message: expect.stringContaining(message) as string,
+        fix: expect.stringContaining(fix) as string,
+      }) as Error,
+    );
+  });
+
+  it.each([undefined, null, '', 'undefined'])('name the id that is %o, and nothing is sent', async (id) => {
+    const sent: string[] = [];
+    const offline = new Partyline({
+      apiKey: 'pl_x',
+      baseUrl: 'http://127.0.0.1:9',
+      retries: 0,
+      fetch: async (input) => {
+        sent.push((input as Request).url);
+        return new Response('{}', { headers: { 'content-type': 'application/json' } });
+      },
+    });
+    const missing = id as string;
+    for (const [call, name] of [
+      [() => offline.rooms.get(missing), 'roomId'],
+      [() => offline.rooms.end(missing), 'roomId'],
+      [() => offline.pins.delete('room_1', missing), 'pinId'],
+      [() => offline.participants.list(missing).page(), 'roomId'],
+      [() => offline.operator.deleteTenant(missing), 'tenantId'],
+    ] as const)
+      await expect(call()).rejects.toMatchObject({ reason: 'invalid-options', message: `${name} is missing.` });
+    expect(sent).toEqual([]);
   });
 });
 

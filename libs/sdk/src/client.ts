@@ -67,7 +67,46 @@ export class Partyline {
 
 const sleepUntil: RetryPolicy['sleep'] = (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined);
 
+/** Programs usually read options and ids from variables, which TypeScript cannot check. */
+function isMissing(value: unknown): boolean {
+  return value === undefined || value === null || value === '' || value === 'undefined';
+}
+
+function assertOptions({ baseUrl, apiKey }: Partial<PartylineOptions> = {}): void {
+  if (isMissing(baseUrl))
+    throw new PartylineError(0, 'invalid-options', 'baseUrl is missing.', {
+      fix:
+        'Set baseUrl to the address of the API, such as https://api.example.com. ' +
+        'If it comes from an environment variable (PARTYLINE_URL in the examples), set that variable.',
+    });
+  if (typeof baseUrl !== 'string' || !/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl))
+    throw new PartylineError(0, 'invalid-options', `baseUrl is '${String(baseUrl)}', which is not a URL.`, {
+      fix: 'Set baseUrl to the address of the API with its scheme, such as https://api.example.com.',
+    });
+  if (isMissing(apiKey))
+    throw new PartylineError(0, 'invalid-options', 'apiKey is missing.', {
+      fix:
+        'Set apiKey to a key of the form pl_<env>_<id>_<secret>. ' +
+        'If it comes from an environment variable (PARTYLINE_KEY in the examples), set that variable.',
+    });
+  if (typeof apiKey !== 'string' || !/^[!-~]+$/.test(apiKey))
+    throw new PartylineError(0, 'invalid-options', 'apiKey contains characters that a key cannot contain.', {
+      fix: 'Set apiKey to one key of the form pl_<env>_<id>_<secret>, without spaces and line breaks.',
+    });
+}
+
+/** Rejects a call without one of its ids, which would otherwise address another resource. */
+async function assertIds(request: unknown): Promise<void> {
+  const { path = {} } = request as { path?: Readonly<Record<string, unknown>> };
+  for (const [name, value] of Object.entries(path))
+    if (isMissing(value))
+      throw new PartylineError(0, 'invalid-options', `${name} is missing.`, {
+        fix: `Pass ${name}, a string that is not empty. The request was not sent.`,
+      });
+}
+
 function openClient(options: PartylineOptions): { client: Client; transport: StreamTransport } {
+  assertOptions(options);
   const {
     apiKey,
     fetch = globalThis.fetch,
@@ -78,14 +117,6 @@ function openClient(options: PartylineOptions): { client: Client; transport: Str
     newIdempotencyKey = () => globalThis.crypto.randomUUID(),
   } = options;
   const baseUrl = options.baseUrl.replace(/\/+$/, '');
-  if (!/^https?:\/\//.test(baseUrl))
-    throw new PartylineError(0, 'invalid-options', `'${baseUrl}' is not a base URL.`, {
-      fix: 'Set baseUrl to the address of the API with its scheme, such as https://api.example.com.',
-    });
-  if (!/^\S+$/.test(apiKey))
-    throw new PartylineError(0, 'invalid-options', 'The API key is missing or malformed.', {
-      fix: 'Set apiKey to a key of the form pl_<env>_<id>_<secret>.',
-    });
   const userAgent = `partyline-sdk/${SDK_VERSION}`;
   const retryingFetch = createRetryingFetch({ fetch, retries, timeoutMs, sleep, random });
   const client = createClient(
@@ -96,6 +127,7 @@ function openClient(options: PartylineOptions): { client: Client; transport: Str
       // A redirect could send the key to another host, or turn a POST into a GET.
       redirect: 'error',
       fetch: (input) => retryingFetch(input as Request),
+      requestValidator: assertIds,
       throwOnError: true,
     }),
   );
@@ -105,6 +137,7 @@ function openClient(options: PartylineOptions): { client: Client; transport: Str
     return request;
   });
   client.interceptors.error.use((error, response, request) => {
+    if (error instanceof PartylineError) return error;
     if (request?.signal.aborted === true && response === undefined) return request.signal.reason;
     return response === undefined ? toConnectionError(request?.url ?? baseUrl, error) : toError(response, error);
   });

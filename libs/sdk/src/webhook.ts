@@ -13,17 +13,24 @@ const HEADER_NAMES = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as
  * @param secret `whsec_...` of the endpoint's creation or rotation; during a rotation, both: [new,
  *   old]
  * @param body the received bytes, not parsed and serialized again
- * @throws PartylineError `webhook-rejected`: respond with 400
+ * @throws PartylineError `webhook-rejected`: respond with 400; `invalid-options`: no secret is given
  */
 export function verifyWebhook(
   secret: string | readonly string[],
   headers: WebhookHeaders,
   body: string | Uint8Array,
 ): PartylineEvent {
+  const secrets: readonly (string | undefined)[] = Array.isArray(secret) ? secret : [secret];
+  // The program's configuration is at fault, not the sender.
+  if (!secrets.some(Boolean))
+    throw new PartylineError(0, 'invalid-options', "The endpoint's secret is missing.", {
+      fix: 'Pass the secret of endpoints.create (whsec_...). If it comes from an environment variable, set that variable.',
+    });
   const signedHeaders = Object.fromEntries(HEADER_NAMES.map((name) => [name, headerOf(headers, name)]));
   const text = typeof body === 'string' ? body : new TextDecoder().decode(body);
   let lastError: unknown;
-  for (const candidate of typeof secret === 'string' ? [secret] : secret) {
+  for (const candidate of secrets) {
+    if (!candidate) continue;
     try {
       return new Webhook(candidate).verify(text, signedHeaders) as PartylineEvent;
     } catch (error) {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { EVENT_TYPES } from '@partyline/contracts/events/events';
@@ -31,9 +30,7 @@ function readCurl(
   variables: Readonly<Record<string, string>>,
 ): { method: string; url: string; headers: Record<string, string>; body?: string } {
   const expand = (text: string): string =>
-    text
-      .replaceAll('$(uuidgen)', randomUUID())
-      .replaceAll(/\$(\w+)/g, (_, name: string) => variables[name] ?? `unset ${name}`);
+    text.replaceAll(/\$(\w+)/g, (_, name: string) => variables[name] ?? `unset ${name}`);
   const [curl, ...words] = [...command.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"]+)+/g)].map(([word]) =>
     word.replaceAll(
       /'([^']*)'|"([^"]*)"|([^'"]+)/g,
