@@ -144,7 +144,10 @@ const GROUPS = {
       ),
   }),
   limits: z.object({
-    /** Requests per minute that one address may send without a valid API key. */
+    /**
+     * Requests per minute that one address may send without a valid API key. The addresses of an
+     * IPv6 /64 count as one.
+     */
     UNAUTHENTICATED_PER_MINUTE: z.coerce.number().int().min(1).max(1_000_000).default(300),
     /**
      * Addresses and networks whose `X-Forwarded-For` is trusted. Empty: the peer address is the

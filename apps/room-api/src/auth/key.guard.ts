@@ -12,6 +12,7 @@ import { statusOf } from '@partyline/runtime/problem';
 import type { FastifyReply } from 'fastify';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { AddressGate } from '../limits/address-gate.ts';
+import { clientNetworkOf } from '../limits/client-network.ts';
 import type { AuthenticatedRequest } from './caller.ts';
 import { authenticateRequest } from './authenticate-request.ts';
 import { operationOf } from './operation-of.ts';
@@ -42,7 +43,7 @@ export class KeyGuard implements CanActivate {
     const request = http.getRequest<AuthenticatedRequest>();
     try {
       const { authorization } = request.headers;
-      const caller = await this.gate.lookUpKey(request.ip, authorization, () =>
+      const caller = await this.gate.lookUpKey(clientNetworkOf(request), authorization, () =>
         authenticateRequest(this.deps, authorization, operationOf(request)),
       );
       request.caller = caller;

@@ -16,9 +16,9 @@ export const rateLimited = (endsInS: number, use: { limit: number; used: number 
   });
 
 /**
- * Bounds what a flood of invalid keys costs. For an address above its limit each replica looks up
- * one key at a time, so that the flood cannot exhaust the database. Keys that were valid within the
- * last minute are not delayed.
+ * Bounds what a flood of invalid keys costs. For a client network above its limit each replica looks
+ * up one key at a time, so that the flood cannot exhaust the database. Keys that were valid within
+ * the last minute are not delayed.
  */
 @Injectable()
 export class AddressGate {
@@ -30,26 +30,26 @@ export class AddressGate {
 
   constructor(@Inject(DEPS) private readonly deps: Pick<ApiDeps, 'clock'>) {}
 
-  /** Closes the gate for an address until its window ends. */
-  close(address: string, endsInS: number, use: { limit: number; used: number }): void {
+  /** Closes the gate for a network until its window ends. */
+  close(network: string, endsInS: number, use: { limit: number; used: number }): void {
     if (this.#closed.size >= MAX_ENTRIES)
       for (const [each, { until }] of this.#closed) if (until <= this.#now()) this.#closed.delete(each);
-    this.#closed.set(address, {
+    this.#closed.set(network, {
       until: this.#now() + endsInS * 1000,
       use,
-      isLookingUp: this.#closed.get(address)?.isLookingUp ?? false,
+      isLookingUp: this.#closed.get(network)?.isLookingUp ?? false,
     });
   }
 
   /**
-   * Looks up a key for an address. Throws `rate-limited` (429) at a closed gate, and what `lookUp`
+   * Looks up a key for a network. Throws `rate-limited` (429) at a closed gate, and what `lookUp`
    * throws.
    */
-  async lookUpKey<T>(address: string, authorization: string | undefined, lookUp: () => Promise<T>): Promise<T> {
+  async lookUpKey<T>(network: string, authorization: string | undefined, lookUp: () => Promise<T>): Promise<T> {
     const key = createHash('sha256')
       .update(authorization ?? '')
       .digest('base64');
-    const entry = this.#closed.get(address);
+    const entry = this.#closed.get(network);
     const closed =
       entry !== undefined && entry.until > this.#now() && (this.#validUntil.get(key) ?? 0) <= this.#now()
         ? entry

@@ -8,6 +8,7 @@ import type { AuthenticatedRequest } from '../auth/caller.ts';
 import { operationOf } from '../auth/operation-of.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { AddressGate, rateLimited } from './address-gate.ts';
+import { clientNetworkOf } from './client-network.ts';
 import { WINDOW_SECONDS } from './request-meter.ts';
 
 interface MeteredRequest extends AuthenticatedRequest {
@@ -22,8 +23,8 @@ const INTERNAL_PATHS = new Set(['/healthz', '/readyz', '/metrics']);
 
 /**
  * Counts every request and rejects those above the tenant's limit (429 `rate-limited`). Operations
- * that end something have a far higher limit. Requests without a valid key are counted per address.
- * Must run after the key guard.
+ * that end something have a far higher limit. Requests without a valid key are counted per network of the client
+ * (`clientNetworkOf`). Must run after the key guard.
  */
 @Injectable()
 export class RateGuard implements CanActivate, OnModuleInit {
@@ -68,7 +69,7 @@ export class RateGuard implements CanActivate, OnModuleInit {
       if (request.rate !== undefined || INTERNAL_PATHS.has(request.routeOptions.url ?? '')) return payload;
       const over = await this.countRequest(request, reply, {
         policy: 'address',
-        subject: request.ip,
+        subject: clientNetworkOf(request),
         limit: this.deps.unauthenticatedPerMinute,
       });
       if (over === null) return payload;

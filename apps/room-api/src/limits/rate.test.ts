@@ -107,6 +107,22 @@ describe('requests without a valid key', () => {
     expect((await wrong('198.51.100.2')).status).toBe(401);
   });
 
+  it('are counted together for all addresses of an IPv6 /64, and for every form of an IPv4 address', async () => {
+    const flood = async (addressOf: (n: number) => string) =>
+      (
+        await Promise.all(
+          Array.from({ length: UNAUTHENTICATED_PER_MINUTE + 5 }, (_, n) =>
+            harness.request('GET', '/v1/rooms', { key: null, headers: at(addressOf(n)) }),
+          ),
+        )
+      ).filter(({ status }) => status === 429).length;
+    expect(await flood((n) => `2001:db8:7:7:${n.toString(16)}::1`)).toBe(5);
+    expect(await flood((n) => `2001:db8:${n.toString(16)}:1::1`)).toBe(0);
+    expect(await flood((n) => ['198.51.100.77', '::ffff:198.51.100.77', '64:ff9b::198.51.100.77'][n % 3] ?? '')).toBe(
+      5,
+    );
+  });
+
   it('above the limit are looked up one at a time, except keys that were valid in the last minute', async () => {
     await harness.store.pool.query(`UPDATE tenant SET max_requests_per_minute = 10000`);
     const there = at('198.51.100.9');
