@@ -21,5 +21,8 @@ export type RefusedCallback =
   | 'wrong-issuer'
   | 'wrong-account'
   | 'wrong-application'
+  | 'wrong-audience'
   | 'stale'
+  | 'expired'
+  | 'not-yet-valid'
   | 'wrong-hash';

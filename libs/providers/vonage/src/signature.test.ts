@@ -52,6 +52,10 @@ function rs256(): string {
   return `Bearer ${signed}.${createSign('RSA-SHA256').update(signed).sign(privateKey, 'base64url')}`;
 }
 
+/** JSON has no infinity, but a number that is too large is parsed as one. */
+const infinite = (claim: string): string =>
+  JSON.stringify({ ...CLAIMS, [claim]: 0 }).replace(`"${claim}":0`, `"${claim}":1e999`);
+
 const [HEADER = '', PAYLOAD = '', SIGNATURE = ''] = token().split('.');
 
 describe('a genuine webhook', () => {
@@ -63,6 +67,13 @@ describe('a genuine webhook', () => {
     ['a header in another order', bearer({ header: { typ: 'JWT', alg: 'HS256' } })],
     ['a lower-case scheme', `bearer ${token()}`],
     ['an unknown claim', bearer({ claims: { newer: true } })],
+    ['a time of expiry in the future', bearer({ claims: { exp: IAT + 900 } })],
+    ['a time of expiry that has passed within the skew', bearer({ claims: { exp: IAT - 60, iat: IAT - 120 } })],
+    ['a start of validity in the past', bearer({ claims: { nbf: IAT } })],
+    ['a start of validity within the skew', bearer({ claims: { nbf: IAT + 60 } })],
+    ['the application as its audience', bearer({ claims: { aud: APPLICATION } })],
+    ['the account among its audiences', bearer({ claims: { aud: ['other', API_KEY] } })],
+    ['a subject', bearer({ claims: { sub: 'video' } })],
   ];
 
   it.each(genuine)('is accepted: %s', (_what, authorization) =>
@@ -131,6 +142,24 @@ describe('a forged webhook', () => {
     ['stale', '301 s old', bearer({ claims: { iat: IAT - 301 } })],
     ['stale', '301 s ahead', bearer({ claims: { iat: IAT + 301 } })],
     ['stale', 'thirty days old', bearer({ claims: { iat: IAT - 2_592_000 } })],
+    ['stale', 'an iat of 1970', bearer({ claims: { iat: 1 } })],
+    ['expired', 'expired in 1970', bearer({ claims: { exp: 1 } })],
+    ['expired', 'expired 61 s ago', bearer({ claims: { exp: IAT - 61, iat: IAT - 120 } })],
+    ['expired', 'a negative time of expiry', bearer({ claims: { exp: -1 } })],
+    ['malformed-token', 'an exp that is a string', bearer({ claims: { exp: String(IAT + 900) } })],
+    ['malformed-token', 'an exp that is null', bearer({ claims: { exp: null } })],
+    ['malformed-token', 'an exp that is infinite', bearer({ payload: part(infinite('exp')) })],
+    ['not-yet-valid', 'valid in 61 s', bearer({ claims: { nbf: IAT + 61 } })],
+    ['not-yet-valid', 'valid next year', bearer({ claims: { nbf: IAT + 31_536_000 } })],
+    ['malformed-token', 'an nbf that is a string', bearer({ claims: { nbf: String(IAT) } })],
+    ['malformed-token', 'an nbf that is infinite', bearer({ payload: part(infinite('nbf')) })],
+    ['wrong-audience', 'another audience', bearer({ claims: { aud: 'https://elsewhere.example' } })],
+    ['wrong-audience', 'no audience of ours in a list', bearer({ claims: { aud: ['a', 'b'] } })],
+    ['wrong-audience', 'an empty list of audiences', bearer({ claims: { aud: [] } })],
+    ['wrong-audience', 'an audience in another case', bearer({ claims: { aud: APPLICATION.toUpperCase() } })],
+    ['wrong-audience', 'an audience that is an object', bearer({ claims: { aud: { [APPLICATION]: true } } })],
+    ['malformed-token', 'a subject that is not a string', bearer({ claims: { sub: 7 } })],
+    ['malformed-token', 'another type of token', bearer({ header: { alg: 'HS256', typ: 'at+jwt' } })],
     ['wrong-hash', 'no hash', bearer({ claims: { payload_hash: undefined } })],
     ['wrong-hash', 'a hash in upper case', bearer({ claims: { payload_hash: sha256(BODY).toUpperCase() } })],
     ['wrong-hash', 'the hash of another body', bearer({ claims: { payload_hash: sha256(Buffer.from('{}')) } })],
@@ -161,6 +190,35 @@ describe('a forged webhook', () => {
     fc.assert(
       fc.property(anything, fc.uint8Array(), (authorization, body) => {
         expect(check(authorization, Buffer.from(body))).toMatchObject({ ok: false });
+      }),
+    );
+  });
+
+  it('is accepted only inside every stated time window', () => {
+    const seconds = fc.integer({ min: -1_000, max: 1_000 });
+    const optional = fc.option(seconds, { nil: undefined });
+    fc.assert(
+      fc.property(seconds, optional, optional, (iat, exp, nbf) => {
+        const at = (offset: number | undefined): number | undefined =>
+          offset === undefined ? undefined : IAT + offset;
+        const isValid = Math.abs(iat) <= 300 && (exp ?? 0) >= -60 && (nbf ?? 0) <= 60;
+        expect(check(bearer({ claims: { iat: at(iat), exp: at(exp), nbf: at(nbf) } }))).toMatchObject({ ok: isValid });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('is accepted with no registered claim of another type', () => {
+    const claim = fc.constantFrom('iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti');
+    const wrongType = fc.oneof(
+      fc.constant(null),
+      fc.boolean(),
+      fc.dictionary(fc.string(), fc.jsonValue()),
+      fc.array(fc.integer()),
+    );
+    fc.assert(
+      fc.property(claim, wrongType, (name, value) => {
+        expect(check(bearer({ claims: { [name]: value } }))).toMatchObject({ ok: false });
       }),
     );
   });

@@ -22,6 +22,11 @@ interface CallbackPolicy {
 /** Maximum difference between `iat` and our clock, in either direction. */
 const MAX_CLOCK_SKEW_MS = 300_000;
 /**
+ * How long after `exp`, and how long before `nbf`, a token is accepted. Vonage's documents show
+ * neither claim (contract section 3); RFC 7519 allows a few minutes.
+ */
+const MAX_VALIDITY_SKEW_MS = 60_000;
+/**
  * The header of a genuine webhook has fewer than 600 characters. A longer one is rejected unread.
  */
 const MAX_HEADER_CHARACTERS = 4_096;
@@ -52,7 +57,8 @@ function checkHeader(part: string): RefusedCallback | undefined {
   if (header === undefined) return 'malformed-token';
   // Only HS256 is accepted: RS256 or `none` would let the sender choose the verification.
   if (header['alg'] !== 'HS256') return 'wrong-algorithm';
-  return header['crit'] === undefined ? undefined : 'malformed-token';
+  const { crit, typ } = header;
+  return crit === undefined && (typ === undefined || typ === 'JWT') ? undefined : 'malformed-token';
 }
 
 function isSignatureValid(signed: string, signature: string, keys: readonly KeyObject[]): boolean {
@@ -66,6 +72,20 @@ function isSignatureValid(signed: string, signature: string, keys: readonly KeyO
   return isValid;
 }
 
+/** An absent `aud` is correct (contract section 3). A given one must name this account. */
+const isAudience = (aud: unknown, { apiKey, applicationId }: CallbackPolicy): boolean =>
+  aud === undefined || [aud].flat().some((one) => typeof one === 'string' && (one === apiKey || one === applicationId));
+
+/** Checks `exp` and `nbf` of RFC 7519, both optional, in seconds since 1970. */
+function checkValidity({ exp, nbf }: Json, nowMs: number): RefusedCallback | undefined {
+  if (exp !== undefined && !isFiniteNumber(exp)) return 'malformed-token';
+  if (nbf !== undefined && !isFiniteNumber(nbf)) return 'malformed-token';
+  if (exp !== undefined && nowMs > exp * 1_000 + MAX_VALIDITY_SKEW_MS) return 'expired';
+  return nbf !== undefined && nowMs < nbf * 1_000 - MAX_VALIDITY_SKEW_MS ? 'not-yet-valid' : undefined;
+}
+
+const isFiniteNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+
 function checkClaims(
   claims: Json,
   policy: CallbackPolicy,
@@ -73,6 +93,9 @@ function checkClaims(
   nowMs: number,
 ): RefusedCallback | undefined {
   if (claims['iss'] !== 'Vonage') return 'wrong-issuer';
+  const { sub } = claims;
+  if (sub !== undefined && typeof sub !== 'string') return 'malformed-token';
+  if (!isAudience(claims['aud'], policy)) return 'wrong-audience';
   if (policy.apiKey !== undefined && claims['api_key'] !== policy.apiKey) return 'wrong-account';
   if (policy.applicationId !== undefined) {
     const application = claims['application_id'];
@@ -80,9 +103,11 @@ function checkClaims(
       return 'wrong-application';
   }
   const iat = claims['iat'];
-  if (typeof iat !== 'number' || !Number.isFinite(iat)) return 'malformed-token';
+  if (!isFiniteNumber(iat)) return 'malformed-token';
   // In this form the check also rejects NaN, from an invalid date.
   if (!(Math.abs(nowMs - iat * 1_000) <= MAX_CLOCK_SKEW_MS)) return 'stale';
+  const validityFault = checkValidity(claims, nowMs);
+  if (validityFault !== undefined) return validityFault;
   // Required, over the raw bytes: the token alone does not cover the body (contract section 0.8).
   if (claims['payload_hash'] !== hash('sha256', rawBody, 'hex')) return 'wrong-hash';
   const jti = claims['jti'];

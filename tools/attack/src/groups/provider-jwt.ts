@@ -18,7 +18,7 @@ const REJECTED_STATUSES = [400, 401, 413, 422];
 export const providerJwt: Group = {
   name: 'webhook signatures',
   summary:
-    'none, another algorithm, another key, bits flipped, stale, another body, application or account, replayed, ' +
+    'none, another algorithm, another key, bits flipped, stale, expired, not yet valid, another audience, body, application or account, replayed, ' +
     'duplicate, too large',
   minInputs: 400,
   async run(target, tally) {
@@ -186,6 +186,22 @@ function* forgeries(target: Target): Generator<Forgery> {
       yield bearer(`signed ${offset} s from now`, token({ claims: { iat: Math.floor(Date.now() / 1000) + offset } }));
     for (const iat of [undefined, null, 'now', String(now), [now], {}, NaN, -1, now * 1000])
       yield bearer(`iat ${JSON.stringify(iat)}`, token({ claims: { iat } }));
+    for (const registered of [
+      { exp: 1 },
+      { exp: now - 120 },
+      { exp: String(now + 900) },
+      { exp: null },
+      { nbf: now + 120 },
+      { nbf: now + DAY_SECONDS },
+      { nbf: String(now) },
+      { aud: 'https://elsewhere.example' },
+      { aud: [] },
+      { aud: [randomUUID()] },
+      { aud: { [webhookSender.applicationId]: true } },
+      { sub: 7 },
+    ])
+      yield bearer(`registered claims ${JSON.stringify(registered)}`, token({ claims: registered }));
+    yield bearer('another type of token', token({ header: { typ: 'at+jwt' } }));
     for (const jti of [undefined, null, '', 7, [], {}, 'j'.repeat(300)])
       yield bearer(`jti ${JSON.stringify(jti)?.slice(0, 12)}`, token({ claims: { jti } }));
     for (const iss of [undefined, 'vonage', 'Vonage ', 'Nexmo', null])
