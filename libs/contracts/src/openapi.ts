@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isWrite, problemsOf, SCOPES, TAGS, type Operation } from './operation.ts';
+import { isBodyOptional, isWrite, problemsOf, SCOPES, TAGS, type Operation } from './operation.ts';
 import { EVENT_SCHEMAS, EVENT_TYPES, exampleOf } from './events/events.ts';
 import { OPERATIONS } from './operations.ts';
 import { Problem } from './problem.ts';
@@ -33,7 +33,7 @@ export interface ApiOperation {
     readonly schema: JsonSchema;
   }[];
   readonly requestBody?: {
-    readonly required: true;
+    readonly required: boolean;
     readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>>;
   };
   readonly responses: Readonly<
@@ -160,7 +160,12 @@ function toApiOperation(operation: Operation, schemas: Map<string, JsonSchema>):
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined
       ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: toReference(body, schemas) } } } }),
+      : {
+          requestBody: {
+            required: !isBodyOptional(operation),
+            content: { 'application/json': { schema: toReference(body, schemas) } },
+          },
+        }),
     responses: {
       [reply.status]: {
         description: toReference(reply.schema, schemas).$ref?.replace(/.*\//, '') ?? 'The request succeeded.',

@@ -61,6 +61,10 @@ export const END_RATE_FACTOR = 20;
 /** A write changes something and accepts an `Idempotency-Key`. */
 export const isWrite = ({ method }: Pick<Operation, 'method'>): boolean => method !== 'get';
 
+/** Whether a request without a body counts as one with `{}`: an action of which no setting is required. */
+export const isBodyOptional = ({ method, body }: Pick<Operation, 'method' | 'body'>): boolean =>
+  method === 'post' && body?.safeParse({}).success === true;
+
 const PROVIDER_FAILURES: readonly Reason[] = [
   'provider-unreachable',
   'provider-rate-limited',

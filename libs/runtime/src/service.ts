@@ -20,7 +20,7 @@ import type { Metrics } from './metrics.ts';
 import { toProblem } from './problem.ts';
 
 /** Webhook and API bodies are small. A larger body is rejected. */
-const MAX_BODY_BYTES = 64 * 1024;
+export const MAX_BODY_BYTES = 64 * 1024;
 
 /** How much of a rejected body is discarded before its connection is closed. */
 const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;

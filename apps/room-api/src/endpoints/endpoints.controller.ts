@@ -37,7 +37,7 @@ import { ChangeRecorder, type RecordChange } from '../audit/record-change.ts';
 import { TenantId } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { toPage } from '../input/page.ts';
-import { body, idPipe, noSuchPage, query } from '../input/parse.ts';
+import { body, idPipe, noSuchPage, optionalBody, query } from '../input/parse.ts';
 import { showDelivery, showEndpoint } from './show.ts';
 
 const MAX_REPLAYED_EVENTS = 1_000;
@@ -123,7 +123,7 @@ export class EndpointsController {
   async rotate(
     @TenantId() tenantId: string,
     @Param('endpointId', endpointId) id: string,
-    @Body(body(RotateSecret)) { overlapSeconds }: RotateSecret,
+    @Body(optionalBody(RotateSecret)) { overlapSeconds }: RotateSecret,
     @ChangeRecorder() recordChange: RecordChange,
   ): Promise<EndpointWithSecret> {
     const rotated = await rotateEndpointSecret(this.deps, tenantId, id, overlapSeconds);

@@ -1,6 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { VerdictError } from '@partyline/domain/verdict';
-import type { HTTPMethods } from 'fastify';
+import { MAX_BODY_BYTES } from '@partyline/runtime/service';
+import type { FastifyRequest, HTTPMethods } from 'fastify';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const satisfies readonly HTTPMethods[];
 
@@ -16,10 +17,17 @@ export async function enforceStrictHttp(app: NestFastifyApplication): Promise<vo
     for (const each of [method].flat()) methods.add(each);
     known.set(url, methods);
   });
-  // Many clients send a content type with every POST. With an empty body it must not matter.
-  fastify.addHook('onRequest', (request, _reply, done) => {
-    if (request.headers['content-length'] === '0') delete request.headers['content-type'];
+  // Many clients send a content type with every POST. Without a body it must not matter.
+  fastify.addHook('onRequest', ({ headers }, _reply, done) => {
+    if (headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0)
+      delete headers['content-type'];
     done();
+  });
+  // A chunked body shows only at its end that it is empty.
+  const parseJson = fastify.getDefaultJsonParser('error', 'error');
+  app.useBodyParser('application/json', { bodyLimit: MAX_BODY_BYTES }, (request, body: Buffer, done) => {
+    if (body.length === 0) done(null, undefined);
+    else void parseJson(request as FastifyRequest, body.toString(), done);
   });
   await app.init();
 

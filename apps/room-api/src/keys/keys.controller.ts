@@ -19,7 +19,7 @@ import { CallerKey } from '../auth/caller.ts';
 import { TenantId } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { toPage } from '../input/page.ts';
-import { body, idPipe, noSuchPage, query } from '../input/parse.ts';
+import { body, idPipe, noSuchPage, optionalBody, query } from '../input/parse.ts';
 import { showKey } from './show.ts';
 
 const keyId = idPipe(noSuchKey);
@@ -67,7 +67,7 @@ export class KeysController {
     @TenantId() tenantId: string,
     @CallerKey() own: KeyCaller,
     @Param('keyId', keyId) id: string,
-    @Body(body(RotateKey)) { overlapSeconds }: RotateKey,
+    @Body(optionalBody(RotateKey)) { overlapSeconds }: RotateKey,
     @ChangeRecorder() recordChange: RecordChange,
   ): Promise<RotatedKey> {
     const { old, row, key } = await rotateKey(this.deps, tenantId, own, id, { overlapS: overlapSeconds });

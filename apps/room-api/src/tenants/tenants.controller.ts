@@ -20,7 +20,7 @@ import { listTenants, readTenant, resumeTenant, updateTenant } from '@partyline/
 import { ChangeRecorder, type RecordChange } from '../audit/record-change.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { toPage } from '../input/page.ts';
-import { body, idPipe, noSuchPage, query } from '../input/parse.ts';
+import { body, idPipe, noSuchPage, optionalBody, query } from '../input/parse.ts';
 import { showKey } from '../keys/show.ts';
 import { showTenant, tenantSettings } from './show.ts';
 
@@ -78,7 +78,7 @@ export class TenantsController {
   @Post(':tenantId/keys')
   async createKey(
     @Param('tenantId', tenantId) id: string,
-    @Body(body(CreateTenantKey)) wanted: CreateTenantKey,
+    @Body(optionalBody(CreateTenantKey)) wanted: CreateTenantKey,
     @ChangeRecorder() recordChange: RecordChange,
   ): Promise<CreatedKey> {
     const { row, key } = await createKey(

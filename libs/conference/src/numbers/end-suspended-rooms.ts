@@ -21,9 +21,7 @@ export async function endRoomsOfSuspendedTenant(
 ): Promise<void> {
   for (const { tenant_id: tenantId, id } of await listRoomsOfSuspendedTenant(deps.store, e164, MAX_ROOMS_PER_REQUEST)) {
     if (tenantId === nextTenantId) return;
-    await endRoom(deps, tenantId, id, 'tenant-suspended').catch((error: unknown) => {
-      if (!(error instanceof VerdictError) || error.verdict.reason !== 'room-ended') throw error;
-    });
+    await endRoom(deps, tenantId, id, 'tenant-suspended');
   }
 }
 

@@ -3,13 +3,13 @@ import { canJoin, type EndReason } from '@partyline/domain/session';
 import { inTransaction } from '@partyline/store/database/store';
 import { closeRoom, lockRoom } from '@partyline/store/rooms/rooms';
 import type { Deps } from '../deps.ts';
-import { noSuchRoom, roomEnded } from '../errors.ts';
+import { noSuchRoom } from '../errors.ts';
 import { PIN_QUARANTINE_SECONDS } from '../pins/pin-quarantine.ts';
 import { endSession, type EndResult } from '../sessions/end-session.ts';
 
 /**
  * Ends a room: releases its PINs and ends its session, with the reason for which the room was first
- * ended. Throws 404 for an unknown room, 409 for one that has ended.
+ * ended. A later call changes nothing and returns `decided: false`. Throws 404.
  */
 export async function endRoom(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
@@ -31,8 +31,7 @@ export async function endRoom(
   // A crash here leaves an ended room with a running session: the next request ends it, and no user
   // can join.
   const end = sessionId === null ? null : await endSession(deps, tenantId, sessionId, endReason);
-  if (wasEnded && end?.decided !== true) throw roomEnded();
-  if (end === null) return { decided: true, state: 'ended', sessionId };
+  if (end === null) return { decided: !wasEnded, state: 'ended', sessionId };
   // Any other change of the session between the two transactions finds the room ended and ends the
   // session on behalf of this call.
   return { decided: end.decided || (!wasEnded && canJoin(session!.state)), state: end.state, sessionId };

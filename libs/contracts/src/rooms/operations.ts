@@ -119,8 +119,8 @@ export const ROOM_OPERATIONS: readonly Operation[] = [
     summary: 'End a room',
     description:
       'Ends the room permanently: its PINs stop working, its session ends, and every connection is hung up. ' +
-      'The request has no body.',
+      'A repeated request returns the current state, with `decided: false`. The request has no body.',
     reply: { status: 202, schema: EndedRoom },
-    reasons: ['room-not-found', 'room-ended'],
+    reasons: ['room-not-found'],
   },
 ];

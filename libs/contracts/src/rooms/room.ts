@@ -328,7 +328,8 @@ export const EndedRoom = z
       examples: ['ending'],
     }),
     decided: z.boolean().meta({
-      description: 'True if this request ended the session. False if it was ending already, for its first reason.',
+      description:
+        'True if this request ended the room. False if it was ending or had ended already, for its first reason.',
       examples: [true],
     }),
     sessionId: id('ses', 'The session that ends')

@@ -182,7 +182,6 @@ export async function endRoom(meeting: MeetingRecord): Promise<void> {
   meeting.log.push({ at: Date.now(), action: 'the tenant requests the end of the room' });
   const reply = await meeting.tenant.endRoom(meeting.created.room.id);
   meeting.endAcceptedAt = Date.now();
-  if (reply !== 'ended before' && reply.sessionId !== null) meeting.sessions.add(reply.sessionId);
-  const state = reply === 'ended before' ? reply : reply.state;
-  meeting.log.push({ at: meeting.endAcceptedAt, action: `the API accepts the end of the room: ${state}` });
+  if (reply.sessionId !== null) meeting.sessions.add(reply.sessionId);
+  meeting.log.push({ at: meeting.endAcceptedAt, action: `the API accepts the end of the room: ${reply.state}` });
 }

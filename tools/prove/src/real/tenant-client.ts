@@ -15,20 +15,12 @@ export interface TenantClient {
   /** One attempt. Null if the API did not answer. */
   tryReadRoom(roomId: string): Promise<RoomDetails | null>;
   readRoom(roomId: string): Promise<RoomDetails>;
-  /** `ended before` also if the answer to an earlier request was lost. */
-  endRoom(roomId: string): Promise<EndedRoom | 'ended before'>;
+  endRoom(roomId: string): Promise<EndedRoom>;
   listEvents(sessionId: string): Promise<SessionEvents>;
 }
 
 /** A final error answer of the API. */
-class RequestRejectedError extends Error {
-  readonly status: number;
-  constructor(message: string, status: number) {
-    super(message);
-    this.name = 'RequestRejectedError';
-    this.status = status;
-  }
-}
+class RequestRejectedError extends Error {}
 
 const REQUEST_TIMEOUT_MS = 8_000;
 const RETRY_INTERVAL_MS = 500;
@@ -51,10 +43,7 @@ export function openTenantClient(apiUrl: string, apiKey: string, retryForMs: num
     }
     const reply: unknown = await response.json();
     if (response.ok) return reply as T;
-    throw new RequestRejectedError(
-      `${method} ${path} answered ${response.status} ${JSON.stringify(reply)}`,
-      response.status,
-    );
+    throw new RequestRejectedError(`${method} ${path} answered ${response.status} ${JSON.stringify(reply)}`);
   }
   async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
     const retryUntil = Date.now() + retryForMs;
@@ -78,11 +67,7 @@ export function openTenantClient(apiUrl: string, apiKey: string, retryForMs: num
         () => null,
       ),
     readRoom: (roomId) => request('GET', `/rooms/${roomId}`),
-    endRoom: (roomId) =>
-      request<EndedRoom>('POST', `/rooms/${roomId}/end`).catch((error: unknown) => {
-        if (error instanceof RequestRejectedError && error.status === 409) return 'ended before' as const;
-        throw error;
-      }),
+    endRoom: (roomId) => request('POST', `/rooms/${roomId}/end`),
     listEvents: (sessionId) => request('GET', `/sessions/${sessionId}/events`),
   };
 }
