@@ -456,7 +456,7 @@ CREATE INDEX leg_ending ON public.leg USING btree (hangup_requested_at) WHERE (s
 CREATE INDEX leg_hangup_requested ON public.leg USING btree (tenant_id, hangup_requested_at, id) WHERE (hangup_requested_at IS NOT NULL);
 CREATE INDEX leg_known_guess ON public.leg USING btree (number, last_wrong_pin_at) INCLUDE (pin_guess_odds) WHERE (known AND (last_wrong_pin_at IS NOT NULL));
 CREATE INDEX leg_media_connection_id_idx ON public.leg USING btree (media_connection_id);
-CREATE INDEX leg_of_caller ON public.leg USING btree (remote, created_at) WHERE (kind = 'inbound'::text);
+CREATE INDEX leg_of_caller ON public.leg USING btree (remote, COALESCE(account_id, ''::text), created_at) WHERE (kind = 'inbound'::text);
 CREATE UNIQUE INDEX leg_one_bridge ON public.leg USING btree (session_id) WHERE ((kind = 'bridge'::text) AND (state <> 'ended'::text));
 CREATE INDEX leg_participant_id_idx ON public.leg USING btree (participant_id);
 CREATE INDEX leg_placed ON public.leg USING btree (tenant_id, created_at) WHERE (kind = 'outbound'::text);
@@ -806,6 +806,18 @@ DECLARE
 BEGIN
   waits := false;
 
+  SELECT d.*
+  INTO v_number
+  FROM dial_in_number d
+  WHERE d.e164 = p_number AND d.account_id IS NOT DISTINCT FROM p_account;
+  language := COALESCE(v_number.language, 'en-US');
+  IF v_number.e164 IS NULL
+    OR EXISTS (SELECT FROM tenant t WHERE t.id = v_number.dedicated_to AND t.suspended_at IS NOT NULL) THEN
+    outcome := 'unknown-number';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+
   INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
   IF NOT FOUND THEN
     outcome := 'replayed';
@@ -813,23 +825,10 @@ BEGIN
     RETURN;
   END IF;
 
-  SELECT d.*
-  INTO v_number
-  FROM dial_in_number d
-  WHERE d.e164 = p_number AND d.account_id IS NOT DISTINCT FROM p_account;
-  IF NOT FOUND THEN
-    outcome := 'unknown-number';
-    language := 'en-US';
-    RETURN NEXT;
-    RETURN;
-  END IF;
-  language := v_number.language;
-
   IF v_number.dedicated_to IS NOT NULL THEN
     SELECT r.*
     INTO v_room
     FROM room r
-    JOIN tenant t ON t.id = r.tenant_id AND t.suspended_at IS NULL
     WHERE r.number = p_number AND r.tenant_id = v_number.dedicated_to AND r.state = 'active' AND r.pinless;
   END IF;
   IF v_room.id IS NULL THEN
@@ -1166,6 +1165,7 @@ BEGIN
     FROM leg l
     WHERE l.kind = 'inbound'
       AND l.remote = p_remote
+      AND COALESCE(l.account_id, '') = COALESCE(p_number.account_id, '')
       AND l.last_outcome IN ('wrong-pin', 'refused')
       AND l.state IN ('ending', 'ended')
       AND l.created_at > GREATEST(
@@ -1174,7 +1174,10 @@ BEGIN
           (
             SELECT a.created_at
             FROM leg a
-            WHERE a.kind = 'inbound' AND a.remote = p_remote AND a.last_outcome = 'admitted'
+            WHERE a.kind = 'inbound'
+              AND a.remote = p_remote
+              AND COALESCE(a.account_id, '') = COALESCE(p_number.account_id, '')
+              AND a.last_outcome = 'admitted'
             ORDER BY a.created_at DESC
             LIMIT 1
           ),
@@ -1239,6 +1242,7 @@ BEGIN
       FROM leg a
       WHERE a.kind = 'inbound'
         AND a.remote = p_remote
+        AND COALESCE(a.account_id, '') = COALESCE(p_number.account_id, '')
         AND a.last_outcome = 'admitted'
         AND a.created_at > now() - interval '30 days'
     )
@@ -1247,6 +1251,7 @@ BEGIN
       FROM leg l
       WHERE l.kind = 'inbound'
         AND l.remote = p_remote
+        AND COALESCE(l.account_id, '') = COALESCE(p_number.account_id, '')
         AND l.created_at > now() - interval '1 day'
         AND l.known
         AND l.pin_guess_odds > 0

@@ -7,6 +7,7 @@
 --
 -- p_account  the account whose secret signed the webhook; null: the platform's. Numbers and calls of
 --            another account are treated as unknown, because a tenant can sign any content.
+--            So is the dedicated number of a suspended tenant: its webhooks change no row.
 -- outcome    ask | ask-slowly | admitted | full | at-limit | spent | not-open | over | busy | later |
 --            unknown-number | hang-up | replayed. busy and later (guard_caller) create no leg.
 --
@@ -43,6 +44,18 @@ DECLARE
 BEGIN
   waits := false;
 
+  SELECT d.*
+  INTO v_number
+  FROM dial_in_number d
+  WHERE d.e164 = p_number AND d.account_id IS NOT DISTINCT FROM p_account;
+  language := COALESCE(v_number.language, 'en-US');
+  IF v_number.e164 IS NULL
+    OR EXISTS (SELECT FROM tenant t WHERE t.id = v_number.dedicated_to AND t.suspended_at IS NOT NULL) THEN
+    outcome := 'unknown-number';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+
   INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
   IF NOT FOUND THEN
     outcome := 'replayed';
@@ -50,23 +63,10 @@ BEGIN
     RETURN;
   END IF;
 
-  SELECT d.*
-  INTO v_number
-  FROM dial_in_number d
-  WHERE d.e164 = p_number AND d.account_id IS NOT DISTINCT FROM p_account;
-  IF NOT FOUND THEN
-    outcome := 'unknown-number';
-    language := 'en-US';
-    RETURN NEXT;
-    RETURN;
-  END IF;
-  language := v_number.language;
-
   IF v_number.dedicated_to IS NOT NULL THEN
     SELECT r.*
     INTO v_room
     FROM room r
-    JOIN tenant t ON t.id = r.tenant_id AND t.suspended_at IS NULL
     WHERE r.number = p_number AND r.tenant_id = v_number.dedicated_to AND r.state = 'active' AND r.pinless;
   END IF;
   IF v_room.id IS NULL THEN

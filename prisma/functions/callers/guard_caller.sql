@@ -6,6 +6,7 @@
 --                        strangers' share
 --         later          the caller id keyed only wrong PINs lately. Each such call doubles the wait
 --                        before the next one, from 15 seconds to an hour.
+-- Only calls at the account of the number count for a caller id, because a tenant can sign any content.
 -- Locks: the callers of the number. The caps are exact: a call that passes is checked again under the
 -- lock; a call that is rejected does not wait for it.
 CREATE OR REPLACE FUNCTION guard_caller(p_number dial_in_number, p_remote text, p_call text) RETURNS text
@@ -29,6 +30,7 @@ BEGIN
     FROM leg l
     WHERE l.kind = 'inbound'
       AND l.remote = p_remote
+      AND COALESCE(l.account_id, '') = COALESCE(p_number.account_id, '')
       AND l.last_outcome IN ('wrong-pin', 'refused')
       AND l.state IN ('ending', 'ended')
       AND l.created_at > GREATEST(
@@ -37,7 +39,10 @@ BEGIN
           (
             SELECT a.created_at
             FROM leg a
-            WHERE a.kind = 'inbound' AND a.remote = p_remote AND a.last_outcome = 'admitted'
+            WHERE a.kind = 'inbound'
+              AND a.remote = p_remote
+              AND COALESCE(a.account_id, '') = COALESCE(p_number.account_id, '')
+              AND a.last_outcome = 'admitted'
             ORDER BY a.created_at DESC
             LIMIT 1
           ),

@@ -2,8 +2,8 @@
 --
 -- p_strangers, p_known  callers of either kind who are being asked now
 --
--- A caller id can be forged. So callers admitted within the last 30 days count as known only up to five
--- wrong PINs a day each, and up to odds of 0.00025 a day together. The strangers' share, 0.00025 a day
+-- A caller id can be forged. So callers admitted within the last 30 days at the account of the number
+-- count as known only up to five wrong PINs a day each, and up to odds of 0.00025 a day together. The strangers' share, 0.00025 a day
 -- too, is spread evenly: in periods of 15 minutes, or of the time that one guess takes.
 CREATE OR REPLACE FUNCTION guard_slow_mode(
   p_number dial_in_number,
@@ -27,6 +27,7 @@ BEGIN
       FROM leg a
       WHERE a.kind = 'inbound'
         AND a.remote = p_remote
+        AND COALESCE(a.account_id, '') = COALESCE(p_number.account_id, '')
         AND a.last_outcome = 'admitted'
         AND a.created_at > now() - interval '30 days'
     )
@@ -35,6 +36,7 @@ BEGIN
       FROM leg l
       WHERE l.kind = 'inbound'
         AND l.remote = p_remote
+        AND COALESCE(l.account_id, '') = COALESCE(p_number.account_id, '')
         AND l.created_at > now() - interval '1 day'
         AND l.known
         AND l.pin_guess_odds > 0

@@ -1,7 +1,7 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../database/store.ts';
-import { freshId, freshToken, lookupOf, makeRoom, setColumns } from '../testing/fixtures.ts';
+import { freshId, freshToken, lookupOf, makeAccount, makeRoom, setColumns } from '../testing/fixtures.ts';
 import { admitCaller, answerCaller, type Admission, type AnsweredCaller } from './voice-webhooks.ts';
 
 const SHARED = '+442079460000';
@@ -147,6 +147,78 @@ describe('a caller with only wrong PINs', () => {
     await key(call, 'wrong', 1);
     await hangUp(call);
     expect((await answer(null)).outcome).toBe('ask');
+  });
+});
+
+describe("calls at a tenant's own account", () => {
+  const createAccount = async () => {
+    const account = await makeAccount(store);
+    await store.prisma.dial_in_number.update({ where: { e164: account.number }, data: { guarded: true } });
+    return account;
+  };
+  type Account = Awaited<ReturnType<typeof createAccount>>;
+  const answerAt = ({ accountId, number }: Account, remote: string, call = newCall()): Promise<AnsweredCaller> =>
+    answerCaller(store, freshToken(accountId), { ...call, number, remote }, fresh());
+  /** A call with one key press at the tenant's own number, as its account can forge it. */
+  const forge = async (account: Account, remote: string, keyed: string): Promise<string> => {
+    const call = newCall();
+    await answerAt(account, remote, call);
+    const { outcome } = await admitCaller(
+      store,
+      freshToken(account.accountId),
+      { ...call, tryNo: 1, lookup: lookupOf(keyed) },
+      fresh(),
+    );
+    await hangUp(call);
+    return outcome;
+  };
+
+  it('with wrong PINs delay their caller id at that account only', async () => {
+    const [account, other] = [await createAccount(), await createAccount()];
+    expect(await forge(account, caller(1), 'wrong')).toBe('wrong-pin');
+    expect((await answer(caller(1))).outcome).toBe('ask');
+    expect((await answerAt(other, caller(1))).outcome).toBe('ask');
+    expect((await answerAt(account, caller(1))).outcome).toBe('later');
+  });
+
+  it('with a right PIN do not end the delay of a caller id that guesses elsewhere', async () => {
+    const account = await createAccount();
+    const { pin: own } = await makeRoom(store, { number: account.number, tenant_id: account.tenantId });
+    await wrongCall(caller(1));
+    expect(await forge(account, caller(1), own)).toBe('admitted');
+    expect((await answer(caller(1))).outcome).toBe('later');
+  });
+
+  it('with a right PIN make their caller id known at that account only', async () => {
+    const account = await createAccount();
+    const { pin: own } = await makeRoom(store, { number: account.number, tenant_id: account.tenantId });
+    expect(await forge(account, caller(1), own)).toBe('admitted');
+    await store.prisma.dial_in_number.updateMany({ data: { slow_until: new Date('2099-01-01') } });
+    await answer(caller(1));
+    await answerAt(account, caller(1));
+    expect(
+      await store.prisma.leg.findMany({
+        where: { remote: caller(1), slow: true },
+        orderBy: { created_at: 'asc' },
+        select: { account_id: true, known: true },
+      }),
+    ).toEqual([
+      { account_id: null, known: false },
+      { account_id: account.accountId, known: true },
+    ]);
+  });
+
+  it('are told that the number is not in service, without a row, while the tenant is suspended', async () => {
+    const account = await createAccount();
+    const suspend = (suspended_at: Date | null) =>
+      store.prisma.tenant.update({ where: { id: account.tenantId }, data: { suspended_at } });
+    await suspend(new Date());
+    const before = await store.prisma.webhook_jti.count();
+    expect(await answerAt(account, caller(1))).toMatchObject({ outcome: 'unknown-number', leg_id: null });
+    expect(await store.prisma.leg.count()).toBe(0);
+    expect(await store.prisma.webhook_jti.count()).toBe(before);
+    await suspend(null);
+    expect((await answerAt(account, caller(1))).outcome).toBe('ask');
   });
 });
 

@@ -171,12 +171,13 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
     string,
     string | null,
   ];
-  if (!consumeToken(tables, jti, expires))
-    return { outcome: 'replayed', leg_id: null, language: null, ...NOT_ADMITTED };
   const dialled = tables.numbers.get(number ?? '');
   if (dialled === undefined || dialled.account_id !== account)
     return { outcome: 'unknown-number', leg_id: null, language: 'en-US', ...NOT_ADMITTED };
   const { language } = dialled;
+  if (tables.tenants.get(dialled.dedicated_to ?? '')?.suspended_at)
+    return { outcome: 'unknown-number', leg_id: null, language, ...NOT_ADMITTED };
+  if (!consumeToken(tables, jti, expires)) return { outcome: 'replayed', leg_id: null, language, ...NOT_ADMITTED };
   if (!tables.legByCall.has(call)) {
     if (tables.legs.has(legId)) throw new DatabaseError('23505', 'leg_pkey');
     tables.putLeg({
@@ -202,8 +203,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
             each.number === number &&
             each.tenant_id === dialled.dedicated_to &&
             each.state === 'active' &&
-            each.pinless &&
-            !tables.tenants.get(each.tenant_id)?.suspended_at,
+            each.pinless,
         );
   if (room !== undefined && leg.last_outcome !== null) {
     const session = tables.sessions.get(leg.session_id ?? '');
