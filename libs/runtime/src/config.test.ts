@@ -131,3 +131,36 @@ test.each([
 test('lists all invalid variables in one error', () => {
   expect(() => readConfig({}, ['database', 'redis', 'pins'])).toThrow(/DATABASE_URL[\s\S]*REDIS_URL[\s\S]*PIN_KEY/);
 });
+
+test('lists what VIDEO_MODE and the form of a key require together with all other variables', () => {
+  const read = (): unknown =>
+    readConfig({ VIDEO_MODE: 'opentok', VONAGE_PRIVATE_KEY: pem('pkcs1') }, ['webhooks', 'vonage']);
+  expect(read).toThrow(
+    [
+      'The configuration is invalid:',
+      '  PUBLIC_WEBHOOK_URL: is not set',
+      '  VONAGE_API_KEY: is not set',
+      '  VONAGE_API_SECRET: is not set',
+      '  VONAGE_SIGNATURE_SECRET: is not set',
+      '  VONAGE_APPLICATION_ID: is not set (must be a UUID, as shown in the Vonage dashboard)',
+      '  VONAGE_PRIVATE_KEY: must be a PKCS#8 key (BEGIN PRIVATE KEY): openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key',
+      '  VIDEO_CALLBACK_SECRET: is not set',
+      '  OPENTOK_API_KEY: is not set (is required with VIDEO_MODE=opentok)',
+      '  OPENTOK_API_SECRET: is not set (is required with VIDEO_MODE=opentok)',
+      'docs/operators.md describes every variable.',
+    ].join('\n'),
+  );
+});
+
+test.each([
+  [{ PUBLIC_WEBHOOK_URL: 'ftp://x' }, 'PUBLIC_WEBHOOK_URL: must be a URL with its scheme, such as https://example.com'],
+  [{ PORT: 'many' }, 'PORT: must be a whole number'],
+  [{ PORT: '70000' }, 'PORT: must be at most 65535'],
+  [{ DRAIN_SECONDS: '-1' }, 'DRAIN_SECONDS: must be more than 0'],
+  [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL: must be debug or info or warn or error or silent'],
+  [{ REDIS_PREFIX: 'Ä' }, 'REDIS_PREFIX: has a wrong form'],
+])('states the rule in its own words: %o', (env, message) => {
+  const read = (): unknown => readConfig(env, ['service', 'redis', 'webhooks']);
+  expect(read).toThrow(message);
+  expect(read).not.toThrow(/Invalid|expected|received/);
+});

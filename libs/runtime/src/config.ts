@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 
-/** A PEM, or the path of a PEM file. Environment variables often contain line breaks as `\n`. */
-const pem = z
+/**
+ * A PKCS#8 PEM, or the path of such a file. Environment variables often contain line breaks as
+ * `\n`.
+ */
+const privateKey = z
   .string()
   .min(1)
   .transform((value, ctx) => {
@@ -14,7 +17,11 @@ const pem = z
       ctx.addIssue('must be a PEM or the path of a readable PEM file');
       return z.NEVER;
     }
-  });
+  })
+  .refine(
+    (key) => key.includes('-----BEGIN PRIVATE KEY-----'),
+    'must be a PKCS#8 key (BEGIN PRIVATE KEY): openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key',
+  );
 
 const key32 = z
   .string()
@@ -184,7 +191,7 @@ const GROUPS = {
       VONAGE_API_SECRET: z.string().min(1),
       VONAGE_SIGNATURE_SECRET: secret,
       VONAGE_APPLICATION_ID: z.uuid('must be a UUID, as shown in the Vonage dashboard'),
-      VONAGE_PRIVATE_KEY: pem,
+      VONAGE_PRIVATE_KEY: privateKey,
       VIDEO_CALLBACK_SECRET: secret,
       OPENTOK_API_KEY: z.string().optional(),
       OPENTOK_API_SECRET: z.string().optional(),
@@ -200,22 +207,40 @@ const GROUPS = {
       HOLD_MUSIC_URL: z.url({ protocol: /^https?$/ }).optional(),
       PROVIDER_TIMEOUT_MS: z.coerce.number().int().min(100).max(4_500).default(4_000),
     })
-    .superRefine((value, ctx) => {
-      if (!value.VONAGE_PRIVATE_KEY.includes('-----BEGIN PRIVATE KEY-----')) {
-        ctx.addIssue({
-          code: 'custom',
-          path: ['VONAGE_PRIVATE_KEY'],
-          message: 'must be a PKCS#8 key (BEGIN PRIVATE KEY): openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key',
-        });
-      }
-      if (value.VIDEO_MODE !== 'opentok') return;
-      for (const name of ['OPENTOK_API_KEY', 'OPENTOK_API_SECRET'] as const)
-        if (!value[name])
-          ctx.addIssue({ code: 'custom', path: [name], message: 'is required with VIDEO_MODE=opentok' });
-    }),
+    .superRefine(
+      (value, ctx) => {
+        if (value.VIDEO_MODE !== 'opentok') return;
+        for (const name of ['OPENTOK_API_KEY', 'OPENTOK_API_SECRET'] as const)
+          if (!value[name])
+            ctx.addIssue({ code: 'custom', path: [name], message: 'is required with VIDEO_MODE=opentok' });
+      },
+      // Also when another variable is invalid: the error lists all variables at once.
+      { when: () => true },
+    ),
 } as const;
 
 type Group = keyof typeof GROUPS;
+
+/** Lists the variables of a group. */
+export const variablesOf = (group: Group): string[] => Object.keys(GROUPS[group].shape);
+
+/** Words a rule of Zod that has no message of its own. */
+const describeRule = (issue: z.core.$ZodRawIssue): string | undefined => {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.expected === 'number' || issue.expected === 'int' ? 'must be a whole number' : undefined;
+    case 'too_small':
+      return `must be ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`;
+    case 'too_big':
+      return `must be at most ${issue.maximum}`;
+    case 'invalid_value':
+      return `must be ${issue.values.join(' or ')}`;
+    case 'invalid_format':
+      return issue.format === 'url' ? 'must be a URL with its scheme, such as https://example.com' : 'has a wrong form';
+    default:
+      return undefined;
+  }
+};
 export type Config<G extends Group> = { readonly [K in G]: z.output<(typeof GROUPS)[K]> };
 
 /**
@@ -223,6 +248,9 @@ export type Config<G extends Group> = { readonly [K in G]: z.output<(typeof GROU
  * contains no value.
  */
 export class ConfigError extends Error {
+  /** One line per variable: its name, a colon, and what is wrong. */
+  readonly problems: readonly string[];
+
   constructor(problems: readonly string[]) {
     super(
       [
@@ -232,6 +260,7 @@ export class ConfigError extends Error {
       ].join('\n'),
     );
     this.name = 'ConfigError';
+    this.problems = problems;
   }
 }
 
@@ -244,17 +273,16 @@ export function readConfig<G extends Group>(env: NodeJS.ProcessEnv, groups: read
   const config: Partial<Record<Group, unknown>> = {};
   for (const group of groups) {
     // An empty variable counts as unset, because deployment tools often leave it empty.
-    const given = Object.fromEntries(
-      Object.keys(GROUPS[group].shape).flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
-    );
-    const parsed = GROUPS[group].safeParse(given);
+    const given = Object.fromEntries(variablesOf(group).flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+    const parsed = GROUPS[group].safeParse(given, { error: describeRule });
     if (parsed.success) config[group] = parsed.data;
     else
       problems.push(
-        ...parsed.error.issues.map(
-          (issue) =>
-            `${issue.path.join('.')}: ${env[String(issue.path[0])] ? issue.message : `is not set (${issue.message})`}`,
-        ),
+        ...parsed.error.issues.map(({ path, message }) => {
+          if (env[String(path[0])]) return `${path.join('.')}: ${message}`;
+          // Zod's own message about an absent value says nothing about the variable.
+          return `${path.join('.')}: is not set${message.startsWith('Invalid input') ? '' : ` (${message})`}`;
+        }),
       );
   }
   if (problems.length > 0) throw new ConfigError(problems);

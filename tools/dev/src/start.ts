@@ -3,15 +3,18 @@ import { buildApps } from './build.ts';
 import { openControl } from './stack/control.ts';
 import { describeStack } from './stack/describe.ts';
 import { waitForInterrupt } from './processes/processes.ts';
+import { ConfigError } from '@partyline/runtime/config';
+import { writeOwnAccount } from './stack/own-account.ts';
+import { readRealAccount, type RealAccount } from './stack/real-account.ts';
 import { startStack, type Stack, type StackOptions } from './stack/stack.ts';
-import { inWorkspace } from './workspace.ts';
+import { inWorkspace, stateFolder } from './workspace.ts';
 
 const HELP = `npm start -- [--mode opentok|unified] [--keep] [--provider emulated|vonage] [--webhooks-port N]
 
-Starts Partyline on this machine: Postgres, Redis, the four services and an emulated provider. Prints the URLs, an API
-key and a first request. Ctrl-C stops everything.
+Starts Partyline on this machine: Postgres, Redis, the four services and an emulated provider. Prints the addresses,
+the keys and a first request. Ctrl-C stops everything.
 
-  --mode              the video product of Vonage: unified (default) or opentok
+  --mode              the video product of Vonage: unified (default) or opentok; replaces VIDEO_MODE
   --keep              keep the database in .partyline/ for the next start
   --provider vonage   use a real Vonage account; its variables come from the environment or .env (README)
   --webhooks-port     with a real account, the port of voice-webhooks (default 8080); point your tunnel to it`;
@@ -25,9 +28,18 @@ void interrupted.then(() => (isUp ? undefined : process.exit(130)));
 const stack = await startOrExit();
 isUp = true;
 const control = await openControl(stack, log);
+const ownAccount = options.realAccount
+  ? null
+  : writeOwnAccount({
+      folder: stateFolder(),
+      mode: options.mode,
+      provider: stack.credentials.ownProvider,
+      webhooksUrl: stack.urls['voice-webhooks'],
+    });
 console.log(describeStack(stack));
 await interrupted;
 log('Stopping ...');
+await ownAccount?.stop();
 await control.close();
 await stack.stop();
 log('Everything has stopped.');
@@ -47,7 +59,7 @@ function readArguments(): Omit<StackOptions, 'log'> {
   try {
     const { values } = parseArgs({
       options: {
-        mode: { type: 'string', default: 'unified' },
+        mode: { type: 'string' },
         keep: { type: 'boolean', default: false },
         provider: { type: 'string', default: 'emulated' },
         'webhooks-port': { type: 'string', default: '8080' },
@@ -59,14 +71,18 @@ function readArguments(): Omit<StackOptions, 'log'> {
       console.log(HELP);
       process.exit(0);
     }
-    if (mode !== 'opentok' && mode !== 'unified') throw new Error(`--mode must be opentok or unified, not ${mode}.`);
+    if (mode !== undefined && mode !== 'opentok' && mode !== 'unified')
+      throw new Error(`--mode must be opentok or unified, not ${mode}.`);
     if (provider !== 'emulated' && provider !== 'vonage')
       throw new Error(`--provider must be emulated or vonage, not ${provider}.`);
     if (!/^\d{2,5}$/.test(port)) throw new Error(`--webhooks-port must be a port number, not ${port}.`);
+    if (provider === 'emulated') return { mode: mode ?? 'unified', keep };
+    const realAccount = readRealAccountOrExit(mode);
     return {
-      mode,
+      mode: realAccount.environment['VIDEO_MODE'] === 'opentok' ? 'opentok' : 'unified',
       keep,
-      ...(provider === 'vonage' ? { realAccount: { env: loadRealEnvironment(), webhooksPort: Number(port) } } : {}),
+      realAccount,
+      webhooksPort: Number(port),
     };
   } catch (error) {
     log(`${(error as Error).message}\n\n${HELP}`);
@@ -74,12 +90,20 @@ function readArguments(): Omit<StackOptions, 'log'> {
   }
 }
 
-/** Returns the environment, completed with the variables of .env. */
-function loadRealEnvironment(): NodeJS.ProcessEnv {
+/** Reads a real account from the environment, completed with the variables of .env. */
+function readRealAccountOrExit(mode: string | undefined): RealAccount {
   try {
     process.loadEnvFile(inWorkspace('.env'));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  return process.env;
+  try {
+    return readRealAccount({ ...process.env, ...(mode !== undefined && { VIDEO_MODE: mode }) });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    log('The variables of the Vonage account are incomplete. Set them in the environment or in .env:');
+    for (const problem of error.problems) log(`  ${problem}`);
+    log('README.md, "With a real Vonage account", says what each one is. Nothing was started.');
+    return process.exit(2);
+  }
 }

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProviderCredentials } from './credentials.ts';
@@ -8,7 +9,8 @@ import { buildEmulatorAccount } from './service-environment.ts';
 
 const WEBHOOKS = 'http://127.0.0.1:8080';
 const provider = createProviderCredentials();
-const ownAccount = writeOwnAccount({ mode: 'opentok', provider, webhooksUrl: WEBHOOKS });
+const folder = mkdtempSync(join(tmpdir(), 'partyline-'));
+const ownAccount = writeOwnAccount({ folder, mode: 'opentok', provider, webhooksUrl: WEBHOOKS });
 let emulator: RunningEmulator;
 beforeAll(async () => {
   emulator = await startEmulator();
@@ -16,18 +18,22 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await ownAccount.stop();
+  rmSync(folder, { recursive: true });
   await emulator.stop();
 });
 
 describe('writeOwnAccount', () => {
-  it('writes a file that only the user can read, and removes it at the end', async () => {
-    const account = writeOwnAccount({ mode: 'unified', provider, webhooksUrl: WEBHOOKS });
-    const { bodyFile, body } = account;
-    expect(JSON.parse(readFileSync(bodyFile, 'utf8'))).toEqual(body);
-    expect(body.video).toEqual({ kind: 'unified' });
-    expect([statSync(bodyFile).mode & 0o077, statSync(dirname(bodyFile)).mode & 0o077]).toEqual([0, 0]);
+  it('writes files that only the user can read, and removes them at the end', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'partyline-'));
+    writeFileSync(join(other, 'own-account.json'), 'left by an earlier stack', { mode: 0o644 });
+    const account = writeOwnAccount({ folder: other, mode: 'unified', provider, webhooksUrl: WEBHOOKS });
+    const files = [account.bodyFile, account.addressesFile];
+    expect(JSON.parse(readFileSync(account.bodyFile, 'utf8'))).toEqual(account.body);
+    expect(account.body.video).toEqual({ kind: 'unified' });
+    expect(files.map((file) => statSync(file).mode & 0o077)).toEqual([0, 0]);
     await account.stop();
-    expect(existsSync(dirname(bodyFile))).toBe(false);
+    expect(files.filter((file) => existsSync(file))).toEqual([]);
+    rmSync(other, { recursive: true });
   });
 
   it('writes the request that sets the webhook URLs of the account at the emulator', async () => {

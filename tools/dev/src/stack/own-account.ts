@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildCallbacksPatch } from '@partyline/vonage-emulator/accounts';
 import type { ProviderCredentials } from './credentials.ts';
@@ -13,6 +12,7 @@ import { buildEmulatorAccount, type Mode } from './service-environment.ts';
 export const ownNumber = '+12025550177';
 /**
  * Placeholder in `addressesFile` for the account id, which exists only after the account is saved.
+ * docs/accounts.md replaces it.
  */
 export const ID_PLACEHOLDER = 'ACCOUNT_ID';
 
@@ -51,40 +51,48 @@ export const buildAccountBody = (mode: Mode, provider: ProviderCredentials) => (
 });
 
 /**
- * Writes both files to a folder that only this user can read. It is removed when the stack or this
- * process ends.
+ * Writes both files, which only this user can read, to the folder. They are removed when the stack
+ * or this process ends. docs/accounts.md, "Try it", uses them.
  */
 export function writeOwnAccount({
+  folder,
   mode,
   provider,
   webhooksUrl,
 }: {
+  folder: string;
   mode: Mode;
   provider: ProviderCredentials;
   webhooksUrl: string;
 }): OwnAccount & Stoppable {
-  const folder = mkdtempSync(join(tmpdir(), 'partyline-'));
-  const write = (name: string, content: object): string => {
-    const file = join(folder, name);
-    writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
-    return file;
+  const bodyFile = join(folder, 'own-account.json');
+  const addressesFile = join(folder, 'own-account-addresses.json');
+  const remove = (): void => {
+    for (const file of [bodyFile, addressesFile]) rmSync(file, { force: true });
   };
+  // `mode` applies only to a new file, and an earlier stack may have left one.
+  remove();
+  process.once('exit', remove);
+  const write = (file: string, content: object): void =>
+    writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
   const body = buildAccountBody(mode, provider);
   const at = `${webhooksUrl}/v1/accounts/${ID_PLACEHOLDER}`;
-  const addresses = buildCallbacksPatch(buildEmulatorAccount(provider, []), {
-    answerUrl: `${at}/voice/answer`,
-    eventUrl: `${at}/voice/events`,
-    videoUrl: `${at}/video/events`,
-  });
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
-  process.once('exit', remove);
+  write(bodyFile, body);
+  write(
+    addressesFile,
+    buildCallbacksPatch(buildEmulatorAccount(provider, []), {
+      answerUrl: `${at}/voice/answer`,
+      eventUrl: `${at}/voice/events`,
+      videoUrl: `${at}/video/events`,
+    }),
+  );
   return {
     name: 'own account',
     provider,
     number: ownNumber,
     body,
-    bodyFile: write('own-account.json', body),
-    addressesFile: write('own-account-addresses.json', addresses),
+    bodyFile,
+    addressesFile,
     async stop() {
       process.off('exit', remove);
       remove();

@@ -67,28 +67,6 @@ export const emulatorEnvironment = (
   VIDEO_CALLBACK_SECRET: provider.callbackSecret,
 });
 
-/** Variables of a real account (README, "With a real Vonage account"). */
-const REAL_ACCOUNT_VARIABLES = [
-  'VIDEO_MODE',
-  'VONAGE_API_KEY',
-  'VONAGE_API_SECRET',
-  'VONAGE_SIGNATURE_SECRET',
-  'VONAGE_APPLICATION_ID',
-  'VONAGE_PRIVATE_KEY',
-  'VIDEO_CALLBACK_SECRET',
-  'OPENTOK_API_KEY',
-  'OPENTOK_API_SECRET',
-  'VONAGE_API_HOST',
-  'VIDEO_API_HOST',
-  'SIP_HOST',
-  'HOLD_MUSIC_URL',
-  'PROVIDER_TIMEOUT_MS',
-];
-
-/** Returns the variables of a real account from the environment. The services validate them. */
-export const realAccountEnvironment = (env: NodeJS.ProcessEnv): Record<string, string> =>
-  Object.fromEntries(REAL_ACCOUNT_VARIABLES.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
-
 /** A dial-in number. */
 export interface LinkedNumber {
   readonly e164: string;

@@ -6,7 +6,8 @@ import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/
 import type { Child } from '../processes/child.ts';
 import { createCredentials, loadKeptCredentials, type Credentials } from './credentials.ts';
 import { migrate } from '../postgres/migrate.ts';
-import { ownNumber, writeOwnAccount, type OwnAccount } from './own-account.ts';
+import { ownNumber } from './own-account.ts';
+import type { RealAccount } from './real-account.ts';
 import { findFreePort } from '../processes/ports.ts';
 import { startPostgres, type PostgresServer } from '../postgres/postgres.ts';
 import { createProcesses, type Log, type Processes } from '../processes/processes.ts';
@@ -15,9 +16,7 @@ import { startRedis, type RedisServer } from '../redis/redis.ts';
 import {
   emulatorEnvironment,
   numbers,
-  parseNumbers,
   readyPath,
-  realAccountEnvironment,
   serviceEnvironment,
   serviceNames,
   buildEmulatorAccount,
@@ -37,6 +36,8 @@ export interface StackOptions {
   keep?: boolean;
   /** Use a real Vonage account instead of the emulator. */
   realAccount?: RealAccount;
+  /** The port of voice-webhooks, to which a tunnel forwards. Default: a free port. */
+  webhooksPort?: number;
   /** Number of processes of each service; default 1. */
   replicas?: number;
   /** Put a proxy for faults between all parts, and keep every commit after a crash of Postgres. */
@@ -72,13 +73,6 @@ export type LinkKind = (typeof linkKinds)[number];
  */
 type Links = { readonly [K in LinkKind]: ReadonlyMap<string, Link> };
 
-interface RealAccount {
-  /** Contains the variables of the account, `PUBLIC_WEBHOOK_URL` and `PARTYLINE_NUMBERS`. */
-  readonly env: NodeJS.ProcessEnv;
-  /** The port of voice-webhooks. `PUBLIC_WEBHOOK_URL` must forward to it. */
-  readonly webhooksPort: number;
-}
-
 export interface Stack {
   /** The URL of each service. With several instances, requests are distributed in turn. */
   readonly urls: Record<ServiceName, string>;
@@ -87,11 +81,6 @@ export interface Stack {
   readonly links: Links;
   /** Control client of the emulated provider. Null with a real account. */
   readonly emulator: RunningEmulator['client'] | null;
-  /**
-   * A second account at the emulated provider, for a tenant to use as its own. Null with a real
-   * account.
-   */
-  readonly ownAccount: OwnAccount | null;
   readonly databaseUrl: string;
   readonly redisUrl: string;
   readonly postgres: PostgresServer;
@@ -140,7 +129,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
   const databaseUrl = postgres.external ? postgres.url : await postgres.ensureDatabase('partyline');
   const applied = await migrate(databaseUrl);
   if (applied.length > 0) log(`Applied ${applied.length} migrations and SQL functions.`);
-  const dialInNumbers = realAccount ? parseNumbers(requireVariable(realAccount.env, 'PARTYLINE_NUMBERS')) : numbers;
+  const dialInNumbers = realAccount?.numbers ?? numbers;
   const serviceUrl = await postgres.serviceUrlOf(databaseUrl);
   // The phones of the emulator have numbers of three countries and place many calls at once. A real
   // account keeps the defaults.
@@ -188,12 +177,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     string
   >;
   // With a real account, a tunnel forwards to a fixed port.
-  urls['voice-webhooks'] = await connectThrough(
-    'webhooks',
-    'provider',
-    urlsOf('voice-webhooks'),
-    realAccount?.webhooksPort,
-  );
+  urls['voice-webhooks'] = await connectThrough('webhooks', 'provider', urlsOf('voice-webhooks'), options.webhooksPort);
   if (replicas > 1) urls['room-api'] = await openLoadBalancer(urlsOf('room-api'));
   async function openLoadBalancer(targets: readonly string[]): Promise<string> {
     const loadBalancer = processes.add(
@@ -212,17 +196,14 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     await started.client.addAccount(buildEmulatorAccount(credentials.ownProvider, [ownNumber]));
     return started;
   }
-  const ownAccount = realAccount
-    ? null
-    : processes.add(writeOwnAccount({ mode, provider: credentials.ownProvider, webhooksUrl: urls['voice-webhooks'] }));
   async function createInstance({ name, service, url }: (typeof addresses)[number]): Promise<Instance> {
     const context: ServiceContext = {
       databaseUrl: await connectThrough('postgres', name, [serviceUrl]),
       redisUrl: await connectThrough('redis', name, [redis.url]),
       provider: realAccount
-        ? realAccountEnvironment(realAccount.env)
+        ? realAccount.environment
         : emulatorEnvironment(mode, await connectThrough('provider', name, [emulator!.url]), credentials),
-      publicWebhookUrl: realAccount ? requireVariable(realAccount.env, 'PUBLIC_WEBHOOK_URL') : urls['voice-webhooks'],
+      publicWebhookUrl: realAccount?.publicWebhookUrl ?? urls['voice-webhooks'],
       urls: { ...urls, [service]: url },
       credentials,
       extra: typeof options.environment === 'function' ? options.environment(service) : (options.environment ?? {}),
@@ -256,7 +237,6 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     instances,
     links,
     emulator: emulator?.client ?? null,
-    ownAccount,
     databaseUrl,
     redisUrl: redis.url,
     postgres,
@@ -271,15 +251,6 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
 
 const withStop = (link: Link): Link & { stop(): Promise<void> } => ({ ...link, stop: () => link.close() });
 const toTarget = (url: string): Target => ({ host: new URL(url).hostname, port: Number(new URL(url).port) });
-
-function requireVariable(env: NodeJS.ProcessEnv, name: string): string {
-  const value = env[name];
-  if (value) return value;
-  throw new Error(
-    `${name} is not set. A real account requires it, in the environment or in .env ` +
-      '(README, "With a real Vonage account").',
-  );
-}
 
 /** Returns the countries of the numbers, which the tenant is allowed to call. */
 function countriesOf(dialInNumbers: Stack['numbers']): Pick<Seed, 'countries'> {
