@@ -59,13 +59,24 @@ it('removes a participant before the dial, and again without a leg', async () =>
   expect([status, body]).toEqual([202, { legIds: [legId] }]);
   expect((await harness.request('GET', `/v1/participants/${participantId}`)).body).toMatchObject({
     state: 'ended',
-    reason: 'cancelled-before-dial',
+    reason: 'removed',
   });
   expect((await harness.request('GET', `/v1/rooms/${room}`)).body).toMatchObject({
     session: { state: 'open' },
     legs: [{ hangUp: { reason: 'removed' } }],
   });
   expect((await harness.request('DELETE', `/v1/participants/${participantId}`)).body).toEqual({ legIds: [] });
+});
+
+it('shows a participant who was removed before the first connection as ended with the reason `removed`', async () => {
+  const { body: made } = await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
+  const roster = `/v1/rooms/${made.room.id}/participants`;
+  const invited = { state: 'invited', outcome: null, reason: null };
+  const removed = { state: 'ended', outcome: 'success', reason: 'removed', legId: null, leftAt: expect.any(String) };
+  expect((await harness.request('GET', roster)).body.participants).toMatchObject([invited]);
+  await harness.request('DELETE', `/v1/participants/${made.participantId}`);
+  expect((await harness.request('GET', roster)).body.participants).toMatchObject([removed]);
+  expect((await harness.request('GET', `/v1/participants/${made.participantId}`)).body).toMatchObject(removed);
 });
 
 it('mutes and sends digits through the provider, and returns its rejections', async () => {

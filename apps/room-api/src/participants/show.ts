@@ -9,24 +9,27 @@ type ParticipantRow = {
   readonly name: string;
   readonly kind: string;
   readonly role: string;
+  readonly removed_at: Date | null;
 };
 
-/** A participant with its connection; null before the first one. */
-export function showParticipant({ id, room_id, name, kind, role }: ParticipantRow, row: LegRow | null): Participant {
+/** A participant with its connection; null before the first one, which a removed participant never has. */
+export function showParticipant(person: ParticipantRow, row: LegRow | null): Participant {
+  const { id, room_id, name, kind, role, removed_at } = person;
   const leg = row && showLeg(row);
+  const removed = leg === null && removed_at !== null;
   return {
     id,
     roomId: room_id,
     name,
     kind: kind as Participant['kind'],
     role: role as Participant['role'],
-    state: leg?.state ?? 'invited',
+    state: leg?.state ?? (removed ? 'ended' : 'invited'),
     number: leg?.number ?? null,
     legId: leg?.id ?? null,
     muted: row?.muted ?? false,
     joinedAt: leg?.joinedAt ?? null,
-    leftAt: leg?.endedAt ?? null,
-    outcome: leg?.outcome ?? null,
-    reason: leg?.reason ?? null,
+    leftAt: leg?.endedAt ?? (removed ? removed_at.toISOString() : null),
+    outcome: leg?.outcome ?? (removed ? 'success' : null),
+    reason: leg?.reason ?? (removed ? 'removed' : null),
   };
 }

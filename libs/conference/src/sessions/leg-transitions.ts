@@ -1,5 +1,6 @@
 import { isClosed, legMachine, type LegEvent } from '@partyline/domain/leg';
 import { nextState } from '@partyline/domain/machine';
+import { END_REASONS } from '@partyline/domain/session';
 import type { Verdict } from '@partyline/domain/verdict';
 import type { LegRow } from '@partyline/store/legs/legs';
 
@@ -49,13 +50,20 @@ export function closeHandle(leg: LegRow, handle: 'media' | 'voice' | 'sip', how:
   if (isClosed(leg, leg.sip_ended_at !== null)) endLeg(leg, how, now);
 }
 
-/** Ends a leg whose handles are all observed closed, or that was never placed at the provider. */
+/** Hang-up reasons that do not say how one connection ended: those of a session, and of a dial without events. */
+const GENERAL_HANG_UP_REASONS: ReadonlySet<string> = new Set([...END_REASONS, 'unobserved']);
+
+/**
+ * Ends a leg whose handles are all observed closed, or that was never placed at the provider. A
+ * hang-up of this leg alone (`removed`, `replaced`, ...) is its reason, whatever the provider reports.
+ */
 export function endLeg(leg: LegRow, how: Verdict, now: Date): void {
   if (!moveLeg(leg, 'closed', now)) return;
   leg.ended_at = now;
   leg.confirmed_at = now;
   leg.outcome ??= how.outcome;
   leg.reason ??= how.reason;
+  if (leg.hangup_reason !== null && !GENERAL_HANG_UP_REASONS.has(leg.hangup_reason)) leg.reason = leg.hangup_reason;
 }
 
 /**

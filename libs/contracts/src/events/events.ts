@@ -65,7 +65,10 @@ const EVENTS = {
       reason: z
         .string()
         .nullable()
-        .meta({ description: 'The detailed reason, in kebab case.', examples: ['completed'] }),
+        .meta({
+          description: 'The detailed reason, in kebab case. `removed` for a removed participant.',
+          examples: ['completed'],
+        }),
     }),
     example: { ...legExample, outcome: 'success', reason: 'completed' },
   },

@@ -56,12 +56,19 @@ export const Participant = z
       }),
     muted: z.boolean().meta({ description: 'True if you muted the participant.', examples: [false] }),
     joinedAt: instant('When the participant joined the conference. Null before.').nullable(),
-    leftAt: instant('When the connection was confirmed closed. Null before.').nullable(),
+    leftAt: instant(
+      'When the connection was confirmed closed, or the participant removed before it. Null before.',
+    ).nullable(),
     outcome,
     reason: z
       .string()
       .nullable()
-      .meta({ description: 'How the connection ended, in kebab case. Null before.', examples: ['busy'] }),
+      .meta({
+        description:
+          'How the connection ended, in kebab case: `removed`, or for example `replaced`, if Partyline hung up this ' +
+          'participant alone, otherwise what the provider reported. Null before.',
+        examples: ['busy'],
+      }),
   })
   .meta({ id: 'Participant', description: 'A participant in the roster.' });
 export type Participant = z.output<typeof Participant>;

@@ -100,6 +100,7 @@ interface RosterRow {
   readonly name: string;
   readonly kind: string;
   readonly role: string;
+  readonly removed_at: Date | null;
   readonly leg_id: string | null;
 }
 
@@ -129,7 +130,7 @@ export async function listRoster(
     const session = room.sessions[0];
     if (session === undefined) return [];
     const people = await db.$queryRaw<RosterRow[]>`
-      SELECT p.id, p.room_id, p.name, p.kind, p.role, l.id AS leg_id
+      SELECT p.id, p.room_id, p.name, p.kind, p.role, p.removed_at, l.id AS leg_id
       FROM participant p
       LEFT JOIN LATERAL (
         SELECT l.id
