@@ -160,7 +160,7 @@ describe('operator', () => {
       (await harness.request('GET', '/v1/numbers')).body.numbers.find(
         (each: { number: string }) => each.number === number,
       ),
-    ).toEqual({ number, kind: 'shared', country: null, language: 'en-GB', tollFree: false, providerAccountId: null });
+    ).toEqual({ number, kind: 'shared', country: 'GB', language: 'en-GB', tollFree: false, providerAccountId: null });
     for (const maxUnadmitted of [0, 10_001, 1.5, '10', null]) {
       const reply = await harness.request('PATCH', '/v1/operator/numbers/442079460003', { body: { maxUnadmitted } });
       expect([reply.status, reply.body.errors[0].pointer]).toEqual([422, '/maxUnadmitted']);
@@ -207,4 +207,58 @@ describe('operator', () => {
         .body.reason,
     ).toBe('tenant-not-found');
   });
+});
+
+describe('the country of a new number', () => {
+  const add = (body: object) => harness.request('POST', '/v1/operator/numbers', { body });
+
+  it.each([
+    ['+13105550160', 'US', false],
+    ['+16135550161', 'CA', false],
+    ['+18885550162', 'US', true],
+    ['+442079460163', 'GB', false],
+    ['+33800111264', 'FR', true],
+    ['+15550100165', null, false],
+  ])('and whether it is toll-free are inferred: %s', async (number, country, tollFree) => {
+    expect((await add({ number })).body).toMatchObject({ number, country, tollFree });
+  });
+
+  it('is taken from the request if it has the calling code of the number, or is null', async () => {
+    expect((await add({ number: '+18885550166', country: 'CA', tollFree: false })).body).toMatchObject({
+      country: 'CA',
+      tollFree: false,
+    });
+    expect((await add({ number: '+18885550167', country: null })).body.country).toBeNull();
+  });
+
+  it('is rejected if it is another country, unknown, or an older code, and then nothing is stored', async () => {
+    const number = '+442079460168';
+    for (const [country, detail] of [
+      ['DE', /\+44.*DE has \+49/],
+      ['ZZ', /code of a country/],
+      ['UK', /did you mean GB\?/],
+    ] as const) {
+      const { status, body } = await add({ number, country });
+      expect([status, body.errors]).toEqual([422, [{ pointer: '/country', detail: expect.stringMatching(detail) }]]);
+    }
+    expect((await add({ number, language: 'xx-YY' })).body.errors[0].pointer).toBe('/language');
+    expect((await add({ number, country: 'GB', language: 'EN-gb' })).body).toMatchObject({ language: 'en-GB' });
+    const { status, body } = await harness.request('PATCH', `/v1/operator/numbers/${number.slice(1)}`, {
+      body: { country: 'US' },
+    });
+    expect([status, body.errors[0].pointer]).toEqual([422, '/country']);
+  });
+});
+
+it('rejects a tenant whose countries are not countries, and suggests the right ones', async () => {
+  const { status, body } = await harness.request('POST', '/v1/operator/tenants', {
+    body: { name: 'Acme', homeCountry: 'UK', allowedCountries: ['DE', 'ZZ'] },
+  });
+  expect([status, body.errors]).toEqual([
+    422,
+    [
+      { pointer: '/homeCountry', detail: expect.stringContaining('did you mean GB?') },
+      { pointer: '/allowedCountries/1', detail: expect.stringContaining('ISO 3166-1') },
+    ],
+  ]);
 });

@@ -5,12 +5,23 @@ import { EVERY_TENANT, inTransaction, type Tx } from '@partyline/store/database/
 import { readTenant } from '@partyline/store/tenants/tenants';
 import type { Deps } from '../deps.ts';
 import { noSuchTenant } from '../errors.ts';
+import { assertCountryOfNumber, describeNumber } from './describe-number.ts';
+
+/** A number to add. Its country and whether calls to it are free are inferred where they are left out. */
+type NumberRequest = Omit<NewNumber, 'country' | 'toll_free'> & {
+  readonly country?: string | null | undefined;
+  readonly toll_free?: boolean | undefined;
+};
 
 /**
  * Adds a dial-in number. Throws 404 for its tenant and provider account, 409 for an existing
- * number.
+ * number, 422 for a country that is not the number's.
  */
-export async function createNumber({ store }: Pick<Deps, 'store'>, number: NewNumber): Promise<OperatorNumberRow> {
+export async function createNumber({ store }: Pick<Deps, 'store'>, request: NumberRequest): Promise<OperatorNumberRow> {
+  const inferred = describeNumber(request.e164);
+  const { country = inferred.country, toll_free = inferred.toll_free } = request;
+  const number = { ...request, country, toll_free };
+  assertCountryOfNumber(number.e164, number.country);
   if (number.dedicated_to !== null && (await readTenant(store, number.dedicated_to)) === null) throw noSuchTenant();
   const created = await inTransaction(store, EVERY_TENANT, async (tx) => {
     await lockNumberAccount(tx, number);

@@ -4,12 +4,13 @@ import { readTenant } from '@partyline/store/tenants/tenants';
 import type { Deps } from '../deps.ts';
 import { noSuchNumber, noSuchTenant } from '../errors.ts';
 import { lockNumberAccount } from './create-number.ts';
+import { assertCountryOfNumber } from './describe-number.ts';
 import { endRoomsOfSuspendedTenant, numberHasRooms } from './end-suspended-rooms.ts';
 
 /**
  * Changes a dial-in number. A number with active rooms keeps its tenant and its provider account;
  * a number that changes its tenant loses its account unless another is given. Rooms of a suspended
- * tenant are ended. Throws 404 and 409.
+ * tenant are ended. Throws 404 and 409, and 422 for a country that is not the number's.
  */
 export async function updateNumber(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
@@ -17,6 +18,7 @@ export async function updateNumber(
   changes: Partial<Omit<NewNumber, 'e164'>>,
 ): Promise<{ before: OperatorNumberRow; after: OperatorNumberRow }> {
   const { store } = deps;
+  assertCountryOfNumber(e164, changes.country ?? null);
   if (typeof changes.dedicated_to === 'string' && (await readTenant(store, changes.dedicated_to)) === null)
     throw noSuchTenant();
   if (changes.dedicated_to !== undefined) await endRoomsOfSuspendedTenant(deps, e164, changes.dedicated_to);

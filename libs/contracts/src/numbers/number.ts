@@ -1,17 +1,11 @@
 import { z } from 'zod';
+import { countryCode, languageTag } from '../iso.ts';
 import { flag, instant, next, numberKind, page, phoneNumber } from '../fields.ts';
 
 /** The properties of a dial-in number. */
 export const numberFields = {
-  country: z
-    .string()
-    .regex(/^[A-Z]{2}$/, 'must be two capital letters, ISO 3166-1')
-    .meta({ description: 'The country of the number. ISO 3166-1, two letters.', examples: ['US'] }),
-  language: z
-    .string()
-    .regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'must be a language tag, for example en-US')
-    .max(35, 'must be a language tag, for example en-US')
-    .meta({ description: 'The language of the prompts. BCP 47.', examples: ['en-US'] }),
+  country: countryCode().meta({ description: 'The country of the number. ISO 3166-1 alpha-2.', examples: ['US'] }),
+  language: languageTag().meta({ description: 'The language of the prompts. BCP 47.', examples: ['en-US'] }),
   tollFree: z
     .boolean('must be true or false')
     .meta({ description: 'True if calls to the number are free for the caller.', examples: [false] }),
@@ -28,14 +22,10 @@ const providerAccountId = z
 
 /** A filter by language. */
 export const languageFilter = (description: string, example: string) =>
-  z
-    .string()
-    .max(35, 'must be a language tag')
-    .regex(/^[\w-]+$/, 'must be a language tag')
-    .meta({
-      description: `${description} BCP 47. A language without a region matches all its variants.`,
-      examples: [example],
-    });
+  languageTag().meta({
+    description: `${description} BCP 47. A language without a region matches all its variants.`,
+    examples: [example],
+  });
 
 /** A number on which the PINs of a room are valid. */
 export const DialInNumber = z
@@ -50,9 +40,10 @@ export const UsableNumber = z
   .object({
     number: phoneNumber('The dial-in number.', '+12025550100'),
     kind: numberKind,
-    country: numberFields.country
+    country: z
+      .string()
       .nullable()
-      .meta({ description: 'The country of the number, ISO 3166-1. Null: not specified.', examples: ['US'] }),
+      .meta({ description: 'The country of the number, ISO 3166-1 alpha-2. Null: not specified.', examples: ['US'] }),
     language: z.string().meta({ description: 'The language of the prompts. BCP 47.', examples: ['en-US'] }),
     tollFree: numberFields.tollFree,
     providerAccountId,
@@ -111,8 +102,18 @@ export const CreateNumber = z
   .strictObject({
     number: phoneNumber('The number.', '+12025550100'),
     language: numberFields.language.default('en-US'),
-    country: numberFields.country.nullable().default(null),
-    tollFree: numberFields.tollFree.default(false),
+    country: numberFields.country
+      .nullable()
+      .optional()
+      .meta({
+        description:
+          'The country of the number. ISO 3166-1 alpha-2. Left out: inferred from the number. Null: not specified.',
+        examples: ['US'],
+      }),
+    tollFree: numberFields.tollFree.optional().meta({
+      description: 'True if calls to the number are free for the caller. Left out: inferred from the number.',
+      examples: [false],
+    }),
     tenantId: tenantId.default(null),
     providerAccountId: providerAccountId.default(null),
     guarded: guard.guarded.default(true),

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { currencyCode, id, instant, label, microAmount, next, page } from '../fields.ts';
+import { countryCode } from '../iso.ts';
 import { FraudLimits } from '../limits/fraud.ts';
 import { Scopes } from '../keys/key.ts';
 import { TenantLimits } from '../limits/limits.ts';
 
 const name = label('The name of the tenant. Only operators see it.', 'Acme');
-const country = z.string().regex(/^[A-Z]{2}$/, 'must be two capital letters (ISO 3166-1 alpha-2)');
-const homeCountry = country.meta({
+const homeCountry = countryCode().meta({
   description: 'The home country: the tenant may call its numbers. ISO 3166-1 alpha-2.',
   examples: ['US'],
 });
@@ -15,7 +15,7 @@ const homeCountry = country.meta({
 const settings = {
   homeCountry,
   allowedCountries: z
-    .array(country)
+    .array(countryCode())
     .max(250, 'must have at most 250 countries')
     .meta({
       description: 'Further countries that the tenant may call. ISO 3166-1 alpha-2.',
