@@ -85,6 +85,7 @@ export const reasonsOf = (operation: Operation): readonly Reason[] => [
   ...(isWrite(operation)
     ? (['idempotency-key-reused', 'idempotency-in-progress', 'invalid-idempotency-key'] as const)
     : []),
+  ...(isWrite(operation) && operation.versioned ? (['invalid-if-match'] as const) : []),
   ...(operation.asksProvider ? PROVIDER_FAILURES : []),
   'rate-limited',
   'internal-error',

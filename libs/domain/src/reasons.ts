@@ -288,6 +288,11 @@ export const REASONS = {
     meaning: 'The `Idempotency-Key` is invalid.',
     action: 'Send one key of 1 to 255 printable ASCII characters.',
   },
+  'invalid-if-match': {
+    status: 422,
+    meaning: '`If-Match` is not an `ETag` of a room.',
+    action: 'Send the version in double quotes, for example `if-match: "2"`.',
+  },
   'not-e164': {
     status: 422,
     meaning: 'The phone number is not in E.164 format.',

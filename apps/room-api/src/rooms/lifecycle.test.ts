@@ -110,10 +110,31 @@ describe('PATCH /v1/rooms/:id', () => {
     expect((await patch(room.id, { name: 'First' }, { 'if-match': read.headers.get('etag')! })).status).toBe(200);
     const { status, body } = await patch(room.id, { name: 'Second' }, { 'if-match': read.headers.get('etag')! });
     expect([status, body.reason]).toEqual([412, 'version-mismatch']);
-    expect((await patch(room.id, { name: 'Third' }, { 'if-match': 'nonsense' })).status).toBe(412);
     expect((await patch(room.id, { name: 'Fourth' }, { 'if-match': '*' })).body).toMatchObject({
       name: 'Fourth',
       version: 3,
+    });
+  });
+
+  it.each([
+    ['2', '"2"'],
+    ["'2'", '"2"'],
+    ['W/"1"', '"1"'],
+    ['"1-gzip"', '"1"'],
+    ['nonsense', '"2"'],
+    ['"1", "2"', '"1"'],
+  ])('returns 422 with the right form for If-Match: %s', async (match, form) => {
+    const { room } = await create();
+    const { status, body } = await patch(room.id, { name: 'Renamed' }, { 'if-match': match });
+    expect([status, body.reason, body.detail]).toEqual([
+      422,
+      'invalid-if-match',
+      'If-Match must be the version of the room in double quotes, as in the ETag of a reply.',
+    ]);
+    expect(body.fix).toContain(`If-Match: ${form}.`);
+    expect((await harness.request('GET', `/v1/rooms/${room.id}`)).body.room).toMatchObject({
+      name: 'Room',
+      version: 1,
     });
   });
 
