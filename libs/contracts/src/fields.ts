@@ -26,9 +26,11 @@ export const idFilter = (prefix: string, thing: string, description: string) =>
     .optional()
     .meta({ description, examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`] });
 
-/** RFC 3339, UTC, milliseconds. */
+/** RFC 3339. Requests can have any offset; replies are in UTC with milliseconds. */
 export const instant = (description: string) =>
-  z.iso.datetime().meta({ description: `${description} RFC 3339, UTC.`, examples: ['2026-05-04T09:30:00.000Z'] });
+  z.iso
+    .datetime({ offset: true })
+    .meta({ description: `${description} RFC 3339.`, examples: ['2026-05-04T09:30:00.000Z'] });
 
 /** No control characters and no lone surrogates: Postgres and screen readers fail on them. */
 export const ONE_LINE = [/^[^\p{Cc}\p{Cs}]*$/u, 'must be one line without control characters'] as const;

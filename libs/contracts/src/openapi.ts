@@ -104,7 +104,7 @@ export function openApi(version: string): OpenApi {
       version,
       description:
         'Partyline connects browsers and phones in one conference, and hangs up every connection when it ends. Times ' +
-        'are RFC 3339 in UTC, durations are whole seconds, and phone numbers are E.164. Requests with unknown fields ' +
+        'are RFC 3339, in replies in UTC; durations are whole seconds, and phone numbers are E.164. Requests with unknown fields ' +
         'are rejected. Every error is a problem (RFC 9457) with a reason.',
     },
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),

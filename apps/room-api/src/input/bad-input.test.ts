@@ -20,10 +20,10 @@ async function requestUnchanged(...[method, path, given]: Parameters<TestHarness
 
 describe('invalid body', () => {
   it.each([
-    [{}, [['/name', /expected string/]]],
+    [{}, [['/name', /is required/]]],
     [{ name: '' }, [['/name', /must not be empty/]]],
     [{ name: '   ' }, [['/name', /must not be empty/]]],
-    [{ name: 7 }, [['/name', /expected string/]]],
+    [{ name: 7 }, [['/name', /must be text/]]],
     [{ name: 'x'.repeat(121) }, [['/name', /at most 120/]]],
     [{ name: 'two\nlines' }, [['/name', /one line/]]],
     [{ name: 'nul\u0000' }, [['/name', /one line/]]],
@@ -44,7 +44,7 @@ describe('invalid body', () => {
     [
       { nmae: 'X', maxParticipants: 0 },
       [
-        ['/name', /expected string/],
+        ['/name', /is required/],
         ['/maxParticipants', /at least 2/],
         ['/nmae', /not a known field/],
       ],

@@ -1,11 +1,15 @@
 import type { PipeTransform } from '@nestjs/common';
 import { noSuchRoom } from '@partyline/conference/errors';
+import { describeIssue } from '@partyline/domain/issue-message';
 import type { Reason } from '@partyline/domain/reasons';
 import { VerdictError, type Issue } from '@partyline/domain/verdict';
 
 /** The part of a zod schema that is used here. */
 interface Schema<T> {
-  safeParse(value: unknown): { success: true; data: T } | { success: false; error: { issues: readonly SchemaIssue[] } };
+  safeParse(
+    value: unknown,
+    options: { readonly error: typeof describeIssue },
+  ): { success: true; data: T } | { success: false; error: { issues: readonly SchemaIssue[] } };
 }
 interface SchemaIssue {
   readonly code?: string;
@@ -27,7 +31,7 @@ function toIssues({ code, path, message, keys }: SchemaIssue): Issue[] {
 
 const parser = <T>(schema: Schema<T>, reason: Reason, message: string): PipeTransform<unknown, T> => ({
   transform(value) {
-    const parsed = schema.safeParse(value);
+    const parsed = schema.safeParse(value, { error: describeIssue });
     if (parsed.success) return parsed.data;
     throw new VerdictError('client', reason, message, {
       fix: 'Correct the fields in errors. /docs describes every field.',
@@ -59,8 +63,23 @@ export const optionalBody = <T>(schema: Schema<T>): PipeTransform<unknown, T> =>
 };
 
 /** Validates a query. Throws 422 with a pointer (`/` and the parameter's name) to each invalid one. */
-export const query = <T>(schema: Schema<T>): PipeTransform<unknown, T> =>
-  parser(schema, 'invalid-query', 'The query is invalid.');
+export const query = <T>(schema: Schema<T>): PipeTransform<unknown, T> => {
+  const parse = parser(schema, 'invalid-query', 'The query is invalid.');
+  return { transform: (value, metadata) => parse.transform(restoreOffsets(value), metadata) };
+};
+
+/** A plus in a query is decoded as a space. In a time it can only be the sign of the offset. */
+const restoreOffsets = (value: unknown): unknown =>
+  typeof value !== 'object' || value === null
+    ? value
+    : Object.fromEntries(
+        Object.entries(value).map(([name, text]) => [
+          name,
+          typeof text === 'string'
+            ? text.replace(/^(\d{4}-\d\d-\d\dT[\d:.]+) (\d\d:\d\d)$/, '$1+$2')
+            : (text as unknown),
+        ]),
+      );
 
 /** The period of a query as dates. */
 export const toDates = ({

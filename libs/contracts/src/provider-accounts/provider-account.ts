@@ -4,7 +4,7 @@ import { id, instant, label } from '../fields.ts';
 /** A secret that replies never show. @param least characters */
 const secret = (description: string, example: string, least = 1) =>
   z
-    .string('must be a string')
+    .string('must be text')
     .min(least, least === 1 ? 'must not be empty' : `must have at least ${least} characters`)
     .max(200, 'must have at most 200 characters')
     .regex(/^[\x21-\x7e]*$/, 'must be printable ASCII characters without spaces')
@@ -12,7 +12,7 @@ const secret = (description: string, example: string, least = 1) =>
 
 const accountLabel = label('Your name of the account.', 'Our Vonage account');
 const apiKey = z
-  .string('must be a string')
+  .string('must be text')
   .regex(/^[A-Za-z0-9]{1,40}$/, 'must be 1 to 40 letters and digits')
   .meta({
     description: 'The API key of the Vonage account of the application. 1 to 40 letters and digits.',
@@ -32,7 +32,7 @@ const applicationId = z
     examples: ['7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39'],
   });
 const privateKey = z
-  .string('must be a string')
+  .string('must be text')
   .max(10_000, 'must have at most 10000 characters')
   .refine((text) => !text.includes('BEGIN RSA PRIVATE KEY'), {
     error:
@@ -70,7 +70,7 @@ const unifiedKind = z.literal('unified', 'must be opentok or unified').meta({
   examples: ['unified'],
 });
 const projectKey = z
-  .string('must be a string')
+  .string('must be text')
   .regex(/^\d{1,20}$/, 'must be the API key of the project, a number')
   .meta({ description: 'The API key of the OpenTok project. 1 to 20 digits.', examples: ['46345342'] });
 const projectSecret = secret('The secret of the OpenTok project.', 'exampleprojectsecret1234');

@@ -1,0 +1,115 @@
+import { openApi } from '@partyline/contracts/openapi';
+import { OPERATIONS } from '@partyline/contracts/operations';
+import type { VerdictError } from '@partyline/domain/verdict';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { body, query } from './parse.ts';
+
+/** Values of every type and of every extreme. */
+const HOSTILE: readonly unknown[] = [
+  undefined,
+  null,
+  true,
+  7,
+  -1,
+  1.5,
+  1e300,
+  '',
+  ' ',
+  'x',
+  '\u0000',
+  'x'.repeat(5_000),
+  '2026-05-04T09:30:00',
+  '2026-02-30T09:30:00Z',
+  [],
+  ['x'],
+  [7, 7],
+  Array.from({ length: 1_001 }, () => 'x'),
+  {},
+  { x: 7 },
+  { '': 'x' },
+  { kind: 'x' },
+  { kind: 'opentok', apiKey: 7 },
+];
+
+/** Words of zod, and types as programs name them. */
+const LIBRARY_WORDS =
+  /expected|received|invalid|undefined|\bstring\b|\bint\b|\bboolean\b|\barray\b|pattern|too (small|big)|[<>]=?|\|/i;
+/** Every message completes a sentence that begins with the name of the field. */
+const PREDICATE = /^(must|is|has|did) /;
+
+const messagesOf = (pipe: { transform(value: unknown, metadata: never): unknown }, value: unknown): string[] => {
+  try {
+    pipe.transform(value, undefined as never);
+    return [];
+  } catch (error) {
+    return (error as VerdictError).issues?.map(({ detail }) => detail) ?? [(error as VerdictError).message];
+  }
+};
+
+/** The paths of the fields of an object schema, also of inner objects. */
+function* fieldsOf(schema: z.ZodType, depth = 0): Generator<readonly string[]> {
+  const inner =
+    schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault
+      ? (schema.unwrap() as z.ZodType)
+      : schema;
+  if (inner !== schema) return yield* fieldsOf(inner, depth);
+  if (inner instanceof z.ZodArray) for (const path of fieldsOf(inner.element as z.ZodType, depth)) yield ['0', ...path];
+  if (!(inner instanceof z.ZodObject) || depth > 3) return;
+  for (const [name, field] of Object.entries(inner.shape)) {
+    yield [name];
+    for (const path of fieldsOf(field as z.ZodType, depth + 1)) yield [name, ...path];
+  }
+}
+
+const nest = (path: readonly string[], value: unknown): unknown =>
+  path.reduceRight<unknown>((inner, name) => (name === '0' ? [inner] : { [name]: inner }), value);
+
+const inputs = OPERATIONS.flatMap(({ id, body: inBody, query: inQuery }) => [
+  ...(inBody === undefined ? [] : [[`${id} body`, inBody, body(inBody)] as const]),
+  ...(inQuery === undefined ? [] : [[`${id} query`, inQuery, query(inQuery)] as const]),
+]);
+
+describe('messages of invalid input', () => {
+  it.each(inputs)('are written by us for every field: %s', (_name, schema, pipe) => {
+    const messages = new Set<string>();
+    for (const path of [...fieldsOf(schema), ['unknown']])
+      for (const value of HOSTILE) for (const message of messagesOf(pipe, nest(path, value))) messages.add(message);
+    expect(messages.size).toBeGreaterThan(0);
+    const quoted = (message: string): string => message.replaceAll(/`[^`]*`|"[^"]*"/g, '');
+    expect([...messages].filter((each) => LIBRARY_WORDS.test(quoted(each)) || !PREDICATE.test(each))).toEqual([]);
+  });
+
+  it('name a missing field as required, and the type of another', () => {
+    const [, , pipe] = inputs.find(([name]) => name === 'createRoom body')!;
+    expect(messagesOf(pipe, {})).toEqual(['is required']);
+    expect(messagesOf(pipe, { name: 7 })).toEqual(['must be text']);
+    expect(messagesOf(pipe, { name: 'X', metadata: [] })).toEqual(['must be an object']);
+  });
+});
+
+describe('a time in a request', () => {
+  const [, , pipe] = inputs.find(([name]) => name === 'listRooms query')!;
+
+  it.each(['Z', '+00:00', '-00:00', '+02:00', '-09:30', '+14:00'])('has any offset of RFC 3339: %s', (offset) => {
+    expect(messagesOf(pipe, { createdAfter: `2026-05-04T09:30:00${offset}` })).toEqual([]);
+  });
+
+  it('can have a plus that its client did not encode in a query', () => {
+    expect(pipe.transform({ createdAfter: '2026-05-04T09:30:00.5 02:00' }, undefined as never)).toMatchObject({
+      createdAfter: '2026-05-04T09:30:00.5+02:00',
+    });
+  });
+
+  it.each(['yesterday', '2026-05-04', '2026-05-04T09:30:00', '2026-05-04T09:30:00+0200', '2026-02-30T09:30:00Z'])(
+    'is described with an example if it is not one: %s',
+    (createdAfter) =>
+      expect(messagesOf(pipe, { createdAfter })).toEqual([expect.stringContaining('RFC 3339, for example')]),
+  );
+
+  it('is described in the document as a date-time', () => {
+    expect(openApi('0').components.schemas.CreateKey?.properties?.expiresAt).toMatchObject({
+      anyOf: [{ type: 'string', format: 'date-time' }, { type: 'null' }],
+    });
+  });
+});
