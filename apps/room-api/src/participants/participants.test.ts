@@ -4,7 +4,7 @@ import { acceptingProvider, startTestHarness, type TestHarness } from '../testin
 
 let harness: TestHarness;
 const calls: unknown[] = [];
-let rejection: VerdictError | null = null;
+let rejection: Error | null = null;
 beforeAll(async () => {
   const recordCall = (what: string) => async (input: object) => {
     calls.push([what, input]);

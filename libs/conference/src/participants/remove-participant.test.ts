@@ -21,11 +21,11 @@ it.each([
 ] as const)('keeps `removed` as the reason of %s, in the roster and in the event', async (_, kind) => {
   const meeting = await startMeeting(harness, deps);
   const leg = (await readLegs(harness, meeting, kind)).at(0)!;
-  await removeParticipant(deps, meeting.tenantId, leg.participant_id!);
+  await removeParticipant(deps, meeting.tenantId, leg.participant_id ?? '');
   await hangUpLeg(deps, meeting.tenantId, leg.id);
   await untilLegs(harness, meeting, kind, ['ended']);
   const ended = { outcome: 'success', reason: 'removed' };
-  expect((await readParticipant(deps.store, meeting.tenantId, leg.participant_id!))?.leg).toMatchObject(ended);
+  expect((await readParticipant(deps.store, meeting.tenantId, leg.participant_id ?? ''))?.leg).toMatchObject(ended);
   const events = await listSessionEvents(deps.store, meeting.tenantId, meeting.sessionId, 1_000);
   expect(events?.filter(({ type }) => type === 'leg.ended')).toMatchObject([{ data: { legId: leg.id, ...ended } }]);
 });
