@@ -184,7 +184,8 @@ CREATE TABLE leg (
   confirmed_at timestamp(3) with time zone,
   outcome text,
   reason text,
-  account_id text
+  account_id text,
+  silences integer DEFAULT 0 NOT NULL
 );
 CREATE TABLE month_sum (
   tenant_id text NOT NULL,
@@ -559,8 +560,8 @@ BEGIN
       tenant_micro = s.tenant_micro + EXCLUDED.tenant_micro;
   END IF;
 END $function$;
-CREATE OR REPLACE FUNCTION public.admit_caller(p_jti text, p_jti_expires timestamp with time zone, p_leg text, p_call text, p_try integer, p_lookup bytea, p_session text, p_conversation text, p_participant text, p_account text)
- RETURNS TABLE(outcome text, language text, tries integer, tenant_id text, session_id text, conversation text, waits boolean)
+CREATE OR REPLACE FUNCTION public.admit_caller(p_jti text, p_jti_expires timestamp with time zone, p_leg text, p_call text, p_try integer, p_lookup bytea, p_session text, p_conversation text, p_participant text, p_account text, p_silent boolean DEFAULT false)
+ RETURNS TABLE(outcome text, language text, prompts integer, tenant_id text, session_id text, conversation text, waits boolean)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET enable_seqscan TO 'off'
@@ -571,9 +572,10 @@ DECLARE
   v_pin pin;
   v_admission record;
   v_outcome text;
+  v_ends boolean;
 BEGIN
   language := 'en-US';
-  tries := 0;
+  prompts := 0;
   waits := false;
 
   INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
@@ -597,9 +599,9 @@ BEGIN
     RETURN;
   END IF;
   language := COALESCE((SELECT d.language FROM dial_in_number d WHERE d.e164 = v_leg.number), 'en-US');
-  tries := v_leg.tries;
+  prompts := v_leg.tries + v_leg.silences;
 
-  IF p_try <= v_leg.tries THEN
+  IF p_try <= prompts THEN
     -- A repeated webhook: the same answer, unless the call is to end by now.
     RETURN QUERY
       SELECT
@@ -608,7 +610,7 @@ BEGIN
             AND (v_leg.state IN ('ending', 'ended') OR s.state NOT IN ('open', 'live')) THEN 'hang-up'
           ELSE v_leg.last_outcome
         END,
-        language, v_leg.tries, v_leg.tenant_id, v_leg.session_id, s.conversation,
+        language, prompts, v_leg.tenant_id, v_leg.session_id, s.conversation,
         COALESCE(waits_for_host(r, s.id, v_leg.role), false)
       FROM (SELECT 1) AS one_row
       LEFT JOIN session s ON s.id = v_leg.session_id
@@ -620,7 +622,7 @@ BEGIN
     RETURN NEXT;
     RETURN;
   END IF;
-  tries := v_leg.tries + 1;
+  prompts := prompts + 1;
 
   -- The tenant comes from the row of the PIN, never from the caller.
   SELECT p.*
@@ -644,26 +646,33 @@ BEGIN
     END IF;
   END IF;
 
-  v_outcome := CASE WHEN tries >= max_pin_attempts(v_leg.slow) THEN 'refused' ELSE 'wrong-pin' END;
+  v_outcome := CASE
+    WHEN p_silent AND v_leg.silences + 1 >= max_silent_prompts() THEN 'silent'
+    WHEN p_silent THEN 'no-digits'
+    WHEN v_leg.tries + 1 >= max_pin_attempts(v_leg.slow) THEN 'refused'
+    ELSE 'wrong-pin'
+  END;
+  v_ends := v_outcome IN ('refused', 'silent');
   UPDATE leg l
-  SET tries = l.tries + 1,
+  SET tries = l.tries + CASE WHEN p_silent THEN 0 ELSE 1 END,
+    silences = l.silences + CASE WHEN p_silent THEN 1 ELSE 0 END,
     version = l.version + 1,
     last_outcome = v_outcome,
     -- Digits that cannot be a PIN are not a guess.
     last_wrong_pin_at = CASE WHEN p_lookup IS NULL THEN l.last_wrong_pin_at ELSE now() END,
     pin_guess_odds = l.pin_guess_odds + CASE WHEN p_lookup IS NULL THEN 0 ELSE pin_guess_odds(l.number) END,
-    state = CASE WHEN v_outcome = 'refused' THEN 'ending' ELSE answered_state(l.state) END,
+    state = CASE WHEN v_ends THEN 'ending' ELSE answered_state(l.state) END,
     answered_at = COALESCE(l.answered_at, now()),
-    hangup_requested_at = CASE WHEN v_outcome = 'refused' THEN now() END,
-    hangup_reason = CASE WHEN v_outcome = 'refused' THEN 'too-many-tries' END,
-    deadline_at = now() + CASE WHEN v_outcome = 'refused' THEN goodbye_time() ELSE pin_entry_time(l.slow) END
+    hangup_requested_at = CASE WHEN v_ends THEN now() END,
+    hangup_reason = CASE v_outcome WHEN 'refused' THEN 'too-many-tries' WHEN 'silent' THEN 'no-digits' END,
+    deadline_at = now() + CASE WHEN v_ends THEN goodbye_time() ELSE pin_entry_time(l.slow) END
   WHERE l.id = p_leg;
   outcome := v_outcome;
   RETURN NEXT;
 END $function$;
-ALTER FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea,text,text,text,text) OWNER TO partyline_platform;
-REVOKE ALL ON FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea,text,text,text,text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea,text,text,text,text) TO partyline_tenant;
+ALTER FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea,text,text,text,text,boolean) OWNER TO partyline_platform;
+REVOKE ALL ON FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea,text,text,text,text,boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea,text,text,text,text,boolean) TO partyline_tenant;
 CREATE OR REPLACE FUNCTION public.admit_to_session(p_leg leg, p_room text, p_role text, p_person text, p_session text, p_conversation text, p_participant text)
  RETURNS TABLE(outcome text, tenant_id text, session_id text, conversation text, waits boolean)
  LANGUAGE plpgsql
@@ -1166,7 +1175,9 @@ BEGIN
     WHERE l.kind = 'inbound'
       AND l.remote = p_remote
       AND COALESCE(l.account_id, '') = COALESCE(p_number.account_id, '')
-      AND l.last_outcome IN ('wrong-pin', 'refused')
+      -- Neither silence nor digits that cannot be a PIN are a wrong PIN.
+      AND l.last_wrong_pin_at IS NOT NULL
+      AND l.last_outcome IN ('wrong-pin', 'refused', 'no-digits', 'silent')
       AND l.state IN ('ending', 'ended')
       AND l.created_at > GREATEST(
         now() - interval '1 day',
@@ -1383,6 +1394,13 @@ CREATE OR REPLACE FUNCTION public.max_pin_attempts(p_slow boolean)
  IMMUTABLE
 AS $function$
   SELECT CASE WHEN p_slow THEN 1 ELSE 3 END
+$function$;
+CREATE OR REPLACE FUNCTION public.max_silent_prompts()
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  SELECT 3
 $function$;
 CREATE OR REPLACE FUNCTION public.measure_spend(p_tenant text, p_room text, p_direction text, p_number text)
  RETURNS TABLE(scope text, used bigint, allowed bigint, first_minute bigint, currency text)

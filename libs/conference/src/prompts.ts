@@ -7,6 +7,8 @@ export const PROMPTS = {
   en: {
     welcome: 'Welcome. Please enter your PIN, followed by the hash key.',
     'wrong-pin': 'This PIN is not valid. Please try again, followed by the hash key.',
+    'no-digits': 'We did not receive any digits. Please enter your PIN, followed by the hash key.',
+    silent: 'We did not receive any digits. Please have your PIN ready and call again. Goodbye.',
     'too-many-tries': 'This PIN is not valid. Please check your PIN and call again. Goodbye.',
     joining: 'Thank you. You are now joining the conference.',
     waiting: 'Thank you. Please wait. The conference starts when the host joins.',
@@ -29,6 +31,9 @@ export const PROMPTS = {
   de: {
     welcome: 'Willkommen. Bitte geben Sie Ihre PIN ein und drücken Sie die Rautetaste.',
     'wrong-pin': 'Diese PIN ist ungültig. Bitte versuchen Sie es erneut und drücken Sie die Rautetaste.',
+    'no-digits': 'Wir haben keine Ziffern empfangen. Bitte geben Sie Ihre PIN ein und drücken Sie die Rautetaste.',
+    silent:
+      'Wir haben keine Ziffern empfangen. Bitte halten Sie Ihre PIN bereit und rufen Sie erneut an. Auf Wiederhören.',
     'too-many-tries': 'Diese PIN ist ungültig. Bitte prüfen Sie Ihre PIN und rufen Sie erneut an. Auf Wiederhören.',
     joining: 'Vielen Dank. Sie werden jetzt mit der Konferenz verbunden.',
     waiting: 'Vielen Dank. Bitte warten Sie. Die Konferenz beginnt, sobald der Gastgeber beitritt.',
@@ -56,6 +61,8 @@ export const PROMPTS = {
   fr: {
     welcome: 'Bienvenue. Veuillez saisir votre code, puis appuyer sur la touche dièse.',
     'wrong-pin': "Ce code n'est pas valide. Veuillez réessayer, puis appuyer sur la touche dièse.",
+    'no-digits': "Nous n'avons reçu aucun chiffre. Veuillez saisir votre code, puis appuyer sur la touche dièse.",
+    silent: "Nous n'avons reçu aucun chiffre. Veuillez préparer votre code et rappeler. Au revoir.",
     'too-many-tries': "Ce code n'est pas valide. Veuillez vérifier votre code et rappeler. Au revoir.",
     joining: 'Merci. Vous rejoignez maintenant la conférence.',
     waiting: "Merci. Veuillez patienter. La conférence commencera à l'arrivée de l'hôte.",
@@ -81,6 +88,8 @@ export const PROMPTS = {
   es: {
     welcome: 'Bienvenido. Por favor, marque su código y pulse la tecla almohadilla.',
     'wrong-pin': 'Este código no es válido. Por favor, inténtelo de nuevo y pulse la tecla almohadilla.',
+    'no-digits': 'No hemos recibido ningún dígito. Por favor, marque su código y pulse la tecla almohadilla.',
+    silent: 'No hemos recibido ningún dígito. Por favor, tenga a mano su código y vuelva a llamar. Adiós.',
     'too-many-tries': 'Este código no es válido. Por favor, compruebe su código y vuelva a llamar. Adiós.',
     joining: 'Gracias. Ahora se está uniendo a la conferencia.',
     waiting: 'Gracias. Por favor, espere. La conferencia comenzará cuando se una el anfitrión.',

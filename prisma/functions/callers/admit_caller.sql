@@ -1,12 +1,14 @@
 -- Admits a caller by the PIN that they keyed. Stores the token id of the webhook; its second use is
 -- rejected. Locks the leg, then the session.
 --
--- p_try      counts from 1 and names the prompt that this answers. A repeat of an earlier try gets the
+-- p_try      counts from 1 and names the prompt that this answers. A repeat of an earlier prompt gets the
 --            last outcome again, or hang-up once the session ends, and counts no attempt.
 -- p_lookup   keyed HMAC of the digits; null when the digits cannot be a PIN.
 -- p_account  the account whose secret signed the webhook; see answer_caller.
--- outcome    admitted | full | at-limit | spent | not-open | over | wrong-pin | refused | hang-up |
---            unknown-call | replayed
+-- p_silent   the prompt ended without a digit: not an attempt. After max_silent_prompts the call ends.
+-- outcome    admitted | full | at-limit | spent | not-open | over | wrong-pin | refused | no-digits |
+--            silent | hang-up | unknown-call | replayed
+-- prompts    the prompts that are answered
 CREATE OR REPLACE FUNCTION admit_caller(
   p_jti text,
   p_jti_expires timestamptz,
@@ -17,11 +19,12 @@ CREATE OR REPLACE FUNCTION admit_caller(
   p_session text,
   p_conversation text,
   p_participant text,
-  p_account text
+  p_account text,
+  p_silent boolean DEFAULT false
 ) RETURNS TABLE (
   outcome text,
   language text,
-  tries int,
+  prompts int,
   tenant_id text,
   session_id text,
   conversation text,
@@ -34,9 +37,10 @@ DECLARE
   v_pin pin;
   v_admission record;
   v_outcome text;
+  v_ends boolean;
 BEGIN
   language := 'en-US';
-  tries := 0;
+  prompts := 0;
   waits := false;
 
   INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
@@ -60,9 +64,9 @@ BEGIN
     RETURN;
   END IF;
   language := COALESCE((SELECT d.language FROM dial_in_number d WHERE d.e164 = v_leg.number), 'en-US');
-  tries := v_leg.tries;
+  prompts := v_leg.tries + v_leg.silences;
 
-  IF p_try <= v_leg.tries THEN
+  IF p_try <= prompts THEN
     -- A repeated webhook: the same answer, unless the call is to end by now.
     RETURN QUERY
       SELECT
@@ -71,7 +75,7 @@ BEGIN
             AND (v_leg.state IN ('ending', 'ended') OR s.state NOT IN ('open', 'live')) THEN 'hang-up'
           ELSE v_leg.last_outcome
         END,
-        language, v_leg.tries, v_leg.tenant_id, v_leg.session_id, s.conversation,
+        language, prompts, v_leg.tenant_id, v_leg.session_id, s.conversation,
         COALESCE(waits_for_host(r, s.id, v_leg.role), false)
       FROM (SELECT 1) AS one_row
       LEFT JOIN session s ON s.id = v_leg.session_id
@@ -83,7 +87,7 @@ BEGIN
     RETURN NEXT;
     RETURN;
   END IF;
-  tries := v_leg.tries + 1;
+  prompts := prompts + 1;
 
   -- The tenant comes from the row of the PIN, never from the caller.
   SELECT p.*
@@ -107,26 +111,34 @@ BEGIN
     END IF;
   END IF;
 
-  v_outcome := CASE WHEN tries >= max_pin_attempts(v_leg.slow) THEN 'refused' ELSE 'wrong-pin' END;
+  v_outcome := CASE
+    WHEN p_silent AND v_leg.silences + 1 >= max_silent_prompts() THEN 'silent'
+    WHEN p_silent THEN 'no-digits'
+    WHEN v_leg.tries + 1 >= max_pin_attempts(v_leg.slow) THEN 'refused'
+    ELSE 'wrong-pin'
+  END;
+  v_ends := v_outcome IN ('refused', 'silent');
   UPDATE leg l
-  SET tries = l.tries + 1,
+  SET tries = l.tries + CASE WHEN p_silent THEN 0 ELSE 1 END,
+    silences = l.silences + CASE WHEN p_silent THEN 1 ELSE 0 END,
     version = l.version + 1,
     last_outcome = v_outcome,
     -- Digits that cannot be a PIN are not a guess.
     last_wrong_pin_at = CASE WHEN p_lookup IS NULL THEN l.last_wrong_pin_at ELSE now() END,
     pin_guess_odds = l.pin_guess_odds + CASE WHEN p_lookup IS NULL THEN 0 ELSE pin_guess_odds(l.number) END,
-    state = CASE WHEN v_outcome = 'refused' THEN 'ending' ELSE answered_state(l.state) END,
+    state = CASE WHEN v_ends THEN 'ending' ELSE answered_state(l.state) END,
     answered_at = COALESCE(l.answered_at, now()),
-    hangup_requested_at = CASE WHEN v_outcome = 'refused' THEN now() END,
-    hangup_reason = CASE WHEN v_outcome = 'refused' THEN 'too-many-tries' END,
-    deadline_at = now() + CASE WHEN v_outcome = 'refused' THEN goodbye_time() ELSE pin_entry_time(l.slow) END
+    hangup_requested_at = CASE WHEN v_ends THEN now() END,
+    hangup_reason = CASE v_outcome WHEN 'refused' THEN 'too-many-tries' WHEN 'silent' THEN 'no-digits' END,
+    deadline_at = now() + CASE WHEN v_ends THEN goodbye_time() ELSE pin_entry_time(l.slow) END
   WHERE l.id = p_leg;
   outcome := v_outcome;
   RETURN NEXT;
 END $$;
 
-ALTER FUNCTION admit_caller(text, timestamptz, text, text, int, bytea, text, text, text, text)
+ALTER FUNCTION admit_caller(text, timestamptz, text, text, int, bytea, text, text, text, text, boolean)
   OWNER TO partyline_platform;
-REVOKE ALL ON FUNCTION admit_caller(text, timestamptz, text, text, int, bytea, text, text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION admit_caller(text, timestamptz, text, text, int, bytea, text, text, text, text)
+REVOKE ALL ON FUNCTION admit_caller(text, timestamptz, text, text, int, bytea, text, text, text, text, boolean)
+  FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION admit_caller(text, timestamptz, text, text, int, bytea, text, text, text, text, boolean)
   TO partyline_tenant;

@@ -31,7 +31,9 @@ BEGIN
     WHERE l.kind = 'inbound'
       AND l.remote = p_remote
       AND COALESCE(l.account_id, '') = COALESCE(p_number.account_id, '')
-      AND l.last_outcome IN ('wrong-pin', 'refused')
+      -- Neither silence nor digits that cannot be a PIN are a wrong PIN.
+      AND l.last_wrong_pin_at IS NOT NULL
+      AND l.last_outcome IN ('wrong-pin', 'refused', 'no-digits', 'silent')
       AND l.state IN ('ending', 'ended')
       AND l.created_at > GREATEST(
         now() - interval '1 day',

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { submitPin } from './submit-pin.ts';
 import { answerCall } from './answer-call.ts';
 import { BRIDGE_HEADER } from '../legs/bridge-token.ts';
+import { getPrompt } from '../prompts.ts';
 import { endSession } from '../sessions/end-session.ts';
 import {
   joinByPhone,
@@ -73,7 +74,25 @@ describe('a caller', () => {
     );
   });
 
-  it.each(['', '12', '*#', '1234567890123', '123*56'])('is asked again after %j', async (digits) => {
+  it.each(['', '#'])(
+    'hears that no digits were received after %j, and a goodbye after three prompts',
+    async (digits) => {
+      const callId = `silent-${digits}`;
+      await answerCall(deps, token(), call(callId));
+      const leg = await harness.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: callId } });
+      const input = { callId, digits, timedOut: digits === '' };
+      for (const tryNo of [1, 2])
+        expect(await submitPin(deps, token(), { legId: leg.id, tryNo }, input)).toMatchObject([
+          { do: 'say', text: getPrompt('en-GB', 'no-digits'), bargeIn: true },
+          { do: 'ask-digits', replyUrl: deps.webhooks(null).digits(leg.id, tryNo + 1) },
+        ]);
+      expect(await submitPin(deps, token(), { legId: leg.id, tryNo: 3 }, input)).toMatchObject([
+        { do: 'say', text: getPrompt('en-GB', 'silent') },
+      ]);
+    },
+  );
+
+  it.each(['12', '*#', '1234567890123', '123*56'])('is asked again after %j', async (digits) => {
     const callId = `odd-${digits}`;
     const plan = await answerCall(deps, token(), call(callId));
     const leg = await harness.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: callId } });

@@ -26,7 +26,12 @@ export async function submitPin(
   const admission = await admitCaller(
     deps.store,
     token,
-    { ...at, callId: input.callId, lookup: isPinShaped(keyed) ? deps.pins.lookup(keyed) : null },
+    {
+      ...at,
+      callId: input.callId,
+      lookup: isPinShaped(keyed) ? deps.pins.lookup(keyed) : null,
+      isSilent: keyed === '',
+    },
     generateIds(deps),
   );
   const { language } = admission;
@@ -35,9 +40,12 @@ export async function submitPin(
     case 'admitted':
       return joinConference(deps, webhooks, at.legId, language, admission);
     case 'wrong-pin':
-      return promptForPin(webhooks, language, at.legId, admission.tries + 1, getPrompt(language, 'wrong-pin'));
+    case 'no-digits':
+      return promptForPin(webhooks, language, at.legId, admission.prompts + 1, getPrompt(language, admission.outcome));
     case 'refused':
       return sayAndHangUp(language, getPrompt(language, 'too-many-tries'));
+    case 'silent':
+      return sayAndHangUp(language, getPrompt(language, 'silent'));
     case 'full':
     case 'at-limit':
     case 'not-open':

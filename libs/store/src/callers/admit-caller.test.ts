@@ -57,6 +57,10 @@ const keyPin = (
 ): Promise<Admission> =>
   admitCaller(store, token, { ...call, tryNo, lookup: pin === null ? null : lookupOf(pin) }, freshIds());
 
+/** The prompt ends without a digit. */
+const keyNothing = (call: Call, tryNo: number): Promise<Admission> =>
+  admitCaller(store, freshToken(), { ...call, tryNo, lookup: null, isSilent: true }, freshIds());
+
 const counts = async () => ({
   legs: await store.prisma.leg.count(),
   sessions: await store.prisma.session.count(),
@@ -181,7 +185,7 @@ describe('admitCaller', () => {
     const call = await answerCall();
     expect(await keyPin(call, 1, room.pin)).toMatchObject({
       outcome: 'admitted',
-      tries: 1,
+      prompts: 1,
       tenant_id: room.tenantId,
       session_id: room.sessionId,
       conversation: room.conversation,
@@ -199,7 +203,7 @@ describe('admitCaller', () => {
   it('rejects the third wrong PIN and requests the hang-up', async () => {
     const call = await answerCall();
     const outcomes = [await keyPin(call, 1, '111222'), await keyPin(call, 2, null), await keyPin(call, 3, '111222')];
-    expect(outcomes.map((each) => [each.outcome, each.tries])).toEqual([
+    expect(outcomes.map((each) => [each.outcome, each.prompts])).toEqual([
       ['wrong-pin', 1],
       ['wrong-pin', 2],
       ['refused', 3],
@@ -212,6 +216,38 @@ describe('admitCaller', () => {
     });
     const room = await makeRoom(store);
     expect((await keyPin(call, 4, room.pin)).outcome).toBe('hang-up');
+  });
+
+  it('asks again after a prompt without digits, without counting an attempt, and ends the call after three', async () => {
+    const room = await makeRoom(store);
+    const call = await answerCall();
+    const outcomes = [
+      await keyNothing(call, 1),
+      await keyPin(call, 2, '111222'),
+      await keyNothing(call, 3),
+      await keyPin(call, 4, '111222'),
+    ];
+    expect(outcomes.map((each) => [each.outcome, each.prompts])).toEqual([
+      ['no-digits', 1],
+      ['wrong-pin', 2],
+      ['no-digits', 3],
+      ['wrong-pin', 4],
+    ]);
+    expect(await readLeg(store, call.legId)).toMatchObject({ tries: 2, silences: 2, state: 'answered' });
+    // The same answer for a duplicate webhook.
+    expect(await keyNothing(call, 4)).toEqual(outcomes.at(-1));
+    expect((await keyNothing(call, 5)).outcome).toBe('silent');
+    expect(await readLeg(store, call.legId)).toMatchObject({ state: 'ending', hangup_reason: 'no-digits' });
+    expect((await keyPin(call, 6, room.pin)).outcome).toBe('hang-up');
+  });
+
+  it('admits a caller with the right PIN after prompts without digits, also with one attempt in slow mode', async () => {
+    const room = await makeRoom(store);
+    const call = await answerCall();
+    await setColumns(store, 'leg', call.legId, { slow: true });
+    await keyNothing(call, 1);
+    await keyNothing(call, 2);
+    expect(await keyPin(call, 3, room.pin)).toMatchObject({ outcome: 'admitted', prompts: 3 });
   });
 
   test.each([

@@ -139,6 +139,27 @@ describe('a caller with only wrong PINs', () => {
     expect((await answer(caller(1))).outcome).toBe('ask');
   });
 
+  it('is not a caller who keyed nothing, or digits that cannot be a PIN', async () => {
+    for (const isSilent of [true, false]) {
+      const call = newCall();
+      await answer(caller(1), call);
+      for (const tryNo of [1, 2, 3])
+        await admitCaller(store, freshToken(), { ...call, tryNo, lookup: null, isSilent }, fresh());
+      await hangUp(call);
+      expect((await answer(caller(1), newCall())).outcome).toBe('ask');
+      await store.pool.query(`UPDATE leg SET state = 'ended' WHERE state = 'ringing'`);
+    }
+  });
+
+  it('is also a caller who keyed nothing after a wrong PIN', async () => {
+    const call = newCall();
+    await answer(caller(1), call);
+    await key(call, 'wrong', 1);
+    await admitCaller(store, freshToken(), { ...call, tryNo: 2, lookup: null, isSilent: true }, fresh());
+    await hangUp(call);
+    expect((await answer(caller(1))).outcome).toBe('later');
+  });
+
   it('does not delay other callers, nor other withheld numbers', async () => {
     await wrongCall(caller(1));
     expect((await answer(caller(2))).outcome).toBe('ask');

@@ -63,11 +63,13 @@ export async function answerCaller(
 }
 
 export type Admission =
-  | ({ readonly outcome: 'admitted'; readonly language: string; readonly tries: number } & AdmittedTo)
+  | ({ readonly outcome: 'admitted'; readonly language: string; readonly prompts: number } & AdmittedTo)
   | {
-      readonly outcome: 'wrong-pin' | 'refused' | NotAdmitted | 'hang-up' | 'unknown-call' | 'replayed';
+      readonly outcome:
+        'wrong-pin' | 'refused' | 'no-digits' | 'silent' | NotAdmitted | 'hang-up' | 'unknown-call' | 'replayed';
       readonly language: string;
-      readonly tries: number;
+      /** The prompts of the call that are answered. */
+      readonly prompts: number;
     };
 
 interface PinEntry {
@@ -77,6 +79,8 @@ interface PinEntry {
   readonly tryNo: number;
   /** Keyed HMAC of the digits; null for input that cannot be a PIN. */
   readonly lookup: Buffer | null;
+  /** The prompt ended without a digit. Default: false. */
+  readonly isSilent?: boolean;
 }
 
 /**
@@ -119,7 +123,7 @@ const requestRows = (columns: string): string =>
 const ANSWER_COLUMNS = `jti text, expires timestamptz, leg text, call text, number text, remote text, session text,
   conversation text, participant text, account text`;
 const ADMIT_COLUMNS = `jti text, expires timestamptz, leg text, call text, try int, lookup bytea, session text,
-  conversation text, participant text, account text`;
+  conversation text, participant text, account text, silent boolean`;
 
 const createBatchers = (store: Store): Batchers => ({
   answer: createBatcher({
@@ -196,14 +200,15 @@ const createBatchers = (store: Store): Batchers => ({
                  SELECT *
                  FROM ${requestRows(ADMIT_COLUMNS)}
                    AS row (
-                     jti, expires, leg, call, try, lookup, session, conversation, participant, account, position
+                     jti, expires, leg, call, try, lookup, session, conversation, participant, account, silent,
+                     position
                    )
                  ORDER BY lookup
                  OFFSET 0
                ) AS q,
                LATERAL admit_caller(
                  q.jti, q.expires, q.leg, q.call, q.try, q.lookup, q.session, q.conversation, q.participant,
-                 q.account
+                 q.account, q.silent
                ) AS a
                ORDER BY q.position`,
         values: [
@@ -219,6 +224,7 @@ const createBatchers = (store: Store): Batchers => ({
               conversation: newIds.conversation,
               participant: newIds.participantId,
               account: token.accountId,
+              silent: entry.isSilent ?? false,
             })),
           ),
         ],
@@ -230,7 +236,7 @@ const createBatchers = (store: Store): Batchers => ({
       const { rows } = await withKeyedMutex(store, key, () =>
         store.pool.query<Admission>({
           name: 'admit-caller',
-          text: 'SELECT * FROM admit_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
+          text: 'SELECT * FROM admit_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
           values: [
             tokenKey(token),
             token.expiresAt,
@@ -242,6 +248,7 @@ const createBatchers = (store: Store): Batchers => ({
             newIds.conversation,
             newIds.participantId,
             token.accountId,
+            entry.isSilent ?? false,
           ],
         }),
       );

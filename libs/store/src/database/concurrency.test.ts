@@ -77,7 +77,7 @@ describe('concurrent requests', () => {
   it('count ten copies of the same digits as one attempt with one answer', async () => {
     const call = await answerCall();
     const answers = await runConcurrently(10, () => keyPin(call, 1, '111222'));
-    expect(new Set(answers.map((each) => `${each.outcome} ${each.tries}`))).toEqual(new Set(['wrong-pin 1']));
+    expect(new Set(answers.map((each) => `${each.outcome} ${each.prompts}`))).toEqual(new Set(['wrong-pin 1']));
     expect((await readLeg(store, call.legId)).tries).toBe(1);
   });
 

@@ -1,6 +1,6 @@
 import type { FaultClass } from '@partyline/dev/faults/faults';
 import type { LedgerLeg } from '@partyline/vonage-emulator/control-client';
-import { GOODBYE_SECONDS, MAX_PIN_ATTEMPTS, PIN_ENTRY_SECONDS } from '../pin-entry.ts';
+import { GOODBYE_SECONDS, MAX_PIN_ATTEMPTS, MAX_SILENT_PROMPTS, PIN_ENTRY_SECONDS } from '../pin-entry.ts';
 
 /**
  * The bounds of docs/guarantee.md. Only the interval of the inventory is scaled to fit into a
@@ -27,8 +27,8 @@ export const createConstants = (inventoryMs: number): BoundConstants => ({
  * scale it.
  */
 const ORPHAN_QUARANTINE_SECONDS = 30;
-/** The longest stay of a caller who is not admitted: every PIN attempt and a goodbye. */
-const UNADMITTED_SECONDS = MAX_PIN_ATTEMPTS * PIN_ENTRY_SECONDS + GOODBYE_SECONDS;
+/** The longest stay of a caller who is not admitted: every prompt and a goodbye. */
+const UNADMITTED_SECONDS = (MAX_PIN_ATTEMPTS + MAX_SILENT_PROMPTS - 1) * PIN_ENTRY_SECONDS + GOODBYE_SECONDS;
 
 interface Bound {
   /** Seconds after the end was decided. */

@@ -44,6 +44,7 @@ export const DEFAULT_LEG: Omit<LegRow, 'id' | 'kind' | 'state' | 'deadline_at' |
   voice_call_id: null,
   voice_closed_at: null,
   tries: 0,
+  silences: 0,
   last_outcome: null,
   slow: false,
   known: false,

@@ -308,7 +308,8 @@ const admit = op(
     token,
     leg,
     call,
-    tryNo: fc.integer({ min: 1, max: 4 }),
+    tryNo: fc.integer({ min: 1, max: 5 }),
+    isSilent: fc.boolean(),
     lookup: nullable(fc.oneof(pin, fc.constant(Buffer.from('wrong')))),
     session,
     conversation,
@@ -318,7 +319,7 @@ const admit = op(
     admitCaller(
       store,
       g.token,
-      { legId: g.leg, callId: g.call, tryNo: g.tryNo, lookup: g.lookup },
+      { legId: g.leg, callId: g.call, tryNo: g.tryNo, lookup: g.isSilent ? null : g.lookup, isSilent: g.isSilent },
       { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant },
     ),
   'admit caller',

@@ -1,6 +1,6 @@
 import type { LegRow } from '@partyline/store/legs/legs';
 import type { RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
-import { GOODBYE_SECONDS, PIN_ENTRY_SECONDS, MAX_PIN_ATTEMPTS } from '../../pin-entry.ts';
+import { GOODBYE_SECONDS, PIN_ENTRY_SECONDS, MAX_PIN_ATTEMPTS, MAX_SILENT_PROMPTS } from '../../pin-entry.ts';
 import { enqueueDeliveries } from './statements-deliveries.ts';
 import { addSeconds } from './statement-twin.ts';
 import { bytesKey, DatabaseError, type Tables } from './tables.ts';
@@ -256,25 +256,18 @@ const mergeAdmission = ({ outcome, ...admission }: { outcome: string }, columns:
 
 /** `admit_caller`. */
 export function admitCaller(tables: Tables, values: readonly unknown[], now: Date): object {
-  const [jti, expires, legId, call, tryNo, lookup, newSession, conversation, participant, account] = values as [
-    string,
-    Date,
-    string,
-    string,
-    number,
-    Uint8Array | null,
-    string,
-    string,
-    string,
-    string | null,
-  ];
-  if (!consumeToken(tables, jti, expires)) return { outcome: 'replayed', language: 'en-US', tries: 0, ...NOT_ADMITTED };
+  const [jti, expires, legId, call, tryNo, lookup, newSession, conversation, participant, account, isSilent] =
+    values as [string, Date, string, string, number, Uint8Array | null, string, string, string, string | null, boolean];
+  if (!consumeToken(tables, jti, expires))
+    return { outcome: 'replayed', language: 'en-US', prompts: 0, ...NOT_ADMITTED };
   const leg = tables.legs.get(legId);
   if (leg === undefined || leg.voice_call_id !== call || leg.kind !== 'inbound' || leg.account_id !== account)
-    return { outcome: 'unknown-call', language: 'en-US', tries: 0, ...NOT_ADMITTED };
+    return { outcome: 'unknown-call', language: 'en-US', prompts: 0, ...NOT_ADMITTED };
   const language = tables.numbers.get(leg.number ?? '')?.language ?? 'en-US';
 
-  if (tryNo <= leg.tries) {
+  const answered = leg.tries + leg.silences;
+
+  if (tryNo <= answered) {
     const session = leg.session_id === null ? undefined : tables.sessions.get(leg.session_id);
     const room = tables.rooms.get(session?.room_id ?? '');
     // In SQL, `NULL NOT IN (...)` is not true: without a session only the state of the leg counts.
@@ -284,7 +277,7 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
     return {
       outcome,
       language,
-      tries: leg.tries,
+      prompts: answered,
       tenant_id: leg.tenant_id,
       session_id: leg.session_id,
       conversation: session?.conversation ?? null,
@@ -292,9 +285,9 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
     };
   }
   if (leg.session_id !== null || isEndingOrEnded(leg.state))
-    return { outcome: 'hang-up', language, tries: leg.tries, ...NOT_ADMITTED };
+    return { outcome: 'hang-up', language, prompts: answered, ...NOT_ADMITTED };
 
-  const tries = leg.tries + 1;
+  const prompts = answered + 1;
   const pin =
     lookup === null
       ? undefined
@@ -309,24 +302,27 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
           [newSession, conversation, participant],
           now,
         );
-  if (admission !== null) return mergeAdmission(admission, { language, tries });
+  if (admission !== null) return mergeAdmission(admission, { language, prompts });
 
-  const isRejected = tries >= MAX_PIN_ATTEMPTS;
-  const outcome = isRejected ? 'refused' : 'wrong-pin';
+  const tries = leg.tries + (isSilent ? 0 : 1);
+  const silences = leg.silences + (isSilent ? 1 : 0);
+  const isRejected = isSilent ? silences >= MAX_SILENT_PROMPTS : tries >= MAX_PIN_ATTEMPTS;
+  const outcome = isSilent ? (isRejected ? 'silent' : 'no-digits') : isRejected ? 'refused' : 'wrong-pin';
   tables.putLeg({
     // pin_guess_odds stays 0 on a number without the PIN guard.
     ...leg,
     tries,
+    silences,
     last_wrong_pin_at: lookup === null ? leg.last_wrong_pin_at : now,
     version: leg.version + 1,
     last_outcome: outcome,
     state: isRejected ? 'ending' : answeredState(leg.state),
     answered_at: leg.answered_at ?? now,
     hangup_requested_at: isRejected ? now : null,
-    hangup_reason: isRejected ? 'too-many-tries' : null,
+    hangup_reason: isRejected ? (isSilent ? 'no-digits' : 'too-many-tries') : null,
     deadline_at: addSeconds(now, isRejected ? GOODBYE_SECONDS : PIN_ENTRY_SECONDS),
   });
-  return { outcome, language, tries, ...NOT_ADMITTED };
+  return { outcome, language, prompts, ...NOT_ADMITTED };
 }
 
 /** `answer_own_leg`. */

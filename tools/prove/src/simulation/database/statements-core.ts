@@ -400,6 +400,7 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
           q['conversation'],
           q['participant'],
           q['account'],
+          q['silent'],
         ],
         now,
       );
