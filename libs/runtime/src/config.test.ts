@@ -22,7 +22,17 @@ const vonage = {
 
 test('reads valid variables and applies the defaults', () => {
   expect(readConfig({ PORT: '', DATABASE_URL: 'postgresql://a@b/c' }, ['service', 'database'])).toEqual({
-    service: { HOST: '0.0.0.0', PORT: 8080, LOG_LEVEL: 'info', DRAIN_SECONDS: 20 },
+    service: {
+      HOST: '0.0.0.0',
+      PORT: 8080,
+      MANAGEMENT_PORT: 8081,
+      LOG_LEVEL: 'info',
+      DRAIN_SECONDS: 20,
+      HEADERS_TIMEOUT_MS: 10_000,
+      REQUEST_TIMEOUT_MS: 15_000,
+      SOCKET_TIMEOUT_MS: 75_000,
+      HSTS_SECONDS: 0,
+    },
     database: { DATABASE_URL: 'postgresql://a@b/c', DATABASE_POOL: 10 },
   });
 });

@@ -89,6 +89,7 @@ const networks = z
   );
 
 const seconds = z.coerce.number().int().positive();
+const portNumber = z.coerce.number().int().min(0).max(65_535);
 
 /**
  * All environment variables of the services, in groups. A service names the groups that it needs
@@ -97,12 +98,25 @@ const seconds = z.coerce.number().int().positive();
 const GROUPS = {
   service: z.object({
     HOST: z.string().default('0.0.0.0'),
-    PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+    PORT: portNumber.default(8080),
+    /** `/healthz`, `/readyz` and `/metrics` are served here and nowhere else. */
+    MANAGEMENT_PORT: portNumber.default(8081),
     LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
     /**
      * Time limit for finishing running work at shutdown. Kubernetes' grace period must be longer.
      */
     DRAIN_SECONDS: seconds.default(20),
+    /** Time limit for receiving the headers of a request, and of a new connection to begin one. */
+    HEADERS_TIMEOUT_MS: z.coerce.number().int().min(100).max(60_000).default(10_000),
+    /** Time limit for receiving a whole request. Replies, such as event streams, are not limited. */
+    REQUEST_TIMEOUT_MS: z.coerce.number().int().min(100).max(300_000).default(15_000),
+    /**
+     * A connection on which nothing was sent or received for this time is closed. Event streams
+     * send a heartbeat every 15 s.
+     */
+    SOCKET_TIMEOUT_MS: z.coerce.number().int().min(1_000).max(600_000).default(75_000),
+    /** `max-age` of `Strict-Transport-Security`. 0: the header is not sent. */
+    HSTS_SECONDS: z.coerce.number().int().min(0).max(63_072_000).default(0),
   }),
   database: z.object({
     DATABASE_URL: z

@@ -1,8 +1,11 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { Controller, Get, Module, Post, Query } from '@nestjs/common';
+import { Readable } from 'node:stream';
+import { setInterval } from 'node:timers/promises';
+import { Controller, Get, Header, Module, Post, Query, StreamableFile } from '@nestjs/common';
 import { VerdictError } from '@partyline/domain/verdict';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readConfig } from './config.ts';
 import { openLogger } from './logging.ts';
 import { openMetrics } from './metrics.ts';
 import { startService, type RunningService } from './service.ts';
@@ -46,25 +49,49 @@ class FailingController {
   accept(): string {
     return 'accepted';
   }
+  @Get('stored')
+  @Header('cache-control', 'public, max-age=60')
+  answerFromDocument(): string {
+    return 'document';
+  }
+  @Get('flood')
+  flood(): StreamableFile {
+    const zeros = function* (): Generator<Buffer> {
+      for (;;) yield Buffer.alloc(64 * 1024);
+    };
+    return new StreamableFile(Readable.from(zeros(), { objectMode: false }));
+  }
+  /** A heartbeat every 100 ms, without an end. */
+  @Get('stream')
+  stream(): StreamableFile {
+    return new StreamableFile(Readable.from(heartbeats(), { objectMode: false }), { type: 'text/event-stream' });
+  }
   @Get('verdict')
   refuse(): never {
     throw new VerdictError('client', 'room-full', 'The room is full.', { retryAfterMs: 1_500 });
   }
 }
+async function* heartbeats(): AsyncGenerator<string> {
+  for await (const _ of setInterval(100)) yield ':\n\n';
+}
 @Module({ controllers: [FailingController] })
 class FailingModule {}
 
-let service: RunningService;
-beforeAll(async () => {
-  service = await startService({
-    config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
+let notReady = false;
+const start = (env: Readonly<Record<string, string>> = {}): Promise<RunningService> =>
+  startService({
+    config: readConfig({ HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0', DRAIN_SECONDS: '1', ...env }, ['service']),
     log: openLogger({ service: 'test', level: 'silent' }),
     metrics: openMetrics(),
     module: FailingModule,
-    ready: {},
+    ready: { database: () => (notReady ? Promise.reject(new Error('down')) : Promise.resolve()) },
     drain: async () => undefined,
     close: async () => undefined,
   });
+
+let service: RunningService;
+beforeAll(async () => {
+  service = await start();
 });
 afterAll(() => service.stop());
 
@@ -94,6 +121,134 @@ describe('a failing request', () => {
 it('rounds Retry-After up to whole seconds', async () => {
   const reply = await fetch(`${service.url}/failing/verdict`);
   expect([reply.status, reply.headers.get('retry-after')]).toEqual([409, '2']);
+});
+
+describe('the headers of a reply', () => {
+  it.each([
+    ['a reply', 'POST', '/failing', 201, 'no-store'],
+    ['a verdict', 'GET', '/failing/verdict', 409, 'no-store'],
+    ['an unknown route', 'GET', '/nothing', 404, 'no-store'],
+    ['a URL that the router cannot parse', 'GET', '/%', 404, 'no-store'],
+    ['a stream', 'GET', '/failing/stream', 200, 'no-store'],
+    ['a document that says so', 'GET', '/failing/stored', 200, 'public, max-age=60'],
+  ])(
+    'forbid to store and to guess the type of %s, unless it may be stored',
+    async (_what, method, path, status, cache) => {
+      const reply = await fetch(service.url + path, { method });
+      await reply.body?.cancel();
+      expect([
+        reply.status,
+        reply.headers.get('cache-control'),
+        reply.headers.get('x-content-type-options'),
+        reply.headers.get('strict-transport-security'),
+      ]).toEqual([status, cache, 'nosniff', null]);
+    },
+  );
+
+  it('contain Strict-Transport-Security if HSTS_SECONDS is set', async () => {
+    const strict = await start({ HSTS_SECONDS: '31536000' });
+    for (const path of ['/failing/stored', '/nothing', '/%'])
+      expect((await fetch(strict.url + path)).headers.get('strict-transport-security')).toBe('max-age=31536000');
+    await strict.stop();
+  });
+});
+
+describe('the management port', () => {
+  it('serves health, readiness and metrics, which the main port does not', async () => {
+    for (const [path, body] of [
+      ['/healthz', '{"ok":true}'],
+      ['/readyz', '{"ready":true,"stopping":false,"database":"up"}'],
+      ['/metrics', expect.stringContaining('partyline_http_request_seconds')],
+    ]) {
+      const managed = await fetch(service.managementUrl + path);
+      expect([managed.status, await managed.text()]).toEqual([200, body]);
+      expect((await fetch(service.url + path)).status).toBe(404);
+    }
+    expect((await fetch(`${service.managementUrl}/failing`)).status).toBe(404);
+    expect((await fetch(`${service.managementUrl}/healthz`, { method: 'POST' })).status).toBe(405);
+  });
+
+  it('answers 503 at /readyz while a dependency is down', async () => {
+    notReady = true;
+    const reply = await fetch(`${service.managementUrl}/readyz`);
+    notReady = false;
+    expect([reply.status, await reply.json()]).toEqual([503, { ready: false, stopping: false, database: 'down' }]);
+  });
+});
+
+describe('a slow client', () => {
+  const MANY = 1_000;
+  const HEAD = 'POST /failing HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n';
+  /** Sends `first`, then one byte each 100 ms until the server closes. Resolves with what it received. */
+  const drip = async (port: number, first: string, rest: string, endless: AsyncIterable<unknown>): Promise<string> => {
+    const socket = connect(port, '127.0.0.1');
+    let received = '';
+    socket.setEncoding('latin1').on('data', (part: string) => (received += part));
+    const closed = new Promise<void>((resolve) => socket.on('error', () => undefined).once('close', () => resolve()));
+    await once(socket, 'connect');
+    socket.write(first);
+    let at = 0;
+    for await (const _ of endless) {
+      if (socket.destroyed) break;
+      if (rest !== '') socket.write(rest.charAt(at++ % rest.length));
+    }
+    await closed;
+    return received;
+  };
+
+  it(`of ${MANY} that send one byte at a time is answered 408 and closed, while others are served`, async () => {
+    const bounded = await start({ HEADERS_TIMEOUT_MS: '1000', REQUEST_TIMEOUT_MS: '1500' });
+    const port = Number(new URL(bounded.url).port);
+    const started = performance.now();
+    const slow = Array.from({ length: MANY }, (_, n) =>
+      n % 2 === 0
+        ? drip(port, HEAD, '{', setInterval(100))
+        : drip(port, 'POST /failing HTTP/1.1\r\nx-slow: ', 'x', setInterval(100)),
+    );
+    expect((await fetch(`${bounded.url}/failing/stored`)).status).toBe(200);
+    const replies = await Promise.all(slow);
+    // Twice the bound, and time for a thousand connections on a busy machine.
+    expect(performance.now() - started).toBeLessThan(15_000);
+    expect(replies.filter((reply) => reply.startsWith('HTTP/1.1 408')).length).toBe(MANY);
+    await bounded.stop();
+  }, 30_000);
+
+  it('that sends nothing, or stops inside a rejected body, is closed', async () => {
+    const bounded = await start({ HEADERS_TIMEOUT_MS: '300', REQUEST_TIMEOUT_MS: '600' });
+    const port = Number(new URL(bounded.url).port);
+    const tooLarge = HEAD.replace('content-length: 1000', `content-length: ${1024 * 1024}`);
+    const [silent, discarded] = await Promise.all([
+      drip(port, '', '', setInterval(100)),
+      drip(port, tooLarge, 'x', setInterval(100)),
+    ]);
+    expect(silent).toMatch(/^HTTP\/1\.1 408/);
+    expect(discarded).toMatch(/^HTTP\/1\.1 413/);
+    await bounded.stop();
+  });
+
+  it('of a stream is served beyond every time limit while the server sends', async () => {
+    const bounded = await start({ HEADERS_TIMEOUT_MS: '300', REQUEST_TIMEOUT_MS: '300', SOCKET_TIMEOUT_MS: '1000' });
+    const reply = await fetch(`${bounded.url}/failing/stream`);
+    let bytes = 0;
+    for await (const part of reply.body ?? []) if ((bytes += part.length) >= 3 * 20) break;
+    expect(bytes).toBe(3 * 20);
+    await bounded.stop();
+  });
+
+  it('that reads nothing of a stream is closed', async () => {
+    // The reply is larger than the buffers of the connection, so sending stops.
+    const bounded = await start({ SOCKET_TIMEOUT_MS: '1000' });
+    const socket = connect(Number(new URL(bounded.url).port), '127.0.0.1').pause();
+    const connections = (): Promise<number> =>
+      new Promise((resolve) =>
+        bounded.app.getHttpServer().getConnections((_: unknown, count: number) => resolve(count)),
+      );
+    socket.write('GET /failing/flood HTTP/1.1\r\nhost: x\r\n\r\n');
+    await expect.poll(connections).toBe(1);
+    await expect.poll(connections, { timeout: 10_000 }).toBe(0);
+    socket.destroy();
+    await bounded.stop();
+  });
 });
 
 describe('a body above the size limit', () => {

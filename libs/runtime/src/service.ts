@@ -16,6 +16,7 @@ import { VerdictError } from '@partyline/domain/verdict';
 import type { Config } from './config.ts';
 import { systemIds } from './system.ts';
 import type { Logger } from './logging.ts';
+import { checkIntervalOf, startManagementServer } from './management.ts';
 import type { Metrics } from './metrics.ts';
 import { toProblem } from './problem.ts';
 
@@ -24,6 +25,9 @@ export const MAX_BODY_BYTES = 64 * 1024;
 
 /** How much of a rejected body is discarded before its connection is closed. */
 const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
+
+/** Replies can hold keys, PINs and phone numbers. A reply that may be stored says so itself. */
+const PRIVATE_REPLY_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' } as const;
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
@@ -50,18 +54,33 @@ interface ServiceOptions {
 
 export interface RunningService {
   readonly url: string;
+  /** Where `/healthz`, `/readyz` and `/metrics` are served. */
+  readonly managementUrl: string;
   readonly app: NestFastifyApplication;
   stop(): Promise<void>;
 }
 
 /**
- * Starts a service: HTTP with health (`/healthz`, `/readyz`), metrics (`/metrics`) and problem+json
- * for every error. On SIGTERM it becomes not ready, drains for at most `DRAIN_SECONDS`, and closes.
+ * Starts a service: HTTP with problem+json for every error, and a management port with health
+ * (`/healthz`, `/readyz`) and metrics (`/metrics`). On SIGTERM it becomes not ready, drains for at most `DRAIN_SECONDS`, and closes.
  */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { config, log, metrics } = options;
+  const { HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS, SOCKET_TIMEOUT_MS, HSTS_SECONDS } = config.service;
+  const replyHeaders = {
+    ...PRIVATE_REPLY_HEADERS,
+    ...(HSTS_SECONDS > 0 && { 'strict-transport-security': `max-age=${HSTS_SECONDS}` }),
+  };
   const adapter = new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
+    // They end a request that arrives too slowly, also one whose body is discarded (`discardBody`).
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: SOCKET_TIMEOUT_MS,
+    http: {
+      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS),
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: checkIntervalOf(Math.min(HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS)),
+    },
     genReqId: () => systemIds.next('req'),
     // From any other peer, the header would let the client choose the address that is rate-limited
     // and audited.
@@ -70,7 +89,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     // of more than 100 characters).
     frameworkErrors: (_error: unknown, request: FastifyRequest, reply: FastifyReply) => {
       const problem = toProblem(routeNotFound(), request.id);
-      void reply.code(problem.status).type('application/problem+json').send(problem);
+      void reply.headers(replyHeaders).code(problem.status).type('application/problem+json').send(problem);
     },
   });
   const app = await NestFactory.create<NestFastifyApplication>(options.module, adapter, {
@@ -83,29 +102,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
   let stopping = false;
   const fastify = adapter.getInstance();
-  fastify.get('/healthz', () => {
-    options.live?.();
-    return { ok: true };
-  });
-  fastify.get('/readyz', async (_request, reply) => {
-    const checks = await Promise.all(
-      Object.entries(options.ready).map(
-        async ([what, check]) =>
-          [
-            what,
-            await check().then(
-              () => 'up',
-              () => 'down',
-            ),
-          ] as const,
-      ),
-    );
-    const ready = !stopping && checks.every(([, state]) => state === 'up');
-    return reply.code(ready ? 200 : 503).send({ ready, stopping, ...Object.fromEntries(checks) });
-  });
-  fastify.get('/metrics', async (_request, reply) =>
-    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
-  );
+  fastify.addHook('onRequest', async (_request, reply) => void reply.headers(replyHeaders));
   fastify.addHook('onResponse', async (request, reply) =>
     metrics.observeRequest(
       `${request.method} ${request.routeOptions.url ?? 'unknown'}`,
@@ -117,7 +114,16 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   if (options.microservice) await app.startAllMicroservices();
   await app.listen(config.service.PORT, config.service.HOST);
   const url = await app.getUrl();
-  log.info({ url }, 'listening');
+  const management = await startManagementServer({
+    host: config.service.HOST,
+    port: config.service.MANAGEMENT_PORT,
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    metrics,
+    ready: options.ready,
+    live: options.live ?? (() => undefined),
+    isStopping: () => stopping,
+  });
+  log.info({ url, managementUrl: management.url }, 'listening');
 
   const stop = async (): Promise<void> => {
     if (stopping) return;
@@ -129,6 +135,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       options.drain(withinMs).then(() => app.close()),
       () => log.warn('some work did not finish in time; other replicas will take it over'),
     );
+    await management.close();
     await within(2_000, options.close(), () => log.warn('connections did not close in time'));
     for (const signal of SIGNALS) process.removeListener(signal, onSignal);
     log.info('stopped');
@@ -143,7 +150,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     );
   };
   for (const signal of SIGNALS) process.once(signal, onSignal);
-  return { url, app, stop };
+  return { url, managementUrl: management.url, app, stop };
 
   function within(ms: number, work: Promise<unknown>, onTimeout: () => void): Promise<void> {
     return Promise.race([
@@ -212,7 +219,8 @@ class ProblemFilter implements ExceptionFilter {
 }
 
 /**
- * Reads the rest of a body and discards it. Destroys the connection after `MAX_DISCARDED_BYTES`.
+ * Reads the rest of a body and discards it. Destroys the connection after `MAX_DISCARDED_BYTES`;
+ * `REQUEST_TIMEOUT_MS` bounds the time.
  */
 function discardBody(request: IncomingMessage): void {
   let bytes = 0;

@@ -88,7 +88,7 @@ export class EventsController {
       isAuthenticated(this.deps, request.headers.authorization, operationOf(request)),
     );
     // Proxies must neither cache nor buffer a stream.
-    void reply.headers({ 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' });
+    void reply.headers({ 'cache-control': 'no-store, no-transform', 'x-accel-buffering': 'no' });
     return new StreamableFile(Readable.from(stream, { objectMode: false }), { type: EVENT_STREAM });
   }
 }

@@ -18,9 +18,6 @@ interface MeteredRequest extends AuthenticatedRequest {
 /** Requests of operators are counted for the headers and never rejected. */
 const OPERATOR_REQUESTS_PER_MINUTE = 6_000;
 
-/** Paths that are not part of the API and not reachable from outside. */
-const INTERNAL_PATHS = new Set(['/healthz', '/readyz', '/metrics']);
-
 /**
  * Counts every request and rejects those above the tenant's limit (429 `rate-limited`). Operations
  * that end something have a far higher limit. Requests without a valid key are counted per network of the client
@@ -66,7 +63,7 @@ export class RateGuard implements CanActivate, OnModuleInit {
   onModuleInit(): void {
     const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
     fastify.addHook('onSend', async (request: MeteredRequest, reply, payload: unknown) => {
-      if (request.rate !== undefined || INTERNAL_PATHS.has(request.routeOptions.url ?? '')) return payload;
+      if (request.rate !== undefined) return payload;
       const over = await this.countRequest(request, reply, {
         policy: 'address',
         subject: clientNetworkOf(request),
@@ -76,6 +73,7 @@ export class RateGuard implements CanActivate, OnModuleInit {
       void reply
         .code(429)
         .removeHeader('content-length')
+        .header('cache-control', 'no-store')
         .type('application/problem+json')
         .header('retry-after', Math.ceil((over.retryAfterMs ?? 0) / 1000));
       return JSON.stringify(toProblem(over, request.id));

@@ -22,6 +22,7 @@ import { Problem } from '@partyline/contracts/problem';
 import { PROVIDER_REASONS } from '@partyline/domain/reasons';
 import { VerdictError } from '@partyline/domain/verdict';
 import { openJobs } from '@partyline/jobs/enqueue';
+import { readConfig } from '@partyline/runtime/config';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
@@ -189,7 +190,9 @@ export async function startTestHarness(
     heartbeatMs,
   });
   const service = await startService({
-    config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: drainS } },
+    config: readConfig({ HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0', DRAIN_SECONDS: String(drainS) }, [
+      'service',
+    ]),
     trustedProxies,
     log,
     metrics,

@@ -155,7 +155,7 @@ export async function startTestHarness({ logTo, statementTimeoutMs }: TestHarnes
     platform: createProviders(settingsFromEnvironment(config.vonage), timing),
   });
   const service = await startService({
-    config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
+    config: readConfig({ HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0', DRAIN_SECONDS: '1' }, ['service']),
     log,
     metrics,
     module: createWebhooksModule({

@@ -157,9 +157,9 @@ async function readLogs({ stack, send }: Target): Promise<{ name: string; text: 
     if (!logs.some((log) => log.name === `${name}.log` && log.text.includes('listening')))
       throw new Error(`The service ${name} has no log.`);
   const metrics = await Promise.all(
-    stack.instances.map(async ({ name, url }) => ({
+    stack.instances.map(async ({ name, managementUrl }) => ({
       name: `the metrics of ${name}`,
-      text: (await send({ method: 'GET', url: `${url}/metrics` })).body,
+      text: (await send({ method: 'GET', url: `${managementUrl}/metrics` })).body,
     })),
   );
   return [...logs, ...metrics];

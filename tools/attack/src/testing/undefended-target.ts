@@ -92,7 +92,7 @@ export async function startUndefendedTarget(): Promise<{
       numbers: [{ e164: '+12025550100', language: 'en-US' }],
       credentials,
       logFolder,
-      instances: [{ name: 'undefended', url }],
+      instances: [{ name: 'undefended', url, managementUrl: url }],
       databaseUrl: database.url,
       postgres: { serviceUrlOf: async () => database.url },
     },

@@ -159,6 +159,7 @@ async function startCleanupWorker({ log, processes }: BenchRun, urls: readonly s
 
   log('starting the cleanup worker ...');
   const port = await findFreePort();
+  const managementPort = String(await findFreePort());
   const service = `http://127.0.0.1:${port}`;
   const services = Object.fromEntries(serviceNames.map((name) => [name, service])) as Record<ServiceName, string>;
   await processes.start({
@@ -173,12 +174,13 @@ async function startCleanupWorker({ log, processes }: BenchRun, urls: readonly s
         urls: services,
         databaseUrl: await postgres.serviceUrlOf(databaseUrl),
         redisUrl: redis.url,
+        managementPort,
         credentials,
       }),
       NODE_ENV: 'production',
       LOG_LEVEL: 'silent',
     },
-    readiness: { http: `${service}${readyPath}` },
+    readiness: { http: `http://127.0.0.1:${managementPort}${readyPath}` },
   });
   return store;
 }

@@ -70,6 +70,7 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
   };
   const file = (name: string): string => join(import.meta.dirname, `${name}.ts`);
   const [ours, row, map] = [await findFreePort(), await findFreePort(), await findFreePort()];
+  const managementPort = String(await findFreePort());
   await startNode('orchestrator', [file('orchestrator'), redis.url, PREFIX]);
   await startNode('row', [file('row-peer'), String(row), databaseUrl]);
   await startNode('map', [file('map-peer'), String(map)]);
@@ -81,6 +82,7 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
     urls,
     databaseUrl: await postgres.serviceUrlOf(databaseUrl),
     redisUrl: redis.url,
+    managementPort,
     credentials,
   });
   await processes.start({
@@ -88,7 +90,7 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
     command: process.execPath,
     args: [inWorkspace('apps/room-api/dist/main.js')],
     env: { PATH: process.env['PATH'], ...environment, REDIS_PREFIX: PREFIX, NODE_ENV: 'production' },
-    readiness: { http: `${url}${readyPath}` },
+    readiness: { http: `http://127.0.0.1:${managementPort}${readyPath}` },
   });
 
   const authorization = `Bearer ${credentials.apiKey}`;

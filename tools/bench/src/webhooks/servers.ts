@@ -83,6 +83,7 @@ async function startVoiceWebhooks(
   at: { databaseUrl: string; redisUrl: string; credentials: Credentials },
 ): Promise<Server> {
   const port = await findFreePort();
+  const managementPort = String(await findFreePort());
   const url = `http://127.0.0.1:${port}`;
   // No other service of the stack runs, so jobs and due work stay pending.
   const urls = Object.fromEntries(serviceNames.map((name) => [name, url])) as Record<ServiceName, string>;
@@ -96,11 +97,12 @@ async function startVoiceWebhooks(
         provider: emulatorEnvironment('unified', UNUSED_PROVIDER_URL, at.credentials),
         publicWebhookUrl: url,
         urls,
+        managementPort,
         ...at,
       }),
       NODE_ENV: 'production',
     },
-    readiness: { http: `${url}${readyPath}` },
+    readiness: { http: `http://127.0.0.1:${managementPort}${readyPath}` },
   });
   return { pid: child.pid, target: { name: 'ours', port, answerPath: '/v1/voice/answer' } };
 }

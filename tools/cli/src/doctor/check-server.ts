@@ -10,7 +10,7 @@ const MAX_CLOCK_SKEW_SECONDS = 30;
 /** Signatures are accepted for five minutes. */
 const MAX_SIGNATURE_AGE_SECONDS = 300;
 
-/** Checks the address, TLS, clock, version and readiness. Returns false when no Partyline answers there. */
+/** Checks the address, TLS, clock, version and the management port. Returns false when no Partyline answers there. */
 export async function checkServer({ url }: Settings, report: ReportFinding): Promise<boolean> {
   const startedAt = Date.now();
   const response = await fetch(`${url}/v1/openapi.json`, {
@@ -43,7 +43,7 @@ export async function checkServer({ url }: Settings, report: ReportFinding): Pro
   await checkTls(url, report);
   checkClock(response.headers.get('date'), Date.now(), report);
   checkVersion(document.info.version ?? '?', report);
-  await checkReadiness(url, report);
+  await checkManagementPort(url, report);
   return true;
 }
 
@@ -110,28 +110,17 @@ function checkVersion(version: string, report: ReportFinding): void {
   });
 }
 
-/** Reads /readyz, which a deployment should not expose outside. */
-async function checkReadiness(url: string, report: ReportFinding): Promise<void> {
-  const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: 'manual' }).catch(
+/** The management port serves the metrics of all tenants; a proxy must not forward to it. */
+async function checkManagementPort(url: string, report: ReportFinding): Promise<void> {
+  const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: 'manual' }).catch(
     () => null,
   );
-  if (response === null || (response.status !== 200 && response.status !== 503))
-    return report({
-      check: 'ready',
-      state: 'unknown',
-      message: '/readyz is not reachable, as intended for access from outside.',
-    });
-  const body = (await response.json().catch(() => ({}))) as Record<string, unknown>;
-  const down = Object.entries(body)
-    .filter(([, value]) => value === 'down')
-    .map(([name]) => name);
-  if (response.status === 200) return report({ check: 'ready', state: 'ok', message: 'room-api is ready' });
-  return report({
-    check: 'ready',
-    state: 'fail',
-    message:
-      body['stopping'] === true ? 'room-api is stopping.' : `room-api is not ready: ${down.join(', ') || 'unknown'}.`,
-    fix: 'Read the log of room-api; see docs/operators.md.',
+  const isExposed = response?.status === 200;
+  report({
+    check: 'management',
+    state: isExposed ? 'fail' : 'ok',
+    message: isExposed ? '/metrics is reachable at this address.' : '/metrics is not reachable at this address',
+    ...(isExposed && { fix: 'Forward only to PORT of room-api, never to MANAGEMENT_PORT.' }),
   });
 }
 

@@ -44,7 +44,7 @@ describe('doctor', () => {
       TLS: 'ok',
       clock: 'ok',
       version: 'warn',
-      ready: 'ok',
+      management: 'ok',
       key: 'ok',
       numbers: 'ok',
       provider: 'ok',

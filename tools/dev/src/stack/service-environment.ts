@@ -8,7 +8,7 @@ export type Mode = 'opentok' | 'unified';
 export const serviceNames = ['dial-orchestrator', 'voice-webhooks', 'cleanup-worker', 'room-api'] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
-/** Path that answers 2xx when a service is ready. */
+/** Path on the management port that answers 2xx when a service is ready. */
 export const readyPath = '/readyz';
 
 /** Settings of a stack from which the environment of a service is built. */
@@ -21,6 +21,8 @@ export interface ServiceContext {
   publicWebhookUrl: string;
   /** The URL of each service. */
   urls: Record<ServiceName, string>;
+  /** The port of `readyPath`. `0`: a free port. */
+  managementPort: string;
   credentials: Credentials;
   /** Further variables, for example to change the services' intervals. */
   extra?: Record<string, string>;
@@ -34,6 +36,7 @@ export function serviceEnvironment(service: ServiceName, context: ServiceContext
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'info',
     HOST: '127.0.0.1',
     PORT: new URL(urls[service]).port,
+    MANAGEMENT_PORT: context.managementPort,
     DATABASE_URL: context.databaseUrl,
     REDIS_URL: context.redisUrl,
     PUBLIC_WEBHOOK_URL: context.publicWebhookUrl,

@@ -57,6 +57,8 @@ export interface Instance {
   readonly name: string;
   readonly service: ServiceName;
   readonly url: string;
+  /** Where its health and metrics are served. */
+  readonly managementUrl: string;
   /** The process as it was last started. */
   readonly child: Child | undefined;
   /** Starts it again on the same port after it was killed. */
@@ -168,7 +170,11 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     })),
   );
   const addresses = await Promise.all(
-    processNames.map(async (one) => ({ ...one, url: `http://127.0.0.1:${await findFreePort()}` })),
+    processNames.map(async (one) => ({
+      ...one,
+      url: `http://127.0.0.1:${await findFreePort()}`,
+      managementUrl: `http://127.0.0.1:${await findFreePort()}`,
+    })),
   );
   const urlsOf = (service: ServiceName): string[] =>
     addresses.filter((address) => address.service === service).map(({ url }) => url);
@@ -196,7 +202,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     await started.client.addAccount(buildEmulatorAccount(credentials.ownProvider, [ownNumber]));
     return started;
   }
-  async function createInstance({ name, service, url }: (typeof addresses)[number]): Promise<Instance> {
+  async function createInstance({ name, service, url, managementUrl }: (typeof addresses)[number]): Promise<Instance> {
     const context: ServiceContext = {
       databaseUrl: await connectThrough('postgres', name, [serviceUrl]),
       redisUrl: await connectThrough('redis', name, [redis.url]),
@@ -205,6 +211,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
         : emulatorEnvironment(mode, await connectThrough('provider', name, [emulator!.url]), credentials),
       publicWebhookUrl: realAccount?.publicWebhookUrl ?? urls['voice-webhooks'],
       urls: { ...urls, [service]: url },
+      managementPort: new URL(managementUrl).port,
       credentials,
       extra: typeof options.environment === 'function' ? options.environment(service) : (options.environment ?? {}),
     };
@@ -212,6 +219,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
       name,
       service,
       url,
+      managementUrl,
       get child() {
         return processes.child(name);
       },
@@ -222,7 +230,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
           args: ['--enable-source-maps', entryPoint(service)],
           env: { ...systemEnvironment(), ...serviceEnvironment(service, context) },
           logFile: logFile(name),
-          readiness: { http: `${url}${readyPath}` },
+          readiness: { http: `${managementUrl}${readyPath}` },
         });
       },
     };
