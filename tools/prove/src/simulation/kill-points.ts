@@ -24,6 +24,15 @@ interface KillOutcome {
 
 const TENANT = 'ten_a';
 const PHONE = '+447900000001';
+const CLOCKS = {
+  max_duration_s: 3_600,
+  never_used_s: 900,
+  browsers_left_s: null,
+  phones_left_s: null,
+  alone_s: null,
+  empty_s: 60,
+  host_left_s: null,
+};
 const DOWNTIME_MS = 2_000;
 const SCENARIO_MS = 60_000;
 const LIVENESS_MS = 300_000;
@@ -76,13 +85,7 @@ export async function runKillScenario(
         hostName: 'Host',
         bridge: 'auto',
         max_participants: 10,
-        max_duration_s: 3_600,
-        never_used_s: 900,
-        browsers_left_s: null,
-        phones_left_s: null,
-        alone_s: null,
-        empty_s: 60,
-        host_left_s: null,
+        ...CLOCKS,
       }),
     ({ room, firstSession, pin }) => {
       const { media, sessionId } = firstSession!;
@@ -103,9 +106,12 @@ export async function runKillScenario(
         roomId: room.id,
         sessionId,
         createdAt: startedAt,
+        clocks: CLOCKS,
+        endRequestedAt: null,
         endAcceptedAt: null,
       });
       scheduler.after(20_000, () => {
+        workload.meetings[0]!.endRequestedAt = scheduler.now;
         request(
           (deps) => endRoom(deps, TENANT, room.id),
           () => (workload.meetings[0]!.endAcceptedAt = scheduler.now),

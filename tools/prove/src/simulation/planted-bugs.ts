@@ -7,7 +7,7 @@ import { withProviders, type Mutation } from './mutation.ts';
 import type { System } from './system.ts';
 
 /*
- * The twelve planted bugs (docs/guarantee.md). Each wraps the dependencies of the
+ * The thirteen planted bugs (docs/guarantee.md). Each wraps the dependencies of the
  * use-cases, so that the code under test is unchanged.
  */
 
@@ -237,6 +237,25 @@ export const PLANTED_BUGS: readonly Mutation[] = [
       withProviders(deps, ({ voice }) => ({
         voice: { createCall: (input) => voice.createCall({ ...input, lengthTimerS: 7_200, ringingTimerS: 120 }) },
       })),
+  },
+  {
+    name: 'clock without a reset',
+    brokenRules: ['I6'],
+    // A clock that stopped keeps its first start, so the next one expires too early.
+    deps: (deps) => {
+      const firstStarts = new Map<unknown, unknown>();
+      return {
+        ...deps,
+        store: withStatements(deps.store, async (query, run) => {
+          const answer = await run(query);
+          const [row] = answer.rows;
+          if (query.name !== 'lock-session' || row === undefined) return answer;
+          const first = firstStarts.get(row['id']) ?? row['alone_since'];
+          firstStarts.set(row['id'], first);
+          return { ...answer, rows: [{ ...row, alone_since: first }] };
+        }),
+      };
+    },
   },
   {
     name: 'sweeps by repeatable jobs',

@@ -4,6 +4,7 @@ import { issueToken } from '@partyline/conference/participants/issue-token';
 import { createRoom, type CreatedRoom } from '@partyline/conference/rooms/create-room';
 import { endRoom } from '@partyline/conference/rooms/end-room';
 import { VerdictError } from '@partyline/domain/verdict';
+import type { RequestedClocks } from '../session-end.ts';
 import type { SimCall } from './provider/voice.ts';
 import { createRandom, type Random } from './runtime/random.ts';
 import { NUMBER, TENANTS, type ApiDeps, type System } from './system.ts';
@@ -15,6 +16,10 @@ interface Meeting {
   /** The first session of the room. */
   readonly sessionId: string;
   readonly createdAt: number;
+  /** As the tenant requested them. */
+  readonly clocks: RequestedClocks;
+  /** When the tenant first sent the request to end the room. */
+  endRequestedAt: number | null;
   /** When the API accepted the tenant's request to end the room. */
   endAcceptedAt: number | null;
 }
@@ -137,6 +142,8 @@ export class Workload {
           roomId: created.room.id,
           sessionId: created.firstSession!.sessionId,
           createdAt: created.room.created_at.getTime(),
+          clocks,
+          endRequestedAt: null,
           endAcceptedAt: null,
         };
         this.meetings.push(meeting);
@@ -286,6 +293,7 @@ export class Workload {
 
   #endMeeting(meeting: Meeting): void {
     if (meeting.endAcceptedAt !== null) return;
+    meeting.endRequestedAt ??= this.#system.scheduler.now;
     this.#request(
       (deps) => endRoom(deps, meeting.tenantId, meeting.roomId),
       () => (meeting.endAcceptedAt ??= this.#system.scheduler.now),

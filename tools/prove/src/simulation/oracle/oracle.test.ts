@@ -90,6 +90,25 @@ describe('the oracle', () => {
     ]);
   });
 
+  it('I6: detects a session that neither its tenant nor its participants ended', async () => {
+    // The longest duration is halved.
+    const { rules, messages } = await findViolations({
+      deps: (deps) => ({
+        ...deps,
+        store: withStatements(deps.store, async (query, run) => {
+          const answer = await run(query);
+          if (query.name !== 'room-of-session') return answer;
+          return {
+            ...answer,
+            rows: answer.rows.map((row) => ({ ...row, max_duration_s: Number(row['max_duration_s']) / 2 })),
+          };
+        }),
+      }),
+    });
+    expect([...rules]).toContain('I6');
+    expect(messages).toMatch(/I6: session \w+ was ended at [\w:.]+ \(max-duration\), which neither .* were hung up/);
+  });
+
   it('I7: detects more hang-up requests than the outage explains', async () => {
     const { rules, messages } = await findViolations({
       deps: (deps) =>

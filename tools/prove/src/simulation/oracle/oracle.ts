@@ -5,6 +5,7 @@ import type { Change } from '../database/tables.ts';
 import type { LedgerEntry } from '../provider/ledger.ts';
 import type { System } from '../system.ts';
 import type { Workload } from '../workload.ts';
+import { isEndExplained, type Attendance } from '../../session-end.ts';
 import { computeBound, type FaultEpisode } from './bounds.ts';
 import { checkRecords } from './check-records.ts';
 import { DelayHistogram } from './delay-histogram.ts';
@@ -39,10 +40,13 @@ export interface Judgement {
 const ADMISSION_MS = 60_000;
 const GOODBYE_MS = 15_000;
 
+/** The row of a session has the time of its transaction, which can be this old at the commit. */
+const MAX_TRANSACTION_MS = 15_000;
+
 /**
- * Judges by the provider's ledger which legs are live and when they ended. From our rows it uses
- * only when the end of a session was decided, and compares that with what the workload knows: when
- * a request to end the room was accepted, and the deadline.
+ * Judges by the provider's ledger which legs are live and when they ended, and by what the tenants
+ * and participants did whether a session had to end. From our rows it uses only which session a
+ * connection belongs to and when its end was decided.
  */
 export class Oracle {
   readonly violations: Violation[] = [];
@@ -56,19 +60,22 @@ export class Oracle {
   unknowableConnections = 0;
   /** When the end of each session was committed. */
   readonly #endDecidedAt = new Map<string, number>();
+  /** When each session was created, by the commits. */
+  readonly #createdAt = new Map<string, number>();
   /** Every video session id that a commit contained. */
   readonly #mediaSessions = new Set<string>();
   readonly #system: System;
   readonly #workload: Workload;
-  /** When callers were rejected, by call. */
+  /**
+   * When the hang-up was decided of a caller who was not admitted, of one too many in a full room,
+   * and of a connection whose participant has a newer one. By call or connection.
+   */
   readonly #rejectedAt = new Map<string, number>();
   /**
    * Legs with a committed decision to dial, and whether their session ran then. A decision is valid
    * once.
    */
   readonly #dialDecisions = new Map<string, boolean>();
-  /** Legs that were hung up because the room was full or the participant has a newer connection. */
-  readonly #rejectedLegs = new Set<string>();
 
   constructor(system: System, workload: Workload) {
     this.#system = system;
@@ -130,6 +137,7 @@ export class Oracle {
     for (const [id, before] of change.sessions) {
       const after = tables.sessions.get(id);
       if (after === undefined) continue;
+      if (before === undefined) this.#createdAt.set(id, Math.max(after.created_at.getTime(), now - MAX_TRANSACTION_MS));
       if (after.media_session_id !== null) this.#mediaSessions.add(after.media_session_id);
       const isOver = !isRunning(after);
       if (isOver && (before === undefined || isRunning(before))) this.#endDecidedAt.set(id, now);
@@ -145,13 +153,13 @@ export class Oracle {
       if (after.state === 'ended') this.#checkClosedLeg(after);
       if (after.state === 'dialling') this.#dialDecisions.set(id, isRunning(tables.sessions.get(after.session_id!)!));
       if (after.state !== 'ending') continue;
-      if (after.hangup_reason === 'room-full' && this.#wasRoomFull(after)) this.#rejectedLegs.add(id);
-      if (
-        (after.hangup_reason === 'replaced' || after.hangup_reason === 'too-many-connections') &&
-        this.#wasReplaced(after)
-      )
-        this.#rejectedLegs.add(id);
-      if (after.session_id === null && after.voice_call_id !== null) this.#rejectedAt.set(after.voice_call_id, now);
+      const { hangup_reason: reason } = after;
+      const isRejected =
+        after.session_id === null ||
+        (reason === 'room-full' && this.#wasRoomFull(after)) ||
+        ((reason === 'replaced' || reason === 'too-many-connections') && this.#wasReplaced(after));
+      const handle = after.voice_call_id ?? after.media_connection_id;
+      if (isRejected && handle !== null) this.#rejectedAt.set(handle, now);
     }
   }
 
@@ -205,16 +213,12 @@ export class Oracle {
   #checkHangUp(entry: LedgerEntry): void {
     const session = this.#findSession(entry);
     if (session === undefined || !isRunning(session)) return;
-    const { tables } = this.#system.database;
-    const leg = (tables.legsOfSession.get(session.id) ?? []).find(
-      (id) => tables.legs.get(id)!.voice_call_id === entry.id || tables.legs.get(id)!.media_connection_id === entry.id,
-    );
     // A bridge leg or a telephone that never joined the conference may be hung up.
     const isInConference =
       entry.kind === 'webrtc' ||
       entry.conversation !== null ||
       (entry.kind === 'bridge' && (entry.peer?.conversation ?? null) !== null);
-    if (!isInConference || (leg !== undefined && this.#rejectedLegs.has(leg))) return;
+    if (!isInConference || this.#rejectedAt.has(entry.id)) return;
     if (this.#system.database.lostSessions.has(session.id)) {
       // A failover lost the committed admission, so our rows cannot know the leg.
       this.killsAfterDataLoss += 1;
@@ -285,6 +289,7 @@ export class Oracle {
         endAcceptedAt === null ? [] : [[sessionId, endAcceptedAt] as const],
       ),
     );
+    this.#checkSessionEnds(episodes);
     const due = ledger.entries.map((entry) => this.#computeEndDue(entry, acceptedEnds));
     const ends = due
       .filter((at, i): at is number => at !== null && (ledger.entries[i]!.endedAt ?? Infinity) > at)
@@ -346,6 +351,84 @@ export class Oracle {
       ...records,
       unknowableConnections: this.unknowableConnections,
       killsAfterDataLoss: this.killsAfterDataLoss,
+    };
+  }
+
+  /**
+   * I6: no session is ended before its tenant's request or a clock of its room ends it. Each
+   * connection that the early end hung up is a false kill.
+   */
+  #checkSessionEnds(episodes: readonly FaultEpisode[]): void {
+    const { tables, lostSessions } = this.#system.database;
+    const meetings = new Map(this.#workload.meetings.map((meeting) => [meeting.roomId, meeting]));
+    const entries = this.#groupBySession();
+    for (const [id, decidedAt] of this.#endDecidedAt) {
+      const meeting = meetings.get(tables.sessions.get(id)!.room_id);
+      // A failover may have lost a participant or the session itself. A room whose creation its
+      // tenant did not see confirmed has no meeting.
+      if (meeting === undefined || lostSessions.has(id)) continue;
+      const ofSession = entries.get(id) ?? [];
+      const attendance = ofSession.map((entry) => this.#toAttendance(entry, episodes));
+      const { clocks, endRequestedAt } = meeting;
+      if (isEndExplained({ createdAt: this.#createdAt.get(id)!, clocks, endRequestedAt, attendance }, decidedAt))
+        continue;
+      const hungUp = ofSession.filter(
+        ({ endedBy }, i) =>
+          attendance[i]!.knownBy < Infinity &&
+          attendance[i]!.from <= decidedAt &&
+          attendance[i]!.until > decidedAt &&
+          endedBy !== 'user',
+      );
+      this.falseKills += hungUp.length;
+      this.#addViolation(
+        'I6',
+        hungUp[0] ?? null,
+        `session ${id} was ended at ${formatTime(decidedAt)} (${tables.sessions.get(id)!.end_reason}), ` +
+          `which neither its tenant nor its participants caused; ${hungUp.length} of them were hung up`,
+      );
+    }
+  }
+
+  /** The connections of participants by session, also those whose leg was never in the conference. */
+  #groupBySession(): Map<string, LedgerEntry[]> {
+    const { ledger, database } = this.#system;
+    const sessionOfHandle = new Map<string, string>();
+    for (const { session_id, voice_call_id, media_connection_id } of database.tables.legs.values()) {
+      const handle = voice_call_id ?? media_connection_id;
+      if (session_id !== null && handle !== null) sessionOfHandle.set(handle, session_id);
+    }
+    const entries = new Map<string, LedgerEntry[]>();
+    for (const entry of ledger.entries) {
+      if (entry.kind === 'bridge') continue;
+      const id = this.#findSession(entry)?.id ?? sessionOfHandle.get(entry.id);
+      if (id === undefined) continue;
+      const group = entries.get(id);
+      if (group === undefined) entries.set(id, [entry]);
+      else group.push(entry);
+    }
+    return entries;
+  }
+
+  #toAttendance(entry: LedgerEntry, episodes: readonly FaultEpisode[]): Attendance {
+    const until = Math.min(entry.endedAt ?? Infinity, this.#rejectedAt.get(entry.id) ?? Infinity);
+    const common = { from: entry.createdAt, until };
+    // Partyline itself lets a telephone into the conference.
+    if (entry.handle === 'voice')
+      return { ...common, kind: 'phone', participant: entry.id, knownBy: entry.joinedAt ?? Infinity };
+    const { deadline } = computeBound({
+      from: entry.createdAt,
+      faults: entry.faults,
+      episodes,
+      failedLists: this.#system.restApi.failedLists,
+      simultaneousEnds: 0,
+      failedAttempts: 0,
+      lastFailedAttemptAt: 0,
+    });
+    return {
+      ...common,
+      kind: 'browser',
+      participant: this.#system.video.connections.get(entry.id)!.data,
+      knownBy: deadline,
     };
   }
 

@@ -19,8 +19,9 @@ export interface LedgerEntry {
   /** Our leg id, if the request that created the entry contained it. */
   readonly legId: string | null;
   readonly createdAt: number;
-  /** The voice conference that the call joined. */
+  /** The voice conference that the call joined, and when. */
   conversation: string | null;
+  joinedAt: number | null;
   answeredAt: number | null;
   endedAt: number | null;
   endedBy: EndedBy | null;
@@ -79,6 +80,7 @@ export class Ledger {
       ...values,
       createdAt: this.#scheduler.now,
       conversation: null,
+      joinedAt: null,
       answeredAt: values.kind === 'webrtc' ? this.#scheduler.now : null,
       endedAt: null,
       endedBy: null,

@@ -179,6 +179,7 @@ export class SimVoice {
     if (plan !== null && plan.length > 0) this.#answer(call);
     if (join !== undefined) {
       call.entry.conversation = join.conversation;
+      call.entry.joinedAt ??= scheduler.now;
       ledger.recordHistory(call.entry, `joins ${join.conversation}`);
       webhookSender.sendEvent(call.entry, {
         to: 'voice-event',
