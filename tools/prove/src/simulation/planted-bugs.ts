@@ -47,6 +47,9 @@ async function closeWithoutObservation(deps: Deps, callId: string): Promise<void
   );
 }
 
+/** The limit of other products, which the guarantee rules out. */
+const MAX_PLANTED_ATTEMPTS = 5;
+
 export const PLANTED_BUGS: readonly Mutation[] = [
   {
     name: 'no confirmation',
@@ -80,8 +83,8 @@ export const PLANTED_BUGS: readonly Mutation[] = [
   {
     name: 'limited retries',
     brokenRules: ['I1'],
-    // Hang-ups stop after two attempts. The simulated provider nearly always acts on the second
-    // one.
+    // Hang-ups stop after five attempts. The provider ignores half of them.
+    faultProbabilities: { 'accepted-but-alive': 0.5 },
     deps: (deps) => ({
       ...deps,
       store: withStatements(deps.store, async (query, run) => {
@@ -90,7 +93,7 @@ export const PLANTED_BUGS: readonly Mutation[] = [
         return {
           ...answer,
           rows: answer.rows.map((row) =>
-            Number(row['hangup_attempts']) >= 2 && row['state'] === 'ending'
+            Number(row['hangup_attempts']) >= MAX_PLANTED_ATTEMPTS && row['state'] === 'ending'
               ? { ...row, lease_until: new Date(8e15) }
               : row,
           ),
