@@ -23,6 +23,7 @@ import { runMain, startService } from '@partyline/runtime/service';
 import { cleanUpDeliveries } from '@partyline/store/endpoints/deliveries';
 import { countUnconfirmed } from '@partyline/store/reconciliation/due-work';
 import { countOpenCharges } from '@partyline/store/billing/cdrs';
+import { openWriteCheck } from '@partyline/store/database/check-writes';
 import { openStore } from '@partyline/store/database/store';
 import { postEvent } from './post-event.ts';
 import { purge, purgesOf } from './purge.ts';
@@ -200,7 +201,7 @@ await runMain(async () => {
     log,
     metrics,
     module: CleanupModule,
-    ready: { postgres: () => store.pool.query('SELECT 1') },
+    ready: { postgres: openWriteCheck(store) },
     // Liveness means progress: a round that hangs restarts the process, one that fails does not.
     live: () => timers.reconciler.assertRunning(RECONCILE_MS * 3 + MAX_RECONCILER_ROUND_MS),
     drain: async () => {

@@ -17,6 +17,7 @@ import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
+import { openWriteCheck } from '@partyline/store/database/check-writes';
 import { openStore } from '@partyline/store/database/store';
 import { createJobHandlers } from './job-handlers.ts';
 import { createProviderRpcController } from './provider-rpc.controller.ts';
@@ -97,7 +98,7 @@ await runMain(async () => {
       transport: Transport.REDIS,
       options: { ...workerOptions(redisUrl), retryAttempts: Number.MAX_SAFE_INTEGER, retryDelay: 500 },
     },
-    ready: { postgres: () => store.pool.query('SELECT 1'), redis: () => redis.ping() },
+    ready: { postgres: openWriteCheck(store), redis: () => redis.ping() },
     drain: (withinMs) => workers.drain(withinMs),
     close: async () => {
       redis.disconnect();

@@ -12,6 +12,7 @@ import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { connectRedis, producerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
+import { openWriteCheck } from '@partyline/store/database/check-writes';
 import { openStore } from '@partyline/store/database/store';
 import { roomApiModule } from './app.module.ts';
 import { openEventFeed } from './events/feed.ts';
@@ -101,7 +102,7 @@ await runMain(async () => {
     }),
     prepare: enforceStrictHttp,
     // Without Redis, rooms can still be read and ended. Operations that need Redis answer 503 themselves.
-    ready: { postgres: () => store.pool.query('SELECT 1') },
+    ready: { postgres: openWriteCheck(store) },
     // Clients continue their streams at another replica.
     drain: () => feed.close(),
     close: async () => {

@@ -14,11 +14,12 @@ import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { producerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
+import { openWriteCheck } from '@partyline/store/database/check-writes';
 import { openStore } from '@partyline/store/database/store';
 import { createWebhooksModule } from './webhooks.module.ts';
 
 /** A caller waits for the answer, and the provider's own timeout is 5 s. */
-const STATEMENT_TIMEOUT_MS = 2_000;
+const STATEMENT_TIMEOUT_MS = 1_900;
 
 await runMain(async () => {
   const config = readConfig(process.env, ['service', 'database', 'redis', 'pins', 'webhooks', 'vonage', 'accounts']);
@@ -67,7 +68,7 @@ await runMain(async () => {
       report: openReport(metrics, log),
     }),
     // Calls are answered without Redis: the reconciler does the work of the missing jobs.
-    ready: { postgres: () => callerStore.pool.query('SELECT 1') },
+    ready: { postgres: openWriteCheck(callerStore) },
     drain: async () => undefined,
     close: async () => {
       await Promise.allSettled([jobs.close(), store.close(), callerStore.close()]);

@@ -22,6 +22,11 @@ const OUTAGES: Record<string, () => Error | Promise<Error>> = {
   'server shutdown': () => coded('terminating connection due to administrator command', '57P01'),
   'server starting': () => coded('the database system is starting up', '57P03'),
   'too many clients': () => coded('sorry, too many clients already', '53300'),
+  'read-only server': () => coded('cannot execute INSERT in a read-only transaction', '25006'),
+  'full disk': () => coded('could not extend file', '53100'),
+  'an error that no list names': () => coded('something new', '99Z99'),
+  'a pooler that changed the session': () => coded('prepared statement "s1" already exists', '42P05'),
+  'a pooler that lost a statement': () => coded('prepared statement "s1" does not exist', '26000'),
   'broken connection': () => new Error('Connection terminated unexpectedly'),
   'no free connection in the pool': () => new Error('timeout exceeded when trying to connect'),
   'query read timeout': () => new Error('Query read timeout'),
@@ -29,12 +34,16 @@ const OUTAGES: Record<string, () => Error | Promise<Error>> = {
   'lock timeout': () => coded('canceling statement due to lock timeout', '55P03'),
   'repeated deadlock': () => coded('deadlock detected', '40P01'),
   'repeated serialization failure': () => coded('could not serialize access', '40001'),
+  'read-only server through Prisma': () =>
+    coded('Database error', 'P2039', { meta: { driverAdapterError: { cause: { originalCode: '25006' } } } }),
   'statement timeout through Prisma': () =>
     coded('Database error', 'P2039', { meta: { driverAdapterError: { cause: { originalCode: '57014' } } } }),
 };
 const BUGS: Record<string, () => Error> = {
   'a TypeError': () => new TypeError('x is not a function'),
   'a violated unique constraint': () => coded('duplicate key value violates unique constraint', '23505'),
+  'a missing permission': () => coded('permission denied for table room', '42501'),
+  'an exception that a function raised': () => coded('no such rate', 'P0001'),
   'a syntax error through Prisma': () =>
     coded('Database error', 'P2039', { meta: { driverAdapterError: { cause: { originalCode: '42601' } } } }),
 };

@@ -12,6 +12,7 @@ import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isFinalSqlState, isSqlState } from '@partyline/domain/sql-state';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { Config } from './config.ts';
 import { systemIds } from './system.ts';
@@ -275,28 +276,20 @@ const temporarilyUnavailable = (cause: unknown): VerdictError =>
   });
 
 /**
- * Error codes for a database or Redis that is unavailable, starting, full or overloaded: codes of
- * the system, of Postgres (57014 and 55P03: statement and lock timeout; 40P01 and 40001: repeated
- * deadlock and serialization failure) and of Prisma.
+ * Error codes of the system and of Prisma for a database or Redis that is unavailable, starting,
+ * full or overloaded.
  */
 const OUTAGE_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',
   'ETIMEDOUT',
-  '57P01',
-  '57P02',
-  '57P03',
-  '53300',
-  '08000',
-  '08001',
-  '08003',
-  '08006',
-  '57014',
-  '55P03',
-  '40P01',
-  '40001',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
   'P1001',
+  'P1002',
   'P1008',
   'P1017',
   'P2024',
@@ -316,7 +309,9 @@ const isOutage = (error: unknown): boolean =>
   error instanceof AggregateError
     ? error.errors.some(isOutage)
     : error instanceof Error &&
-      (readErrorCodes(error).some((code) => OUTAGE_CODES.has(String(code))) ||
+      (readErrorCodes(error).some(
+        (code) => OUTAGE_CODES.has(String(code)) || (isSqlState(code) && !isFinalSqlState(code)),
+      ) ||
         OUTAGE_MESSAGES.some((text) => error.message.startsWith(text)));
 
 /** Prisma wraps the code of Postgres in its own (P2010, P2039) and keeps the original in `meta`. */

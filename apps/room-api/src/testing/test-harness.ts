@@ -28,6 +28,7 @@ import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
 import { startService } from '@partyline/runtime/service';
 import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/system';
+import { openWriteCheck } from '@partyline/store/database/check-writes';
 import { openStore, type Store } from '@partyline/store/database/store';
 import { seed } from '@partyline/store/tenants/seed';
 import { createTestDatabase } from '@partyline/testing/postgres';
@@ -219,7 +220,7 @@ export async function startTestHarness(
       version: '0.0.0',
     }),
     prepare: enforceStrictHttp,
-    ready: { postgres: () => store.pool.query('SELECT 1') },
+    ready: { postgres: openWriteCheck(store) },
     drain: () => feed.close(),
     close: async () => {
       countingRedis.disconnect();

@@ -58,6 +58,8 @@ export interface TestHarnessOptions {
   readonly logTo?: Parameters<typeof openLogger>[1];
   /** The time limit of a database statement. Default: the store's own. */
   readonly statementTimeoutMs?: number;
+  /** Returns the URL by which the service reaches the database of the given URL. */
+  readonly connectThrough?: (databaseUrl: string) => Promise<string>;
 }
 
 export interface TestHarness {
@@ -113,17 +115,22 @@ async function createRoom(
  * Starts voice-webhooks in this process on a Postgres and a Redis of its own, with one room on
  * `NUMBER`.
  */
-export async function startTestHarness({ logTo, statementTimeoutMs }: TestHarnessOptions = {}): Promise<TestHarness> {
+export async function startTestHarness({
+  logTo,
+  statementTimeoutMs,
+  connectThrough,
+}: TestHarnessOptions = {}): Promise<TestHarness> {
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const credentials = createCredentials();
   const config = readConfig(
     { ...emulatorEnvironment('opentok', 'http://127.0.0.1:9', credentials), PIN_KEY: credentials.pinKey },
     ['vonage', 'pins'],
   );
+  const databaseUrl = (await connectThrough?.(database.url)) ?? database.url;
   const openPool = () =>
     openStore({
       owner: true,
-      url: database.url,
+      url: databaseUrl,
       max: 4,
       ...(statementTimeoutMs === undefined ? {} : { statementTimeoutMs }),
       onError: () => undefined,

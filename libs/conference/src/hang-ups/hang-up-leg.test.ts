@@ -31,7 +31,7 @@ function withTransactionCount(): { counted: TestDeps; takeCount: () => number } 
   const store: TestDeps['store'] = {
     ...harness.store,
     pool,
-    query: (scope, query) => inTransaction({ pool }, scope, (tx) => tx.query(query)),
+    query: (scope, query) => inTransaction({ ...harness.store, pool }, scope, (tx) => tx.query(query)),
   };
   const takeCount = (): number => {
     const before = count;

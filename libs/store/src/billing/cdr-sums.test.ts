@@ -199,7 +199,7 @@ it('concurrent transactions store several records of one room in any order', asy
   const [tenantId, roomId] = ['ten_a', rooms.ten_a[0]];
   await Promise.all(
     Array.from({ length: 40 }, (_, n) =>
-      inTransaction({ pool: store.pool }, tenantId, async (tx) => {
+      inTransaction(store, tenantId, async (tx) => {
         const two = [
           record(`leg_${n}_x`, { roomId, currency: 'EUR' }),
           record(`leg_${n}_y`, { roomId, currency: 'USD', endedAt: new Date(Date.now() - 32 * 24 * HOUR_MS) }),

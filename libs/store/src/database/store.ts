@@ -1,19 +1,19 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { PrismaClient, type Prisma } from '../generated/client.ts';
+import { openPool, timeoutsOf } from './connections.ts';
 
 /**
  * The connection to Postgres. Each access to tenants' rows names a scope: row-level security shows
  * a transaction the rows of its scope only, and none without a scope.
  */
 export interface Store {
-  /**
-   * Without a scope: for SQL functions that find the tenant themselves (voice webhooks), and for
-   * health checks.
-   */
+  /** Without a scope: for SQL functions that find the tenant themselves (voice webhooks). */
   readonly pool: pg.Pool;
   /** Without a scope, so only for rows of no tenant. Use `readForTenant` for a tenant's rows. */
   readonly prisma: PrismaClient;
+  /** Milliseconds that a statement may take. Each transaction sets them. */
+  readonly statementTimeoutMs: number;
   /** Runs one statement in a transaction of its own. */
   query<Row extends pg.QueryResultRow>(
     scope: Scope,
@@ -46,22 +46,6 @@ export interface TransactionJournal {
 export type Tx = pg.PoolClient;
 
 /**
- * Statements wait for locks but run briefly: the sweep of 100,000 legs takes 0.2 s.
- */
-const STATEMENT_TIMEOUT_MS = 5_000;
-
-/**
- * Each timeout is longer than the one before. The server's comes first because its error names the
- * statement. The client's ends only a dead connection: both reconcilers once hung on one. The wait
- * for a connection outlasts that, or a pool of dead connections would fail all waiting requests.
- */
-const timeouts = (statementTimeoutMs: number) => ({
-  statementMs: statementTimeoutMs,
-  noAnswerMs: statementTimeoutMs * 1.1,
-  connectMs: statementTimeoutMs * 1.25,
-});
-
-/**
  * @param url `postgresql://...`; its user is a member of the roles partyline_tenant and
  *   partyline_platform, owns no table, and does not have BYPASSRLS
  * @param max connections; each replica of each service adds its own to the server's limit
@@ -74,7 +58,7 @@ const timeouts = (statementTimeoutMs: number) => ({
 export function openStore({
   url,
   max = 10,
-  statementTimeoutMs = STATEMENT_TIMEOUT_MS,
+  statementTimeoutMs,
   owner = false,
   onError,
 }: {
@@ -84,25 +68,12 @@ export function openStore({
   owner?: boolean;
   onError: (error: Error) => void;
 }): Store {
-  // A new connection sees no tenant's rows, so that a statement without a scope fails closed.
-  const options = owner ? undefined : '-c role=partyline_tenant';
-  const { statementMs, noAnswerMs, connectMs } = timeouts(statementTimeoutMs);
-  // Keep-alive after ten idle seconds: the system's default is two hours.
-  const pool = new pg.Pool({
-    connectionString: url,
-    options,
-    max,
-    connectionTimeoutMillis: connectMs,
+  const { statementMs, noAnswerMs, connectMs } = timeoutsOf(statementTimeoutMs);
+  const session = {
     statement_timeout: statementMs,
-    query_timeout: noAnswerMs,
-    idle_in_transaction_session_timeout: 10_000,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-  });
-  // Without a listener, a connection that the server closes ends the process. The pool's listener
-  // covers idle connections only.
-  pool.on('error', onError);
-  pool.on('connect', (connection) => connection.on('error', onError));
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+  };
+  const pool = openPool({ url, max, statementTimeoutMs, ...(owner ? { session } : {}), onError });
   const prisma = new PrismaClient({
     adapter: new PrismaPg(pool),
     transactionOptions: { maxWait: connectMs, timeout: noAnswerMs },
@@ -110,12 +81,20 @@ export function openStore({
   const store: Store = {
     pool,
     prisma,
-    query: (scope, query) => inTransaction(store, scope, (tx) => tx.query(query)),
+    statementTimeoutMs: statementMs,
+    query: (scope, query) => runStatement(store, scope, query),
     close: async () => {
       await prisma.$disconnect();
       await pool.end();
     },
   };
+  if (!owner)
+    pool.query = ((query: string | pg.QueryConfig, values?: unknown[]) =>
+      runStatement(
+        store,
+        NO_TENANT,
+        typeof query === 'string' ? { text: query, ...(values === undefined ? {} : { values }) } : query,
+      )) as typeof pool.query;
   return store;
 }
 
@@ -125,33 +104,71 @@ export function withJournal(store: Store, journal: () => TransactionJournal | un
     ...store,
     journal,
     query: (scope, query) =>
-      inTransaction(journaled, scope, async (tx) => {
-        const { rows, rowCount } = await tx.query(query);
-        return { rows, rowCount };
-      }),
+      journal() === undefined
+        ? store.query(scope, query)
+        : inTransaction(journaled, scope, async (tx) => {
+            const { rows, rowCount } = await tx.query(query);
+            return { rows, rowCount };
+          }),
   };
   return journaled;
 }
 
-/**
- * One message, so that the scope costs no extra round trip. LOCAL, so that it ends with the
- * transaction.
- */
-const beginStatement = (scope: Scope): string =>
-  scope === EVERY_TENANT
-    ? 'BEGIN; SET LOCAL ROLE partyline_platform'
-    : `BEGIN; SET LOCAL ROLE partyline_tenant; SET LOCAL partyline.tenant = ${pg.escapeLiteral(scope)}`;
+/** A transaction that stays open without a statement ends after this time. */
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000;
 
-/** Deadlock and serialization failure: the transaction changed nothing and may run again. */
-const RETRYABLE_CODES = new Set(['40P01', '40001']);
+/** The scope of a statement without one: it sees no tenant's rows, so that it fails closed. */
+const NO_TENANT = Symbol('no tenant');
+
+/**
+ * One message, so that the scope and the timeouts cost no extra round trip. LOCAL, so that they end
+ * with the transaction: behind a pooler the session is shared.
+ */
+function beginStatement(scope: Scope | typeof NO_TENANT, statementMs: number): string {
+  const role = scope === EVERY_TENANT ? 'partyline_platform' : 'partyline_tenant';
+  const tenant = typeof scope === 'string' ? `SET LOCAL partyline.tenant = ${pg.escapeLiteral(scope)}; ` : '';
+  return (
+    `BEGIN; SET LOCAL ROLE ${role}; ${tenant}SET LOCAL statement_timeout = ${statementMs}; ` +
+    `SET LOCAL idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_TIMEOUT_MS}`
+  );
+}
+
+/**
+ * Deadlock, serialization failure, read-only server: the transaction changed nothing and may run
+ * again. After a read-only server it runs on a new connection.
+ */
+const RETRYABLE_CODES = new Set(['40P01', '40001', '25006']);
 const MAX_ATTEMPTS = 3;
+const isRetryable = (error: unknown): boolean => RETRYABLE_CODES.has(String((error as { code?: unknown }).code));
+
+/** Runs one statement in a transaction of its own, in one round trip. */
+async function runStatement<Row extends pg.QueryResultRow>(
+  store: Pick<Store, 'pool' | 'statementTimeoutMs'>,
+  scope: Scope | typeof NO_TENANT,
+  query: pg.QueryConfig,
+): Promise<pg.QueryResult<Row>> {
+  for (let attempt = 1; ; attempt++) {
+    const tx = await store.pool.connect();
+    // After an error, Postgres rejects the statement and rolls back instead of committing.
+    const [begun, ran, committed] = await Promise.allSettled([
+      tx.query(beginStatement(scope, store.statementTimeoutMs)),
+      tx.query<Row>(query),
+      tx.query('COMMIT'),
+    ]);
+    const failed = [begun, ran, committed].find(({ status }) => status === 'rejected') as
+      PromiseRejectedResult | undefined;
+    tx.release();
+    if (failed === undefined && ran.status === 'fulfilled') return ran.value;
+    if (attempt === MAX_ATTEMPTS || !isRetryable(failed?.reason)) throw failed?.reason;
+  }
+}
 
 /**
  * Runs `work` in one transaction in a scope: commits when it resolves, rolls back when it throws.
  * Retries up to twice on a deadlock, so `work` must have no effects besides its queries.
  */
 export async function inTransaction<T>(
-  store: Pick<Store, 'pool' | 'journal'>,
+  store: Pick<Store, 'pool' | 'statementTimeoutMs' | 'journal'>,
   scope: Scope,
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
@@ -161,12 +178,16 @@ export async function inTransaction<T>(
     : journal.change(scope, (keep) => runTransaction(store, scope, (tx) => keep(tx, work)));
 }
 
-async function runTransaction<T>(store: Pick<Store, 'pool'>, scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
+async function runTransaction<T>(
+  store: Pick<Store, 'pool' | 'statementTimeoutMs'>,
+  scope: Scope,
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     const tx = await store.pool.connect();
     let broken: Error | undefined;
     try {
-      await tx.query(beginStatement(scope));
+      await tx.query(beginStatement(scope, store.statementTimeoutMs));
       const result = await work(tx);
       await tx.query('COMMIT');
       return result;
@@ -174,8 +195,7 @@ async function runTransaction<T>(store: Pick<Store, 'pool'>, scope: Scope, work:
       // A connection without an answer cannot roll back; the server ends its transaction.
       if (error instanceof Error && error.message === 'Query read timeout') broken = error;
       else await tx.query('ROLLBACK').catch((failure: Error) => (broken = failure));
-      const code = (error as { code?: string }).code;
-      if (attempt === MAX_ATTEMPTS || code === undefined || !RETRYABLE_CODES.has(code)) throw error;
+      if (attempt === MAX_ATTEMPTS || !isRetryable(error)) throw error;
     } finally {
       // A connection that failed to roll back is destroyed, not returned to the pool.
       tx.release(broken);
@@ -185,7 +205,7 @@ async function runTransaction<T>(store: Pick<Store, 'pool'>, scope: Scope, work:
 
 /** Reads a tenant's rows with Prisma, in one transaction. */
 export async function readForTenant<T>(
-  store: Pick<Store, 'prisma' | 'journal'>,
+  store: Pick<Store, 'prisma' | 'statementTimeoutMs' | 'journal'>,
   tenantId: string,
   read: (db: Prisma.TransactionClient) => Promise<T>,
 ): Promise<T> {
@@ -196,13 +216,15 @@ export async function readForTenant<T>(
 }
 
 async function readWithPrisma<T>(
-  store: Pick<Store, 'prisma'>,
+  store: Pick<Store, 'prisma' | 'statementTimeoutMs'>,
   tenantId: string,
   read: (db: Prisma.TransactionClient) => Promise<T>,
 ): Promise<T> {
   return store.prisma.$transaction(async (db) => {
     await db.$executeRaw`
-      SELECT set_config('role', 'partyline_tenant', true), set_config('partyline.tenant', ${tenantId}, true)`;
+      SELECT set_config('role', 'partyline_tenant', true), set_config('partyline.tenant', ${tenantId}, true),
+        set_config('statement_timeout', ${String(store.statementTimeoutMs)}, true),
+        set_config('idle_in_transaction_session_timeout', ${String(IDLE_IN_TRANSACTION_TIMEOUT_MS)}, true)`;
     return read(db);
   });
 }

@@ -10,6 +10,7 @@ const PLATFORM_MODULES = new Set([
   'billing/rates.ts',
   'callers/voice-webhooks.ts',
   'callers/webhook-tokens.ts',
+  'database/check-writes.ts',
   'database/lease.ts',
   'database/store.ts',
   'events/purge-events.ts',

@@ -35,7 +35,7 @@ export function withStatements(
     },
   };
   const query = (scope: Scope, statement: Query): Promise<Answer> => change(statement, (q) => single(scope, q));
-  return { pool, query, prisma: store.prisma, close: () => store.close() } as unknown as Store;
+  return { ...store, pool, query } as unknown as Store;
 }
 
 /** Closes the row of a leg without an observation of the provider. */

@@ -326,8 +326,11 @@ export function openTwinStore(
     pool,
     query: (_scope: Scope, query: Query) => autoCommit(query),
     prisma: createPrismaTwin(),
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     close: () => Promise.resolve(),
   } as unknown as Store;
 }
 
+/** Named in the text of BEGIN, which the twin does not read. */
+const STATEMENT_TIMEOUT_MS = 5_000;
 const NOTHING: StatementResult = { rows: [], rowCount: 0 };
