@@ -21,9 +21,9 @@ function withTransactionCount(): { counted: TestDeps; takeCount: () => number } 
   let count = 0;
   const connect = async () => {
     const client = await harness.store.pool.connect();
-    const query: typeof client.query = ((statement: unknown, ...rest: []) => {
+    const query: typeof client.query = ((statement: string, ...rest: []) => {
       if (typeof statement === 'string' && statement.startsWith('BEGIN')) count += 1;
-      return client.query(statement as string, ...rest);
+      return client.query(statement, ...rest);
     }) as typeof client.query;
     return { query, release: (error?: Error) => client.release(error) };
   };

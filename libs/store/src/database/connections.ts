@@ -134,7 +134,8 @@ export function openPool({
     // The system's default is two hours.
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    onConnect: prepare as (client: pg.ClientBase) => void,
+    // oxlint-disable-next-line typescript/no-misused-promises -- the pool awaits it; its type does not say so
+    onConnect: prepare,
   });
   // Without a listener, a connection that the server closes ends the process. The pool's listener
   // covers idle connections only.
@@ -162,15 +163,19 @@ export function openPool({
       }
     }
   };
-  type Done = (error: Error | undefined, client?: pg.PoolClient, release?: pg.PoolClient['release']) => void;
-  pool.connect = ((done?: Done) => {
-    if (done === undefined) return checkOut();
-    checkOut().then(
-      (client) => done(undefined, client, client.release),
-      (error: Error) => done(error, undefined, () => undefined),
-    );
-    return undefined;
-  }) as typeof pool.connect;
+  // The pool's own `query` passes a function.
+  type Done = (error: Error | undefined, client?: pg.PoolClient, release?: () => void) => void;
+  const checkOutFor = async (done: Done): Promise<void> => {
+    let client: pg.PoolClient;
+    try {
+      client = await checkOut();
+    } catch (error) {
+      done(error as Error, undefined, () => undefined);
+      return;
+    }
+    done(undefined, client, () => client.release());
+  };
+  pool.connect = ((done?: Done) => (done === undefined ? checkOut() : void checkOutFor(done))) as typeof pool.connect;
   return pool;
 }
 

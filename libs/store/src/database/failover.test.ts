@@ -62,7 +62,7 @@ async function countReadOnly(): Promise<number> {
     const { rows } = await connection.query<{ on: boolean }>(
       `SELECT current_setting('transaction_read_only')::bool AS on`,
     );
-    if (rows[0]!.on) count += 1;
+    if (rows.some(({ on }) => on)) count += 1;
   });
   return count;
 }
@@ -130,8 +130,8 @@ describe('a pool whose server became read-only', () => {
 describe('a connection', () => {
   it('is closed after a statement timeout, and kept after an error of the statement', async () => {
     open();
-    const pidOf = async (): Promise<number> =>
-      (await store.query<{ pid: number }>(EVERY_TENANT, { text: 'SELECT pg_backend_pid() AS pid' })).rows[0]!.pid;
+    const pidOf = async (): Promise<number | undefined> =>
+      (await store.query<{ pid: number }>(EVERY_TENANT, { text: 'SELECT pg_backend_pid() AS pid' })).rows[0]?.pid;
     const first = await pidOf();
     expect(await codeOf(store.query(EVERY_TENANT, { text: 'SELECT 1 / 0' }))).toBe('22012');
     expect(await pidOf()).toBe(first);
