@@ -71,6 +71,7 @@ export async function migrate(
   await client.connect();
   const applied: string[] = [];
   try {
+    await assertDirectConnection(client);
     await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
     await client.query(HISTORY_TABLE);
     const history = await client.query<AppliedMigration>(
@@ -89,6 +90,19 @@ export async function migrate(
     await client.end();
   }
   return applied;
+}
+
+/**
+ * The lock belongs to a session, and a pooler in transaction mode gives each transaction another
+ * one: the lock would stay there. A pooler shows a process id of its own.
+ */
+async function assertDirectConnection(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  if (rows[0]?.pid === (client as unknown as { processID: number }).processID) return;
+  throw new Error(
+    'DATABASE_URL is the address of a pooler (PgBouncer). ' +
+      'Migrations need a session of their own: set DATABASE_URL to the direct address of the server.',
+  );
 }
 
 function assertKnownHistory(history: readonly AppliedMigration[], migrations: readonly Migration[]): void {

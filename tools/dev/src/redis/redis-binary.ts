@@ -1,7 +1,15 @@
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { execaSync } from 'execa';
-import { findCachedRedis, fetchRedis } from './redis-fetch.ts';
+import { fetchProgram, findCachedProgram, type PackagedProgram } from '../packages/debian-package.ts';
+
+/** `redis-check-rdb` of this package runs as a server under the name `redis-server`. */
+const PACKAGED: PackagedProgram = {
+  name: 'redis',
+  package: 'redis-tools',
+  path: 'usr/bin/redis-server',
+  linkTo: 'redis-check-rdb',
+};
 
 /** A Redis (or Valkey) server program and its environment variables. */
 interface RedisBinary {
@@ -30,11 +38,11 @@ export async function findRedis(log: (line: string) => void): Promise<RedisBinar
       if (existsSync(path) && canRun({ path, env: {} })) return { path, env: {}, from: 'system' };
     }
   }
-  const cached = findCachedRedis();
+  const cached = findCachedProgram(PACKAGED);
   if (cached && canRun(cached)) return { ...cached, from: 'cache' };
   let reason: string;
   try {
-    const fetched = await fetchRedis(log);
+    const fetched = await fetchProgram(PACKAGED, log);
     if (canRun(fetched)) return { ...fetched, from: 'fetched' };
     reason = `${fetched.path} was downloaded but cannot be executed`;
   } catch (error) {
