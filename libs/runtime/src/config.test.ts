@@ -174,3 +174,42 @@ test.each([
   expect(read).toThrow(message);
   expect(read).not.toThrow(/Invalid|expected|received/);
 });
+
+const open = { DATABASE_URL: 'postgresql://app@db/partyline', REDIS_URL: 'redis://cache:6379' };
+const secure = {
+  DATABASE_URL: 'postgresql://app:hunter2@db/partyline?sslmode=verify-full',
+  REDIS_URL: 'rediss://:hunter2@cache:6379',
+};
+
+test('production requires passwords and TLS for Postgres and Redis, and names every problem at once', () => {
+  const read = (): unknown => readConfig({ ...open, NODE_ENV: 'production' }, ['database', 'redis', 'pins']);
+  for (const problem of [
+    /DATABASE_URL: must contain a password/,
+    /DATABASE_URL: must use TLS \(sslmode=verify-full\)/,
+    /REDIS_URL: must contain a password/,
+    /REDIS_URL: must use TLS \(rediss:\/\/\)/,
+    /PIN_KEY: is not set/,
+  ])
+    expect(read).toThrow(problem);
+});
+
+test.each([
+  ['production with passwords and TLS', { ...secure, NODE_ENV: 'production' }],
+  ['production that allows it', { ...open, NODE_ENV: 'production', ALLOW_INSECURE_CONNECTIONS: 'on' }],
+  ['development', { ...open, NODE_ENV: 'development' }],
+  ['no environment', open],
+])('accepts the connections of %s', (_name, env) => {
+  expect(readConfig(env, ['database', 'redis'])).toMatchObject({ database: { DATABASE_URL: env.DATABASE_URL } });
+});
+
+test.each(['disable', 'allow', 'prefer', 'no-verify', ''])('production rejects sslmode %j', (mode) => {
+  const env = { NODE_ENV: 'production', DATABASE_URL: `postgresql://app:hunter2@db/partyline?sslmode=${mode}` };
+  expect(() => readConfig(env, ['database'])).toThrow(/must use TLS/);
+  expect(() => readConfig(env, ['database'])).not.toThrow(/hunter2/);
+});
+
+test('names a URL that cannot be parsed', () => {
+  const read = (): unknown => readConfig({ DATABASE_URL: 'postgresql://app:hunter2/x@db:port/p' }, ['database']);
+  expect(read).toThrow(/DATABASE_URL: must be a URL; encode special characters/);
+  expect(read).not.toThrow(/hunter2/);
+});

@@ -121,12 +121,16 @@ const GROUPS = {
   database: z.object({
     DATABASE_URL: z
       .string()
-      .regex(/^postgres(ql)?:\/\//, 'must look like postgresql://user:password@host:5432/database'),
+      .regex(/^postgres(ql)?:\/\//, 'must look like postgresql://user:password@host:5432/database')
+      .refine((url) => URL.canParse(url), 'must be a URL; encode special characters of the password (%2F for /)'),
     /** Connections of one replica. The sum over all replicas must fit the server's limit. */
     DATABASE_POOL: z.coerce.number().int().min(1).max(200).default(10),
   }),
   redis: z.object({
-    REDIS_URL: z.string().regex(/^rediss?:\/\//, 'must look like redis://host:6379'),
+    REDIS_URL: z
+      .string()
+      .regex(/^rediss?:\/\//, 'must look like rediss://:password@host:6379')
+      .refine((url) => URL.canParse(url), 'must be a URL; encode special characters of the password (%2F for /)'),
     /** Prefix of all keys and channels, so that several deployments can share one Redis. */
     REDIS_PREFIX: z
       .string()
@@ -299,6 +303,36 @@ export function readConfig<G extends Group>(env: NodeJS.ProcessEnv, groups: read
         }),
       );
   }
+  problems.push(...findInsecureConnections(env, config));
   if (problems.length > 0) throw new ConfigError(problems);
   return config as Config<G>;
+}
+
+/** Modes of Postgres that reject a connection without TLS, or whose certificate is not valid. */
+const TLS_MODES = ['require', 'verify-ca', 'verify-full'];
+
+/**
+ * In production, Postgres and Redis are reached with a password and TLS: commands to providers pass
+ * through Redis, and everything is in Postgres.
+ */
+function findInsecureConnections(env: NodeJS.ProcessEnv, config: Partial<Record<Group, unknown>>): string[] {
+  if (env.NODE_ENV !== 'production' || env.ALLOW_INSECURE_CONNECTIONS === 'on') return [];
+  const { database, redis } = config as Partial<Config<'database' | 'redis'>>;
+  const problems: string[] = [];
+  const add = (variable: string, text: string): void =>
+    void problems.push(`${variable}: ${text}, or set ALLOW_INSECURE_CONNECTIONS=on for a network that you trust`);
+  if (database !== undefined) {
+    const url = new URL(database.DATABASE_URL);
+    const query = url.searchParams;
+    if (!url.password && !query.has('password') && !query.has('sslcert'))
+      add('DATABASE_URL', 'must contain a password when NODE_ENV is production');
+    if (!TLS_MODES.includes(query.get('sslmode') ?? '') && query.get('ssl') !== 'true')
+      add('DATABASE_URL', 'must use TLS (sslmode=verify-full) when NODE_ENV is production');
+  }
+  if (redis !== undefined) {
+    const url = new URL(redis.REDIS_URL);
+    if (!url.password) add('REDIS_URL', 'must contain a password when NODE_ENV is production');
+    if (url.protocol !== 'rediss:') add('REDIS_URL', 'must use TLS (rediss://) when NODE_ENV is production');
+  }
+  return problems;
 }

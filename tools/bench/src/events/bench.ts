@@ -178,6 +178,7 @@ async function startCleanupWorker({ log, processes }: BenchRun, urls: readonly s
         credentials,
       }),
       NODE_ENV: 'production',
+      ALLOW_INSECURE_CONNECTIONS: 'on',
       LOG_LEVEL: 'silent',
     },
     readiness: { http: `http://127.0.0.1:${managementPort}${readyPath}` },

@@ -64,7 +64,7 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
       name,
       command: process.execPath,
       args: ['--conditions=@partyline/source', ...args],
-      env: { PATH: process.env['PATH'], NODE_ENV: 'production' },
+      env: { PATH: process.env['PATH'], NODE_ENV: 'production', ALLOW_INSECURE_CONNECTIONS: 'on' },
       readiness: { line: /^listening$/ },
     });
   };
@@ -89,7 +89,13 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
     name: 'room-api',
     command: process.execPath,
     args: [inWorkspace('apps/room-api/dist/main.js')],
-    env: { PATH: process.env['PATH'], ...environment, REDIS_PREFIX: PREFIX, NODE_ENV: 'production' },
+    env: {
+      PATH: process.env['PATH'],
+      ...environment,
+      REDIS_PREFIX: PREFIX,
+      NODE_ENV: 'production',
+      ALLOW_INSECURE_CONNECTIONS: 'on',
+    },
     readiness: { http: `http://127.0.0.1:${managementPort}${readyPath}` },
   });
 

@@ -101,6 +101,7 @@ async function startVoiceWebhooks(
         ...at,
       }),
       NODE_ENV: 'production',
+      ALLOW_INSECURE_CONNECTIONS: 'on',
     },
     readiness: { http: `http://127.0.0.1:${managementPort}${readyPath}` },
   });
@@ -119,7 +120,7 @@ async function startPeer({ processes, options }: BenchRun, name: 'echo' | 'expre
     name,
     command: process.execPath,
     args: [join(import.meta.dirname, `${name}-peer.ts`), String(port), String(options.pins)],
-    env: { PATH: process.env['PATH'], NODE_ENV: 'production' },
+    env: { PATH: process.env['PATH'], NODE_ENV: 'production', ALLOW_INSECURE_CONNECTIONS: 'on' },
     readiness: { line: /^listening$/ },
   });
   return { pid: child.pid, target: { name, port, answerPath: '/answer' } };
