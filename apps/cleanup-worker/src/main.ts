@@ -18,7 +18,7 @@ import { readConfig } from '@partyline/runtime/config';
 import { systemClock, systemIds, systemRandomInt, systemSecret, systemSleep } from '@partyline/runtime/system';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
-import { producerOptions } from '@partyline/runtime/redis';
+import { producerOptions, watchRedis } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { cleanUpDeliveries } from '@partyline/store/endpoints/deliveries';
 import { countUnconfirmed } from '@partyline/store/reconciliation/due-work';
@@ -79,6 +79,7 @@ await runMain(async () => {
     prefix: config.redis.REDIS_PREFIX,
     now: () => systemClock.now().getTime(),
     onError: (err) => log.warn({ err }, 'Redis is unavailable'),
+    watch: watchRedis,
   });
   const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
   // This worker calls the provider itself, because the dial-orchestrator gets its jobs through

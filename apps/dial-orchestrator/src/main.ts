@@ -1,6 +1,5 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
-import { Transport } from '@nestjs/microservices';
 import { createRpcHandlers } from '@partyline/conference/provider-rpc/handlers';
 import type { Deps } from '@partyline/conference/deps';
 import { createKeyService } from '@partyline/conference/crypto/key-service';
@@ -15,12 +14,19 @@ import { readConfig } from '@partyline/runtime/config';
 import { systemClock, systemIds, systemSecret, systemSleep } from '@partyline/runtime/system';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
-import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
+import {
+  assertRedisConnected,
+  connectRedis,
+  producerOptions,
+  watchRedis,
+  workerOptions,
+} from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { openWriteCheck } from '@partyline/store/database/check-writes';
 import { openStore } from '@partyline/store/database/store';
 import { createJobHandlers } from './job-handlers.ts';
 import { createProviderRpcController } from './provider-rpc.controller.ts';
+import { RpcServer } from './rpc-server.ts';
 
 @Module({})
 class OrchestratorModule {}
@@ -43,11 +49,17 @@ await runMain(async () => {
     max: config.database.DATABASE_POOL,
     onError: (err) => log.warn({ err }, 'database connection failed'),
   });
+  const watched: object[] = [];
+  const watch = (client: object): void => {
+    watched.push(client);
+    watchRedis(client);
+  };
   const jobs = openJobs({
     connection: producerOptions(redisUrl),
     prefix,
     now: () => systemClock.now().getTime(),
     onError: logRedisError,
+    watch,
   });
   const redis = connectRedis(redisUrl, logRedisError);
   const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
@@ -80,6 +92,7 @@ await runMain(async () => {
       log.warn({ job, err, tenantId }, 'a job failed; it will be retried');
     },
     onError: logRedisError,
+    watch,
   });
   const controller = createProviderRpcController({
     provider: createRpcHandlers({ ...deps, accounts: { vault, build } }),
@@ -93,12 +106,8 @@ await runMain(async () => {
     log,
     metrics,
     module: { module: OrchestratorModule, controllers: [controller] },
-    // Nest's Redis server accepts no retryStrategy. Without these options it never reconnects.
-    microservice: {
-      transport: Transport.REDIS,
-      options: { ...workerOptions(redisUrl), retryAttempts: Number.MAX_SAFE_INTEGER, retryDelay: 500 },
-    },
-    ready: { postgres: openWriteCheck(store), redis: () => redis.ping() },
+    microservice: { strategy: new RpcServer(workerOptions(redisUrl), watch) },
+    ready: { postgres: openWriteCheck(store), redis: () => (assertRedisConnected(watched), redis.ping()) },
     drain: (withinMs) => workers.drain(withinMs),
     close: async () => {
       redis.disconnect();

@@ -10,7 +10,7 @@ import { readConfig } from '@partyline/runtime/config';
 import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/system';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
-import { connectRedis, producerOptions } from '@partyline/runtime/redis';
+import { connectRedis, producerOptions, watchRedis } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { openWriteCheck } from '@partyline/store/database/check-writes';
 import { openStore } from '@partyline/store/database/store';
@@ -47,6 +47,7 @@ await runMain(async () => {
     prefix: config.redis.REDIS_PREFIX,
     now: () => systemClock.now().getTime(),
     onError: (err) => log.warn({ err }, 'Redis is unavailable'),
+    watch: watchRedis,
   });
   const provider = openProviderClient({
     connection,

@@ -61,18 +61,34 @@ describe('while Redis is unavailable', { timeout: 120_000 }, () => {
       expectUnavailable(await measure(harness.request(...CREATE)));
       expectUnavailable(await measure(harness.request('POST', `${room}/tokens`, { body: { name: 'Grace' } })));
       expectUnavailable(await measure(harness.request('GET', `${room}/live`)));
+      const dialled = await harness.request('POST', `${room}/participants`, { body: { phone: '+442079460018' } });
+      expect([dialled.status, dialled.body.reason]).toEqual([503, 'temporarily-unavailable']);
       expect(await harness.countRows()).toEqual(before);
 
       // Operations that need only Postgres succeed. The reconciler does the work of the lost jobs.
-      const dialled = await harness.request('POST', `${room}/participants`, { body: { phone: '+442079460018' } });
       const ended = await harness.request('POST', `${room}/end`);
-      expect([dialled.status, ended.status, ended.body.decided]).toEqual([202, 202, true]);
+      expect([ended.status, ended.body.decided]).toEqual([202, true]);
       expect((await harness.request('GET', room)).body.room.state).toBe('ended');
 
       harness.redis.restore();
       await waitForRecovery(harness);
     },
   );
+
+  it('finds connections that died silently within ten seconds, and replaces them', async () => {
+    harness = await startTestHarness(() => acceptingProvider, LONG_TIMEOUT);
+    const { made } = await waitForRecovery(harness);
+    const room = `/v1/rooms/${made.room.id}`;
+    const before = await harness.countRows();
+    harness.redis.abandon();
+    const died = performance.now();
+    const dial = () => harness!.request('POST', `${room}/participants`, { body: { phone: '+442079460018' } });
+    expect((await dial()).status).toBe(503);
+    expect(await harness.countRows()).toEqual(before);
+    await expect.poll(async () => (await dial()).status, { interval: 100, timeout: LONG_MS }).toBe(202);
+    await waitForRecovery(harness);
+    expect(performance.now() - died).toBeLessThan(10_000);
+  });
 
   it('starts, returns 503, and works once Redis is available', async () => {
     harness = await startTestHarness(() => acceptingProvider, { ...LONG_TIMEOUT, redisUp: false });

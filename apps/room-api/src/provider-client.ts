@@ -13,6 +13,7 @@ import {
   type RpcResult,
 } from '@partyline/conference/providers/rpc-messages';
 import { VerdictError } from '@partyline/domain/verdict';
+import { watchRedis } from '@partyline/runtime/redis';
 import { firstValueFrom, timeout } from 'rxjs';
 
 /** The options of an ioredis client. */
@@ -46,6 +47,7 @@ class RpcClient extends ClientRedis {
 
   override async createClient(): Promise<unknown> {
     const client = (await super.createClient()) as { publish(channel: string, message: string): Promise<number> };
+    watchRedis(client);
     const publish = client.publish.bind(client);
     client.publish = async (channel, message) => {
       const id = String((JSON.parse(message) as { id?: unknown }).id);

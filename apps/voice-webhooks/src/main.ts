@@ -12,7 +12,7 @@ import { readConfig } from '@partyline/runtime/config';
 import { systemClock, systemIds } from '@partyline/runtime/system';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
-import { producerOptions } from '@partyline/runtime/redis';
+import { producerOptions, watchRedis } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { openWriteCheck } from '@partyline/store/database/check-writes';
 import { openStore } from '@partyline/store/database/store';
@@ -39,6 +39,7 @@ await runMain(async () => {
     prefix: config.redis.REDIS_PREFIX,
     now: () => systemClock.now().getTime(),
     onError: logRedisError,
+    watch: watchRedis,
   });
   const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS, holdMusicUrl: config.vonage.HOLD_MUSIC_URL };
   const buildAccount = createAccountBuilder(config.vonage, timing);

@@ -390,7 +390,7 @@ export const REASONS = {
   },
   'temporarily-unavailable': {
     status: 503,
-    meaning: 'The database is unavailable.',
+    meaning: 'The database or the job queue is unavailable.',
     action: 'Retry after `retry-after` seconds. With an `Idempotency-Key` a retry is safe.',
   },
   'provider-unreachable': {

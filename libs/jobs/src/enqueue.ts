@@ -15,6 +15,8 @@ export interface Jobs {
    * too early reads the session's rows and waits again.
    */
   armHangUp(session: JobPayload<'hang-up-session'>, delayMs: number): Promise<void>;
+  /** Throws when Redis does not answer, for work that must not be accepted without it. */
+  assertReachable(): Promise<void>;
 }
 
 export interface OpenJobs extends Jobs {
@@ -33,22 +35,26 @@ const REMOVE_WHEN_FINISHED = { removeOnComplete: true, removeOnFail: true } as c
  *   unavailable
  * @param prefix prefix of all keys; each test uses its own
  * @param now current time in milliseconds, on the clock of BullMQ's delays
+ * @param watch receives each connection, to check it while it is idle
  */
 export function openJobs({
   connection,
   prefix,
   now,
   onError,
+  watch = () => undefined,
 }: {
   connection: ConnectionOptions;
   prefix: string;
   now: () => number;
   onError: (error: Error) => void;
+  watch?: (client: object) => void;
 }): OpenJobs {
   const queues = Object.fromEntries(
     LANES.map((lane) => {
       const queue = new Queue(lane, { connection, prefix, defaultJobOptions: REMOVE_WHEN_FINISHED });
       queue.on('error', onError);
+      queue.getBackend().client.then(watch, onError);
       return [lane, queue];
     }),
   ) as Record<Lane, Queue>;
@@ -78,6 +84,10 @@ export function openJobs({
         return;
       }
       await queue.add('hang-up-session', session, { ...options('hang-up-session'), delay });
+    },
+    async assertReachable() {
+      const client = (await queues.dial.getBackend().client) as unknown as { ping(): Promise<unknown> };
+      await client.ping();
     },
     async close() {
       await Promise.all(Object.values(queues).map((queue) => queue.close()));

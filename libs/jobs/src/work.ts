@@ -18,11 +18,24 @@ export interface Workers {
 }
 
 /**
+ * The longest blocking read, in seconds. The connection's `socketTimeout` must be longer, and finds
+ * a dead connection the sooner, the shorter this is.
+ */
+const MAX_BLOCK_SECONDS = 2;
+
+class LaneWorker extends Worker {
+  override get maximumBlockTimeout(): number {
+    return MAX_BLOCK_SECONDS;
+  }
+}
+
+/**
  * Starts one worker per lane. `Handlers` requires a handler for every job. A job name that this
  * version does not know fails, and is retried like any failed job.
  * @param connection Redis connection for workers; it must retry without limit
  *   (`maxRetriesPerRequest: null`)
  * @param now current time in milliseconds, on the clock of BullMQ's delays
+ * @param watch receives each connection without blocking reads, to check it while it is idle
  */
 export function startWorkers({
   connection,
@@ -32,6 +45,7 @@ export function startWorkers({
   now,
   onFailed,
   onError,
+  watch = () => undefined,
 }: {
   connection: ConnectionOptions;
   prefix: string;
@@ -40,9 +54,10 @@ export function startWorkers({
   now: () => number;
   onFailed: (name: string, error: Error, tenantId: string | undefined) => void;
   onError: (error: Error) => void;
+  watch?: (client: object) => void;
 }): Workers {
   const workers = LANES.map((lane) => {
-    const worker = new Worker(
+    const worker = new LaneWorker(
       lane,
       async (job, token) => {
         const name = job.name as JobName;
@@ -59,6 +74,7 @@ export function startWorkers({
         prefix,
         concurrency: concurrency[lane],
         settings: { backoffStrategy: jobBackoffMs },
+        drainDelay: MAX_BLOCK_SECONDS,
         ...WORKER_LOCK,
       },
     );
@@ -66,6 +82,7 @@ export function startWorkers({
       onFailed(job?.name ?? lane, error, (job?.data as { tenantId?: string } | undefined)?.tenantId),
     );
     worker.on('error', onError);
+    worker.getBackend().client.then(watch, onError);
     return worker;
   });
   return {

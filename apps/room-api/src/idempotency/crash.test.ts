@@ -6,7 +6,7 @@ import { openPinVault } from '@partyline/conference/pins/pin-vault';
 import { openRequestVault } from '@partyline/conference/crypto/request-vault';
 import { systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/system';
 import { seed } from '@partyline/store/tenants/seed';
-import { openStore, type Store, type Tx } from '@partyline/store/database/store';
+import { openStore, type Store } from '@partyline/store/database/store';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { acceptingProvider, generateKey } from '../testing/test-harness.ts';
@@ -57,7 +57,7 @@ function createDeps(plan: CrashPlan, sent: unknown[]) {
     return answer;
   };
   const connect = async () => {
-    let tx: Tx | undefined;
+    let tx: { release(destroy: boolean): void } | undefined;
     const connection = await call(async () => (tx = await store.pool.connect())).catch((error: unknown) => {
       tx?.release(true);
       throw error;
@@ -75,7 +75,7 @@ function createDeps(plan: CrashPlan, sent: unknown[]) {
     });
   const pool = { query: (text: string) => call(() => store.pool.query(text)), connect } as unknown as Store['pool'];
   return bindRequestContext({
-    store: { ...store, pool },
+    store: { ...store, pool, query: (scope, query) => call(() => store.query(scope, query)) },
     ids: systemIds,
     secret: systemSecret,
     random: systemRandomInt,
@@ -84,6 +84,7 @@ function createDeps(plan: CrashPlan, sent: unknown[]) {
     jobs: {
       enqueue: async (...job: unknown[]) => call(async () => void sent.push(job)),
       armHangUp: async (...job: unknown[]) => call(async () => void sent.push(job)),
+      assertReachable: async () => undefined,
     },
     requests: openRequestVault(Buffer.alloc(32, 9)),
     report: { count: () => undefined, warn: () => undefined, observe: () => undefined },

@@ -23,7 +23,11 @@ beforeAll(async () => {
     },
     { timeoutMs: 4_000 },
   );
-  const jobs = { enqueue: async () => undefined, armHangUp: async () => undefined };
+  const jobs = {
+    enqueue: async () => undefined,
+    armHangUp: async () => undefined,
+    assertReachable: async () => undefined,
+  };
   const report = { count: () => undefined, observe: () => undefined, warn: () => undefined };
   harness = await startTestHarness(
     (store) => {

@@ -59,6 +59,7 @@ beforeAll(async () => {
     enqueue: async () => undefined,
     ensure: async () => undefined,
     armHangUp: async () => undefined,
+    assertReachable: async () => undefined,
   };
   harness = await startTestHarness(
     (store) =>

@@ -7,6 +7,8 @@ export interface RedisProxy {
   sever(): void;
   /** Accepts connections and forwards nothing, like a hanging Redis. */
   stall(): void;
+  /** Drops all data of the open connections for good, without closing them. New ones work. */
+  abandon(): void;
   restore(): void;
   close(): void;
 }
@@ -14,6 +16,7 @@ export interface RedisProxy {
 export async function openRedisProxy(target: string): Promise<RedisProxy> {
   const { hostname, port, pathname } = new URL(target);
   const sockets = new Set<Socket>();
+  const abandoned = new WeakSet<Socket>();
   let mode: 'through' | 'severed' | 'stalled' = 'through';
   const destroySockets = (): void => {
     for (const socket of sockets) socket.destroy();
@@ -25,8 +28,9 @@ export async function openRedisProxy(target: string): Promise<RedisProxy> {
       sockets.add(socket);
       socket.on('error', () => undefined).on('close', () => (sockets.delete(socket), near.destroy(), far.destroy()));
     }
-    near.on('data', (bytes) => mode === 'through' && far.write(bytes));
-    far.on('data', (bytes) => mode === 'through' && near.write(bytes));
+    const forwards = (): boolean => mode === 'through' && !abandoned.has(near);
+    near.on('data', (bytes) => forwards() && far.write(bytes));
+    far.on('data', (bytes) => forwards() && near.write(bytes));
     return undefined;
   });
   await new Promise<void>((resolve) => {
@@ -40,6 +44,9 @@ export async function openRedisProxy(target: string): Promise<RedisProxy> {
     },
     stall() {
       mode = 'stalled';
+    },
+    abandon() {
+      for (const socket of sockets) abandoned.add(socket);
     },
     restore() {
       if (mode === 'stalled') destroySockets();

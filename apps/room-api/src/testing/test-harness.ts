@@ -25,7 +25,7 @@ import { openJobs } from '@partyline/jobs/enqueue';
 import { readConfig } from '@partyline/runtime/config';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
-import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
+import { connectRedis, producerOptions, workerOptions, watchRedis } from '@partyline/runtime/redis';
 import { startService } from '@partyline/runtime/service';
 import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/system';
 import { openWriteCheck } from '@partyline/store/database/check-writes';
@@ -172,7 +172,7 @@ export async function startTestHarness(
   const metrics = openMetrics();
   const failures: unknown[] = [];
   const connection = { ...producerOptions(redis.url), commandTimeout: shortTimeouts ? 1_000 : LONG_TIMEOUT_MS };
-  const jobs = openJobs({ connection, prefix, now: Date.now, onError: () => undefined });
+  const jobs = openJobs({ connection, prefix, now: Date.now, onError: () => undefined, watch: watchRedis });
   const provider = openProviderClient({
     connection,
     prefix,

@@ -1,3 +1,4 @@
+import type { Jobs } from '@partyline/jobs/enqueue';
 import { maskNumber } from '@partyline/domain/phone';
 import { canJoin } from '@partyline/domain/session';
 import { verdict, VerdictError } from '@partyline/domain/verdict';
@@ -27,8 +28,9 @@ const GIVE_UP_AFTER_SECONDS = 30;
 
 /**
  * Requests a call from a room to a telephone. Commits the leg and the participant; a job places the
- * call. Throws 422 for an invalid number, 403 for a destination that is not allowed, 404 and 409
- * for the room, 402 when the budget is used up, and 429 when a limit or a fraud limit is exceeded.
+ * call. Throws 503 while the job queue does not answer, 422 for an invalid number, 403 for a destination that is not allowed, 404 and 409
+ * for the room, 402 when the budget is used up, and 429 when a limit or a fraud limit is
+ * exceeded.
  * @param phone E.164
  */
 export async function requestDialOut(
@@ -37,6 +39,7 @@ export async function requestDialOut(
   roomId: string,
   { phone, name, role = 'participant' }: { phone: string; name?: string; role?: Role },
 ): Promise<{ participantId: string; legId: string; sessionId: string }> {
+  await assertQueueReachable(deps.jobs);
   const policy = await readDialPolicy(deps.store, tenantId);
   checkDestination(phone, policy.countries);
   const sessionId = await findOrOpenSession(deps, tenantId, roomId);
@@ -74,6 +77,17 @@ export async function requestDialOut(
   });
   if (made === null) throw roomEnded();
   return { participantId, legId: made.result, sessionId };
+}
+
+/** Without the queue no hang-up can be armed, so that the call would not be placed in time. */
+async function assertQueueReachable(jobs: Pick<Jobs, 'assertReachable'>): Promise<void> {
+  await jobs.assertReachable().catch((cause: unknown) => {
+    throw new VerdictError('server', 'temporarily-unavailable', 'Calls cannot be placed at the moment.', {
+      fix: 'Nothing has changed. Try again in a few seconds.',
+      retryAfterMs: 5_000,
+      cause,
+    });
+  });
 }
 
 /**

@@ -24,7 +24,11 @@ it('of 40 browsers that join at once with a limit of 10 live legs, 10 stay and 3
   const deps = {
     store,
     ids: new SeededIds(),
-    jobs: { enqueue: async (name: string) => void enqueued.push(name), armHangUp: async () => undefined },
+    jobs: {
+      enqueue: async (name: string) => void enqueued.push(name),
+      armHangUp: async () => undefined,
+      assertReachable: async () => undefined,
+    },
     report: { count: () => undefined, warn: () => undefined, observe: () => undefined },
   };
   const rooms = ['1', '2', '3', '4'];

@@ -26,7 +26,7 @@ afterAll(async () => {
 const ids = new SeededIds();
 const operatorDeps = () => ({
   store,
-  jobs: { enqueue: async () => undefined, armHangUp: async () => undefined },
+  jobs: { enqueue: async () => undefined, armHangUp: async () => undefined, assertReachable: async () => undefined },
   report: { count: () => undefined, warn: () => undefined, observe: () => undefined },
 });
 async function addNumber(): Promise<string> {

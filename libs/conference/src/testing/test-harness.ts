@@ -304,6 +304,10 @@ function recordJobs(jobs: OpenJobs, sentJobs: TestHarness['sentJobs'], down: () 
   return {
     enqueue: (name, payload, delayMs = 0) => send(name, payload, delayMs, () => jobs.enqueue(name, payload, delayMs)),
     armHangUp: (session, delayMs) => send('arm', session, delayMs, () => jobs.armHangUp(session, delayMs)),
+    assertReachable: async () => {
+      if (down()) throw new Error('Redis is unreachable');
+      await jobs.assertReachable();
+    },
   };
 }
 

@@ -89,6 +89,7 @@ export class SimQueue {
           if (armed === undefined) this.#add('hang-up-session', session, id, delay);
           else if (armed.state === 'delayed' && armed.dueAt > this.#scheduler.now + delay) this.#delay(armed, delay);
         }),
+      assertReachable: () => send('ping', () => undefined),
     };
   }
 
