@@ -139,6 +139,8 @@ function mediaHarness(
       injectFault: async (operation, fault) =>
         void (await emulator.client.setFaults({ rest: [{ route: MEDIA_ROUTES[operation], fault: RULES[fault] }] })),
       clearFaults: async () => void (await emulator.client.resetFaults()),
+      listAllConnectionStates: async () =>
+        void (await emulator.client.setFaults({ switches: { connectionStates: 'all' } })),
       secrets: SECRETS,
       stop,
     };

@@ -47,13 +47,30 @@ export function asDate(value: unknown): Date | null {
  */
 const DAY_S = 86_400;
 
-/** Parses whole seconds from a number or a text; `undefined` above one day. */
+/** Parses seconds from a number or a text, rounded; `undefined` above one day. */
 export function asSeconds(value: unknown): number | undefined {
   const seconds =
     typeof value === 'number'
       ? value
-      : typeof value === 'string' && /^\d{1,9}$/.test(value)
+      : typeof value === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(value)
         ? Number(value)
         : Number.NaN;
   return seconds >= 0 && seconds <= DAY_S ? Math.round(seconds) : undefined;
+}
+
+/**
+ * Returns an amount of money as decimal text, from a text or a JSON number; `undefined` for other
+ * values. A number is written without an exponent, with at most twelve decimals.
+ */
+export function asAmount(value: unknown): string | undefined {
+  if (typeof value !== 'number') return asText(value);
+  if (!Number.isFinite(value) || value < 0) return undefined;
+  const text = String(value);
+  return text.includes('e') ? value.toFixed(12) : text;
+}
+
+/** Parses the number of items of a list, from a number or a text; `undefined` if it is neither. */
+export function asCount(value: unknown): number | undefined {
+  const count = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value;
+  return typeof count === 'number' && Number.isSafeInteger(count) && count >= 0 ? count : undefined;
 }

@@ -106,6 +106,11 @@ const switchesSchema = z.strictObject({
   listOmitsLive: z.boolean().default(false),
   /** The connection list of a video session omits live connections. */
   listOmitsConnections: z.boolean().default(false),
+  /**
+   * The connection list shows live connections as `Connected`, or also `Connecting` (no stream
+   * yet, or a SIP call that rings) and those that have left as `Disconnected`.
+   */
+  connectionStates: z.enum(['connected', 'all']).default('connected'),
   /** The `completed` event is never sent. */
   neverSendsCompleted: z.boolean().default(false),
   /** Every answer webhook counts as timed out. */

@@ -76,6 +76,41 @@ describe('OpenTok REST by the opentok SDK (contract, section 1)', () => {
     );
   });
 
+  it('lists connections in pages, without data, and with all three states by a switch', async () => {
+    const { opentok, client, emulator } = harness;
+    const sessionId = await createRoutedSession(harness);
+    const token = opentok.generateToken(sessionId, { data: 'who=ann' });
+    const [publishing, watching, gone] = [
+      await client.joinWebrtc({ sessionId, token }),
+      await client.joinWebrtc({ sessionId, token, publish: false }),
+      await client.joinWebrtc({ sessionId, token }),
+    ];
+    await client.leaveWebrtc(gone.connectionId);
+    const auth = (await client.restLog({ route: 'create-session' }))[0]?.headers['x-opentok-auth'] ?? '';
+    const list = async (query = ''): Promise<{ count: number; items: { connectionId: string }[] }> =>
+      (await (
+        await fetch(`${emulator.url}/v2/project/${PROJECT}/session/${sessionId}/connection${query}`, {
+          headers: { 'x-opentok-auth': auth },
+        })
+      ).json()) as never;
+    const item = ({ connectionId, createdAt }: typeof gone, connectionState: string): object => ({
+      connectionId,
+      connectionState,
+      createdAt,
+    });
+    expect(await list()).toMatchObject({
+      count: 2,
+      items: [item(publishing, 'Connected'), item(watching, 'Connected')],
+    });
+    expect((await list()).items.some((one) => 'data' in one)).toBe(false);
+    expect(await list('?offset=1&count=1')).toMatchObject({ count: 2, items: [item(watching, 'Connected')] });
+    await client.setFaults({ switches: { connectionStates: 'all' } });
+    expect(await list()).toMatchObject({
+      count: 3,
+      items: [item(publishing, 'Connected'), item(watching, 'Connecting'), item(gone, 'Disconnected')],
+    });
+  });
+
   it('disconnects, mutes, signals and records as the SDK expects', async () => {
     const { opentok, client } = harness;
     const sessionId = await createRoutedSession(harness);

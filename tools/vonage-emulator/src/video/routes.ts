@@ -8,7 +8,7 @@ import { noContent, ok, videoError } from '../http/answer.ts';
 import { exceedsRateLimit } from '../http/limits.ts';
 import { addRoute, type RestRequest, type RestRoute } from '../http/rest.ts';
 import { wallNow } from '../time/clock.ts';
-import { getCredentialTimeMs, type World } from '../world.ts';
+import { getCredentialTimeMs, type VideoConnection, type World } from '../world.ts';
 import { findApplicationId } from '../voice/receive-call.ts';
 import { authenticateAccount, findLiveConnection, findSession } from './lookup.ts';
 import { closeConnection, listLiveConnections, createSessionId } from './sessions.ts';
@@ -88,6 +88,33 @@ function forceDisconnect(world: World, request: RestRequest): ReturnType<RestRou
   return noContent;
 }
 
+const pageQuery = z.looseObject({
+  offset: z.coerce.number().int().min(0).default(0),
+  count: z.coerce.number().int().min(1).max(1000).default(1000),
+});
+
+function getConnectionState({ endedAt, stream, sip }: VideoConnection): string {
+  if (endedAt !== undefined) return 'Disconnected';
+  return stream === undefined || (sip !== undefined && sip.state !== 'ACTIVE') ? 'Connecting' : 'Connected';
+}
+
+/** Lists the connections of a session, oldest first. A list has no connection data (contract §1). */
+function listConnections(world: World, request: RestRequest): ReturnType<RestRoute['handle']> {
+  const session = findSession(world, request);
+  const { offset, count } = pageQuery.parse(request.query);
+  const { listOmitsConnections, connectionStates } = world.faults.current().switches;
+  const isFull = connectionStates === 'all';
+  const listed = [...session.connections.values()].filter(
+    ({ endedAt }) => (endedAt === undefined && !listOmitsConnections) || (endedAt !== undefined && isFull),
+  );
+  const items = listed.slice(offset, offset + count).map((one) => ({
+    connectionId: one.id,
+    connectionState: isFull ? getConnectionState(one) : 'Connected',
+    createdAt: one.createdAt,
+  }));
+  return ok({ count: listed.length, projectId: session.account, sessionId: session.id, items });
+}
+
 /** Returns 413 over 128 bytes of type or 8 kB of data (contract §1). */
 function sendSignal(world: World, request: RestRequest): ReturnType<RestRoute['handle']> {
   if (request.params.connection === undefined) findSession(world, request);
@@ -129,17 +156,7 @@ export function addVideoRoutes(app: FastifyInstance, world: () => World): void {
       method: 'GET',
       path: `${under}/connection`,
       kind: 'list-connections',
-      handle: (request) => {
-        const session = findSession(world(), request);
-        const listed = world().faults.current().switches.listOmitsConnections ? [] : listLiveConnections(session);
-        const items = listed.map((one) => ({
-          connectionId: one.id,
-          connectionState: 'Connected',
-          createdAt: one.createdAt,
-          data: one.data,
-        }));
-        return ok({ count: items.length, projectId: session.account, sessionId: session.id, items });
-      },
+      handle: (request) => listConnections(world(), request),
     },
     { method: 'POST', path: `${under}/play-dtmf`, kind: 'play-dtmf', handle: (request) => playDtmf(world(), request) },
     {

@@ -40,6 +40,8 @@ export interface MediaHarness {
   /** Injects a fault into one operation until `clearFaults`. */
   injectFault(operation: MediaOperation, fault: ProviderFault): Promise<void>;
   clearFaults(): Promise<void>;
+  /** Lists of connections also show those that have left, and those that are being set up. */
+  listAllConnectionStates(): Promise<void>;
   /** Texts that no error may contain. */
   readonly secrets: readonly string[];
   stop(): Promise<void>;
@@ -153,6 +155,19 @@ export function describeMediaContract(
       await media.disconnect({ mediaSessionId, connectionId: leaves.connectionId });
       await waitForEvent('disconnected', (found) => found.connectionId === leaves.connectionId);
       expect(await listed()).toEqual([stays.connectionId]);
+    });
+
+    it.runIf(capabilities.listConnections)('ignores listed connections that have left', async () => {
+      const mediaSessionId = await openSession();
+      const token = (data: string): string => media.issueToken({ mediaSessionId, data, expiresAt: inAnHour() });
+      const stays = await harness.join(mediaSessionId, token('a'));
+      const leaves = await harness.join(mediaSessionId, token('b'));
+      await media.disconnect({ mediaSessionId, connectionId: leaves.connectionId });
+      await waitForEvent('disconnected', (found) => found.connectionId === leaves.connectionId);
+      await harness.listAllConnectionStates();
+      expect((await media.listConnections(mediaSessionId)).map((one) => one.connectionId)).toEqual([
+        stays.connectionId,
+      ]);
     });
 
     it.runIf(capabilities.sipDial)(

@@ -1,6 +1,6 @@
 import { badReplyError } from '../errors.ts';
 import { requestJson } from '../rest.ts';
-import { asObject, asText } from '../untrusted-json.ts';
+import { asCount, asObject, asText } from '../untrusted-json.ts';
 import { assertPathId } from '../provider-id.ts';
 
 /** One project (or application) at one host, with the authorization of its requests. */
@@ -28,38 +28,62 @@ const PAGE_SIZE = 1_000;
  */
 const MAX_PAGES = 20;
 
-function readItem(item: unknown): LiveConnection {
+/**
+ * Whether a connection in this state is live. The vendor's SDKs document `Connecting` and
+ * `Connected`; a list also shows connections that have left, as `Disconnected`. A missing state
+ * counts as live. An unknown one tells neither, so the reply cannot be used.
+ */
+function isLive(state: unknown): boolean {
+  switch (state) {
+    case undefined:
+    case 'Connected':
+    case 'Connecting':
+      return true;
+    case 'Disconnected':
+      return false;
+    default:
+      throw badReplyError();
+  }
+}
+
+function readItem(item: unknown): LiveConnection & { readonly live: boolean } {
   const found = asObject(item);
   const connectionId = asText(found['connectionId']);
   if (connectionId === undefined) throw badReplyError();
   const data = found['data'];
-  return typeof data === 'string' ? { connectionId, data } : { connectionId };
+  const live = isLive(found['connectionState']);
+  return typeof data === 'string' ? { connectionId, live, data } : { connectionId, live };
 }
 
 /**
  * Lists the live connections of a session, all pages. The format `{ count, items: [{ connectionId,
  * connectionState, createdAt }] }` comes from Vonage's SDKs for other languages; it has no
  * connection data. An invalid item or a missing page makes the whole reply unusable, because in a
- * partial list a live leg would appear closed.
+ * partial list a live leg would appear closed. A full page is followed by another request even
+ * when `count` says that it is the last: only a page with room left proves the end.
  */
 export async function listConnections(rest: VideoRest, mediaSessionId: string): Promise<readonly LiveConnection[]> {
   const url = `${sessionUrl(rest, mediaSessionId)}/connection`;
-  const found: LiveConnection[] = [];
+  const found = new Map<string, LiveConnection>();
+  let offset = 0;
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const headers = rest.createAuthHeaders();
     const body = asObject(
       await requestJson({
         method: 'GET',
-        url: `${url}?offset=${found.length}&count=${PAGE_SIZE}`,
+        url: `${url}?offset=${offset}&count=${PAGE_SIZE}`,
         headers,
         timeoutMs: rest.timeoutMs,
       }),
     );
     const items: unknown = body['items'];
-    const count = body['count'];
-    if (!Array.isArray(items) || typeof count !== 'number') throw badReplyError();
-    found.push(...items.map(readItem));
-    if (found.length >= count) return found;
+    const count = asCount(body['count']);
+    if (!Array.isArray(items) || count === undefined) throw badReplyError();
+    for (const { live, ...connection } of items.map(readItem)) {
+      if (live) found.set(connection.connectionId, connection);
+    }
+    offset += items.length;
+    if (items.length < PAGE_SIZE && offset >= count) return [...found.values()];
     if (items.length === 0) throw badReplyError();
   }
   throw badReplyError();
