@@ -43,6 +43,31 @@ describe('listLiveCalls', () => {
     ]);
   });
 
+  it('reads on while a page is full, whatever the count says', async () => {
+    for (const [size, lie] of [
+      [250, (page: number) => page],
+      [250, () => 0],
+      [250, (page: number) => String(page)],
+      [100, (page: number) => page],
+    ] as const) {
+      const { getPage } = createProvider(calls('answered', size));
+      const lying: GetPage = async (query) => {
+        const reply = (await getPage(query)) as { _embedded: { calls: unknown[] } };
+        return { ...reply, count: lie(reply._embedded.calls.length) };
+      };
+      expect(await ids(lying)).toHaveLength(size);
+    }
+  });
+
+  it('reads on where the provider puts fewer calls on a page than were requested', async () => {
+    const { getPage } = createProvider(calls('answered', 25));
+    const small: GetPage = async (query) => {
+      const reply = (await getPage({ ...query, pageSize: 10 })) as { _embedded: { calls: unknown[] } };
+      return { ...reply, count: reply._embedded.calls.length };
+    };
+    expect(await ids(small)).toHaveLength(25);
+  });
+
   it('includes calls that change their status during the listing', async () => {
     const all = calls('started', 3);
     const next = { started: 'ringing', ringing: 'answered', answered: 'answered', completed: 'completed' } as const;

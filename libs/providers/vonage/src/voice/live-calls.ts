@@ -2,11 +2,11 @@ import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
 import { badReplyError } from '../errors.ts';
 import { parseCall } from './parse-voice.ts';
-import { asObject } from '../untrusted-json.ts';
+import { asCount, asObject } from '../untrusted-json.ts';
 
 /** Vonage's maximum (contract section 2). */
 const PAGE_SIZE = 100;
-/** Number of calls by which consecutive pages overlap. */
+/** Number of calls by which consecutive pages overlap; half a page where pages are small. */
 const PAGE_OVERLAP = 10;
 /** Limit for a provider that never reports the last page: 18,000 calls of one status. */
 const MAX_PAGES = 200;
@@ -28,16 +28,20 @@ export type GetPage = (query: {
 
 interface Page {
   readonly count: number;
+  /** Whether the page has as many calls as the provider puts on one. */
+  readonly full: boolean;
   readonly calls: readonly ObservedCall[];
 }
 
 function readPage(reply: unknown): Page {
   const body = asObject(reply);
   const calls: unknown = asObject(body['_embedded'])['calls'];
-  const count = body['count'];
-  if (!Array.isArray(calls) || typeof count !== 'number') throw badReplyError();
+  const count = asCount(body['count']);
+  if (!Array.isArray(calls) || count === undefined) throw badReplyError();
+  const pageSize = Math.min(PAGE_SIZE, asCount(body['page_size']) || PAGE_SIZE);
   return {
     count,
+    full: calls.length >= pageSize,
     calls: calls.map((raw: unknown) => {
       const call = parseCall(raw);
       if (call === undefined) throw badReplyError();
@@ -50,7 +54,8 @@ function readPage(reply: unknown): Page {
  * Lists every live call, or fails: the inventory sweep must never use a partial list. It pages by
  * index, because the SDK's `getAllCalls` follows `next` links that must be absolute (contract
  * section 0.9). Calls that end between two pages shift the later ones forward, so pages overlap. If
- * two pages have no call in common, a call may be missing, and the list fails as `busy`.
+ * two pages have no call in common, a call may be missing, and the list fails as `busy`. A full
+ * page is followed by another request, whatever `count` says.
  */
 export async function listLiveCalls(getPage: GetPage): Promise<readonly ObservedCall[]> {
   const found = new Map<string, ObservedCall>();
@@ -62,7 +67,7 @@ async function collectCalls(status: LiveStatus, getPage: GetPage, found: Map<str
   let recordIndex = 0;
   let previousPage: ReadonlySet<string> | undefined;
   for (let page = 0; page < MAX_PAGES; page += 1) {
-    const { count, calls } = readPage(await getPage({ status, pageSize: PAGE_SIZE, recordIndex, order: 'asc' }));
+    const { count, full, calls } = readPage(await getPage({ status, pageSize: PAGE_SIZE, recordIndex, order: 'asc' }));
     if (previousPage !== undefined && !calls.some((call) => previousPage?.has(call.callId))) {
       throw new ProviderError(
         'busy',
@@ -71,10 +76,10 @@ async function collectCalls(status: LiveStatus, getPage: GetPage, found: Map<str
       );
     }
     for (const call of calls) found.set(call.callId, call);
-    if (recordIndex + calls.length >= count) return;
-    if (calls.length <= PAGE_OVERLAP) throw badReplyError();
+    if (!full && recordIndex + calls.length >= count) return;
+    if (calls.length < 2) throw badReplyError();
     previousPage = new Set(calls.map((call) => call.callId));
-    recordIndex += calls.length - PAGE_OVERLAP;
+    recordIndex += calls.length - Math.min(PAGE_OVERLAP, Math.floor(calls.length / 2));
   }
   throw badReplyError();
 }
