@@ -50,8 +50,8 @@ CREATE TABLE cdr (
   started_at timestamp(3) with time zone,
   ended_at timestamp(3) with time zone NOT NULL,
   seconds integer NOT NULL,
-  rate_micro bigint,
-  price_micro bigint,
+  rate_micro numeric(24,6),
+  price_micro numeric(24,6),
   currency text NOT NULL,
   estimate_micro bigint NOT NULL,
   tenant_currency text,
@@ -194,7 +194,7 @@ CREATE TABLE month_sum (
   currency text NOT NULL,
   tenant_currency text NOT NULL,
   seconds bigint NOT NULL,
-  micro bigint NOT NULL,
+  micro numeric(30,6) NOT NULL,
   tenant_micro bigint NOT NULL
 );
 CREATE TABLE observation (
@@ -327,7 +327,7 @@ CREATE TABLE room_sum (
   currency text NOT NULL,
   tenant_currency text NOT NULL,
   seconds bigint NOT NULL,
-  micro bigint NOT NULL,
+  micro numeric(30,6) NOT NULL,
   tenant_micro bigint NOT NULL
 );
 CREATE TABLE session (
@@ -533,7 +533,7 @@ AS $function$
 DECLARE
   v_part int := hashtext(COALESCE(p_cdr.room_id, '')) & 15;
   v_seconds bigint := p_sign * p_cdr.seconds;
-  v_micro bigint := p_sign * COALESCE(p_cdr.price_micro, p_cdr.estimate_micro);
+  v_micro numeric := p_sign * COALESCE(p_cdr.price_micro, p_cdr.estimate_micro);
   v_tenant_micro bigint := p_sign * COALESCE(p_cdr.tenant_estimate_micro, 0);
   v_tenant_currency text := COALESCE(p_cdr.tenant_currency, '');
 BEGIN
@@ -1460,7 +1460,7 @@ DECLARE
 BEGIN
   SELECT
     COALESCE(sum(s.seconds), 0),
-    COALESCE(sum(CASE p_currency WHEN s.currency THEN s.micro WHEN s.tenant_currency THEN s.tenant_micro END), 0),
+    ceil(COALESCE(sum(CASE p_currency WHEN s.currency THEN s.micro WHEN s.tenant_currency THEN s.tenant_micro END), 0)),
     COALESCE(bool_or(s.seconds <> 0 AND p_currency NOT IN (s.currency, s.tenant_currency)), false)
   INTO seconds, micro, v_others
   FROM month_sum s
@@ -1633,7 +1633,7 @@ DECLARE
   v_others boolean;
 BEGIN
   SELECT
-    COALESCE(sum(CASE p_currency WHEN s.currency THEN s.micro WHEN s.tenant_currency THEN s.tenant_micro END), 0),
+    ceil(COALESCE(sum(CASE p_currency WHEN s.currency THEN s.micro WHEN s.tenant_currency THEN s.tenant_micro END), 0)),
     COALESCE(bool_or(s.seconds <> 0 AND p_currency NOT IN (s.currency, s.tenant_currency)), false)
   INTO v_micro, v_others
   FROM room_sum s
@@ -1704,7 +1704,7 @@ BEGIN
   END LOOP;
 END $function$;
 CREATE OR REPLACE FUNCTION public.spent_micro(p_cdr cdr, p_currency text)
- RETURNS bigint
+ RETURNS numeric
  LANGUAGE sql
  STABLE
 AS $function$

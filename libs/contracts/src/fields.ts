@@ -115,6 +115,13 @@ export const microAmount = (description: string, example: string) =>
       examples: [example],
     });
 
+/** An exact amount in a reply, in the currency's unit. */
+export const exactAmount = (description: string, example: string) =>
+  z.string().meta({
+    description: `${description} In the currency unit, exactly as charged, as text.`,
+    examples: [example],
+  });
+
 const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
 
 /** A currency in a request; replies need no such check. */

@@ -1,15 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fitsBudget, spendState, toMicroUnits } from './money.ts';
+import { fitsBudget, roundMicroUnits, spendState, toCurrencyUnits, toMicroUnits } from './money.ts';
 
 describe('toMicroUnits', () => {
   it.each([
-    ['0.00015000', 150n],
-    ['0.00798', 7_980n],
-    ['12', 12_000_000n],
-    ['0.0000005', 1n],
-    ['0.0000004999', 0n],
-    ['999999999.9999999', 1_000_000_000_000_000n],
+    ['0.00015000', '150'],
+    ['0.00015025', '150.25'],
+    ['0.00798', '7980'],
+    ['12', '12000000'],
+    ['0.0000005', '0.5'],
+    ['0.00000001', '0.01'],
+    ['0', '0'],
+    ['0.00000000', '0'],
+    ['10', '10000000'],
+    ['999999999.9999999', '999999999999999.9'],
   ])('converts %s to %s micro-units', (text, micro) => {
     expect(toMicroUnits(text)).toBe(micro);
   });
@@ -21,13 +25,27 @@ describe('toMicroUnits', () => {
     },
   );
 
-  it('rounds to within half a micro-unit', () => {
+  const units = fc.bigInt({ min: 0n, max: 10n ** 16n });
+  /** A price with eight decimals, as the provider writes it. */
+  const asPrice = (of: bigint): string => {
+    const text = of.toString().padStart(9, '0');
+    return `${text.slice(0, -8)}.${text.slice(-8)}`;
+  };
+
+  it('keeps all eight decimals of a price', () => {
     fc.assert(
-      fc.property(fc.bigInt({ min: 0n, max: 10n ** 16n }), (units) => {
-        const text = units.toString().padStart(9, '0');
-        const micro = toMicroUnits(`${text.slice(0, -8)}.${text.slice(-8)}`)!;
-        const off = micro * 100n - units;
-        expect(off >= -50n && off <= 50n).toBe(true);
+      fc.property(units, (of) => {
+        const price = asPrice(of);
+        expect(toCurrencyUnits(toMicroUnits(price)!)).toBe(price.replace(/\.?0+$/, ''));
+      }),
+    );
+  });
+
+  it('roundMicroUnits rounds to within half a micro-unit', () => {
+    fc.assert(
+      fc.property(units, (of) => {
+        const off = BigInt(roundMicroUnits(toMicroUnits(asPrice(of))!)) * 100n - of;
+        expect(off > -50n && off <= 50n).toBe(true);
       }),
     );
   });

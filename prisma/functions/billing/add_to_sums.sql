@@ -9,7 +9,7 @@ AS $$
 DECLARE
   v_part int := hashtext(COALESCE(p_cdr.room_id, '')) & 15;
   v_seconds bigint := p_sign * p_cdr.seconds;
-  v_micro bigint := p_sign * COALESCE(p_cdr.price_micro, p_cdr.estimate_micro);
+  v_micro numeric := p_sign * COALESCE(p_cdr.price_micro, p_cdr.estimate_micro);
   v_tenant_micro bigint := p_sign * COALESCE(p_cdr.tenant_estimate_micro, 0);
   v_tenant_currency text := COALESCE(p_cdr.tenant_currency, '');
 BEGIN

@@ -1,4 +1,5 @@
--- Sums the seconds and the cost of a tenant's call records of this month in a currency (spent_micro).
+-- Sums the seconds and the cost of a tenant's call records of this month in a currency (spent_micro). The sum of
+-- exact prices is rounded once, up.
 CREATE OR REPLACE FUNCTION month_spent(p_tenant text, p_currency text) RETURNS TABLE (seconds bigint, micro bigint)
 LANGUAGE plpgsql STABLE SET enable_seqscan = off
 AS $$
@@ -7,7 +8,7 @@ DECLARE
 BEGIN
   SELECT
     COALESCE(sum(s.seconds), 0),
-    COALESCE(sum(CASE p_currency WHEN s.currency THEN s.micro WHEN s.tenant_currency THEN s.tenant_micro END), 0),
+    ceil(COALESCE(sum(CASE p_currency WHEN s.currency THEN s.micro WHEN s.tenant_currency THEN s.tenant_micro END), 0)),
     COALESCE(bool_or(s.seconds <> 0 AND p_currency NOT IN (s.currency, s.tenant_currency)), false)
   INTO seconds, micro, v_others
   FROM month_sum s

@@ -1,7 +1,7 @@
 -- The cost of a call record in a currency, in millionths: the provider's charge or the first estimate, if
 -- it is in that currency; else an estimate by the current rates. Amounts of different currencies are
 -- never added. Plain SQL, so that Postgres inlines it.
-CREATE OR REPLACE FUNCTION spent_micro(p_cdr cdr, p_currency text) RETURNS bigint
+CREATE OR REPLACE FUNCTION spent_micro(p_cdr cdr, p_currency text) RETURNS numeric
 LANGUAGE sql STABLE
 AS $$
   SELECT CASE

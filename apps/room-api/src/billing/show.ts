@@ -1,8 +1,11 @@
 import type { Cdr, Spend, UsageRow as Row } from '@partyline/contracts/billing/usage';
-import { spendState, type SpendUsage } from '@partyline/domain/money';
+import { roundMicroUnits, spendState, toCurrencyUnits, type SpendUsage } from '@partyline/domain/money';
 import { maskNumber } from '@partyline/domain/phone';
 import type { CdrRow } from '@partyline/store/billing/cdrs';
 import type { UsageGroup, UsageRow } from '@partyline/store/billing/usage';
+
+const showMicro = (micro: string | null): string | null => (micro === null ? null : roundMicroUnits(micro));
+const showExact = (micro: string | null): string | null => (micro === null ? null : toCurrencyUnits(micro));
 
 export const showCdr = (row: CdrRow): Cdr => ({
   id: row.id,
@@ -16,8 +19,10 @@ export const showCdr = (row: CdrRow): Cdr => ({
   startedAt: row.started_at?.toISOString() ?? null,
   endedAt: row.ended_at.toISOString(),
   seconds: row.seconds,
-  rateMicro: row.rate_micro,
-  priceMicro: row.price_micro,
+  rate: showExact(row.rate_micro),
+  rateMicro: showMicro(row.rate_micro),
+  price: showExact(row.price_micro),
+  priceMicro: showMicro(row.price_micro),
   estimateMicro: row.estimate_micro,
   currency: row.currency,
 });
@@ -31,7 +36,8 @@ export const showUsage = (row: UsageRow, groups: readonly UsageGroup[]): Row => 
   currency: row.currency,
   records: row.records,
   seconds: Number(row.seconds),
-  priceMicro: row.price_micro,
+  price: toCurrencyUnits(row.price_micro),
+  priceMicro: roundMicroUnits(row.price_micro),
   estimateMicro: row.estimate_micro,
 });
 

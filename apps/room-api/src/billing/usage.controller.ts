@@ -57,6 +57,7 @@ export class UsageController {
       'currency',
       'records',
       'seconds',
+      'price',
       'priceMicro',
       'estimateMicro',
     ];

@@ -10,6 +10,9 @@ beforeAll(async () => {
 });
 afterAll(() => harness.stop());
 
+interface ChargeOf extends Partial<NewCdr> {
+  direction: 'inbound' | 'outbound' | 'webrtc';
+}
 const DAY = '2026-05-04';
 const at = (time: string, day = DAY): Date => new Date(`${day}T${time}Z`);
 interface SessionIds {
@@ -22,10 +25,7 @@ async function createRoom(whose: 'ours' | 'theirs' = 'ours'): Promise<SessionIds
   return { tenantId: `ten_${whose}`, roomId: body.room.id, sessionId: body.session.id };
 }
 /** Creates a leg with a charge. Returns the id of the leg. */
-async function createCharge(
-  room: SessionIds,
-  cdr: Partial<NewCdr> & { direction: 'inbound' | 'outbound' | 'webrtc' },
-): Promise<string> {
+async function createCharge(room: SessionIds, cdr: ChargeOf): Promise<string> {
   const legId = await makeLeg(harness.store, room, { kind: cdr.direction, state: 'ended', remote: '+442079460018' });
   const handle = cdr.direction === 'webrtc' ? 'media' : 'voice';
   await inTransaction(harness.store, EVERY_TENANT, (tx) =>
@@ -57,11 +57,11 @@ describe('usage', () => {
   let b: SessionIds;
   beforeAll(async () => {
     [a, b] = [await createRoom('theirs'), await createRoom('theirs')];
-    await createCharge(a, { direction: 'inbound', seconds: 90, priceMicro: 12_750n, rateMicro: 8_500n });
-    await createCharge(a, { direction: 'inbound', seconds: 30, priceMicro: 4_250n, endedAt: at('23:59:59.999') });
+    await createCharge(a, { direction: 'inbound', seconds: 90, priceMicro: '12750.4', rateMicro: '8500' });
+    await createCharge(a, { direction: 'inbound', seconds: 30, priceMicro: '4250.4', endedAt: at('23:59:59.999') });
     await createCharge(a, { direction: 'outbound', seconds: 61 });
     await createCharge(a, { direction: 'webrtc', seconds: 120, endedAt: at('00:00:00', '2026-05-05') });
-    await createCharge(b, { direction: 'inbound', seconds: 10, priceMicro: 9_007_199_254_740_993n, currency: 'USD' });
+    await createCharge(b, { direction: 'inbound', seconds: 10, priceMicro: '9007199254740993', currency: 'USD' });
     await createCharge(b, { direction: 'inbound', endedAt: at('00:00:00', '2026-06-01') });
     await createCharge(await createRoom('ours'), { direction: 'inbound', seconds: 5_000 });
   });
@@ -74,16 +74,33 @@ describe('usage', () => {
       to: '2026-06-01T00:00:00.000Z',
       rows: [
         // The outbound call has only an estimate: 61 seconds at 0.04 per minute.
-        { day: '2026-05-04', currency: 'EUR', records: 3, seconds: 181, priceMicro: '17000', estimateMicro: '40666' },
+        {
+          day: '2026-05-04',
+          currency: 'EUR',
+          records: 3,
+          seconds: 181,
+          price: '0.0170008',
+          priceMicro: '17001',
+          estimateMicro: '40666',
+        },
         {
           day: '2026-05-04',
           currency: 'USD',
           records: 1,
           seconds: 10,
+          price: '9007199254.740993',
           priceMicro: '9007199254740993',
           estimateMicro: '0',
         },
-        { day: '2026-05-05', currency: 'EUR', records: 1, seconds: 120, priceMicro: '0', estimateMicro: '10000' },
+        {
+          day: '2026-05-05',
+          currency: 'EUR',
+          records: 1,
+          seconds: 120,
+          price: '0',
+          priceMicro: '0',
+          estimateMicro: '10000',
+        },
       ],
     });
   });
@@ -115,11 +132,11 @@ describe('usage', () => {
     expect([reply.status, reply.headers.get('content-type')]).toEqual([200, 'text/csv; charset=utf-8']);
     expect(await reply.text()).toBe(
       [
-        'direction,currency,records,seconds,priceMicro,estimateMicro',
-        'inbound,EUR,2,120,17000,0',
-        'inbound,USD,1,10,9007199254740993,0',
-        'outbound,EUR,1,61,0,40666',
-        'webrtc,EUR,1,120,0,10000',
+        'direction,currency,records,seconds,price,priceMicro,estimateMicro',
+        'inbound,EUR,2,120,0.0170008,17001,0',
+        'inbound,USD,1,10,9007199254.740993,9007199254740993,0',
+        'outbound,EUR,1,61,0,0,40666',
+        'webrtc,EUR,1,120,0,0,10000',
         '',
       ].join('\n'),
     );
@@ -153,7 +170,7 @@ describe('call records', () => {
     const legs: string[] = [];
     for (const minute of [1, 2, 2, 3])
       legs.unshift(
-        await createCharge(room, { direction: 'outbound', endedAt: at(`10:0${minute}:00`), priceMicro: 7n }),
+        await createCharge(room, { direction: 'outbound', endedAt: at(`10:0${minute}:00`), priceMicro: '7.25' }),
       );
     const listed: string[] = [];
     let next: string | null = '';
@@ -180,7 +197,9 @@ describe('call records', () => {
         startedAt: '2026-05-04T09:00:00.000Z',
         endedAt: '2026-05-04T10:03:00.000Z',
         seconds: 60,
+        rate: null,
         rateMicro: null,
+        price: '0.00000725',
         priceMicro: '7',
         estimateMicro: '40000',
         currency: 'EUR',
@@ -230,7 +249,7 @@ describe('spend limits', () => {
     expect(set.body).toEqual({
       limits: [{ scope: 'room-spend', used: '0', allowed: '100000', currency: 'EUR', state: 'under' }],
     });
-    await createCharge(room, { direction: 'inbound', priceMicro: 70_000n });
+    await createCharge(room, { direction: 'inbound', priceMicro: '70000' });
     const dialOut = () =>
       harness.request('POST', `/v1/rooms/${room.roomId}/participants`, { body: { phone: '+442079460018' } });
     const rejected = await dialOut();

@@ -29,7 +29,12 @@ beforeAll(async () => {
 afterEach(() => harness.emulator.client.resetFaults());
 afterAll(() => harness.close());
 
-const cdrs = (where: object) => harness.store.prisma.cdr.findMany({ where, orderBy: { id: 'asc' } });
+const cdrs = async (where: object) =>
+  (await harness.store.prisma.cdr.findMany({ where, orderBy: { id: 'asc' } })).map((record) => ({
+    ...record,
+    rate_micro: record.rate_micro?.toFixed() ?? null,
+    price_micro: record.price_micro?.toFixed() ?? null,
+  }));
 /** Reads a call from the emulator's ledger. */
 const readLedger = async (callId: string): Promise<LedgerLeg> =>
   (await harness.emulator.client.ledger({ callId })).legs.find((leg) => leg.id === callId)!;
@@ -76,12 +81,12 @@ describe.each(MEDIA_KINDS)("the provider's charges (%s)", (kind) => {
         expect(record.estimate_micro).toBeGreaterThan(0n);
         continue;
       }
-      const entry = await readLedger(legs.find(({ id }) => id === record.leg_id)!.voice_call_id!);
+      const entry = await readLedger(legs.find(({ id }) => id === record.leg_id)?.voice_call_id ?? '');
       expect({ seconds: record.seconds, price: record.price_micro }).toEqual({
         seconds: entry.billedSeconds,
-        price: BigInt(entry.chargeMicros),
+        price: String(entry.chargeMicros),
       });
-      expect(record.rate_micro).toBeGreaterThan(0n);
+      expect(Number(record.rate_micro)).toBeGreaterThan(0);
     }
   });
 });
@@ -100,7 +105,7 @@ describe('a call that was never answered', () => {
     );
     await reconcileCharges(deps);
     expect(await cdrs({ leg_id: legId })).toMatchObject([
-      { seconds: 0, price_micro: 0n, started_at: null, price_lookup_at: null },
+      { seconds: 0, price_micro: '0', started_at: null, price_lookup_at: null },
     ]);
   });
 });
@@ -162,7 +167,7 @@ describe('a charge record', () => {
     const { legId, callId } = await runCall();
     const entry = await readLedger(callId);
     expect(await cdrs({ leg_id: legId })).toMatchObject([
-      { source: 'look-up', seconds: entry.billedSeconds, price_micro: BigInt(entry.chargeMicros) },
+      { source: 'look-up', seconds: entry.billedSeconds, price_micro: String(entry.chargeMicros) },
     ]);
   });
 
@@ -199,7 +204,7 @@ describe('a charge record', () => {
       {
         source: 'record',
         seconds: entry.billedSeconds,
-        price_micro: BigInt(entry.chargeMicros),
+        price_micro: String(entry.chargeMicros),
         price_lookup_at: null,
       },
     ]);
@@ -242,7 +247,7 @@ describe('a charge record', () => {
     const entry = await readLedger(person.callId);
     const leg = await harness.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } });
     expect(await cdrs({ leg_id: leg.id })).toMatchObject([
-      { tenant_id: null, room_id: null, seconds: entry.billedSeconds, price_micro: BigInt(entry.chargeMicros) },
+      { tenant_id: null, room_id: null, seconds: entry.billedSeconds, price_micro: String(entry.chargeMicros) },
     ]);
   });
 });

@@ -101,8 +101,8 @@ describe('a call whose charge the provider reports', () => {
     startedAt,
     endedAt: null,
     seconds,
-    rateMicro: 4_500n,
-    priceMicro: 150n,
+    rateMicro: '4500',
+    priceMicro: '150.25',
     currency: 'EUR',
   });
 
@@ -116,7 +116,7 @@ describe('a call whose charge the provider reports', () => {
     await passTime(harness, DURATION_S);
     expect(await applyLegEvent(deps, LOOK_UP, { ...completed, callId, charge, at: null })).toBe('applied');
     await expectObservedTimes(meeting);
-    expect((await readRecord(meeting)).record.price_micro).toBe(150n);
+    expect((await readRecord(meeting)).record.price_micro?.toString()).toBe('150.25');
   });
 
   it('is charged for the reported duration when it is possible', async () => {

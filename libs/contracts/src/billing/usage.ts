@@ -1,5 +1,16 @@
 import { z } from 'zod';
-import { id, idFilter, instant, legKind, maskedNumber, microAmount, next, page, phoneNumber } from '../fields.ts';
+import {
+  exactAmount,
+  id,
+  idFilter,
+  instant,
+  legKind,
+  maskedNumber,
+  microAmount,
+  next,
+  page,
+  phoneNumber,
+} from '../fields.ts';
 
 const currency = z.string().meta({ description: 'ISO 4217.', examples: ['EUR'] });
 const direction = legKind.meta({
@@ -66,7 +77,8 @@ export const UsageRow = z
         examples: [3],
       }),
     seconds,
-    priceMicro: microAmount('The price that the provider has reported.', '178500'),
+    price: exactAmount('The price that the provider has reported: the exact sum.', '0.17850025'),
+    priceMicro: microAmount('`price`, rounded once.', '178500'),
     estimateMicro: microAmount(
       'The price by the rates of the operator, for connections without a reported price.',
       '105000',
@@ -113,12 +125,14 @@ export const Cdr = z
     ).nullable(),
     endedAt: instant('When it ended, by the clock of the provider.'),
     seconds,
-    rateMicro: microAmount('The price per minute of the provider. Null until it is reported.', '8500').nullable(),
-    priceMicro: microAmount(
+    rate: exactAmount('The price per minute of the provider. Null until it is reported.', '0.0085').nullable(),
+    rateMicro: microAmount('`rate`, rounded.', '8500').nullable(),
+    price: exactAmount(
       'The price of the provider. Null until it is reported, and for connections that the provider does not charge ' +
         'per call.',
-      '178500',
+      '0.17850025',
     ).nullable(),
+    priceMicro: microAmount('`price`, rounded.', '178500').nullable(),
     estimateMicro: microAmount('The price by the rates of the operator.', '210000'),
     currency,
   })

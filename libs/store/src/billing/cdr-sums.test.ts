@@ -45,9 +45,9 @@ const usedByLimits = async (tenantId: string, roomId: string): Promise<string[]>
   (await readSpend(store, tenantId, roomId)).map(({ scope, used }) => `${scope} ${used}`);
 async function sumOfRecords(tenantId: string, roomId: string): Promise<string[]> {
   const { rows } = await owner.pool.query<{ money: string; seconds: string; room: string }>(
-    `SELECT COALESCE(sum(spent_micro(c, t.currency)) FILTER (WHERE c.ended_at >= this_month()), 0) AS money,
+    `SELECT ceil(COALESCE(sum(spent_micro(c, t.currency)) FILTER (WHERE c.ended_at >= this_month()), 0)) AS money,
        COALESCE(sum(c.seconds) FILTER (WHERE c.ended_at >= this_month()), 0) AS seconds,
-       COALESCE(sum(spent_micro(c, t.currency)) FILTER (WHERE c.room_id = $2), 0) AS room
+       ceil(COALESCE(sum(spent_micro(c, t.currency)) FILTER (WHERE c.room_id = $2), 0)) AS room
      FROM tenant t
      LEFT JOIN cdr c ON c.tenant_id = t.id
      WHERE t.id = $1`,
@@ -83,6 +83,8 @@ const tenant = fc.constantFrom(...TENANTS);
 const leg = fc.integer({ min: 0, max: 7 }).map((n) => `leg_${n}`);
 const seconds = fc.integer({ min: 0, max: 400 });
 const micro = fc.integer({ min: 0, max: 1_000_000 }).map(BigInt);
+/** With the two decimals of a micro-unit that the provider's eight decimals give. */
+const exactMicro = fc.integer({ min: 0, max: 100_000_000 }).map((hundredths) => (hundredths / 100).toFixed(2));
 const currency = fc.constantFrom('EUR', 'USD', 'GBP');
 /** In this month, in the month before, and in the next month for a clock that is ahead. */
 const endedAt = fc.constantFrom(0, 0, 0, -32, 32).map((days) => new Date(Date.now() + days * 24 * HOUR_MS));
@@ -97,7 +99,7 @@ const step = fc.oneof(
       direction: fc.constantFrom('inbound', 'outbound'),
       endedAt,
       seconds,
-      price: fc.option(micro),
+      price: fc.option(exactMicro),
       currency: fc.option(currency),
     }),
   },
@@ -109,11 +111,11 @@ const step = fc.oneof(
       leg,
       endedAt: fc.option(endedAt),
       seconds: fc.option(seconds),
-      price: micro,
+      price: exactMicro,
       currency,
     }),
   },
-  fc.record({ what: fc.constant('correct' as const), leg, seconds, price: fc.option(micro) }),
+  fc.record({ what: fc.constant('correct' as const), leg, seconds, price: fc.option(exactMicro) }),
   fc.record({ what: fc.constant('move' as const), leg, room: fc.constantFrom(0 as const, 1 as const, null) }),
   fc.record({ what: fc.constant('delete' as const), leg }),
   fc.record({ what: fc.constant('change currency' as const), tenant, currency }),

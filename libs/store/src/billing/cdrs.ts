@@ -3,7 +3,7 @@ import { EVERY_TENANT, type Store, type Tx } from '../database/store.ts';
 
 /*
  * Call detail records: one for each handle of a leg that the provider charges. Money is in
- * micro-units, as text.
+ * micro-units, as text; the provider's rate and price have decimals.
  */
 
 export interface NewCdr {
@@ -18,8 +18,8 @@ export interface NewCdr {
   readonly startedAt: Date | null;
   readonly endedAt: Date;
   readonly seconds: number;
-  readonly rateMicro: bigint | null;
-  readonly priceMicro: bigint | null;
+  readonly rateMicro: string | null;
+  readonly priceMicro: string | null;
   readonly currency: string | null;
   readonly source: 'callback' | 'look-up';
   /** Seconds until the provider's record is looked up; null: there is none, or it is complete. */
@@ -97,7 +97,7 @@ export async function applyChargeToCdr(
              tenant_estimate_micro =
                CASE WHEN tenant_currency IS NOT NULL THEN reestimate(c, COALESCE($6, seconds), tenant_currency) END
            WHERE leg_id = $2 AND handle = $3 AND tenant_id IS NOT DISTINCT FROM $1 AND price_micro IS NULL
-             AND $8::bigint IS NOT NULL`,
+             AND $8::numeric IS NOT NULL`,
     values: [
       tenantId,
       legId,
@@ -198,6 +198,7 @@ export interface CdrRow {
   readonly started_at: Date | null;
   readonly ended_at: Date;
   readonly seconds: number;
+  /** With decimals. */
   readonly rate_micro: string | null;
   readonly price_micro: string | null;
   readonly currency: string;

@@ -23,7 +23,7 @@ export interface UsageRow {
   readonly currency: string;
   readonly records: number;
   readonly seconds: string;
-  /** As charged by the provider. */
+  /** As charged by the provider, with decimals: the exact sum. */
   readonly price_micro: string;
   /** By the operator's rates, for records without a price. */
   readonly estimate_micro: string;

@@ -44,7 +44,7 @@ async function storeEndedCall(cdr: Partial<NewCdr> = {}): Promise<string> {
       endedAt: new Date(),
       seconds: 30,
       rateMicro: null,
-      priceMicro: 7n,
+      priceMicro: '7',
       currency: 'EUR',
       source: 'callback',
       priceLookupInS: null,
@@ -64,8 +64,13 @@ it('a charge in another currency counts by the rates in the currency of the tena
   expect(await spent()).toEqual([330_000n, 330_000n]);
 });
 
+it('exact prices are summed before they are rounded, and a part of a micro-unit counts as a whole one', async () => {
+  for (const priceMicro of ['0.4', '0.4', '0.4', '1502.51']) await storeEndedCall({ currency: 'USD', priceMicro });
+  expect(await spent()).toEqual([1_504n, 1_504n]);
+});
+
 it('a charge in the currency of the tenant counts as it is', async () => {
-  await storeEndedCall({ currency: 'USD', priceMicro: 12n });
+  await storeEndedCall({ currency: 'USD', priceMicro: '12' });
   expect(await spent()).toEqual([12n, 12n]);
 });
 
@@ -77,14 +82,15 @@ it('a record that is completed later counts from then on, in the currency of the
       tx,
       room.tenantId,
       { legId, handle: 'voice', source: 'record' },
-      { ...EUROS, seconds: 30, rateMicro: 14n, priceMicro: 7n },
+      { ...EUROS, seconds: 30, rateMicro: '14', priceMicro: '7' },
     ),
   );
   expect(await spent()).toEqual([300_000n, 300_000n]);
   // The estimate is in the currency of the record: 0.04 euros a minute.
-  expect(await store.prisma.cdr.findFirst()).toMatchObject({
+  const record = await store.prisma.cdr.findFirst();
+  expect(record?.price_micro?.toString()).toBe('7');
+  expect(record).toMatchObject({
     currency: 'EUR',
-    price_micro: 7n,
     estimate_micro: 20_000n,
     tenant_currency: 'USD',
     tenant_estimate_micro: 300_000n,
@@ -93,8 +99,8 @@ it('a record that is completed later counts from then on, in the currency of the
 
 it('a change of currency recomputes the spend of a tenant', async () => {
   await store.pool.query(`UPDATE tenant SET currency = 'EUR'`);
-  await storeEndedCall({ currency: 'USD', priceMicro: 5n });
-  await storeEndedCall({ currency: 'EUR', priceMicro: 9n });
+  await storeEndedCall({ currency: 'USD', priceMicro: '5' });
+  await storeEndedCall({ currency: 'EUR', priceMicro: '9' });
   expect(await spent()).toEqual([20_009n, 20_009n]);
   await store.pool.query(`UPDATE tenant SET currency = 'USD'`);
   expect(await spent()).toEqual([300_005n, 300_005n]);

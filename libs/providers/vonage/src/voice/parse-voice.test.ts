@@ -20,15 +20,33 @@ const EVENTS: [string, object, object][] = [
   [
     'completed',
     { status: 'completed', duration: '42', price: '0.1', disconnected_by: 'user' },
-    { ...over('success', 'completed'), charge: { ...NO_CHARGE, seconds: 42, priceMicro: 100_000n } },
+    { ...over('success', 'completed'), charge: { ...NO_CHARGE, seconds: 42, priceMicro: '100000' } },
   ],
   [
     'completed with all of its charge',
     { status: 'completed', start_time: AT, end_time: AT, duration: '2', rate: '0.00450000', price: '0.00015000' },
     {
       ...over('success', 'completed'),
-      charge: { startedAt: at, endedAt: at, seconds: 2, rateMicro: 4_500n, priceMicro: 150n, currency: 'EUR' },
+      charge: { startedAt: at, endedAt: at, seconds: 2, rateMicro: '4500', priceMicro: '150', currency: 'EUR' },
     },
+  ],
+  [
+    'completed with a charge in JSON numbers',
+    { status: 'completed', duration: 2, rate: 0.0045, price: 0.00015025 },
+    {
+      ...over('success', 'completed'),
+      charge: { ...NO_CHARGE, seconds: 2, rateMicro: '4500', priceMicro: '150.25' },
+    },
+  ],
+  [
+    'completed with a tiny price in JSON numbers',
+    { status: 'completed', duration: 0, rate: 0, price: 1e-8 },
+    { ...over('success', 'completed'), charge: { ...NO_CHARGE, seconds: 0, rateMicro: '0', priceMicro: '0.01' } },
+  ],
+  [
+    'completed with all eight decimals of a price',
+    { status: 'completed', duration: '2.4', price: '0.00150251' },
+    { ...over('success', 'completed'), charge: { ...NO_CHARGE, seconds: 2, priceMicro: '1502.51' } },
   ],
   ['completed with an invalid charge', { status: 'completed', rate: '-1', price: '1e9' }, over('success', 'completed')],
   ['completed without a readable duration', { status: 'completed', duration: 'long' }, over('success', 'completed')],

@@ -3,7 +3,7 @@ import { toE164 } from '@partyline/domain/phone';
 import { verdict, VerdictError, type Verdict } from '@partyline/domain/verdict';
 import type { VoiceAnswer, VoiceEvent, VoiceInput } from '@partyline/provider-contract/provider-event';
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
-import { asDate, asName, asObject, asSeconds, asText, type Json } from '../untrusted-json.ts';
+import { asAmount, asDate, asName, asObject, asSeconds, asText, type Json } from '../untrusted-json.ts';
 
 const LIVE: Readonly<Record<string, 'started' | 'ringing' | 'answered'>> = {
   started: 'started',
@@ -56,14 +56,14 @@ function parseCallEvent(callId: string, status: string, body: Json, at: Date | n
 }
 
 /**
- * Prices are in euros, as text with eight decimals (contract section 7), in `completed` events and
- * in call records alike.
+ * Prices are in euros with eight decimals (contract section 7), in `completed` events and in call
+ * records alike. They are texts or numbers.
  */
 const CURRENCY = 'EUR';
 
 function parseCharge(body: Json): Charge | undefined {
-  const priceMicro = toMicroUnits(asText(body['price']) ?? '') ?? null;
-  const rateMicro = toMicroUnits(asText(body['rate']) ?? '') ?? null;
+  const priceMicro = toMicroUnits(asAmount(body['price']) ?? '') ?? null;
+  const rateMicro = toMicroUnits(asAmount(body['rate']) ?? '') ?? null;
   const seconds = asSeconds(body['duration']) ?? null;
   if (priceMicro === null && rateMicro === null && seconds === null) return undefined;
   return {

@@ -421,8 +421,8 @@ const charge = op(
         ])
       : inTransaction(store, EVERY_TENANT, async (tx) => {
           const price = {
-            rateMicro: 60_000n,
-            priceMicro: g.hasPrice ? 1_000n : null,
+            rateMicro: '60000',
+            priceMicro: g.hasPrice ? '1000.25' : null,
             currency: 'EUR',
             seconds: g.seconds,
           };

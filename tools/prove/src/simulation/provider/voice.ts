@@ -52,8 +52,8 @@ function computeCharge(entry: LedgerEntry): Charge {
     startedAt: entry.answeredAt === null ? null : new Date(entry.answeredAt),
     endedAt: new Date(entry.endedAt!),
     seconds,
-    rateMicro: 60_000n,
-    priceMicro: BigInt(seconds) * 1_000n,
+    rateMicro: '60000',
+    priceMicro: String(seconds * 1_000),
     currency: 'EUR',
   };
 }
