@@ -281,7 +281,9 @@ CREATE TABLE provider_account (
   old_until timestamp(3) with time zone,
   verified_at timestamp(3) with time zone NOT NULL,
   created_at timestamp(3) with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
-  deleted_at timestamp(3) with time zone
+  deleted_at timestamp(3) with time zone,
+  voice_region text,
+  sip_domain text
 );
 CREATE TABLE provider_rate_limit (
   account text NOT NULL,

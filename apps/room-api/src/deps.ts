@@ -5,6 +5,7 @@ import type { AddressPolicy } from '@partyline/conference/endpoints/check-addres
 import type { EndpointSecrets } from '@partyline/conference/endpoints/endpoint-secrets';
 import type { PinVault } from '@partyline/conference/pins/pin-vault';
 import type { RequestVault } from '@partyline/conference/crypto/request-vault';
+import type { ProviderAccount } from '@partyline/contracts/provider-accounts/provider-account';
 import type { RandomInt } from '@partyline/domain/clock';
 import type { OperatorKeys } from './auth/operator-key.ts';
 import type { EventFeed } from './events/feed.ts';
@@ -20,7 +21,7 @@ export interface ApiDeps extends Pick<Deps, 'store' | 'jobs' | 'clock' | 'ids' |
   /** Encrypts the credentials of tenants' provider accounts. */
   readonly accounts: AccountVault;
   /** The webhook URLs to set at the provider of such an account. */
-  readonly accountAddresses: (accountId: string) => { answer: string; events: string; videoEvents: string };
+  readonly accountAddresses: (accountId: string) => ProviderAccount['addresses'];
   readonly endpointSecrets: EndpointSecrets;
   /** Which URLs tenants can use for endpoints. */
   readonly addresses: AddressPolicy;

@@ -1,7 +1,9 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req, type RawBodyRequest } from '@nestjs/common';
 import { submitPin } from '@partyline/conference/callers/submit-pin';
 import { answerCall, answerDialledLeg } from '@partyline/conference/callers/answer-call';
+import { sayAndHangUp } from '@partyline/conference/callers/call-steps';
 import { applyLegEvent } from '@partyline/conference/legs/apply-leg-event';
+import { getPrompt } from '@partyline/conference/prompts';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { FastifyRequest } from 'fastify';
 import { parseAccountId, parseLegId } from './path-parameters.ts';
@@ -44,6 +46,17 @@ export class VoiceController {
   ): Promise<unknown> {
     const { provider: voice, token } = await verifyWebhook(this.deps, 'voice', accountId, request);
     return voice.renderPlan(await answerDialledLeg(this.callerDeps, token, legId, voice.parseAnswer(body)));
+  }
+
+  /**
+   * The provider got no usable answer to another webhook of a call. Uses no database, decides
+   * nothing and tells nothing, so it is answered unverified while the rest fails.
+   */
+  @Post('fallback')
+  @HttpCode(200)
+  async fallback(): Promise<unknown> {
+    const { voice } = await this.deps.providers(null);
+    return voice.renderPlan(sayAndHangUp('en-US', getPrompt('en-US', 'unreachable')));
   }
 
   /** A caller keyed digits or the prompt timed out. `tryNo` is the number of the prompt. */

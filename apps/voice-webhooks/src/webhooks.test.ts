@@ -242,6 +242,17 @@ test('a database timeout is answered with 503', async () => {
   }
 });
 
+describe('the fallback answer URL', () => {
+  test.each(['/v1/voice/fallback', '/v1/accounts/acct_unknown/voice/fallback'])(
+    'speaks an apology and ends the call, unverified: %s',
+    async (path) => {
+      const reply = await harness.send(path, answerBody(), { authorization: null });
+      expect(reply).toMatchObject({ status: 200, body: [{ action: 'talk', language: 'en-US' }] });
+      expect((reply.body as Ncco)[0]?.text).toMatch(/^The conference cannot be reached/);
+    },
+  );
+});
+
 describe('an event webhook', () => {
   test.each([
     ['an unknown status', { uuid: randomUUID(), status: 'pondering' }],

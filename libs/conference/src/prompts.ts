@@ -16,6 +16,7 @@ export const PROMPTS = {
     over: 'The conference has ended. Goodbye.',
     full: 'The conference is full. Please try again later. Goodbye.',
     'at-limit': 'All lines are busy. Please try again later. Goodbye.',
+    unreachable: 'The conference cannot be reached at the moment. Please call again in a few minutes. Goodbye.',
     'not-in-service': 'This number is not in service. Goodbye.',
     'welcome-slowly':
       'Welcome. Many wrong PINs were entered on this number today. To protect your conference, this call takes ' +
@@ -41,6 +42,8 @@ export const PROMPTS = {
     over: 'Die Konferenz ist beendet. Auf Wiederhören.',
     full: 'Die Konferenz ist voll. Bitte versuchen Sie es später erneut. Auf Wiederhören.',
     'at-limit': 'Alle Leitungen sind belegt. Bitte versuchen Sie es später erneut. Auf Wiederhören.',
+    unreachable:
+      'Die Konferenz ist zurzeit nicht erreichbar. Bitte rufen Sie in einigen Minuten erneut an. Auf Wiederhören.',
     'not-in-service': 'Diese Nummer ist nicht vergeben. Auf Wiederhören.',
     'welcome-slowly':
       'Willkommen. Auf dieser Nummer wurden heute viele falsche PINs eingegeben. Zum Schutz Ihrer Konferenz dauert ' +
@@ -70,6 +73,8 @@ export const PROMPTS = {
     over: 'La conférence est terminée. Au revoir.',
     full: 'La conférence est complète. Veuillez réessayer plus tard. Au revoir.',
     'at-limit': 'Toutes les lignes sont occupées. Veuillez réessayer plus tard. Au revoir.',
+    unreachable:
+      "La conférence n'est pas joignable pour le moment. Veuillez rappeler dans quelques minutes. Au revoir.",
     'not-in-service': "Ce numéro n'est pas en service. Au revoir.",
     'welcome-slowly':
       "Bienvenue. De nombreux codes erronés ont été saisis aujourd'hui sur ce numéro. Pour protéger votre " +
@@ -97,6 +102,8 @@ export const PROMPTS = {
     over: 'La conferencia ha terminado. Adiós.',
     full: 'La conferencia está completa. Por favor, inténtelo más tarde. Adiós.',
     'at-limit': 'Todas las líneas están ocupadas. Por favor, inténtelo más tarde. Adiós.',
+    unreachable:
+      'La conferencia no está disponible en este momento. Por favor, vuelva a llamar dentro de unos minutos. Adiós.',
     'not-in-service': 'Este número no está en servicio. Adiós.',
     'welcome-slowly':
       'Bienvenido. Hoy se han marcado muchos códigos incorrectos en este número. Para proteger su conferencia, esta ' +

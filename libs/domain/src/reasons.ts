@@ -328,6 +328,11 @@ export const REASONS = {
     meaning: 'The provider rejected the credentials.',
     action: 'Compare them with the dashboard of the provider. `errors` names the side, `detail` the reason.',
   },
+  'region-not-available': {
+    status: 422,
+    meaning: 'Accounts cannot be in this region here.',
+    action: 'Use a region that `detail` names, or leave it out.',
+  },
   'provider-account-differs': {
     status: 422,
     meaning: 'The credentials belong to another application, project or API key.',

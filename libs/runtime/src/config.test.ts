@@ -45,6 +45,17 @@ test.each([
   expect(readConfig({ TRUSTED_PROXIES }, ['limits']).limits.TRUSTED_PROXIES).toEqual(wanted);
 });
 
+test.each([
+  [undefined, { us: 'https://api-us.vonage.com', eu: 'https://api-eu.vonage.com', ap: 'https://api-ap.vonage.com' }],
+  [
+    'eu=https://api-eu.vonage.com, ap=http://127.0.0.1:1',
+    { eu: 'https://api-eu.vonage.com', ap: 'http://127.0.0.1:1' },
+  ],
+  [',', {}],
+])('reads the hosts of regions: %j', (VONAGE_REGION_HOSTS, wanted) => {
+  expect(readConfig({ ...vonage, VONAGE_REGION_HOSTS }, ['vonage']).vonage.VONAGE_REGION_HOSTS).toEqual(wanted);
+});
+
 test('accepts a private key as PEM, as PEM with escaped line breaks, or as the path of a PEM file', () => {
   const file = join(mkdtempSync(join(tmpdir(), 'partyline-key-')), 'key.pem');
   writeFileSync(file, PKCS8);
@@ -78,6 +89,19 @@ test.each([
     { TRUSTED_PROXIES: '10.0.0.0/33' },
     /TRUSTED_PROXIES: must be a comma-separated list of addresses/,
   ],
+  [
+    'VONAGE_REGION_HOSTS',
+    { VONAGE_REGION_HOSTS: 'mars=https://hunter2' },
+    /VONAGE_REGION_HOSTS: must look like us=https/,
+  ],
+  ['VONAGE_REGION', { VONAGE_REGION: 'hunter2' }, /VONAGE_REGION: /],
+  [
+    'VONAGE_REGION',
+    { VONAGE_REGION: 'us', VONAGE_REGION_HOSTS: 'eu=https://api-eu.vonage.com' },
+    /VONAGE_REGION: must be a region of VONAGE_REGION_HOSTS/,
+  ],
+  ['SIP_PASSWORD', { SIP_USERNAME: 'hunter2' }, /SIP_PASSWORD: is not set \(is required: set SIP_USERNAME and/],
+  ['SIP_USERNAME', { SIP_PASSWORD: 'hunter2' }, /SIP_USERNAME: is not set \(is required: set SIP_USERNAME and/],
   ['OPENTOK_API_KEY', { VIDEO_MODE: 'opentok' }, /OPENTOK_API_KEY: is not set \(is required with VIDEO_MODE=opentok\)/],
 ])('%s: the error names the variable and the fix, without the value (%#)', (_name, change, message) => {
   const env = {

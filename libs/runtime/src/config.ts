@@ -61,6 +61,24 @@ const masterKeys = z.string().transform((text, ctx) => {
 
 const secret = z.string().min(32, 'must have at least 32 characters');
 
+const REGIONS = ['us', 'eu', 'ap'] as const;
+
+/** Comma-separated `region=url` entries; empty: no tenant may choose a region. */
+const regionHosts = z.string().transform((text, ctx) => {
+  const hosts: Partial<Record<(typeof REGIONS)[number], string>> = {};
+  for (const entry of text.split(',').map((each) => each.trim())) {
+    if (entry === '') continue;
+    const region = REGIONS.find((each) => entry.startsWith(`${each}=`));
+    const url = z.url({ protocol: /^https?$/ }).safeParse(entry.slice(entry.indexOf('=') + 1));
+    if (region === undefined || !url.success) {
+      ctx.addIssue('must look like us=https://api-us.vonage.com,eu=https://...; the regions are us, eu and ap');
+      return z.NEVER;
+    }
+    hosts[region] = url.data;
+  }
+  return hosts;
+});
+
 const operatorKeys = z
   .string()
   .regex(
@@ -213,11 +231,22 @@ const GROUPS = {
       VIDEO_CALLBACK_SECRET: secret,
       OPENTOK_API_KEY: z.string().optional(),
       OPENTOK_API_SECRET: z.string().optional(),
-      /** For the emulator or another region. Absent: Vonage's default hosts. */
+      /** For the emulator. Absent: the region's host, or Vonage's default hosts. */
       VONAGE_API_HOST: z.url().optional(),
       VIDEO_API_HOST: z.url().optional(),
-      /** Host of the SIP address that the bridge leg dials. */
+      /** The regions that a tenant may choose for its account, with their hosts. */
+      VONAGE_REGION_HOSTS: regionHosts.default({
+        us: 'https://api-us.vonage.com',
+        eu: 'https://api-eu.vonage.com',
+        ap: 'https://api-ap.vonage.com',
+      }),
+      /** The region of the platform's application. Absent: Vonage's default host. */
+      VONAGE_REGION: z.enum(REGIONS).optional(),
+      /** Host of the SIP address that the bridge leg dials, or the account's own SIP domain. */
       SIP_HOST: z.string().default('sip.nexmo.com'),
+      /** The digest user of the own SIP domain. Absent: the API key and secret. */
+      SIP_USERNAME: z.string().min(1).optional(),
+      SIP_PASSWORD: z.string().min(1).optional(),
       /**
        * URL of an MP3 or WAV for callers that wait for the host. The provider fetches it. Absent:
        * silence.
@@ -227,6 +256,16 @@ const GROUPS = {
     })
     .superRefine(
       (value, ctx) => {
+        // Another invalid variable may have no value here.
+        const { VONAGE_REGION: region, VONAGE_REGION_HOSTS: hosts } = value;
+        if (region !== undefined && hosts?.[region] === undefined)
+          ctx.addIssue({ code: 'custom', path: ['VONAGE_REGION'], message: 'must be a region of VONAGE_REGION_HOSTS' });
+        if ((value.SIP_USERNAME === undefined) !== (value.SIP_PASSWORD === undefined))
+          ctx.addIssue({
+            code: 'custom',
+            path: [value.SIP_USERNAME === undefined ? 'SIP_USERNAME' : 'SIP_PASSWORD'],
+            message: 'is required: set SIP_USERNAME and SIP_PASSWORD, or neither',
+          });
         if (value.VIDEO_MODE !== 'opentok') return;
         for (const name of ['OPENTOK_API_KEY', 'OPENTOK_API_SECRET'] as const)
           if (!value[name])

@@ -60,6 +60,16 @@ const applicationSchema = z.strictObject({
 /** A number linked to an application: E.164, with or without "+". */
 const numberSchema = z.strictObject({ e164: z.string(), applicationId: z.string() });
 
+/**
+ * An account's own SIP domain: every number at it reaches the application. Its users are separate
+ * from the account's key and secret (contract §5).
+ */
+const sipDomainSchema = z.strictObject({
+  domain: z.string().toLowerCase(),
+  applicationId: z.string(),
+  users: z.array(z.strictObject({ username: z.string(), password: z.string() })).default([]),
+});
+
 /** Contract §7: 3 new calls/s and 15 other requests/s. A request over the limit gets 429. */
 const limitsSchema = z.strictObject({
   enabled: z.boolean().default(true),
@@ -145,6 +155,7 @@ const configFields = z.strictObject({
   projects: z.array(projectSchema).default([]),
   applications: z.array(applicationSchema).default([]),
   numbers: z.array(numberSchema).default([]),
+  sipDomains: z.array(sipDomainSchema).default([]),
   limits: limitsSchema.prefault({}),
   rates: ratesSchema.prefault({}),
   timings: timingsSchema.prefault({}),
@@ -186,7 +197,7 @@ export const findApplication = (config: EmulatorConfig, id: unknown): Applicatio
   config.applications.find((application) => application.id === id);
 
 /**
- * Body of `PUT /emulator/config`. List items merge by id, apiKey or e164, other settings by field.
+ * Body of `PUT /emulator/config`. List items merge by id, apiKey, e164 or domain, other settings by field.
  */
 const configPatchSchema = z.strictObject({
   account: z.looseObject({}).optional(),
@@ -194,6 +205,7 @@ const configPatchSchema = z.strictObject({
   projects: z.array(z.looseObject({ apiKey: z.string() })).optional(),
   applications: z.array(z.looseObject({ id: z.string(), video: z.looseObject({}).optional() })).optional(),
   numbers: z.array(numberSchema).optional(),
+  sipDomains: z.array(sipDomainSchema).optional(),
   limits: z.looseObject({}).optional(),
   rates: z.looseObject({}).optional(),
   timings: z.looseObject({}).optional(),
@@ -209,6 +221,7 @@ export interface EmulatorConfigPatch {
   projects?: ({ apiKey: string } & Partial<z.input<typeof projectSchema>>)[];
   applications?: ({ id: string } & Partial<z.input<typeof applicationSchema>>)[];
   numbers?: z.input<typeof numberSchema>[];
+  sipDomains?: z.input<typeof sipDomainSchema>[];
   limits?: Partial<z.input<typeof limitsSchema>>;
   rates?: Partial<z.input<typeof ratesSchema>>;
   timings?: Partial<z.input<typeof timingsSchema>>;
@@ -242,6 +255,7 @@ export function patchConfig(current: EmulatorConfig, patch: unknown): EmulatorCo
     projects: mergeBy('apiKey', current.projects, change.projects),
     applications: mergeBy('id', current.applications, mergeVideo(current.applications, change.applications)),
     numbers: mergeBy('e164', current.numbers, change.numbers),
+    sipDomains: mergeBy('domain', current.sipDomains, change.sipDomains),
     limits: { ...current.limits, ...change.limits },
     rates: { ...current.rates, ...change.rates },
     timings: { ...current.timings, ...change.timings },

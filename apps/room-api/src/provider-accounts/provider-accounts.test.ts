@@ -18,6 +18,7 @@ beforeAll(async () => {
     {
       VONAGE_API_HOST: emulator.url,
       VIDEO_API_HOST: emulator.url,
+      VONAGE_REGION_HOSTS: { eu: emulator.url },
       SIP_HOST: 'sip.nexmo.com',
       VONAGE_APPLICATION_ID: '8f3d2b1c-9a47-4c1e-8e59-1f7f0b2a6c44',
     },
@@ -76,6 +77,38 @@ const countAccounts = async (): Promise<number> =>
   harness.store.prisma.provider_account.count({ where: { deleted_at: null } });
 
 describe('provider account of a tenant', () => {
+  it('has a region and a SIP domain of its own, whose user can be rotated', async () => {
+    const { body } = await createAtProvider();
+    const sip = { domain: 'example.sip-eu.vonage.com', username: 'partyline', password: 'p'.repeat(20) };
+    const create = (voice: object) =>
+      harness.request('POST', PATH, { body: { ...body, voice: { ...body.voice, ...voice } } });
+    expect((await create({ region: 'us' })).body).toMatchObject({
+      type: expect.stringContaining('region-not-available') as string,
+      errors: [expect.objectContaining({ pointer: '/voice/region' })],
+    });
+    for (const [voice, field] of [
+      [{ region: 'mars' }, '/voice/region'],
+      [{ sip: { ...sip, domain: 'sip.example.com' } }, '/voice/sip/domain'],
+      [{ sip: { ...sip, domain: 'localhost' } }, '/voice/sip/domain'],
+      [{ sip: { ...sip, password: '' } }, '/voice/sip/password'],
+    ] as const)
+      expect([(await create(voice)).status, (await create(voice)).body.errors[0].pointer]).toEqual([422, field]);
+    const made = await create({ region: 'eu', sip });
+    expect([made.status, made.body.voice]).toMatchObject([201, { region: 'eu', sipDomain: sip.domain }]);
+    expect(JSON.stringify(made.body)).not.toContain(sip.password);
+    const rotate = (voice: object) => harness.request('POST', `${PATH}/${made.body.id}/rotate`, { body: { voice } });
+    expect((await rotate({ region: 'eu', sip: { domain: sip.domain, password: 'q'.repeat(20) } })).body).toMatchObject({
+      version: 2,
+      voice: { region: 'eu', sipDomain: sip.domain },
+    });
+    for (const [voice, field] of [
+      [{ region: 'ap', apiSecret: 'new' }, '/voice/region'],
+      [{ sip: { domain: 'other.sip-eu.vonage.com', password: 'new' } }, '/voice/sip/domain'],
+    ] as const)
+      expect([(await rotate(voice)).status, (await rotate(voice)).body.errors[0].pointer]).toEqual([422, field]);
+    expect((await readAllRows()).includes(sip.password)).toBe(false);
+  });
+
   it.each(['opentok', 'unified'] as const)(
     'is verified, stored, shown without secrets, and has its own webhook URLs: %s',
     async (mode) => {
@@ -90,6 +123,8 @@ describe('provider account of a tenant', () => {
             kind: 'vonage',
             apiKey: `****${credentials.accountKey.slice(-4)}`,
             applicationId: credentials.applicationId,
+            region: null,
+            sipDomain: null,
           },
           video: { kind: mode, apiKey: mode === 'opentok' ? `****${credentials.projectKey.slice(-4)}` : null },
           version: 1,
@@ -97,6 +132,7 @@ describe('provider account of a tenant', () => {
           oldSecretsUntil: null,
           addresses: {
             answer: `https://hooks.test/v1/accounts/${made.body.id}/voice/answer`,
+            fallbackAnswer: `https://hooks.test/v1/accounts/${made.body.id}/voice/fallback`,
             events: `https://hooks.test/v1/accounts/${made.body.id}/voice/events`,
             videoEvents: `https://hooks.test/v1/accounts/${made.body.id}/video/events`,
           },

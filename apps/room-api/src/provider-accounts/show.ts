@@ -11,6 +11,8 @@ export const showAccount = (row: AccountRow, addresses: ProviderAccount['address
     kind: row.voice_kind as ProviderAccount['voice']['kind'],
     apiKey: maskKey(row.voice_key_end),
     applicationId: row.application_id,
+    region: row.voice_region as ProviderAccount['voice']['region'],
+    sipDomain: row.sip_domain,
   },
   video: {
     kind: row.media_kind as ProviderAccount['video']['kind'],

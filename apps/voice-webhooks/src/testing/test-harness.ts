@@ -261,6 +261,8 @@ export async function startTestHarness({
           voiceKind: 'vonage',
           mediaKind: 'unified',
           applicationId,
+          voiceRegion: null,
+          sipDomain: null,
           voiceKeyEnd: '',
           mediaKeyEnd: null,
           ciphertext,

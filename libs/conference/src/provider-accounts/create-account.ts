@@ -48,6 +48,8 @@ export async function createAccount(
       voiceKind: binding.voiceKind,
       mediaKind: binding.mediaKind,
       applicationId: voice.applicationId,
+      voiceRegion: voice.region ?? null,
+      sipDomain: voice.sip?.domain ?? null,
       voiceKeyEnd: lastCharacters(voice.apiKey),
       mediaKeyEnd: video.kind === 'opentok' ? lastCharacters(video.apiKey) : null,
       ciphertext,

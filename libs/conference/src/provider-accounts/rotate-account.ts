@@ -11,7 +11,11 @@ import { assertPrivateKey, type AccountDeps } from './create-account.ts';
 
 /** The credentials to replace. An absent field keeps its value. */
 interface NewCredentials {
-  readonly voice?: { readonly [K in keyof AccountCredentials['voice']]?: string | undefined } | undefined;
+  readonly voice?:
+    | ({ readonly [K in Exclude<keyof AccountCredentials['voice'], 'sip'>]?: string | undefined } & {
+        readonly sip?: { readonly [K in 'domain' | 'username' | 'password']?: string | undefined } | undefined;
+      })
+    | undefined;
   readonly video?:
     | {
         readonly kind?: string | undefined;
@@ -88,8 +92,13 @@ function mergeCredentials(
         fix: 'Leave out the fields that identify the account. For another account, use POST /v1/provider-accounts.',
       });
   };
-  for (const name of ['kind', 'apiKey', 'applicationId'] as const)
+  for (const name of ['kind', 'apiKey', 'applicationId', 'region'] as const)
     assertSame(`/voice/${name}`, before.voice[name], voice[name]);
+  const { sip } = before.voice;
+  assertSame('/voice/sip/domain', sip?.domain, voice.sip?.domain);
+  if (sip === undefined)
+    for (const name of ['username', 'password'] as const)
+      assertSame(`/voice/sip/${name}`, undefined, voice.sip?.[name]);
   assertSame('/video/kind', before.video.kind, video.kind);
   const project = before.video.kind === 'opentok' ? before.video : undefined;
   assertSame('/video/apiKey', project?.apiKey, video.apiKey);
@@ -100,6 +109,13 @@ function mergeCredentials(
       apiSecret: voice.apiSecret ?? before.voice.apiSecret,
       privateKey: voice.privateKey ?? before.voice.privateKey,
       signatureSecret: voice.signatureSecret ?? before.voice.signatureSecret,
+      ...(sip && {
+        sip: {
+          ...sip,
+          username: voice.sip?.username ?? sip.username,
+          password: voice.sip?.password ?? sip.password,
+        },
+      }),
     },
     video: project === undefined ? before.video : { ...project, apiSecret: video.apiSecret ?? project.apiSecret },
     callbackSecret: callbackSecret ?? before.callbackSecret,

@@ -26,10 +26,11 @@ export const createWebhookUrls =
  */
 export const accountWebhookUrls =
   (base: string) =>
-  (accountId: string): { answer: string; events: string; videoEvents: string } => {
+  (accountId: string): { answer: string; fallbackAnswer: string; events: string; videoEvents: string } => {
     const prefix = base + accountPath(accountId);
     return {
       answer: `${prefix}/voice/answer`,
+      fallbackAnswer: `${prefix}/voice/fallback`,
       events: `${prefix}/voice/events`,
       videoEvents: `${prefix}/video/events`,
     };

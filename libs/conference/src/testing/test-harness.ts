@@ -139,6 +139,7 @@ export async function startTestHarness(): Promise<TestHarness> {
     {
       VONAGE_API_HOST: emulator.url,
       VIDEO_API_HOST: emulator.url,
+      VONAGE_REGION_HOSTS: { eu: emulator.url },
       SIP_HOST: 'sip.nexmo.com',
       VONAGE_APPLICATION_ID: credentials.applicationId,
     },

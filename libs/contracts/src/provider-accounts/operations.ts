@@ -28,6 +28,7 @@ export const PROVIDER_ACCOUNT_OPERATIONS: readonly Operation[] = [
       'application-taken',
       'application-in-use',
       'provider-account-rejected',
+      'region-not-available',
       'accounts-not-configured',
     ],
   },

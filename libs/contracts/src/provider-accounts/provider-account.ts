@@ -59,6 +59,34 @@ const callbackSecret = secret(
   'an-example-of-a-callback-secret-01',
   32,
 );
+const region = z.enum(['us', 'eu', 'ap'], 'must be us, eu or ap').meta({
+  description:
+    'The region of the application at the provider: `us`, `eu` or `ap`. Partyline sends requests to the host of ' +
+    'that region. Absent: the default host of the provider.',
+  examples: ['eu'],
+});
+const sipUsername = z
+  .string('must be a string')
+  .regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 printable ASCII characters without spaces')
+  .meta({ description: 'The digest user of the SIP domain. 1 to 100 characters.', examples: ['partyline'] });
+const sipPassword = secret('The password of the digest user.', 'examplesippassword1234');
+const sipDomain = z
+  .string('must be a string')
+  .toLowerCase()
+  .regex(
+    /^[a-z0-9-]{1,63}\.sip(-(us|eu|ap))?\.(vonage|nexmo)\.com$/,
+    'must be a SIP domain of Vonage, for example example.sip-eu.vonage.com',
+  )
+  .meta({
+    description: "The account's own SIP domain at the provider, which belongs to the application.",
+    examples: ['example.sip-eu.vonage.com'],
+  });
+const sip = z.strictObject({ domain: sipDomain, username: sipUsername, password: sipPassword }).meta({
+  description:
+    "The account's own SIP domain, for the bridge. Absent: the bridge dials the gateway of all accounts with the API " +
+    'key and secret.',
+  examples: [{ domain: 'example.sip-eu.vonage.com', username: 'partyline', password: 'examplesippassword1234' }],
+});
 const voiceKind = z
   .literal('vonage', 'must be vonage')
   .meta({ description: 'The voice provider: `vonage`.', examples: ['vonage'] });
@@ -76,7 +104,16 @@ const projectKey = z
 const projectSecret = secret('The secret of the OpenTok project.', 'exampleprojectsecret1234');
 
 const VoiceCredentials = z
-  .strictObject({ kind: voiceKind, apiKey, apiSecret, applicationId, privateKey, signatureSecret })
+  .strictObject({
+    kind: voiceKind,
+    apiKey,
+    apiSecret,
+    applicationId,
+    privateKey,
+    signatureSecret,
+    region: region.optional(),
+    sip: sip.optional(),
+  })
   .meta({ id: 'VoiceCredentials', description: 'The credentials of the voice provider.' });
 
 const VideoCredentials = z
@@ -120,12 +157,24 @@ export const RotateProviderAccount = z
         kind: voiceKind.optional(),
         apiKey: apiKey.optional(),
         applicationId: applicationId.optional(),
+        region: region.optional(),
+        sip: z
+          .strictObject({
+            username: sipUsername.optional(),
+            password: sipPassword.optional(),
+            domain: sipDomain.optional(),
+          })
+          .optional()
+          .meta({
+            description: 'A new digest user of the SIP domain. `domain` is accepted if it is unchanged.',
+            examples: [{ password: 'examplesippassword5678' }],
+          }),
       })
       .optional()
       .meta({
         description:
-          'New credentials of the voice provider. `kind`, `apiKey` and `applicationId` are accepted if they are ' +
-          'unchanged.',
+          'New credentials of the voice provider. `kind`, `apiKey`, `applicationId` and `region` are accepted if they ' +
+          'are unchanged.',
         examples: [{ signatureSecret: 'an-example-of-a-signature-secret-1' }],
       }),
     video: z
@@ -158,9 +207,14 @@ export const RotateProviderAccount = z
   .refine(
     ({ voice, video, callbackSecret: callback }) =>
       callback !== undefined ||
-      [voice?.apiSecret, voice?.privateKey, voice?.signatureSecret, video?.apiSecret].some(
-        (each) => each !== undefined,
-      ),
+      [
+        voice?.apiSecret,
+        voice?.privateKey,
+        voice?.signatureSecret,
+        voice?.sip?.username,
+        voice?.sip?.password,
+        video?.apiSecret,
+      ].some((each) => each !== undefined),
     { message: 'must have at least one new credential', path: [] },
   )
   .meta({
@@ -189,10 +243,29 @@ export const ProviderAccount = z
         applicationId: z
           .string()
           .meta({ description: 'The application.', examples: ['7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39'] }),
+        region: region.nullable().meta({
+          description: 'The region of the application. Null: the default host of the provider.',
+          examples: ['eu'],
+        }),
+        sipDomain: z
+          .string()
+          .nullable()
+          .meta({
+            description: "The account's own SIP domain. Null: the gateway of all accounts.",
+            examples: ['example.sip-eu.vonage.com'],
+          }),
       })
       .meta({
         description: 'The voice provider.',
-        examples: [{ kind: 'vonage', apiKey: '****c3d4', applicationId: '7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39' }],
+        examples: [
+          {
+            kind: 'vonage',
+            apiKey: '****c3d4',
+            applicationId: '7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39',
+            region: 'eu',
+            sipDomain: null,
+          },
+        ],
       }),
     video: z
       .object({
@@ -213,6 +286,7 @@ export const ProviderAccount = z
     addresses: z
       .object({
         answer: address('The answer URL of the application. POST.', 'voice/answer'),
+        fallbackAnswer: address('The fallback answer URL of the application. POST.', 'voice/fallback'),
         events: address('The event URL of the application. POST.', 'voice/events'),
         videoEvents: address('The URL for session and SIP call monitoring, with secure callbacks.', 'video/events'),
       })
@@ -221,6 +295,7 @@ export const ProviderAccount = z
         examples: [
           {
             answer: 'https://hooks.example.com/v1/accounts/acct_3q2-7wAAQkV1bWJlclBhcn/voice/answer',
+            fallbackAnswer: 'https://hooks.example.com/v1/accounts/acct_3q2-7wAAQkV1bWJlclBhcn/voice/fallback',
             events: 'https://hooks.example.com/v1/accounts/acct_3q2-7wAAQkV1bWJlclBhcn/voice/events',
             videoEvents: 'https://hooks.example.com/v1/accounts/acct_3q2-7wAAQkV1bWJlclBhcn/video/events',
           },

@@ -1,3 +1,7 @@
+/** Regions of a provider in which an account's calls can be kept. */
+export const PROVIDER_REGIONS = ['us', 'eu', 'ap'] as const;
+export type ProviderRegion = (typeof PROVIDER_REGIONS)[number];
+
 /**
  * Credentials of a tenant's own account. They cover voice and video, because the bridge's SIP call
  * connects the two. Never logged, and never part of an error.
@@ -11,6 +15,10 @@ export interface AccountCredentials {
     /** PKCS#8, PEM. */
     readonly privateKey: string;
     readonly signatureSecret: string;
+    /** The region of the application; absent: the platform's host. */
+    readonly region?: ProviderRegion | undefined;
+    /** The account's own SIP domain and its digest user; absent: the gateway of all accounts. */
+    readonly sip?: { readonly domain: string; readonly username: string; readonly password: string } | undefined;
   };
   /** With `unified`, the video account is the application of the voice account. */
   readonly video:

@@ -6,9 +6,21 @@ import { createProviders, type Providers, type ProviderSettings } from './regist
 
 /**
  * The provider's hosts. The platform sets them, never a tenant: a tenant could otherwise direct
- * requests into our own network.
+ * requests into our own network. A tenant may choose one of the regions.
  */
-type Hosts = Pick<VonageEnvironment, 'VONAGE_API_HOST' | 'VIDEO_API_HOST' | 'SIP_HOST'>;
+type Hosts = Pick<VonageEnvironment, 'VONAGE_API_HOST' | 'VIDEO_API_HOST' | 'SIP_HOST' | 'VONAGE_REGION_HOSTS'>;
+
+/** Returns the API host of an account: that of its region, or else the platform's. */
+function selectApiHost(hosts: Hosts, region: AccountCredentials['voice']['region']): { apiHost?: string } {
+  if (region === undefined) return hosts.VONAGE_API_HOST ? { apiHost: hosts.VONAGE_API_HOST } : {};
+  const apiHost = hosts.VONAGE_REGION_HOSTS[region];
+  if (apiHost === undefined)
+    throw new VerdictError('client', 'region-not-available', `The region ${region} is not available here.`, {
+      field: '/voice/region',
+      fix: `Use ${Object.keys(hosts.VONAGE_REGION_HOSTS).join(', ') || 'no region'}, or leave the field out.`,
+    });
+  return { apiHost };
+}
 
 /**
  * Converts the credentials of a tenant's own account to the registry's settings.
@@ -20,7 +32,10 @@ function settingsFromAccount(
   previous: PreviousSecrets | null,
 ): ProviderSettings {
   const { kind, apiKey, apiSecret, applicationId, privateKey, signatureSecret } = voice;
-  const sip = { username: apiKey, password: apiSecret, host: hosts.SIP_HOST };
+  const sip =
+    voice.sip === undefined
+      ? { username: apiKey, password: apiSecret, host: hosts.SIP_HOST }
+      : { username: voice.sip.username, password: voice.sip.password, host: voice.sip.domain };
   const callbackSecrets = { callbackSecret, extraCallbackSecrets: previous === null ? [] : [previous.callbackSecret] };
   return {
     voice: {
@@ -31,7 +46,7 @@ function settingsFromAccount(
         privateKey,
         signatureSecret,
         extraSignatureSecrets: previous === null ? [] : [previous.signatureSecret],
-        ...(hosts.VONAGE_API_HOST ? { apiHost: hosts.VONAGE_API_HOST } : {}),
+        ...selectApiHost(hosts, voice.region),
       },
     },
     media:
@@ -62,8 +77,8 @@ function settingsFromAccount(
 /**
  * Returns a function that creates the providers of a tenant's own account. The platform's
  * application is rejected, because its calls belong to all tenants.
- * @throws VerdictError `application-taken` (409) for the platform's application, or the registry's
- *   error for invalid credentials
+ * @throws VerdictError `application-taken` (409) for the platform's application,
+ *   `region-not-available` (422), or the registry's error for invalid credentials
  */
 export const createAccountBuilder =
   (platform: Hosts & Pick<VonageEnvironment, 'VONAGE_APPLICATION_ID'>, deps: ProviderDeps) =>

@@ -1,3 +1,4 @@
+import type { ProviderRegion } from '@partyline/provider-contract/account-credentials';
 import type { ProviderSettings } from './registry.ts';
 
 /**
@@ -16,14 +17,25 @@ export interface VonageEnvironment {
   readonly OPENTOK_API_SECRET?: string | undefined;
   readonly VONAGE_API_HOST?: string | undefined;
   readonly VIDEO_API_HOST?: string | undefined;
+  /** The regions that accounts may choose, with their API hosts. */
+  readonly VONAGE_REGION_HOSTS: Readonly<Partial<Record<ProviderRegion, string>>>;
+  readonly VONAGE_REGION?: ProviderRegion | undefined;
   readonly SIP_HOST: string;
+  readonly SIP_USERNAME?: string | undefined;
+  readonly SIP_PASSWORD?: string | undefined;
 }
 
 /** Converts the platform's variables to the registry's settings. The registry validates them. */
 export function settingsFromEnvironment(env: VonageEnvironment): ProviderSettings {
   // The SIP gateway accepts the account's key and secret as digest credentials (contract section
-  // 5).
-  const sip = { username: env.VONAGE_API_KEY, password: env.VONAGE_API_SECRET, host: env.SIP_HOST };
+  // 5); an own SIP domain has users of its own.
+  const sip = {
+    username: env.SIP_USERNAME ?? env.VONAGE_API_KEY,
+    password: env.SIP_PASSWORD ?? env.VONAGE_API_SECRET,
+    host: env.SIP_HOST,
+  };
+  const apiHost =
+    env.VONAGE_API_HOST ?? (env.VONAGE_REGION === undefined ? undefined : env.VONAGE_REGION_HOSTS[env.VONAGE_REGION]);
   const callbackSecret = env.VIDEO_CALLBACK_SECRET;
   return {
     voice: {
@@ -33,7 +45,7 @@ export function settingsFromEnvironment(env: VonageEnvironment): ProviderSetting
         applicationId: env.VONAGE_APPLICATION_ID,
         privateKey: env.VONAGE_PRIVATE_KEY,
         signatureSecret: env.VONAGE_SIGNATURE_SECRET,
-        ...(env.VONAGE_API_HOST ? { apiHost: env.VONAGE_API_HOST } : {}),
+        ...(apiHost ? { apiHost } : {}),
       },
     },
     media:

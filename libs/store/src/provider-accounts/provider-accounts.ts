@@ -7,8 +7,8 @@ export type AccountRow = Omit<provider_account, 'ciphertext' | 'old_ciphertext' 
   readonly numbers: readonly string[];
 };
 
-const COLUMNS = `a.id, a.tenant_id, a.label, a.voice_kind, a.media_kind, a.application_id, a.voice_key_end,
-  a.media_key_end, a.version, CASE WHEN a.old_until > now() THEN a.old_until END AS old_until, a.verified_at,
+const COLUMNS = `a.id, a.tenant_id, a.label, a.voice_kind, a.media_kind, a.application_id, a.voice_region, a.sip_domain,
+  a.voice_key_end, a.media_key_end, a.version, CASE WHEN a.old_until > now() THEN a.old_until END AS old_until, a.verified_at,
   a.created_at, ARRAY(SELECT n.e164 FROM dial_in_number n WHERE n.account_id = a.id ORDER BY n.e164) AS numbers`;
 
 interface NewAccount {
@@ -17,6 +17,8 @@ interface NewAccount {
   readonly voiceKind: string;
   readonly mediaKind: string;
   readonly applicationId: string;
+  readonly voiceRegion: string | null;
+  readonly sipDomain: string | null;
   readonly voiceKeyEnd: string;
   readonly mediaKeyEnd: string | null;
   /** The credentials, encrypted as version 1. */
@@ -49,9 +51,9 @@ export async function insertAccount(
       name: 'insert-account',
       text: `INSERT INTO provider_account (
                id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, media_key_end, ciphertext,
-               verified_at
+               voice_region, sip_domain, verified_at
              )
-             VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, now())
+             VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, now())
              ON CONFLICT (application_id) WHERE deleted_at IS NULL DO NOTHING`,
       values: [
         tenantId,
@@ -63,6 +65,8 @@ export async function insertAccount(
         account.voiceKeyEnd,
         account.mediaKeyEnd,
         account.ciphertext,
+        account.voiceRegion,
+        account.sipDomain,
       ],
     });
     return rowCount === 1 ? (await readAccountIn(tx, tenantId, account.id))! : 'application-in-use';

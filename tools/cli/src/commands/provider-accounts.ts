@@ -3,7 +3,16 @@ import type { Partyline } from '@partyline/sdk';
 import { omitUndefined, parseInteger, type CommandContext, type CommandSpec } from '../command.ts';
 import { UsageError } from '../exit-codes.ts';
 
-const COLUMNS = ['id', 'label', 'voice.applicationId', 'video.kind', 'version', 'verifiedAt', 'numbers'];
+const COLUMNS = [
+  'id',
+  'label',
+  'voice.applicationId',
+  'voice.region',
+  'video.kind',
+  'version',
+  'verifiedAt',
+  'numbers',
+];
 const DETAIL_FIELDS = [
   'id',
   'label',

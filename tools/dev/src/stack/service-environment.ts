@@ -60,6 +60,7 @@ export const emulatorEnvironment = (
   VIDEO_MODE: mode,
   VONAGE_API_HOST: emulatorUrl,
   VIDEO_API_HOST: emulatorUrl,
+  VONAGE_REGION_HOSTS: `us=${emulatorUrl},eu=${emulatorUrl},ap=${emulatorUrl}`,
   VONAGE_API_KEY: provider.accountKey,
   VONAGE_API_SECRET: provider.accountSecret,
   VONAGE_SIGNATURE_SECRET: provider.signatureSecret,

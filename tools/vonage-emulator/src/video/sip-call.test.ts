@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
+  APP,
   PROJECT,
   toPromise,
   createRoutedSession,
@@ -119,6 +120,22 @@ describe('SIP interconnect (contract, section 5)', () => {
       expect(sipEvents()).toEqual(['callCreated', 'DIALING', '404']);
     },
   );
+
+  it("reaches the application of the account's own SIP domain, with a user of that domain", async () => {
+    const users = [{ username: 'partyline', password: 'sip-password' }];
+    await harness.client.putConfig({
+      sipDomains: [{ domain: 'example.sip-eu.vonage.com', applicationId: APP, users }],
+    });
+    const uri = 'sip:442079460000@example.sip-eu.vonage.com;transport=tls';
+    await dial({ auth: SIP_AUTH }, uri);
+    await harness.client.advanceClock(100);
+    expect(sipEvents()).toEqual(['callCreated', 'DIALING', '403']);
+    harness.hooks.length = 0;
+    await dial({ auth: users[0] }, uri);
+    await harness.client.advanceClock(100);
+    expect(sipEvents()).toEqual(['callCreated', 'DIALING', 'RINGING', 'ACTIVE']);
+    expect(harness.hooks.find((hook) => hook.path === '/answer')?.query).toMatchObject({ endpoint_type: 'sip' });
+  });
 
   it('ends the voice leg when the connection of an answered call is disconnected', async () => {
     const dialled = await dial();

@@ -3,6 +3,7 @@
  * call ends by a BYE, a REST disconnect, five minutes without media or after six hours; it does not
  * end when the last browser leaves.
  */
+import type { EmulatorConfig } from '../config.ts';
 import { findOwningAccount } from '../credentials/owning-account.ts';
 import { endLeg } from '../voice/legs.ts';
 import { keyDigits } from '../voice/keys.ts';
@@ -119,17 +120,28 @@ function restartMediaTimer(bridged: BridgedCall): void {
   );
 }
 
+/** Returns the configured SIP domain of an address. */
+const findSipDomain = ({ config }: World, host: string | undefined): EmulatorConfig['sipDomains'][number] | undefined =>
+  config.sipDomains.find(({ domain }) => domain === host);
+
 /**
- * Checks the SIP digest credentials (contract §5): API key and secret of the account that owns the
- * number's application. For an unlinked number, the credentials of any account are valid. Returns
- * the error of a rejected dial.
+ * Checks the SIP digest credentials (contract §5): a user of the SIP domain, or else API key and
+ * secret of the account that owns the number's application. For an unlinked number, the credentials
+ * of any account are valid. Returns the error of a rejected dial.
  */
 function checkDigest(
-  { config }: World,
-  applicationId: string | undefined,
+  world: World,
+  address: { user: string; host: string } | undefined,
   auth: SipDial['auth'],
 ): { code: string; message: string } | undefined {
   if (auth === undefined) return { code: '401', message: 'Unauthorized' };
+  const { config } = world;
+  const sipDomain = findSipDomain(world, address?.host);
+  if (sipDomain !== undefined) {
+    const isUser = sipDomain.users.some((one) => one.username === auth.username && one.password === auth.password);
+    return isUser ? undefined : { code: '403', message: 'Forbidden' };
+  }
+  const applicationId = address === undefined ? undefined : findApplicationId(world, address.user);
   const accounts =
     applicationId === undefined ? [config.account, ...config.accounts] : [findOwningAccount(config, applicationId)];
   const isAuthenticated = accounts.some(
@@ -141,14 +153,12 @@ function checkDigest(
 function inviteVoiceSide(bridged: BridgedCall, dial: SipDial): void {
   const { world, sip } = bridged;
   const address = parseSipUri(dial.uri);
-  const digestError = checkDigest(
-    world,
-    address === undefined ? undefined : findApplicationId(world, address.user),
-    dial.auth,
-  );
+  const digestError = checkDigest(world, address, dial.auth);
   if (digestError !== undefined)
     return endVideoSide(bridged, digestError.code, digestError.message, 'clientDisconnected');
-  const isVonageHost = address !== undefined && world.config.behaviour.sipHosts.includes(address.host);
+  const sipDomain = findSipDomain(world, address?.host);
+  const isVonageHost =
+    address !== undefined && (sipDomain !== undefined || world.config.behaviour.sipHosts.includes(address.host));
   const isDisconnected = sip.state === 'ENDED';
   if (isDisconnected && world.config.behaviour.disconnectCancelsRinging) return;
   const call = isVonageHost
@@ -157,6 +167,7 @@ function inviteVoiceSide(bridged: BridgedCall, dial: SipDial): void {
         endpointType: 'sip',
         from: sip.from,
         to: address.user,
+        applicationId: sipDomain?.applicationId,
         party: createGatewayParty(bridged),
         sipHeaders: sip.headers,
       })

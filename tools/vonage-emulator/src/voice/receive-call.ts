@@ -9,6 +9,8 @@ interface InboundCall {
   endpointType: 'phone' | 'sip';
   from: string;
   to: string;
+  /** The application of an own SIP domain. Default: that of the number. */
+  applicationId?: string;
   party: Party;
   /** Forwarded in the answer webhook as `SipHeader_<name>`, except X-Nexmo* (contract §3). */
   sipHeaders?: Record<string, string>;
@@ -27,7 +29,7 @@ const buildSipHeaderFields = (headers: Record<string, string> = {}): Record<stri
 
 /** Creates an inbound leg; `ring` sends the answer webhook. Undefined for an unlinked number. */
 export function receiveCall(world: World, call: InboundCall): { leg: Leg; ring: () => void } | undefined {
-  const applicationId = findApplicationId(world, call.to);
+  const applicationId = call.applicationId ?? findApplicationId(world, call.to);
   if (applicationId === undefined) return undefined;
   const leg = createLeg(world, {
     kind: call.kind,
