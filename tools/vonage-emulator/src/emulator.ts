@@ -15,6 +15,8 @@ export interface Emulator {
 function createWorld(config: World['config']): World {
   return {
     config,
+    baseUrl: '',
+    recordings: new Map(),
     clock: config.clock === 'virtual' ? createVirtualClock(wallNow()) : createRealClock(),
     changes: createChangeNotifier(),
     faults: createFaultInjector(config.seed),
@@ -59,10 +61,12 @@ export async function createEmulator(input: EmulatorConfigInput = {}): Promise<E
   const reset = async (): Promise<void> => {
     const previous = world;
     world = createWorld(previous.config);
+    world.baseUrl = previous.baseUrl;
     await closeWorld(previous);
   };
   const app = createServer(() => world, reset);
   const url = await app.listen({ host: '127.0.0.1', port: world.config.port });
+  world.baseUrl = url;
   return {
     url,
     async close() {

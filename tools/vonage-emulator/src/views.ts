@@ -54,6 +54,10 @@ export interface PhoneBehaviour {
   afterMs?: number;
   /** Time from the answer until the phone hangs up. Default: never. */
   hangUpAfterMs?: number;
+  /** Mode `machine`: time from the answer until the beep. Default: no beep. */
+  beepAfterMs?: number;
+  /** `detail` of a call that is not answered. Default: by the mode (contract §3). */
+  detail?: string;
 }
 
 export interface PhoneView {

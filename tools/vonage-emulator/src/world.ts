@@ -30,6 +30,9 @@ export interface Conversation {
   members: Map<Leg, Membership>;
 }
 
+/** Kinds of endpoints that a call comes from or goes to (contract §3, §4). */
+export type EndpointType = 'phone' | 'sip' | 'websocket' | 'vbc' | 'app';
+
 export interface HookTarget {
   url: string;
   method: 'GET' | 'POST';
@@ -41,7 +44,7 @@ export interface Leg {
   kind: LegKind;
   applicationId: string;
   direction: 'inbound' | 'outbound';
-  endpointType: 'phone' | 'sip';
+  endpointType: EndpointType;
   from: string;
   to: string;
   conversation: Conversation;
@@ -66,6 +69,9 @@ export interface Leg {
   endController: AbortController;
   /** Sends the leg's events in order, unless a fault delays one. */
   eventQueue: Promise<void>;
+  lastEventAt?: number;
+  /** Recordings that end with the leg. */
+  recordings: Set<() => void>;
 }
 
 export interface SipCall {
@@ -123,8 +129,38 @@ interface RegisteredCallback {
   createdAt: number;
 }
 
+/** An archive of a video session, without media. */
+export interface Archive {
+  id: string;
+  account: string;
+  sessionId: string;
+  status: string;
+  createdAt: number;
+  endedAt?: number;
+  name?: string | undefined;
+  hasAudio: boolean;
+  hasVideo: boolean;
+  outputMode: 'composed' | 'individual';
+  streamMode: 'auto' | 'manual';
+  resolution?: string | undefined;
+  multiArchiveTag?: string | undefined;
+  layout?: { type: string; stylesheet?: string | undefined } | undefined;
+  /** With streamMode `manual`. */
+  streams: { streamId: string; hasAudio: boolean; hasVideo: boolean }[];
+}
+
+/** A recording that `GET /v1/files/:id` serves. */
+export interface Recording {
+  applicationId: string;
+  format: 'mp3' | 'wav' | 'ogg';
+  size: number;
+}
+
 export interface World {
   config: EmulatorConfig;
+  /** Where the emulator listens; the host of recordings. */
+  baseUrl: string;
+  readonly recordings: Map<string, Recording>;
   readonly clock: Clock;
   readonly changes: ChangeNotifier;
   readonly faults: FaultInjector;
@@ -132,10 +168,7 @@ export interface World {
   readonly legs: Map<string, Leg>;
   readonly conversations: Map<string, Conversation>;
   readonly sessions: Map<string, VideoSession>;
-  readonly archives: Map<
-    string,
-    { id: string; account: string; sessionId: string; status: string; name?: string; createdAt: number }
-  >;
+  readonly archives: Map<string, Archive>;
   readonly callbacks: RegisteredCallback[];
   readonly people: Map<string, Person>;
   readonly phones: Map<string, PhoneBehaviour>;

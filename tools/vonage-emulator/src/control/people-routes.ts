@@ -16,6 +16,8 @@ const behaviourBody = z.object({
   mode: z.enum(['answer', 'busy', 'reject', 'no-answer', 'machine', 'unavailable', 'failed']),
   afterMs: z.number().nonnegative().optional(),
   hangUpAfterMs: z.number().nonnegative().optional(),
+  beepAfterMs: z.number().nonnegative().optional(),
+  detail: z.string().min(1).optional(),
 });
 
 function findPerson(world: World, params: unknown): Person {

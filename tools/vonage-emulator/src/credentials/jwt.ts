@@ -56,6 +56,19 @@ export function verifyRs256(token: string, publicKeyPem: string): Claims | undef
   }
 }
 
+const DEFAULT_LIFETIME_S = 900;
+const MAX_LIFETIME_S = 86_400;
+
+/**
+ * True for the claims of a valid application token: `jti` and `iat` are required, `exp` is at most
+ * 24 hours after `iat`, and a token without `exp` lives 15 minutes (contract §2).
+ */
+export function isValidApplicationToken({ jti, iat, exp }: Claims, nowMs: number): boolean {
+  if (typeof jti !== 'string' || jti === '' || typeof iat !== 'number') return false;
+  const until = exp ?? iat + DEFAULT_LIFETIME_S;
+  return typeof until === 'number' && until - iat <= MAX_LIFETIME_S && until * 1000 > nowMs;
+}
+
 /**
  * True when `exp` is in the future. There is no leeway: the SDKs create tokens for 5 to 15 minutes.
  */

@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { findApplication, type EmulatorConfig } from '../config.ts';
 import { RestError } from '../http/answer.ts';
-import { decodeClaims, isUnexpired, verifyHs256, verifyRs256 } from './jwt.ts';
+import { decodeClaims, isUnexpired, isValidApplicationToken, verifyHs256, verifyRs256 } from './jwt.ts';
 
 const firstValue = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value[0] : value;
@@ -27,7 +27,7 @@ export function authenticateBearer(config: EmulatorConfig, headers: IncomingHttp
   if (token === undefined) throw unauthorized;
   const application = findApplication(config, decodeClaims(token)?.application_id);
   const claims = application && verifyRs256(token, application.publicKey);
-  if (application === undefined || claims === undefined || !isUnexpired(claims, nowMs)) throw unauthorized;
+  if (application === undefined || claims === undefined || !isValidApplicationToken(claims, nowMs)) throw unauthorized;
   return application.id;
 }
 

@@ -57,6 +57,7 @@ const restKinds = [
   'callback',
   'create-call',
   'get-call',
+  'get-file',
   'list-calls',
   'hangup',
   'transfer',
@@ -78,6 +79,7 @@ const restFaultSchema = z.strictObject({
     'applied-reset', // full effect, then the socket closes
     'non-json', // full effect, an HTML body with status 200
     '204-no-effect', // no effect, status 204
+    'html-no-effect', // no effect, an HTML body with status 200
     '400',
     '401',
     '403',
@@ -119,6 +121,16 @@ const switchesSchema = z.strictObject({
   dtmfForm: z.enum(['by-type', 'new', 'legacy']).default('by-type'),
   /** Leg uuids with or without dashes (contract §3). */
   uuidForm: z.enum(['dashed', 'undashed']).default('dashed'),
+  /** Rate, price and duration as JSON numbers in place of texts. */
+  numericFields: z.boolean().default(false),
+  /** `count` of the lists of calls and connections: the total, the items on the page, or zero. */
+  listCount: z.enum(['total', 'page', 'zero']).default('total'),
+  /** HAL links of GET /v1/calls. The SDK's getAllCalls needs absolute ones (contract §0.9). */
+  halLinks: z.enum(['absolute', 'relative']).default('absolute'),
+  /** Whether the next event of a call waits for the reply to the one before. */
+  eventDelivery: z.enum(['sequential', 'overlapping']).default('sequential'),
+  /** An event within this time (ms) of the call's last one has its timestamp. 0: off. */
+  simultaneousEventsMs: z.number().nonnegative().default(0),
   /** Overrides the method of every voice webhook. */
   webhookMethod: z.enum(['configured', 'GET', 'POST']).default('configured'),
 });

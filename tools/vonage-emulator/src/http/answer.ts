@@ -2,6 +2,8 @@
 export interface Answer {
   status: number;
   body?: unknown;
+  /** Content type of a body that is a Buffer. Default: JSON. */
+  type?: string;
 }
 
 /** An error reply with Vonage's status and body. */

@@ -15,7 +15,7 @@ export interface RestRequest {
 }
 
 export interface RestRoute {
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
   kind: RestKind | ((restRequest: RestRequest) => RestKind);
   handle: (restRequest: RestRequest) => Answer | Promise<Answer>;
@@ -86,6 +86,8 @@ async function applyFault(
       return { answer: await runHandler(route, restRequest), wire: 'reset' };
     case 'non-json':
       return { answer: await runHandler(route, restRequest), wire: 'html' };
+    case 'html-no-effect':
+      return { wire: 'html' };
     case '204-no-effect':
       return { answer: { status: 204 }, wire: 'send' };
     case '400':
@@ -106,7 +108,8 @@ async function applyFault(
 function sendAnswer(reply: FastifyReply, outcome: FaultOutcome): FastifyReply | void {
   if (outcome.wire === 'html') return reply.code(200).type('text/html').send('<html><body>Bad gateway</body></html>');
   if (outcome.wire === 'send' && outcome.answer !== undefined) {
-    const { status, body } = outcome.answer;
+    const { status, body, type } = outcome.answer;
+    if (type !== undefined) return reply.code(status).type(type).send(body);
     return body === undefined
       ? reply.code(status).send()
       : reply.code(status).type('application/json').send(JSON.stringify(body));
@@ -143,7 +146,10 @@ export function addRoute(app: FastifyInstance, current: () => World, route: Rest
         body: request.body,
         fault: fault?.fault,
         ...(hasReply
-          ? { status: outcome.wire === 'html' ? 200 : outcome.answer?.status, response: outcome.answer?.body }
+          ? {
+              status: outcome.wire === 'html' ? 200 : outcome.answer?.status,
+              response: outcome.answer?.type === undefined ? outcome.answer?.body : undefined,
+            }
           : {}),
       });
       world.changes.notify();

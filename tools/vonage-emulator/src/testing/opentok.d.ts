@@ -29,6 +29,10 @@ declare module 'opentok' {
     getStream(sessionId: string, streamId: string, done: Done): void;
     startArchive(sessionId: string, options: object, done: Done<{ id: string; status: string }>): void;
     stopArchive(archiveId: string, done: Done<{ status: string }>): void;
+    getArchive(archiveId: string, done: Done<{ streams?: unknown }>): void;
+    listArchives(options: object, done: Done<{ id: string; status: string }[]>): void;
+    addArchiveStream(archiveId: string, streamId: string, options: object, done: Done): void;
+    removeArchiveStream(archiveId: string, streamId: string, done: Done): void;
     registerCallback(options: { group: string; event: string; url: string }, done: Done<{ id: string }>): void;
   }
 }

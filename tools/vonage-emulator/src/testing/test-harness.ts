@@ -44,6 +44,8 @@ export interface Harness {
   hooks: Hook[];
   /** Replies of the customer's server, by path. */
   replies: Map<string, (hook: Hook) => Reply>;
+  /** What a reply of the customer's server waits for, by path. */
+  waits: Map<string, (hook: Hook) => Promise<void> | undefined>;
   opentok: OpenTok;
   vonage: Vonage;
   /** Deletes all calls, hooks, replies and faults, between tests. */
@@ -54,6 +56,7 @@ export interface Harness {
 async function startCustomerServer(
   hooks: Hook[],
   replies: Harness['replies'],
+  waits: Harness['waits'],
 ): Promise<{ server: FastifyInstance; url: string }> {
   const server = Fastify({ forceCloseConnections: true });
   server.removeAllContentTypeParsers();
@@ -69,6 +72,7 @@ async function startCustomerServer(
       body: raw === '' ? {} : (JSON.parse(raw) as Hook['body']),
     };
     hooks.push(hook);
+    await waits.get(hook.path)?.(hook);
     const answer = replies.get(hook.path)?.(hook) ?? {};
     return reply
       .code(answer.status ?? 200)
@@ -88,7 +92,8 @@ export type HarnessOptions = Pick<EmulatorConfigInput, 'clock' | 'limits' | 'rat
 export async function startTestHarness(options: HarnessOptions = {}): Promise<Harness> {
   const hooks: Hook[] = [];
   const replies: Harness['replies'] = new Map();
-  const { server, url } = await startCustomerServer(hooks, replies);
+  const waits: Harness['waits'] = new Map();
+  const { server, url } = await startCustomerServer(hooks, replies, waits);
   const video = { sessionCallbackUrl: `${url}/session`, sipCallbackUrl: `${url}/sip` };
   const emulator = await createEmulator({
     account: ACCOUNT,
@@ -108,6 +113,7 @@ export async function startTestHarness(options: HarnessOptions = {}): Promise<Ha
     hooksUrl: url,
     hooks,
     replies,
+    waits,
     opentok: new OpenTok(PROJECT, PROJECT_SECRET, emulator.url),
     vonage: new Vonage(
       {
@@ -122,6 +128,7 @@ export async function startTestHarness(options: HarnessOptions = {}): Promise<Ha
       await client.reset();
       hooks.length = 0;
       replies.clear();
+      waits.clear();
     },
     async close() {
       await emulator.close();

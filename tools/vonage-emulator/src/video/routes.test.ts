@@ -104,6 +104,8 @@ describe('OpenTok REST by the opentok SDK (contract, section 1)', () => {
     });
     expect((await list()).items.some((one) => 'data' in one)).toBe(false);
     expect(await list('?offset=1&count=1')).toMatchObject({ count: 2, items: [item(watching, 'Connected')] });
+    await client.setFaults({ switches: { listCount: 'page' } });
+    expect((await list('?offset=1&count=1')).count).toBe(1);
     await client.setFaults({ switches: { connectionStates: 'all' } });
     expect(await list()).toMatchObject({
       count: 3,

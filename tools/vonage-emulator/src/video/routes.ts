@@ -102,7 +102,7 @@ function getConnectionState({ endedAt, stream, sip }: VideoConnection): string {
 function listConnections(world: World, request: RestRequest): ReturnType<RestRoute['handle']> {
   const session = findSession(world, request);
   const { offset, count } = pageQuery.parse(request.query);
-  const { listOmitsConnections, connectionStates } = world.faults.current().switches;
+  const { listOmitsConnections, connectionStates, listCount } = world.faults.current().switches;
   const isFull = connectionStates === 'all';
   const listed = [...session.connections.values()].filter(
     ({ endedAt }) => (endedAt === undefined && !listOmitsConnections) || (endedAt !== undefined && isFull),
@@ -112,7 +112,12 @@ function listConnections(world: World, request: RestRequest): ReturnType<RestRou
     connectionState: isFull ? getConnectionState(one) : 'Connected',
     createdAt: one.createdAt,
   }));
-  return ok({ count: listed.length, projectId: session.account, sessionId: session.id, items });
+  return ok({
+    count: { total: listed.length, page: items.length, zero: 0 }[listCount],
+    projectId: session.account,
+    sessionId: session.id,
+    items,
+  });
 }
 
 /** Returns 413 over 128 bytes of type or 8 kB of data (contract §1). */

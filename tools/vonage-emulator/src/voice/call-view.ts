@@ -1,15 +1,27 @@
 /**
- * A call in GET /v1/calls (contract §2). Rate, price and duration are strings, on ended calls only.
+ * A call in GET /v1/calls (contract §2). Rate, price and duration are on ended calls only.
  */
 import { computePriceMicros, getVoiceRateMicros, computeVoiceSeconds } from '../ledger/meter.ts';
 import type { Leg, World } from '../world.ts';
-import { formatMoney } from './events.ts';
+import { formatMoney, formatSeconds } from './events.ts';
 
 /** Formats a time as `YYYY-MM-DD HH:MM:SS` (contract §2). */
 const formatPlainTime = (ms: number): string => new Date(ms).toISOString().slice(0, 19).replace('T', ' ');
 
-const buildParty = (leg: Leg, number: string, isOwnSide: boolean): object =>
-  leg.endpointType === 'sip' && isOwnSide ? { type: 'sip', uri: number } : { type: 'phone', number };
+function buildParty(leg: Leg, address: string, isOwnSide: boolean): object {
+  switch (isOwnSide ? leg.endpointType : 'phone') {
+    case 'sip':
+      return { type: 'sip', uri: address };
+    case 'websocket':
+      return { type: 'websocket', uri: address };
+    case 'vbc':
+      return { type: 'vbc', extension: address };
+    case 'app':
+      return { type: 'app', user: address };
+    default:
+      return { type: 'phone', number: address };
+  }
+}
 
 export function buildCallBody(world: World, leg: Leg): { [field: string]: unknown } {
   const seconds = computeVoiceSeconds(world, leg);
@@ -26,9 +38,9 @@ export function buildCallBody(world: World, leg: Leg): { [field: string]: unknow
     ...(leg.endedAt === undefined
       ? {}
       : {
-          rate: formatMoney(rate),
-          price: formatMoney(computePriceMicros(rate, seconds)),
-          duration: String(seconds),
+          rate: formatMoney(world, rate),
+          price: formatMoney(world, computePriceMicros(rate, seconds)),
+          duration: formatSeconds(world, seconds),
           ...(leg.answeredAt === undefined ? {} : { start_time: formatPlainTime(leg.answeredAt) }),
           end_time: formatPlainTime(leg.endedAt),
           network: '65512',

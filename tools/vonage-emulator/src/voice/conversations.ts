@@ -29,8 +29,11 @@ function recordJoin(conversation: Conversation, leg: Leg, wasStarted: boolean): 
   }
 }
 
-/** Adds a leg to a named conversation of its application. Returns false when it is full. */
-export function joinConversation(world: World, leg: Leg, name: string, membership: Membership): boolean {
+/**
+ * Adds a leg to a named conversation of its application. Returns false when it is full.
+ * @param from uuid of the conversation that the leg was in before
+ */
+export function joinConversation(world: World, leg: Leg, name: string, membership: Membership, from: string): boolean {
   const key = buildConversationKey(leg.applicationId, name);
   const conversation = world.conversations.get(key) ?? { ...createPrivateConversation(world, leg.applicationId), name };
   if (conversation.members.size >= world.config.behaviour.maxParticipants) {
@@ -38,7 +41,6 @@ export function joinConversation(world: World, leg: Leg, name: string, membershi
     return false;
   }
   world.conversations.set(key, conversation);
-  const from = leg.conversation.uuid;
   const wasStarted = isStarted(conversation);
   conversation.members.set(leg, membership);
   leg.conversation = conversation;
@@ -71,7 +73,7 @@ export function moveConversation(
   const movedLegs = [...new Set([...from.members.keys(), leg])];
   for (const mover of movedLegs) {
     leaveConversation(world, mover);
-    if (to.name !== undefined) joinConversation(world, mover, to.name, membership);
+    if (to.name !== undefined) joinConversation(world, mover, to.name, membership, from.uuid);
   }
   return movedLegs;
 }

@@ -3,9 +3,10 @@ import { z } from 'zod';
 import type { Answer } from '../http/answer.ts';
 import { toDigits, type HookTarget, type Leg, type World } from '../world.ts';
 import { applyAnswer, buildNewCallFields, requestAnswer } from './answer-url.ts';
-import { nccoSchema } from './ncco-schema.ts';
+import { advancedMachineDetection, readMachineDetection } from './machine-detection.ts';
+import { nccoSchema, sipEndpoint } from './ncco-schema.ts';
 import { startNcco } from './ncco-run.ts';
-import { placeCall } from './place-call.ts';
+import { placeCall, readEndpoint } from './place-call.ts';
 
 const method = z.enum(['GET', 'POST']);
 const urlList = z.union([z.array(z.string()).min(1), z.string().transform((one) => [one])]);
@@ -20,7 +21,14 @@ const createCallBody = z
             number: z.coerce.string().min(1),
             dtmfAnswer: z.string().optional(),
           }),
-          z.looseObject({ type: z.literal('sip'), uri: z.string().min(1) }),
+          sipEndpoint,
+          z.looseObject({
+            type: z.literal('websocket'),
+            uri: z.url({ protocol: /^wss?$/ }),
+            headers: z.record(z.string(), z.unknown()).optional(),
+          }),
+          z.looseObject({ type: z.literal('vbc'), extension: z.coerce.string().min(1) }),
+          z.looseObject({ type: z.literal('app'), user: z.string().min(1) }),
         ]),
       )
       .min(1),
@@ -32,11 +40,16 @@ const createCallBody = z
     event_url: urlList.optional(),
     event_method: method.default('POST'),
     machine_detection: z.enum(['continue', 'hangup']).optional(),
+    advanced_machine_detection: advancedMachineDetection.optional(),
     length_timer: z.coerce.number().int().min(1).max(7200).default(7200),
     ringing_timer: z.coerce.number().int().min(1).max(120).default(60),
   })
   .refine((call) => call.ncco !== undefined || call.answer_url !== undefined, 'Set ncco or answer_url.')
-  .refine((call) => call.from !== undefined || call.random_from_number === true, 'Set from or random_from_number.');
+  .refine((call) => call.from !== undefined || call.random_from_number === true, 'Set from or random_from_number.')
+  .refine((call) => call.from === undefined || call.random_from_number !== true, {
+    path: ['random_from_number'],
+    error: 'Set either from or random_from_number.',
+  });
 
 const toHookTarget = (urls: string[] | undefined, how: 'GET' | 'POST'): HookTarget | undefined =>
   urls?.[0] === undefined ? undefined : { url: urls[0], method: how };
@@ -54,12 +67,11 @@ export function createCall(world: World, applicationId: string, input: unknown):
   const leg = placeCall(world, {
     applicationId,
     from: toDigits(call.from?.number ?? ownNumber),
-    to: to?.type === 'phone' ? toDigits(to.number) : (to?.uri ?? ''),
-    endpointType: to?.type ?? 'phone',
+    ...readEndpoint(to ?? { type: 'phone', number: '' }),
     ringMs: call.ringing_timer * 1000,
     lengthMs: call.length_timer * 1000,
     eventHook: toHookTarget(call.event_url, call.event_method),
-    machineDetection: call.machine_detection,
+    machineDetection: readMachineDetection(call),
     onAnswered: (answered) => {
       if (to?.type === 'phone' && to.dtmfAnswer !== undefined)
         answered.party.recordEvent('dtmf-heard', { text: to.dtmfAnswer });

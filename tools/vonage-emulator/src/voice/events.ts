@@ -6,8 +6,28 @@ import { deliverVoiceHook, createVoiceHook } from '../webhooks/voice-hook.ts';
 import type { HookTarget, Leg, World } from '../world.ts';
 
 export const formatIsoTime = (ms: number): string => new Date(ms).toISOString();
-/** Formats micro-euros as a string with eight decimals (contract §7). */
-export const formatMoney = (micros: number): string => (micros / 1_000_000).toFixed(8);
+/**
+ * Formats micro-euros as a string with eight decimals (contract §7), or as a number by the switch
+ * `numericFields`.
+ */
+export function formatMoney({ faults }: World, micros: number): string | number {
+  const text = (micros / 1_000_000).toFixed(8);
+  return faults.current().switches.numericFields ? Number(text) : text;
+}
+
+/** Formats seconds like `formatMoney`. */
+export const formatSeconds = ({ faults }: World, seconds: number): string | number =>
+  faults.current().switches.numericFields ? seconds : String(seconds);
+
+/** Returns the time of an event of the leg. By a switch, close events have the same time. */
+function getEventTime({ clock, faults }: World, leg: Leg): number {
+  const now = clock.now();
+  const { simultaneousEventsMs } = faults.current().switches;
+  const last = leg.lastEventAt;
+  if (last !== undefined && now - last < simultaneousEventsMs) return last;
+  leg.lastEventAt = now;
+  return now;
+}
 
 /** The fields of every event of a leg. */
 export const buildCommonFields = (world: World, leg: Leg): { [field: string]: unknown } => ({
@@ -25,9 +45,9 @@ export function buildEndFields(world: World, leg: Leg): { [field: string]: unkno
   return {
     start_time: leg.answeredAt === undefined ? null : formatIsoTime(leg.answeredAt),
     end_time: formatIsoTime(leg.endedAt ?? world.clock.now()),
-    duration: String(seconds),
-    rate: formatMoney(rate),
-    price: formatMoney(computePriceMicros(rate, seconds)),
+    duration: formatSeconds(world, seconds),
+    rate: formatMoney(world, rate),
+    price: formatMoney(world, computePriceMicros(rate, seconds)),
     network: leg.endpointType === 'phone' ? 'GB-FIXED' : '',
   };
 }
@@ -60,8 +80,11 @@ export function queueHook(
   const target = options.target ?? findEventTarget(world, leg);
   if (target === undefined) return;
   const hook = createVoiceHook(world, leg.applicationId, kind, target, data, options.event);
+  const isOverlapping = world.faults.current().switches.eventDelivery === 'overlapping';
   leg.eventQueue = runAfter(leg.eventQueue, async (next) => {
-    await deliverVoiceHook(world, hook, next);
+    const delivered = deliverVoiceHook(world, hook, next);
+    if (isOverlapping) next();
+    await delivered;
   });
 }
 
@@ -70,7 +93,13 @@ export function sendStatus(world: World, leg: Leg, status: string, extra: { [fie
     world,
     leg,
     'event',
-    { ...buildCommonFields(world, leg), status, direction: leg.direction, ...extra },
+    {
+      ...buildCommonFields(world, leg),
+      timestamp: formatIsoTime(getEventTime(world, leg)),
+      status,
+      direction: leg.direction,
+      ...extra,
+    },
     { event: status },
   );
 }

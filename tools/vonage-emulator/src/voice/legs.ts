@@ -33,6 +33,7 @@ export function createLeg(world: World, input: NewLeg): Leg {
     timers: new Set(),
     endController: new AbortController(),
     eventQueue: Promise.resolve(),
+    recordings: new Set(),
   };
   world.legs.set(leg.uuid, leg);
   sendStatus(world, leg, 'started');
@@ -66,7 +67,7 @@ export function answerLeg(world: World, leg: Leg): void {
   leg.answeredAt = world.clock.now();
   sendStatus(world, leg, 'answered', {
     start_time: formatIsoTime(leg.answeredAt),
-    rate: formatMoney(getVoiceRateMicros(world, leg)),
+    rate: formatMoney(world, getVoiceRateMicros(world, leg)),
     network: '',
   });
   if (leg.lengthMs !== undefined)
@@ -96,6 +97,7 @@ export function endLeg(world: World, leg: Leg, end: LegEnd): void {
   leg.timers.clear();
   const left = leaveConversation(world, leg);
   leg.party.recordEvent('ended', { reason: end.reason });
+  for (const finish of leg.recordings) finish();
   if (leg.status !== 'completed')
     sendStatus(world, leg, leg.status, {
       ...(end.detail && { detail: end.detail }),

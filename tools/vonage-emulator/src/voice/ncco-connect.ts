@@ -1,22 +1,28 @@
 /** The NCCO action `connect`: calls an endpoint and joins it to the leg (contract §4). */
-import { toDigits } from '../world.ts';
 import { exceedsRateLimit } from '../http/limits.ts';
+import type { Leg, World } from '../world.ts';
+import { createVoiceHook, fetchNcco } from '../webhooks/voice-hook.ts';
+import { advancedMachineDetection, readMachineDetection } from './machine-detection.ts';
 import type { ActionOf } from './ncco-schema.ts';
 import { requestNcco, type Replacement, type NccoRun } from './ncco-step.ts';
 import { buildCommonFields, sendError } from './events.ts';
 import { endLeg } from './legs.ts';
-import { placeCall } from './place-call.ts';
+import { placeCall, readEndpoint } from './place-call.ts';
 
-function readDestination(action: ActionOf<'connect'>): { number: string; type: 'phone' | 'sip' } {
-  const [endpoint] = action.endpoint;
-  if (endpoint?.type === 'phone') return { number: toDigits(endpoint.number), type: 'phone' };
-  if (endpoint?.type === 'sip') return { number: endpoint.uri, type: 'sip' };
-  // app, websocket and vbc endpoints behave like a phone with their own name.
-  return {
-    number:
-      endpoint?.type === 'app' ? endpoint.user : endpoint?.type === 'vbc' ? endpoint.extension : (endpoint?.uri ?? ''),
-    type: 'sip',
-  };
+/**
+ * Plays the NCCO of the endpoint's `onAnswer` URL to the called party before it joins the caller.
+ * Only its `talk` and `stream` actions have an effect.
+ */
+async function playOnAnswer(world: World, child: Leg, url: string): Promise<void> {
+  const data = { ...buildCommonFields(world, child), endpoint_type: child.endpointType };
+  const hook = createVoiceHook(world, child.applicationId, 'answer', { url, method: 'GET' }, data);
+  const reply = await fetchNcco(world, hook, undefined, (reason) => sendError(world, child, reason));
+  if (reply.is !== 'ncco' || child.endedAt !== undefined) return;
+  for (const action of reply.ncco) {
+    if (action.action === 'talk') child.party.recordEvent('heard', { text: action.text });
+    if (action.action === 'stream') child.party.recordEvent('heard', { text: `[${action.streamUrl[0] ?? ''}]` });
+  }
+  world.changes.notify();
 }
 
 /**
@@ -28,19 +34,31 @@ export async function performConnect(run: NccoRun, action: ActionOf<'connect'>):
     sendError(world, leg, 'Throttled: over the limit of new calls per second');
     return undefined;
   }
-  const { number, type } = readDestination(action);
+  const [destination] = action.endpoint;
+  if (destination === undefined) return undefined;
   const url = action.eventUrl?.[0];
   const child = placeCall(world, {
     applicationId: leg.applicationId,
     from: action.from ?? leg.to,
-    to: number,
-    endpointType: type,
+    ...readEndpoint(destination),
     conversation: leg.conversation,
     ringMs: action.timeout * 1000,
     lengthMs: action.limit * 1000,
-    machineDetection: action.machineDetection,
+    machineDetection: readMachineDetection({
+      machine_detection: action.machineDetection,
+      ...(action.advancedMachineDetection && {
+        advanced_machine_detection: advancedMachineDetection.parse({
+          ...action.advancedMachineDetection,
+          beep_timeout: action.advancedMachineDetection['beepTimeout'],
+        }),
+      }),
+    }),
     ...(url === undefined ? {} : { eventHook: { url, method: action.eventMethod } }),
-    onAnswered: () => undefined, // the endpoint shares this leg's audio and has no NCCO
+    // The endpoint shares this leg's audio. Only `onAnswer` gives it an NCCO, before that.
+    onAnswered: (answered) => {
+      if (destination.type === 'phone' && destination.onAnswer !== undefined)
+        void playOnAnswer(world, answered, destination.onAnswer.url);
+    },
   });
   const onAbort = (): void =>
     endLeg(world, child, {

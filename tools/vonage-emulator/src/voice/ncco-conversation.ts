@@ -2,6 +2,7 @@
 import type { Conversation, Membership } from '../world.ts';
 import { joinConversation, moveConversation } from './conversations.ts';
 import { sendError } from './events.ts';
+import { recordConversation } from './ncco-record.ts';
 import type { ActionOf } from './ncco-schema.ts';
 import type { Replacement, NccoRun } from './ncco-step.ts';
 
@@ -21,7 +22,10 @@ export async function performConversation(run: NccoRun, action: ActionOf<'conver
     canHear: action.canHear,
     holdMusic: [action.musicOnHoldUrl ?? []].flat()[0],
   };
-  if (joinConversation(run.world, run.leg, action.name, membership)) await waitForEnd(run);
+  if (!joinConversation(run.world, run.leg, action.name, membership, run.previousConversation.uuid)) return undefined;
+  const finish = action.record ? recordConversation(run, action) : undefined;
+  await waitForEnd(run);
+  finish?.();
   return undefined;
 }
 

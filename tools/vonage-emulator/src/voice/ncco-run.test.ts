@@ -281,6 +281,83 @@ describe('connect, notify, record, wait', () => {
     expect((await harness.client.caller(id)).timeline.at(-1)?.text).toBe('new');
   });
 
+  it('record: continues at once without a condition, and ends with the call', async () => {
+    answerWith(
+      { action: 'record', format: 'wav', eventUrl: [`${harness.hooksUrl}/recording`] },
+      { action: 'talk', text: 'recorded' },
+      { action: 'conversation', name: 'r' },
+    );
+    const id = await dial();
+    await harness.client.advanceClock(5 * SECOND);
+    expect(await readTimeline(id)).toEqual(['dialled', 'ringing', 'answered', 'heard', 'joined']);
+    expect(receivedBodies('/recording')).toEqual([]);
+    await harness.client.hangUp(id);
+    await harness.client.advanceClock(0);
+    const [recording] = receivedBodies('/recording');
+    expect(recording).toMatchObject({ size: 5 * SECOND });
+    const url = String(recording?.['recording_url']);
+    expect((await fetch(url)).status).toBe(401);
+    // Not by `downloadRecording` of the SDK, which accepts only hosts of Vonage.
+    await harness.vonage.voice.search({});
+    const authorization = (await harness.client.restLog({ route: 'list-calls' })).at(-1)?.headers.authorization ?? '';
+    const file = await fetch(url, { headers: { authorization } });
+    expect([file.headers.get('content-type'), (await file.arrayBuffer()).byteLength]).toEqual(['audio/wav', 5_000]);
+  });
+
+  it('record: sends its event when the caller hangs up first', async () => {
+    answerWith({ action: 'record', endOnKey: '#', eventUrl: [`${harness.hooksUrl}/recording`] });
+    const id = await dial();
+    await harness.client.advanceClock(200);
+    await harness.client.hangUp(id);
+    await harness.client.advanceClock(0);
+    expect(receivedBodies('/recording')).toMatchObject([{ size: 200 }]);
+  });
+
+  it('conversation: records when asked to, until the leg leaves', async () => {
+    answerWith({ action: 'conversation', name: 'r', record: true, eventUrl: [`${harness.hooksUrl}/recording`] });
+    const id = await dial();
+    await harness.client.advanceClock(3 * SECOND);
+    const [{ uuid } = { uuid: '' }] = await harness.client.conversations();
+    await harness.client.hangUp(id);
+    await harness.client.advanceClock(0);
+    expect(receivedBodies('/recording')).toMatchObject([{ size: 3 * SECOND, conversation_uuid: uuid }]);
+  });
+
+  it('transfer event: names the former conversation of the leg', async () => {
+    answerWith({ action: 'conversation', name: 'a' });
+    const { callId } = await harness.client.dial({ from: '447700900001', to: NUMBER });
+    await harness.client.advanceClock(0);
+    const [first] = await harness.client.conversations();
+    await harness.vonage.voice.transferCallWithNCCO(callId, [{ action: 'conversation', name: 'b' }] as never);
+    await harness.client.advanceClock(0);
+    const [second] = await harness.client.conversations();
+    expect(receivedBodies('/event').filter((body) => body['type'] === 'transfer')).toMatchObject([
+      { conversation_uuid_to: first?.uuid },
+      { conversation_uuid_from: first?.uuid, conversation_uuid_to: second?.uuid },
+    ]);
+  });
+
+  it('connect: plays the NCCO of onAnswer to the called party', async () => {
+    harness.replies.set('/whisper', () => ({ json: [{ action: 'talk', text: 'a call for you' }] }));
+    answerWith({
+      action: 'connect',
+      endpoint: [{ type: 'phone', number: '15550002222', onAnswer: { url: `${harness.hooksUrl}/whisper` } }],
+    });
+    await dial();
+    await harness.client.advanceClock(1 * SECOND);
+    const [call] = (await harness.client.phone('15550002222')).calls;
+    expect(call?.timeline.at(-1)).toMatchObject({ event: 'heard', text: 'a call for you' });
+    expect(call?.state).toBe('answered');
+  });
+
+  it('connect: calls the user at the domain of a SIP endpoint', async () => {
+    answerWith({ action: 'connect', endpoint: [{ type: 'sip', user: 'ann', domain: 'sip.example.com' }] });
+    await dial();
+    await harness.client.advanceClock(1 * SECOND);
+    const legs = (await harness.client.ledger({ kind: 'voice-outbound' })).legs;
+    expect(legs).toMatchObject([{ to: 'sip:ann@sip.example.com' }]);
+  });
+
   it('record: records until the end key and posts the recording without a status', async () => {
     answerWith({ action: 'record', endOnKey: '#', eventUrl: [`${harness.hooksUrl}/recording`] });
     const id = await dial();
@@ -309,6 +386,11 @@ describe('invalid NCCOs', () => {
         },
       ],
     ],
+    ['a talk of more than 1,500 characters', [{ action: 'talk', text: 'x'.repeat(1_501) }]],
+    [
+      'a caller id and a random number',
+      [{ action: 'connect', endpoint: [{ type: 'phone', number: '1' }], from: '15550001111', randomFromNumber: true }],
+    ],
     ['an empty list', []],
   ])('sends an error event for %s, and disconnects', async (_, ncco) => {
     harness.replies.set('/answer', () => ({ json: ncco }));
@@ -318,6 +400,11 @@ describe('invalid NCCOs', () => {
       reason: 'Syntax error in NCCO. Invalid value type or action.',
     });
     expect((await harness.client.ledger()).legs[0]).toMatchObject({ endReason: 'answer-invalid', chargeMicros: 0 });
+  });
+
+  it('does not count the tags of SSML against the 1,500 characters of a talk', () => {
+    const text = `<speak>${'<break time="1s"/>'.repeat(50)}${'x'.repeat(1_500)}</speak>`;
+    expect(nccoSchema.safeParse([{ action: 'talk', text }]).success).toBe(true);
   });
 
   it('continues the call flow after an invalid reply to an input', async () => {

@@ -18,9 +18,16 @@ const timeOut = z.coerce.number().min(0).max(10);
 const maxDigits = z.coerce.number().int().min(1).max(20);
 const dtmf = { timeOut: timeOut.default(3), maxDigits: maxDigits.default(4), submitOnHash: flagSchema.default(false) };
 
+const MAX_TALK_CHARACTERS = 1_500;
+/** A spoken text: at most 1,500 characters, without the tags of SSML (contract §4). */
+export const talkText = z
+  .string()
+  .min(1)
+  .refine((text) => text.replace(/<[^>]*>/g, '').length <= MAX_TALK_CHARACTERS, 'must have at most 1500 characters');
+
 const talk = z.looseObject({
   action: z.literal('talk'),
-  text: z.string().min(1),
+  text: talkText,
   bargeIn: flagSchema.default(false),
   loop,
   level,
@@ -62,18 +69,28 @@ const conversation = z.looseObject({
   ...hook,
 });
 
-const endpoint = z.discriminatedUnion('type', [
+/** A SIP endpoint: a URI, or user and domain. */
+export const sipEndpoint = z
+  .looseObject({
+    type: z.literal('sip'),
+    uri: z.string().min(1).optional(),
+    user: z.string().min(1).optional(),
+    domain: z.string().min(1).optional(),
+    headers: z.record(z.string(), z.unknown()).optional(),
+  })
+  .refine(
+    ({ uri, user, domain }) => (uri === undefined) === (user !== undefined && domain !== undefined),
+    'Set uri, or user and domain.',
+  );
+
+export const endpoint = z.discriminatedUnion('type', [
   z.looseObject({
     type: z.literal('phone'),
-    number: z.string().min(1),
+    number: z.coerce.string().min(1),
     dtmfAnswer: z.string().optional(),
-    onAnswer: z.looseObject({ url: z.string() }).optional(),
+    onAnswer: z.looseObject({ url: z.url(), ringbackTone: z.string().optional() }).optional(),
   }),
-  z.looseObject({
-    type: z.literal('sip'),
-    uri: z.string().min(1),
-    headers: z.record(z.string(), z.unknown()).optional(),
-  }),
+  sipEndpoint,
   z.looseObject({ type: z.literal('app'), user: z.string() }),
   z.looseObject({ type: z.literal('websocket'), uri: z.string() }),
   z.looseObject({ type: z.literal('vbc'), extension: z.coerce.string() }),
@@ -88,12 +105,15 @@ const connect = z.looseObject({
   timeout: z.coerce.number().min(1).max(120).default(60),
   limit: z.coerce.number().min(1).max(7200).default(7200),
   machineDetection: z.enum(['continue', 'hangup']).optional(),
+  advancedMachineDetection: z.looseObject({}).optional(),
   ...hook,
 });
 
 const record = z.looseObject({
   action: z.literal('record'),
+  format: z.enum(['mp3', 'wav', 'ogg']).default('mp3'),
   endOnKey: z.coerce.string().optional(),
+  endOnSilence: z.coerce.number().min(3).max(10).optional(),
   timeOut: z.coerce.number().min(3).max(7200).optional(),
   ...hook,
 });
@@ -118,6 +138,10 @@ const transfer = z.looseObject({
 });
 const pay = z.looseObject({ action: z.literal('pay') });
 
+/** A caller id, or a random own number: not both (contract §4). */
+const hasOneCallerId = (actions: { action: string; from?: unknown; randomFromNumber?: unknown }[]): boolean =>
+  actions.every(({ from, randomFromNumber }) => from === undefined || randomFromNumber !== true);
+
 /** `bargeIn` "requires a later `input`" (contract §4). */
 const isBargeInFollowedByInput = (actions: { action: string; bargeIn?: unknown }[]): boolean =>
   actions.every(
@@ -129,7 +153,8 @@ export const nccoSchema = z
     z.discriminatedUnion('action', [talk, stream, input, conversation, connect, record, notify, wait, transfer, pay]),
   )
   .min(1)
-  .refine(isBargeInFollowedByInput, 'bargeIn needs a later input action');
+  .refine(isBargeInFollowedByInput, 'bargeIn needs a later input action')
+  .refine(hasOneCallerId, 'Set either from or randomFromNumber.');
 
 export type Ncco = z.output<typeof nccoSchema>;
 export type Action = Ncco[number];

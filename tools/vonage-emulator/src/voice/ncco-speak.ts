@@ -1,7 +1,6 @@
-/** The NCCO actions `talk`, `stream` and `record` (contract §4). */
-import { formatIsoTime } from './events.ts';
+/** The NCCO actions `talk` and `stream` (contract §4). */
 import type { ActionOf } from './ncco-schema.ts';
-import { requestNcco, type Replacement, type NccoRun } from './ncco-step.ts';
+import type { Replacement, NccoRun } from './ncco-step.ts';
 
 /** Longer than any call: a loop of 0 plays until it is interrupted. */
 const ENDLESS_LOOP_MS = 86_400_000;
@@ -51,34 +50,5 @@ export async function performStream(run: NccoRun, action: ActionOf<'stream'>): P
     computeLoopMs(run.world.config.timings.streamMs, action.loop),
     action.bargeIn,
   );
-  return undefined;
-}
-
-/** Records until endOnKey, timeOut or the configured length. Its event has no `status`. */
-export async function performRecord(run: NccoRun, action: ActionOf<'record'>): Promise<Replacement> {
-  const { world, leg } = run;
-  const startedAtMs = world.clock.now();
-  const cut = new AbortController();
-  const stop = (): void => cut.abort();
-  run.signal.addEventListener('abort', stop);
-  leg.keys.listener = (digit) => (digit === action.endOnKey ? stop() : undefined);
-  await world.clock.delay(
-    action.timeOut === undefined ? world.config.timings.recordMs : action.timeOut * 1000,
-    cut.signal,
-  );
-  run.signal.removeEventListener('abort', stop);
-  if (run.signal.aborted) return undefined;
-  leg.keys.listener = undefined;
-  leg.party.recordEvent('recorded');
-  const recording = world.newId();
-  await requestNcco(run, 'record', action, {
-    start_time: formatIsoTime(startedAtMs),
-    end_time: formatIsoTime(world.clock.now()),
-    recording_url: `https://api.nexmo.com/v1/files/${recording}`,
-    size: world.clock.now() - startedAtMs,
-    recording_uuid: recording,
-    conversation_uuid: leg.conversation.uuid,
-    timestamp: formatIsoTime(world.clock.now()),
-  });
   return undefined;
 }

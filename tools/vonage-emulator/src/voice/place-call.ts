@@ -1,21 +1,43 @@
 /** Outbound legs to simulated phones. */
-import type { Conversation, HookTarget, Leg, World } from '../world.ts';
+import type { z } from 'zod';
+import { toDigits, type Conversation, type EndpointType, type HookTarget, type Leg, type World } from '../world.ts';
 import type { PhoneBehaviour } from '../views.ts';
 import { createPerson } from '../people/persons.ts';
-import { buildCommonFields, sendStatus } from './events.ts';
 import { answerLeg, createLeg, endLeg, startLegTimer, ringLeg } from './legs.ts';
+import { detectMachine, type MachineDetection } from './machine-detection.ts';
+import type { endpoint } from './ncco-schema.ts';
 
 interface OutboundCall {
   applicationId: string;
   from: string;
   to: string;
-  endpointType: 'phone' | 'sip';
+  endpointType: EndpointType;
   ringMs: number;
   lengthMs: number;
   eventHook?: HookTarget;
   conversation?: Conversation;
-  machineDetection?: 'continue' | 'hangup';
+  machineDetection?: MachineDetection;
   onAnswered: (leg: Leg) => void;
+}
+
+type Endpoint = z.output<typeof endpoint>;
+
+/** Returns the address of an endpoint: a number, a URI, an extension or a user. */
+export function readEndpoint(to: Endpoint): { to: string; endpointType: EndpointType } {
+  switch (to.type) {
+    case 'phone':
+      return { to: toDigits(to.number), endpointType: 'phone' };
+    case 'sip':
+      return { to: to.uri ?? `sip:${to.user}@${to.domain}`, endpointType: 'sip' };
+    case 'websocket':
+      return { to: to.uri, endpointType: 'websocket' };
+    case 'vbc':
+      return { to: to.extension, endpointType: 'vbc' };
+    case 'app':
+      return { to: to.user, endpointType: 'app' };
+    default:
+      throw new TypeError(`Unknown endpoint: ${String(to satisfies never)}`);
+  }
 }
 
 /** Final status of a call to a phone that does not answer (contract §3, event webhook table). */
@@ -32,14 +54,8 @@ function pickUp(world: World, leg: Leg, behaviour: PhoneBehaviour, call: Outboun
   answerLeg(world, leg);
   if (behaviour.hangUpAfterMs !== undefined)
     startLegTimer(world, leg, behaviour.hangUpAfterMs, () => endLeg(world, leg, { reason: 'hung-up', by: 'user' }));
-  if (call.machineDetection !== undefined) {
-    const { uuid, ...rest } = buildCommonFields(world, leg);
-    const status = behaviour.mode === 'machine' ? 'machine' : 'human';
-    sendStatus(world, leg, status, { ...rest, uuid: undefined, call_uuid: uuid });
-    if (status === 'machine' && call.machineDetection === 'hangup')
-      return endLeg(world, leg, { reason: 'machine', by: 'platform' });
-  }
-  call.onAnswered(leg);
+  if (call.machineDetection === undefined || detectMachine(world, leg, call.machineDetection, behaviour))
+    call.onAnswered(leg);
 }
 
 /** Calls a number and returns its leg at once. The phone's behaviour decides what follows. */
@@ -54,8 +70,9 @@ export function placeCall(world: World, call: OutboundCall): Leg {
   const unanswered = UNANSWERED_OUTCOMES[behaviour.mode];
   if (behaviour.mode !== 'failed') startLegTimer(world, leg, 0, () => ringLeg(world, leg));
   if (unanswered !== undefined) {
+    const detail = behaviour.detail ?? unanswered.detail;
     startLegTimer(world, leg, afterMs, () =>
-      endLeg(world, leg, { ...unanswered, reason: unanswered.status, by: 'user' }),
+      endLeg(world, leg, { ...unanswered, ...(detail && { detail }), reason: unanswered.status, by: 'user' }),
     );
   } else if (behaviour.mode !== 'no-answer') {
     startLegTimer(world, leg, afterMs, () => pickUp(world, leg, behaviour, call));

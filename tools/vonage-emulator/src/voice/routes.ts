@@ -11,7 +11,7 @@ import { getCredentialTimeMs, type Leg, type World } from '../world.ts';
 import { buildCallBody } from './call-view.ts';
 import { hangUpLeg, applyMuteAction, transferToNcco, transferToUrl } from './update-call.ts';
 import { createCall } from './create-call.ts';
-import { nccoSchema } from './ncco-schema.ts';
+import { nccoSchema, talkText } from './ncco-schema.ts';
 
 type Handler = (world: World, leg: Leg, request: RestRequest) => Answer;
 
@@ -106,15 +106,17 @@ function listCalls(world: World, request: RestRequest): Answer {
   if (query.order === 'desc') found.reverse();
   const { page_size: size, record_index: from } = query;
   const lastIndex = Math.max(0, Math.floor((found.length - 1) / size) * size);
-  // Absolute URL: getAllCalls calls `new URL(next.href)` (contract §0.9).
+  const { listCount, halLinks } = world.faults.current().switches;
+  // Absolute by default: getAllCalls calls `new URL(next.href)` (contract §0.9).
   const link = (index: number): { href: string } => {
     const url = new URL(`http://${request.headers.host ?? '127.0.0.1'}/v1/calls`);
     for (const [key, value] of Object.entries({ ...request.query, page_size: size, record_index: index }))
       url.searchParams.set(key, String(value));
-    return { href: url.href };
+    return { href: halLinks === 'absolute' ? url.href : `${url.pathname}${url.search}` };
   };
+  const calls = found.slice(from, from + size).map((leg) => buildCallBody(world, leg));
   return ok({
-    count: found.length,
+    count: { total: found.length, page: calls.length, zero: 0 }[listCount],
     page_size: size,
     record_index: from,
     _links: {
@@ -124,7 +126,7 @@ function listCalls(world: World, request: RestRequest): Answer {
       ...(from + size < found.length ? { next: link(from + size) } : {}),
       ...(from > 0 ? { prev: link(Math.max(0, from - size)) } : {}),
     },
-    _embedded: { calls: found.slice(from, from + size).map((leg) => buildCallBody(world, leg)) },
+    _embedded: { calls },
   });
 }
 
@@ -136,7 +138,7 @@ const createMediaHandler =
   };
 
 const dtmfBody = z.looseObject({ digits: z.string().regex(/^[0-9*#p]+$/) });
-const talkBody = z.looseObject({ text: z.string().min(1).max(1500) });
+const talkBody = z.looseObject({ text: talkText });
 const streamBody = z.looseObject({ stream_url: z.array(z.string()).min(1) });
 const hookBody = z.looseObject({ event_url: z.array(z.string()).min(1) });
 
@@ -183,6 +185,17 @@ const mediaRoutes: { method: RestRoute['method']; path: string; kind: RestKind; 
   },
 ];
 
+/** Serves a recording as silence of the right size, to the application that made it. */
+function getRecording(world: World, request: RestRequest): Answer {
+  const applicationId = authenticateRequest(world, request, 'requests');
+  const recording = world.recordings.get(request.params.file ?? '');
+  if (recording === undefined || recording.applicationId !== applicationId)
+    throw voiceError(404, 'Not Found', 'The recording does not exist');
+  return { status: 200, body: Buffer.alloc(recording.size), type: RECORDING_TYPES[recording.format] };
+}
+
+const RECORDING_TYPES = { mp3: 'audio/mpeg', wav: 'audio/wav', ogg: 'audio/ogg' } as const;
+
 /** Adds all voice routes. */
 export function addVoiceRoutes(app: FastifyInstance, world: () => World): void {
   const routes: RestRoute[] = [
@@ -195,6 +208,12 @@ export function addVoiceRoutes(app: FastifyInstance, world: () => World): void {
     { method: 'GET', path: '/v1/calls', kind: 'list-calls', handle: (request) => listCalls(world(), request) },
     { method: 'GET', path: '/v1/calls/:uuid', kind: 'get-call', handle: (request) => getCall(world(), request) },
     { method: 'PUT', path: '/v1/calls/:uuid', kind: classifyUpdate, handle: (request) => updateCall(world(), request) },
+    ...['/v1/files/:file', '/v3/files/:file'].map((path): RestRoute => ({
+      method: 'GET',
+      path,
+      kind: 'get-file',
+      handle: (request) => getRecording(world(), request),
+    })),
     ...mediaRoutes.map(({ method, path, kind, handle }): RestRoute => ({
       method,
       path: `/v1/calls/:uuid/${path}`,
