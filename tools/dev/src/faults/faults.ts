@@ -115,6 +115,23 @@ const redisRestart: Fault = {
   },
 };
 
+const redisFull: Fault = {
+  name: 'redis-full',
+  class: 'redis',
+  defaultDurationMs: 4_000,
+  description: 'Redis reaches maxmemory: it rejects every command that needs memory (OOM)',
+  watchFor: 'Jobs cannot be added, taken or finished. Sessions still end: the reconciler does not use Redis.',
+  listTargets: () => ['redis'],
+  listResources: () => ['redis'],
+  async inject({ stack }) {
+    const setMaxMemory = (bytes: string) =>
+      withRedis(stack.redisUrl, async (redis) => void (await redis.config('SET', 'maxmemory', bytes)));
+    const [, before = '0'] = await withRedis(stack.redisUrl, (redis) => redis.config('GET', 'maxmemory'));
+    await setMaxMemory('1');
+    return () => setMaxMemory(before);
+  },
+};
+
 const dbConnections: Fault = {
   name: 'db-connections',
   class: 'postgres',
@@ -255,6 +272,7 @@ export const faults: readonly Fault[] = [
   freeze,
   redisFlush,
   redisRestart,
+  redisFull,
   dbConnections,
   postgresRestart,
   ...linkKinds.flatMap((kind) => [

@@ -60,7 +60,15 @@ export async function gatherEvidence(
       // An accepted request to end the room is a promise, even if no row or event states the end.
       const promisedAt = session?.id === id ? (meeting.endAcceptedAt ?? null) : null;
       sessions.set(id, {
-        session: { id, endingAt: endingAt === null ? promisedAt : Date.parse(endingAt) },
+        session: {
+          id,
+          endingAt: endingAt === null ? promisedAt : Date.parse(endingAt),
+          requested: {
+            createdAt: meeting.requestedAt,
+            clocks: meeting.clocks,
+            endRequestedAt: meeting.endRequestedAt ?? null,
+          },
+        },
         isEndDecided: endingAt !== null,
         meeting,
         events,
@@ -121,6 +129,7 @@ export function assignSessions({ ledger, webhooks, requests, sessions, meetings 
       byMedia.set(leg.sessionId, session);
   }
   const attempts = countHangUpAttempts(requests);
+  const joinedAt = findJoinTimes(webhooks);
   const idsInLostWebhooks = new Set(
     webhooks
       .filter(({ outcome, status }) => outcome !== 'delivered' || (status ?? 0) >= 400)
@@ -136,7 +145,9 @@ export function assignSessions({ ledger, webhooks, requests, sessions, meetings 
     return {
       leg,
       session: session ?? null,
-      hangUpAttempts: attempts.get(leg.id) ?? 0,
+      joinedAt: joinedAt.get(leg.callId ?? '') ?? null,
+      hangUpAttempts: attempts.get(leg.id)?.count ?? 0,
+      lastHangUpAttemptAt: attempts.get(leg.id)?.lastAt ?? null,
       hasLostWebhook: idsInLostWebhooks.has(leg.id),
     };
   });
@@ -155,12 +166,22 @@ function findLegIds(webhooks: readonly WebhookLogEntry[]): Map<string, string> {
   return legIdByCall;
 }
 
-function countHangUpAttempts(requests: readonly RestLogEntry[]): Map<string, number> {
-  const attempts = new Map<string, number>();
-  for (const { route, url } of requests) {
+/** When calls joined a conference, by call id, from the first attempt of each such webhook. */
+function findJoinTimes(webhooks: readonly WebhookLogEntry[]): Map<string, number> {
+  const joinedAt = new Map<string, number>();
+  for (const { kind, at, body } of webhooks) {
+    const callId = kind === 'transfer' ? /"uuid":"([0-9a-f-]{32,36})"/.exec(body)?.[1] : undefined;
+    if (callId !== undefined && !joinedAt.has(callId)) joinedAt.set(callId, at);
+  }
+  return joinedAt;
+}
+
+function countHangUpAttempts(requests: readonly RestLogEntry[]): Map<string, { count: number; lastAt: number }> {
+  const attempts = new Map<string, { count: number; lastAt: number }>();
+  for (const { route, url, at } of requests) {
     if (route !== 'hangup' && route !== 'disconnect') continue;
     const id = /([0-9a-f-]{32,36})(?:\?.*)?$/.exec(url)?.[1];
-    if (id !== undefined) attempts.set(id, (attempts.get(id) ?? 0) + 1);
+    if (id !== undefined) attempts.set(id, { count: (attempts.get(id)?.count ?? 0) + 1, lastAt: at });
   }
   return attempts;
 }

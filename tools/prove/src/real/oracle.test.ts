@@ -5,6 +5,7 @@ import {
   countGaps,
   createConstants,
   findLateExpiries,
+  findUnexplainedEnds,
   judgeLegs,
   type FaultWindow,
   type LegEvidence,
@@ -25,11 +26,31 @@ const leg = (change: Partial<LedgerLeg> = {}): LedgerLeg => ({
   endReason: 'rest-hangup',
   ...change,
 });
+const requested: SessionEvidence['requested'] = {
+  createdAt: 0,
+  clocks: {
+    max_duration_s: 300,
+    never_used_s: null,
+    browsers_left_s: null,
+    phones_left_s: null,
+    alone_s: null,
+    empty_s: 1,
+  },
+  endRequestedAt: null,
+};
+const ENDING: SessionEvidence = { id: 's', endingAt: 100_000, requested };
 const evidence = (
   change: Partial<LedgerLeg>,
-  session: SessionEvidence | null = { id: 's', endingAt: 100_000 },
+  session: SessionEvidence | null = ENDING,
   hangUpAttempts = 1,
-): LegEvidence => ({ leg: leg(change), session, hangUpAttempts, hasLostWebhook: false });
+): LegEvidence => ({
+  leg: leg(change),
+  session,
+  joinedAt: 0,
+  hangUpAttempts,
+  lastHangUpAttemptAt: null,
+  hasLostWebhook: false,
+});
 const during = (faultClass: FaultWindow['class'], from: number, until: number): FaultWindow => ({
   name: faultClass,
   target: 't',
@@ -97,7 +118,7 @@ describe('the bound of a leg', () => {
 });
 
 describe('isFalseKill', () => {
-  const running = { id: 's', endingAt: null };
+  const running = { ...ENDING, endingAt: null };
   it('is true for a leg that the platform ended while its session ran', () => {
     expect(judge(evidence({ endedAt: 99_999 })).isFalseKill).toBe(true);
     expect(judge(evidence({ endedAt: 50_000 }, running)).isFalseKill).toBe(true);
@@ -137,6 +158,41 @@ it('allows one hang-up attempt per 15 seconds of outage, plus five', () => {
     judge(evidence({ endedAt: 110_000 }, undefined, 6)).hasTooManyAttempts,
     judge(evidence({ endedAt: 110_000 }, undefined, 7)).hasTooManyAttempts,
   ]).toEqual([false, true]);
+});
+
+it('allows more attempts when the webhook of the end was lost, until the last one', () => {
+  const attempts = { ...evidence({ endedAt: 100_100 }, undefined, 7), lastHangUpAttemptAt: 131_000 };
+  expect([judge(attempts).hasTooManyAttempts, judge({ ...attempts, hasLostWebhook: true }).hasTooManyAttempts]).toEqual(
+    [true, false],
+  );
+});
+
+describe('findUnexplainedEnds', () => {
+  const find = (session: SessionEvidence, windows: FaultWindow[] = [], change: Partial<LegEvidence> = {}) =>
+    findUnexplainedEnds(
+      [
+        {
+          ...evidence({ kind: 'webrtc', createdAt: 95_500, endedAt: 101_000, endReason: 'forceDisconnected' }),
+          session,
+        },
+        { ...evidence({ endedAt: 98_000, endReason: 'hung-up' }), session, ...change },
+      ],
+      windows,
+      CONSTANTS,
+    ).map(({ hungUp }) => hungUp.length);
+
+  it('finds a session that was ended while a participant was in it', () => {
+    expect(find({ ...ENDING, endingAt: 100_800 })).toEqual([1]);
+  });
+
+  it('excuses a participant of whom the platform cannot know yet', () => {
+    expect(find({ ...ENDING, endingAt: 100_000 })).toEqual([]);
+    expect(find({ ...ENDING, endingAt: 100_800 }, [during('kill', 95_000, 96_000)])).toEqual([]);
+  });
+
+  it("accepts the tenant's request as the cause", () => {
+    expect(find({ ...ENDING, endingAt: 100_800, requested: { ...requested, endRequestedAt: 100_700 } })).toEqual([]);
+  });
 });
 
 it('finds sessions that ended late after their clock expired', () => {

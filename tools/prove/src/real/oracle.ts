@@ -1,6 +1,7 @@
 import type { FaultClass } from '@partyline/dev/faults/faults';
 import type { LedgerLeg } from '@partyline/vonage-emulator/control-client';
 import { GOODBYE_SECONDS, MAX_PIN_ATTEMPTS, MAX_SILENT_PROMPTS, PIN_ENTRY_SECONDS } from '../pin-entry.ts';
+import { isEndExplained, type Attendance, type SessionFacts } from '../session-end.ts';
 
 /**
  * The bounds of docs/guarantee.md. Only the interval of the inventory is scaled to fit into a
@@ -80,6 +81,8 @@ export interface FaultWindow {
 
 export interface SessionEvidence {
   readonly id: string;
+  /** What its tenant requested. `createdAt` is the time of the request that created the room. */
+  readonly requested: Pick<SessionFacts, 'createdAt' | 'clocks' | 'endRequestedAt'>;
   /** When its end was decided. Null while it runs. */
   readonly endingAt: number | null;
 }
@@ -88,7 +91,10 @@ export interface SessionEvidence {
 export interface LegEvidence {
   readonly leg: LedgerLeg;
   readonly session: SessionEvidence | null;
+  /** When a telephone joined the conference. Null: it did not, or it is not a telephone. */
+  readonly joinedAt: number | null;
   readonly hangUpAttempts: number;
+  readonly lastHangUpAttemptAt: number | null;
   /** Whether a webhook about the leg was lost. The platform may then not know the leg. */
   readonly hasLostWebhook: boolean;
 }
@@ -134,7 +140,9 @@ export function judgeLegs(
             table,
             constants,
           );
-    const outageMs = Math.max(0, endedAt - (endDueAt ?? endedAt));
+    // The platform repeats its hang-up until it learns of the end.
+    const confirmedAt = each.hasLostWebhook ? Math.max(endedAt, each.lastHangUpAttemptAt ?? 0) : endedAt;
+    const outageMs = Math.max(0, confirmedAt - (endDueAt ?? confirmedAt));
     return {
       ...each,
       endDueAt,
@@ -246,6 +254,50 @@ function wasFalselyKilled(leg: LedgerLeg, session: SessionEvidence | null, legs:
       other.createdAt < endedAt &&
       (other.endedAt ?? Infinity) > leg.createdAt,
   );
+}
+
+/** A session that was ended although neither its tenant nor its participants caused it. */
+export interface UnexplainedEnd {
+  readonly session: SessionEvidence;
+  /** Its participants that the platform hung up. */
+  readonly hungUp: readonly LegEvidence[];
+}
+
+/** Finds the sessions whose end neither a request nor a clock of the room explains. */
+export function findUnexplainedEnds(
+  legs: readonly LegEvidence[],
+  windows: readonly FaultWindow[],
+  constants: BoundConstants,
+): UnexplainedEnd[] {
+  const table = computeBounds(constants);
+  const legsBySession = new Map<SessionEvidence, LegEvidence[]>();
+  for (const each of legs) {
+    const { leg, session } = each;
+    if (session === null || leg.kind === 'sip-interconnect' || leg.kind === 'voice-sip') continue;
+    legsBySession.set(session, [...(legsBySession.get(session) ?? []), each]);
+  }
+  const toAttendance = (each: LegEvidence): Attendance => {
+    const { leg, joinedAt } = each;
+    const until = leg.endedAt ?? Infinity;
+    const common = { participant: leg.id, from: leg.createdAt, until };
+    if (leg.kind !== 'webrtc') return { ...common, kind: 'phone', knownBy: joinedAt ?? Infinity };
+    const concerning = windows.filter((window) => canConcern(each, window));
+    const { boundAt } = computeBound(leg.createdAt, until, 0, concerning, table, constants);
+    return { ...common, kind: 'browser', knownBy: boundAt };
+  };
+  return [...legsBySession].flatMap(([session, ofSession]) => {
+    const { endingAt, requested } = session;
+    const attendance = ofSession.map(toAttendance);
+    if (endingAt === null || isEndExplained({ ...requested, attendance }, endingAt)) return [];
+    const hungUp = ofSession.filter(
+      ({ leg }, i) =>
+        attendance[i]!.knownBy < Infinity &&
+        leg.createdAt <= endingAt &&
+        (leg.endedAt ?? Infinity) > endingAt &&
+        PLATFORM_END_REASONS.has(leg.endReason ?? ''),
+    );
+    return [{ session, hungUp }];
+  });
 }
 
 /** Counts the sequence numbers that are missing from a session's events, and the duplicates. */

@@ -1,5 +1,6 @@
 import { faults } from '@partyline/dev/faults/faults';
 import { describe, expect, it } from 'vitest';
+import { REQUIRED_FAULTS } from '../stages/required-amounts.ts';
 import { FULL_SIZE, planFaults, planMeetings, QUICK_SIZE } from './plan.ts';
 
 describe('planFaults', () => {
@@ -18,8 +19,10 @@ describe('planFaults', () => {
   it.each([1, 2, 3, 4, 5])('plans the required faults for a quick run (seed %i)', (seed) => {
     const names = planFaults(seed, QUICK_SIZE).map(({ fault }) => fault.name);
     expect(names.length).toBeGreaterThanOrEqual(8);
-    for (const name of ['kill', 'freeze', 'redis-flush', 'postgres-restart', 'provider-no-effect'])
-      expect(names).toContain(name);
+    expect(names).toEqual(
+      expect.arrayContaining(['kill', 'freeze', 'redis-flush', 'postgres-restart', 'provider-no-effect']),
+    );
+    expect(names).toEqual(expect.arrayContaining([...REQUIRED_FAULTS.quick.real]));
   });
 });
 

@@ -4,6 +4,7 @@ import {
   computeDelays,
   countGaps,
   findLateExpiries,
+  findUnexplainedEnds,
   judgeLegs,
   type BoundConstants,
   type Delays,
@@ -11,7 +12,11 @@ import {
 } from './oracle.ts';
 
 export interface RealResult {
-  readonly faults: { readonly byClass: Record<string, number>; readonly total: number };
+  readonly faults: {
+    readonly byClass: Record<string, number>;
+    readonly names: readonly string[];
+    readonly total: number;
+  };
   /** Legs in the provider's ledger. */
   readonly legs: number;
   readonly sessions: number;
@@ -70,7 +75,9 @@ export function reportRun({
   logFolder,
 }: RunFindings): Omit<RealResult, 'billedVsLedgerMaxSeconds'> {
   const { ledger, sessions, meetings, windows, requests } = evidence;
-  const judged = judgeLegs(assignSessions(evidence), windows, ledger.now, constants);
+  const legs = assignSessions(evidence);
+  const judged = judgeLegs(legs, windows, ledger.now, constants);
+  const unexplainedEnds = findUnexplainedEnds(legs, windows, constants);
   const late = judged.filter(({ lateMs }) => lateMs > 0);
   const falseKills = judged.filter(({ isFalseKill }) => isFalseKill);
   const attempts = judged.map(({ hangUpAttempts }) => hangUpAttempts).filter((count) => count > 0);
@@ -90,6 +97,12 @@ export function reportRun({
   }
   for (const each of falseKills)
     fail(each, `was live and hung up by the platform (${each.leg.endReason ?? ''}) while its session ran`);
+  for (const { session, hungUp } of unexplainedEnds) {
+    const problem = `session ${session.id} was ended, which neither its tenant nor its participants caused`;
+    const judgedLegs = judged.filter((each) => each.session === session);
+    failures.push(`${problem}; ${hungUp.length} participants were hung up`);
+    failed.push(...judgedLegs.slice(0, 1));
+  }
   for (const each of judged)
     if (each.hasTooManyAttempts) fail(each, `${each.hangUpAttempts} hang-up attempts, more than its outage explains`);
   for (const { session, isEndDecided, meeting } of sessions.values())
@@ -124,11 +137,11 @@ export function reportRun({
   const admitted = new Set(ledger.legs.filter(({ conversation }) => conversation !== undefined).map(({ id }) => id));
   const attemptSum = attempts.reduce((sum, count) => sum + count, 0);
   return {
-    faults: { byClass, total: windows.length },
+    faults: { byClass, names: [...new Set(windows.map(({ name }) => name))].toSorted(), total: windows.length },
     legs: judged.length,
     sessions: sessions.size,
     leakedLegSecondsPastBound: Math.round(late.reduce((sum, { lateMs }) => sum + lateMs, 0)) / 1000,
-    falseKills: falseKills.length,
+    falseKills: falseKills.length + unexplainedEnds.reduce((sum, { hungUp }) => sum + hungUp.length, 0),
     hangUpDelayMs: computeDelays(judged, ledger.now),
     hangUpsPerLeg: {
       mean: attempts.length === 0 ? 0 : Math.round((attemptSum / attempts.length) * 100) / 100,

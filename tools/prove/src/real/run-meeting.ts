@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CreatedRoom } from '@partyline/contracts/rooms/room';
 import type { EmulatorClient } from '@partyline/vonage-emulator/control-client';
 import { DEADLINE_MS, type MeetingPlan } from './plan.ts';
+import type { RequestedClocks } from '../session-end.ts';
 import type { TenantClient } from './tenant-client.ts';
 
 /**
@@ -13,13 +14,19 @@ export interface MeetingRecord {
   readonly tenant: TenantClient;
   readonly created: CreatedRoom;
   /** Session ids by the provider's video session id, from API replies. */
+  /** When the tenant first requested the room. */
+  readonly requestedAt: number;
+  /** As the tenant requested them. */
+  readonly clocks: RequestedClocks;
   readonly sessionByMedia: Map<string, string>;
   readonly sessions: Set<string>;
   /** The provider's ids of the calls that its callers placed. */
   readonly callIds: Set<string>;
   /** Numbers that the tenant dials out to. No other meeting uses them. */
   readonly phones: Set<string>;
-  /** When the API accepted the tenant's request to end the room. */
+  /** When the tenant first requested the end of the room. */
+  endRequestedAt?: number;
+  /** When the API accepted that request. */
   endAcceptedAt?: number;
   /** The actions of its participants and its tenant, for a history. */
   readonly log: { readonly at: number; readonly action: string }[];
@@ -53,14 +60,25 @@ export async function runMeeting(
   index: number,
   tenant: TenantClient,
 ): Promise<void> {
+  const clocks: RequestedClocks = {
+    max_duration_s: plan.ending === 'deadline' ? DEADLINE_MS / 1000 : 300,
+    never_used_s: 3_600,
+    browsers_left_s: plan.ending === 'browsers-left' ? 2 : null,
+    phones_left_s: null,
+    alone_s: plan.ending === 'alone' ? 2 : null,
+    empty_s: 1,
+  };
+  const requestedAt = Date.now();
   const created = await tenant.createRoom({
     name: plan.name,
     number,
     bridge: plan.bridge,
-    maxDurationSeconds: plan.ending === 'deadline' ? DEADLINE_MS / 1000 : 300,
-    browsersLeftSeconds: plan.ending === 'browsers-left' ? 2 : null,
-    aloneSeconds: plan.ending === 'alone' ? 2 : null,
-    emptySeconds: 1,
+    maxDurationSeconds: clocks.max_duration_s,
+    neverUsedSeconds: clocks.never_used_s,
+    browsersLeftSeconds: clocks.browsers_left_s,
+    phonesLeftSeconds: clocks.phones_left_s,
+    aloneSeconds: clocks.alone_s,
+    emptySeconds: clocks.empty_s,
   });
   const { client: firstClient, session: firstSession } = created;
   if (firstClient === null || firstSession === null)
@@ -69,6 +87,8 @@ export async function runMeeting(
     plan,
     tenant,
     created,
+    requestedAt,
+    clocks,
     sessionByMedia: new Map([[firstClient.mediaSessionId, firstSession.id]]),
     sessions: new Set([firstSession.id]),
     callIds: new Set(),
@@ -179,6 +199,7 @@ export async function runMeeting(
 
 /** Ends the room by the API and records when the API accepted it. */
 export async function endRoom(meeting: MeetingRecord): Promise<void> {
+  meeting.endRequestedAt ??= Date.now();
   meeting.log.push({ at: Date.now(), action: 'the tenant requests the end of the room' });
   const reply = await meeting.tenant.endRoom(meeting.created.room.id);
   meeting.endAcceptedAt = Date.now();

@@ -33,6 +33,8 @@ interface RealOptions {
 /** Longer than any injected outage, shorter than the run. */
 const API_RETRY_MS = 20_000;
 const POLL_INTERVAL_MS = 250;
+/** How long a fault waits for others that use its targets. Longer than most of them last. */
+const MAX_TARGET_WAIT_MS = 5_000;
 
 /**
  * Runs two processes of each service with a real Postgres and Redis and the emulated provider, and
@@ -171,10 +173,18 @@ async function injectFault(
   problems: string[],
 ): Promise<void> {
   const stopsProcess = fault.name === 'kill' || fault.name === 'freeze';
-  const available = fault
-    .listTargets(stack)
-    .filter((each) => injector.isAvailable(fault, each) && !(stopsProcess && isSiblingDown(stack, injector, each)));
-  const chosen = available[target % Math.max(1, available.length)];
+  const findTarget = (): string | undefined => {
+    const available = fault
+      .listTargets(stack)
+      .filter((each) => injector.isAvailable(fault, each) && !(stopsProcess && isSiblingDown(stack, injector, each)));
+    return available[target % Math.max(1, available.length)];
+  };
+  const waitUntil = Date.now() + MAX_TARGET_WAIT_MS;
+  let chosen = findTarget();
+  while (chosen === undefined && Date.now() < waitUntil) {
+    await sleep(POLL_INTERVAL_MS);
+    chosen = findTarget();
+  }
   if (chosen === undefined) return log(`${fault.name}: skipped, another fault uses its targets`);
   log(`${fault.name} on ${chosen}${durationMs === null ? '' : ` for ${(durationMs / 1000).toFixed(1)} s`}`);
   try {

@@ -90,6 +90,16 @@ const FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: 'redis-full',
+    weight: 2,
+    inject: ({ queue, scheduler }, random) => {
+      const ms = random.between(500, random.bool(0.2) ? 60_000 : 10_000);
+      queue.isFull = true;
+      scheduler.after(ms, () => queue.freeMemory());
+      return ms;
+    },
+  },
+  {
     name: 'postgres-restart',
     weight: 3,
     inject: (system, random) => {
@@ -211,6 +221,7 @@ export class FaultSchedule {
     faultProfile.webhookLossProbability = 0;
     faultProfile.maxWebhookDelayMs = 0;
     if (queue.isDown) queue.reconnect();
+    if (queue.isFull) queue.freeMemory();
     database.isDown = false;
     for (const process of processes.values()) {
       if (process.isPaused) this.#system.resume(process);

@@ -338,7 +338,7 @@ export class System {
   }
 
   #recordError(error: unknown): void {
-    if (error instanceof VerdictError || isConnectionError(error)) return;
+    if (error instanceof VerdictError || isOutage(error)) return;
     if (this.unexpectedErrors.length < 20 && !this.unexpectedErrors.some((each) => String(each) === String(error)))
       this.unexpectedErrors.push(error);
   }
@@ -392,9 +392,10 @@ export class System {
   }
 }
 
-/** Whether a connection to Postgres or Redis was lost, which faults cause. */
-const isConnectionError = (error: unknown): boolean =>
+/** Whether a connection to Postgres or Redis was lost or Redis was full, which faults cause. */
+const isOutage = (error: unknown): boolean =>
   error instanceof Error &&
   (error.name === 'ConnectionError' ||
     error.message === 'Connection is closed.' ||
+    error.message.startsWith('OOM ') ||
     (error as { code?: string }).code === '25P03');

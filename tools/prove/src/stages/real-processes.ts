@@ -1,5 +1,5 @@
 import type { RealResult } from '../real/report.ts';
-import { listShortfalls } from './required-amounts.ts';
+import { listMissingRealFaults, listShortfalls } from './required-amounts.ts';
 import type { Stage } from './stage.ts';
 
 /**
@@ -11,7 +11,11 @@ export const realProcesses: Stage = async (input) => {
   const { failures, ...result }: RealResult = await runRealProcesses(input);
   const { leakedLegSecondsPastBound, falseKills, eventsLost, eventsDuplicated, billedVsLedgerMaxSeconds } = result;
   return {
-    problems: [...failures, ...listShortfalls(input.quick, { realFaults: result.faults.total, realLegs: result.legs })],
+    problems: [
+      ...failures,
+      ...listShortfalls(input.quick, { realFaults: result.faults.total, realLegs: result.legs }),
+      ...listMissingRealFaults(input.quick, new Set(result.faults.names)),
+    ],
     summary: { leakedLegSecondsPastBound, falseKills, eventsLost, eventsDuplicated, billedVsLedgerMaxSeconds },
     details: { real: result },
   };

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { listShortfalls, REQUIRED_AMOUNTS } from './required-amounts.ts';
+import {
+  listMissingRealFaults,
+  listMissingSimulatedFaults,
+  listShortfalls,
+  REQUIRED_AMOUNTS,
+  REQUIRED_FAULTS,
+} from './required-amounts.ts';
 
 describe('listShortfalls', () => {
   it('names the done and the required amount of each shortfall', () => {
@@ -12,6 +18,21 @@ describe('listShortfalls', () => {
   it('is empty when every required amount was done', () => {
     expect(listShortfalls(false, REQUIRED_AMOUNTS.full)).toEqual([]);
     expect(listShortfalls(true, REQUIRED_AMOUNTS.quick)).toEqual([]);
+  });
+});
+
+describe('required faults', () => {
+  it('names each simulated fault that was injected too rarely', () => {
+    expect(listMissingSimulatedFaults(true, { kill: 1 })).toContain(
+      'the simulation injected redis-full 0 times; 50 are required',
+    );
+    expect(listMissingSimulatedFaults(true, REQUIRED_FAULTS.quick.simulated)).toEqual([]);
+  });
+
+  it('names each real fault that was not injected', () => {
+    expect(listMissingRealFaults(true, new Set(['kill', 'redis-full', 'redis-half-open']))).toEqual([
+      'the run did not inject postgres-half-open into real processes',
+    ]);
   });
 });
 

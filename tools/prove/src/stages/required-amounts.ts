@@ -20,6 +20,47 @@ export const REQUIRED_AMOUNTS = {
   },
 } as const;
 
+/**
+ * Faults that every run must inject, and how often. The seed draws the others, so that a run can
+ * lack one of them.
+ */
+export const REQUIRED_FAULTS = {
+  full: {
+    simulated: {
+      'redis-full': 5_000,
+      'false-connected': 2_000,
+      'false-answered': 2_000,
+      'list-shows-ended-connection': 5_000,
+      'list-shows-ended-call': 1_000,
+    },
+    real: ['redis-full', 'redis-half-open', 'postgres-half-open'],
+  },
+  quick: {
+    simulated: {
+      'redis-full': 50,
+      'false-connected': 20,
+      'false-answered': 20,
+      'list-shows-ended-connection': 50,
+      'list-shows-ended-call': 5,
+    },
+    real: ['redis-full', 'redis-half-open', 'postgres-half-open'],
+  },
+} as const;
+
+/** One line for each fault of the simulation that was injected too rarely. */
+export function listMissingSimulatedFaults(quick: boolean, injected: Readonly<Record<string, number>>): string[] {
+  return Object.entries(REQUIRED_FAULTS[quick ? 'quick' : 'full'].simulated)
+    .filter(([name, count]) => (injected[name] ?? 0) < count)
+    .map(([name, count]) => `the simulation injected ${name} ${injected[name] ?? 0} times; ${count} are required`);
+}
+
+/** One line for each fault of real processes that was not injected. */
+export function listMissingRealFaults(quick: boolean, injected: ReadonlySet<string>): string[] {
+  return REQUIRED_FAULTS[quick ? 'quick' : 'full'].real
+    .filter((name) => !injected.has(name))
+    .map((name) => `the run did not inject ${name} into real processes`);
+}
+
 type Amounts = Partial<Record<keyof (typeof REQUIRED_AMOUNTS)['full'], number>>;
 
 const LABELS: Record<keyof Amounts, string> = {

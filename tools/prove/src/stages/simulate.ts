@@ -1,7 +1,7 @@
 import { Totals } from '../simulation/oracle/totals.ts';
 import { ALL_SWEEPS, runSimulation } from '../simulation/run.ts';
 import { runInWorkers } from '../simulation/worker-pool.ts';
-import { listShortfalls, REQUIRED_AMOUNTS } from './required-amounts.ts';
+import { listMissingSimulatedFaults, listShortfalls, REQUIRED_AMOUNTS } from './required-amounts.ts';
 import { replayCommand, type Stage, type StageInput } from './stage.ts';
 
 /** PARTYLINE_RECONCILER=off turns all sweeps off, to show that the proof can fail. */
@@ -64,6 +64,7 @@ export const simulate: Stage = async (input) => {
   const problems = [
     ...(await explainFailures(totals, log)),
     ...listShortfalls(quick, { simulatedDays, simulatedLegs, simulatedFaults }),
+    ...listMissingSimulatedFaults(quick, totals.faults),
   ];
   if (totals.peakPerSecond > MAX_PROVIDER_REQUESTS_PER_SECOND)
     problems.push(
@@ -107,7 +108,7 @@ async function explainFailures(totals: Totals, log: (line: string) => void): Pro
   );
 }
 
-const ARM_DAYS = { quick: 4, full: 25 };
+const ARM_DAYS = { quick: 4, full: 10 };
 /** As busy as a full day, but shorter. */
 export const SHORT_DAY_TRAFFIC = { meetingsPerDay: 60, openMs: 4_800_000 } as const;
 

@@ -13,6 +13,7 @@ const BOUND_AFTER_EPISODE_MS: Readonly<Record<string, number>> = {
   'all-killed': 30_000,
   'redis-flush': 30_000,
   'redis-down': 30_000,
+  'redis-full': 30_000,
   'postgres-restart': 30_000,
   'postgres-loses-commits': 150_000,
   'rest-500': 30_000,
@@ -38,6 +39,8 @@ const BOUND_AFTER_SINGLE_FAULT_MS: Readonly<Record<string, number>> = {
   'create-answer-lost': 150_000,
   'webhook-lost': 90_000,
   'webhook-late': 90_000,
+  'false-disconnected': 150_000,
+  'false-completed': 150_000,
 };
 const DEFAULT_BOUND_MS = 30_000;
 
@@ -66,6 +69,8 @@ const FAULTS_FAILING_INVENTORY = [
 ];
 /** After these faults only an inventory finds the leg. */
 const FAULTS_FOUND_BY_INVENTORY = [
+  'false-disconnected',
+  'false-completed',
   'webhook-lost',
   'webhook-late',
   'create-answer-lost',

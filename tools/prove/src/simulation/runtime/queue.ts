@@ -32,14 +32,17 @@ const CONCURRENCY: Record<Lane, number> = { conference: 8, dial: 24, 'hang-up': 
  */
 const STALLED_AFTER_MS = WORKER_LOCK.lockDuration + 200;
 const connectionClosed = (): Error => new Error('Connection is closed.');
+const outOfMemory = (): Error => new Error("OOM command not allowed when used memory > 'maxmemory'.");
 
 /**
  * BullMQ as measured: at-least-once execution, delays, and one job per id. A killed or paused
  * worker loses its lock after about six seconds. A flush deletes every job. While Redis is down,
- * every command fails.
+ * every command fails. While it is full, every command that needs memory fails: to add, take, finish
+ * or delay a job, and to renew a lock.
  */
 export class SimQueue {
   isDown = false;
+  isFull = false;
   flushCount = 0;
   readonly #scheduler: Scheduler;
   #jobs = new Map<string, Job>();
@@ -61,9 +64,24 @@ export class SimQueue {
     for (const lane of LANES) this.#waiting[lane] = [];
   }
 
-  /** Redis is up again. Active jobs whose lock expired meanwhile run again on a free worker. */
+  /** Redis is up again. */
   reconnect(): void {
     this.isDown = false;
+    this.#resumeJobs();
+  }
+
+  /** Redis has memory again. */
+  freeMemory(): void {
+    this.isFull = false;
+    this.#resumeJobs();
+  }
+
+  get #acceptsJobs(): boolean {
+    return !this.isDown && !this.isFull;
+  }
+
+  /** Active jobs whose lock expired meanwhile run again on a free worker. */
+  #resumeJobs(): void {
     for (const job of this.#jobs.values()) if (job.state === 'active') this.#watchLock(job);
     for (const lane of LANES) this.#dispatch(lane);
   }
@@ -73,6 +91,7 @@ export class SimQueue {
     const send = (label: string, act: () => void): Promise<void> =>
       life.seam(`queue ${label}`, () => {
         if (this.isDown) return { ms: 1, error: connectionClosed() };
+        if (this.isFull) return { ms: 1, error: outOfMemory() };
         act();
         return { ms: this.#latency(), value: undefined };
       });
@@ -144,7 +163,7 @@ export class SimQueue {
   }
 
   #dispatch(lane: Lane): void {
-    if (this.isDown) return;
+    if (!this.#acceptsJobs) return;
     const waiting = this.#waiting[lane];
     while (waiting.length > 0) {
       const worker = this.#freeWorker(lane);
@@ -188,7 +207,7 @@ export class SimQueue {
 
   #settle(job: Job, run: number, outcome: { retry: RetryLater | void } | { error: unknown }): void {
     // A worker that lost its job, its lock or Redis writes nothing.
-    if (this.isDown || this.#jobs.get(job.id) !== job || job.run !== run || job.state !== 'active') return;
+    if (!this.#acceptsJobs || this.#jobs.get(job.id) !== job || job.run !== run || job.state !== 'active') return;
     if ('error' in outcome) {
       job.attempts += 1;
       if (job.attempts >= CATALOGUE[job.name].attempts) this.#jobs.delete(job.id);
@@ -201,7 +220,7 @@ export class SimQueue {
   #watchLock(job: Job): void {
     const { run } = job;
     this.#scheduler.after(STALLED_AFTER_MS, () => {
-      if (this.#jobs.get(job.id) !== job || job.state !== 'active' || job.run !== run || this.isDown) return;
+      if (this.#jobs.get(job.id) !== job || job.state !== 'active' || job.run !== run || !this.#acceptsJobs) return;
       // A running worker has renewed its lock.
       if (job.worker?.isRunning) return;
       this.#enqueue(job);
