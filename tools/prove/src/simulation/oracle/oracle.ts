@@ -200,7 +200,7 @@ export class Oracle {
     const { ledger } = this.#system;
     for (const handle of [leg.voice_call_id, leg.media_connection_id]) {
       const live = handle === null ? undefined : ledger.live.get(handle);
-      if (live !== undefined)
+      if (live !== undefined && !wasSaidToBeOver(live))
         this.#addViolation(
           'I2',
           live,
@@ -218,7 +218,7 @@ export class Oracle {
       entry.kind === 'webrtc' ||
       entry.conversation !== null ||
       (entry.kind === 'bridge' && (entry.peer?.conversation ?? null) !== null);
-    if (!isInConference || this.#rejectedAt.has(entry.id)) return;
+    if (!isInConference || this.#rejectedAt.has(entry.id) || this.#isSecondBridge(entry)) return;
     if (this.#system.database.lostSessions.has(session.id)) {
       // A failover lost the committed admission, so our rows cannot know the leg.
       this.killsAfterDataLoss += 1;
@@ -230,6 +230,15 @@ export class Oracle {
       entry,
       `the platform hung up ${entry.kind} ${entry.id} of the running session ${session.id}`,
     );
+  }
+
+  /** Of two bridge legs of one session, one must end. */
+  #isSecondBridge(entry: LedgerEntry): boolean {
+    if (entry.kind !== 'bridge') return false;
+    for (const other of this.#system.ledger.live.values())
+      if (other.kind === 'bridge' && other.media === entry.media && other !== entry && other !== entry.peer)
+        return true;
+    return false;
   }
 
   #findSession(entry: LedgerEntry): SessionRow | undefined {
@@ -446,6 +455,10 @@ export class Oracle {
       );
   }
 }
+
+/** Whether the provider said of the live entry that it had ended. */
+const wasSaidToBeOver = ({ faults }: LedgerEntry): boolean =>
+  faults !== null && (faults.has('false-disconnected') || faults.has('false-completed'));
 
 const isRunning = (session: SessionRow): boolean => canJoin(session.state);
 const formatTime = (at: number): string => new Date(at).toISOString().slice(8, 23);

@@ -33,6 +33,11 @@ export class FaultProfile {
     return true;
   }
 
+  /** Decides whether this fault is to happen later. The caller counts it when it happens. */
+  shouldSchedule(fault: keyof FaultProbabilities): boolean {
+    return this.isEnabled && this.#random.bool(this.probabilities[fault]);
+  }
+
   /** Decides whether a request takes effect although its answer is lost. */
   shouldApplyRequest(): boolean {
     return this.#random.bool(0.5);
@@ -62,6 +67,20 @@ export interface FaultProbabilities {
   'webhook-late': number;
   /** Ten minutes late. */
   'webhook-very-late': number;
+  /** An event says that a live connection is gone. */
+  'false-disconnected': number;
+  /** An event says that a live call is over. */
+  'false-completed': number;
+  /** An event says of a connection that has ended that it is connected. */
+  'false-connected': number;
+  /** An event says of a call that has ended that it is answered. */
+  'false-answered': number;
+  /** The list of a video session's connections shows one that has ended. */
+  'list-shows-ended-connection': number;
+  /** The list of live calls shows one that has ended. */
+  'list-shows-ended-call': number;
+  /** A look-up of a call that has ended says that it is live. */
+  'look-up-shows-ended-call': number;
   /** The event of a call's end has no price. Only the provider's record has it. */
   'price-missing': number;
   /** The answer to an answer webhook is lost, so the provider repeats the webhook. */
@@ -86,6 +105,13 @@ const DEFAULT_PROBABILITIES: FaultProbabilities = {
   'webhook-duplicate': 0.08,
   'webhook-late': 0.04,
   'webhook-very-late': 0.003,
+  'false-disconnected': 0,
+  'false-completed': 0,
+  'false-connected': 0.01,
+  'false-answered': 0.01,
+  'list-shows-ended-connection': 0.01,
+  'list-shows-ended-call': 0.01,
+  'look-up-shows-ended-call': 0.02,
   'price-missing': 0.02,
   'answer-repeated': 0.02,
   'receiver-fails': 0.02,

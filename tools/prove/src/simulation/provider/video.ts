@@ -33,6 +33,8 @@ interface Parts {
   readonly ids: { next(prefix: string): string };
 }
 
+/** When the provider says something false of a connection, after it opened or ended. */
+const FALSE_STATEMENT_MS = { afterStart: 240_000, afterEnd: 60_000 };
 /** Lists may omit a connection for this long. */
 const MAX_OMISSION_MS = 20_000;
 /** Then they show it until this long after the first omission. */
@@ -42,6 +44,7 @@ const OMISSION_INTERVAL_MS = 900_000;
 export class SimVideo {
   readonly connections = new Map<string, SimConnection>();
   readonly #connectionsBySession = new Map<string, Set<SimConnection>>();
+  readonly #lastEndedBySession = new Map<string, SimConnection>();
   onDial: ((input: SipDial) => void) | undefined = undefined;
   onDisconnect: ((entry: LedgerEntry) => void) | undefined = undefined;
   readonly #parts: Parts;
@@ -78,33 +81,60 @@ export class SimVideo {
     let siblings = this.#connectionsBySession.get(media);
     if (siblings === undefined) this.#connectionsBySession.set(media, (siblings = new Set()));
     siblings.add(connection);
+    this.#sendConnected(connection);
+    const { faultProfile, scheduler, random, ledger } = this.#parts;
+    if (faultProfile.shouldSchedule('false-disconnected'))
+      scheduler.after(random.between(1_000, FALSE_STATEMENT_MS.afterStart), () => {
+        if (connection.isOver || !faultProfile.isEnabled) return;
+        faultProfile.count('false-disconnected');
+        recordFault(entry, 'false-disconnected');
+        ledger.recordHistory(entry, 'an event says that it is gone');
+        this.#sendDisconnected(connection, 'networkDisconnected');
+      });
+    return connection;
+  }
+
+  #sendConnected(connection: SimConnection): void {
+    const { entry, data } = connection;
     this.#sendEvent(connection, {
       kind: 'connected',
-      mediaSessionId: media,
+      mediaSessionId: entry.media!,
       connectionId: entry.id,
       data,
       at: new Date(this.#parts.scheduler.now),
       since: new Date(entry.createdAt),
     });
-    return connection;
+  }
+
+  #sendDisconnected(connection: SimConnection, reason: string): void {
+    const { entry, data } = connection;
+    this.#sendEvent(connection, {
+      kind: 'disconnected',
+      mediaSessionId: entry.media!,
+      connectionId: entry.id,
+      data,
+      reason,
+      at: new Date(this.#parts.scheduler.now),
+      since: new Date(entry.createdAt),
+    });
   }
 
   #close(connection: SimConnection, by: EndedBy, reason: string): void {
     if (connection.isOver) return;
     connection.isOver = true;
     const { entry, call } = connection;
-    const { scheduler, ledger, voice } = this.#parts;
+    const { scheduler, ledger, voice, faultProfile, random } = this.#parts;
     ledger.close(entry, by);
     this.#connectionsBySession.get(entry.media!)?.delete(connection);
-    this.#sendEvent(connection, {
-      kind: 'disconnected',
-      mediaSessionId: entry.media!,
-      connectionId: entry.id,
-      data: connection.data,
-      reason,
-      at: new Date(scheduler.now),
-      since: new Date(entry.createdAt),
-    });
+    this.#lastEndedBySession.set(entry.media!, connection);
+    this.#sendDisconnected(connection, reason);
+    if (faultProfile.shouldSchedule('false-connected'))
+      scheduler.after(random.between(0, FALSE_STATEMENT_MS.afterEnd), () => {
+        if (!faultProfile.isEnabled) return;
+        faultProfile.count('false-connected');
+        ledger.recordHistory(entry, 'an event says that it is connected');
+        this.#sendConnected(connection);
+      });
     if (entry.kind !== 'bridge') return;
     // An answered call ends with its connection. A ringing one does not (design, section 2).
     if (call?.phase === 'answered') scheduler.after(100, () => voice.hangUp(call, 'peer'));
@@ -176,6 +206,11 @@ export class SimVideo {
   #list(mediaSessionId: string): SimConnection[] {
     const { faultProfile, random, scheduler } = this.#parts;
     const all = [...(this.#connectionsBySession.get(mediaSessionId) ?? [])];
+    const ended = this.#lastEndedBySession.get(mediaSessionId);
+    if (ended !== undefined && faultProfile.shouldInject('list-shows-ended-connection')) {
+      this.#parts.ledger.recordHistory(ended.entry, 'a list shows it');
+      return [...all, ended];
+    }
     if (all.length === 0 || !faultProfile.shouldInject('list-omits-connection')) return all;
     const index = random.int(all.length);
     const { firstOmittedAt } = all[index]!;

@@ -58,6 +58,9 @@ function computeCharge(entry: LedgerEntry): Charge {
   };
 }
 
+/** When the provider says something false of a call, after it was answered or ended. */
+const FALSE_STATEMENT_MS = { afterAnswer: 240_000, afterEnd: 60_000 };
+
 interface Parts {
   readonly scheduler: Scheduler;
   readonly ledger: Ledger;
@@ -77,6 +80,8 @@ export class SimVoice {
   onBridgeOver: ((call: SimCall) => void) | undefined = undefined;
   onHangUp: ((entry: LedgerEntry) => void) | undefined = undefined;
   onBridgeAnswered: ((call: SimCall) => void) | undefined = undefined;
+  /** The last call that ended. */
+  #lastEnded: SimCall | undefined;
   readonly #parts: Parts;
 
   constructor(parts: Parts) {
@@ -137,10 +142,10 @@ export class SimVoice {
     return call;
   }
 
-  #sendEvent(call: SimCall, phase: SimCall['phase']): void {
+  #sendEvent(call: SimCall, phase: SimCall['phase'], { isFalse = false } = {}): void {
     const { webhookSender, scheduler, faultProfile } = this.#parts;
     const jti = webhookSender.nextToken();
-    const isPriced = phase === 'over' && !faultProfile.shouldInject('price-missing');
+    const isPriced = phase === 'over' && !isFalse && !faultProfile.shouldInject('price-missing');
     webhookSender.sendEvent(call.entry, {
       to: 'voice-event',
       jti,
@@ -168,6 +173,15 @@ export class SimVoice {
     call.entry.answeredAt = this.#parts.scheduler.now;
     this.#sendEvent(call, 'answered');
     if (call.viaSip) this.onBridgeAnswered?.(call);
+    const { faultProfile, scheduler, random, ledger } = this.#parts;
+    if (faultProfile.shouldSchedule('false-completed'))
+      scheduler.after(random.between(1_000, FALSE_STATEMENT_MS.afterAnswer), () => {
+        if (call.phase === 'over' || !faultProfile.isEnabled) return;
+        faultProfile.count('false-completed');
+        recordFault(call.entry, 'false-completed');
+        ledger.recordHistory(call.entry, 'an event says that it is over');
+        this.#sendEvent(call, 'over', { isFalse: true });
+      });
   }
 
   /** Executes a plan. The call ends after an empty plan or none. */
@@ -216,12 +230,20 @@ export class SimVoice {
   }
 
   #end(call: SimCall, by: EndedBy, status: Verdict): void {
-    const { scheduler, ledger } = this.#parts;
+    const { scheduler, ledger, faultProfile, random } = this.#parts;
     scheduler.cancel(call.timer);
     call.phase = 'over';
     call.status = status;
     ledger.close(call.entry, by);
+    this.#lastEnded = call;
     this.#sendEvent(call, 'over');
+    if (faultProfile.shouldSchedule('false-answered'))
+      scheduler.after(random.between(0, FALSE_STATEMENT_MS.afterEnd), () => {
+        if (!faultProfile.isEnabled) return;
+        faultProfile.count('false-answered');
+        ledger.recordHistory(call.entry, 'an event says that it is answered');
+        this.#sendEvent(call, 'answered');
+      });
     if (call.viaSip) this.onBridgeOver?.(call);
   }
 
@@ -266,6 +288,17 @@ export class SimVoice {
     return call;
   }
 
+  /** A false statement about a call that has ended. */
+  #observeAsLive(call: SimCall): ObservedCall {
+    this.#parts.ledger.recordHistory(call.entry, 'the provider shows it as live');
+    return {
+      callId: call.entry.id,
+      calledNumber: call.entry.kind === 'outbound' ? call.to : null,
+      over: false,
+      event: this.#toEvent(call, 'answered', null, false),
+    };
+  }
+
   #observe(call: SimCall): ObservedCall {
     const over = call.phase === 'over';
     return {
@@ -295,6 +328,8 @@ export class SimVoice {
     if (faultProfile.shouldInject('list-fails')) throw Object.assign(notFound(), { failure: 'busy' });
     const live = [...ledger.live.values()].filter((entry) => entry.handle === 'voice');
     const calls = live.map((entry) => this.#observe(this.calls.get(entry.id)!));
+    if (this.#lastEnded !== undefined && faultProfile.shouldInject('list-shows-ended-call'))
+      calls.push(this.#observeAsLive(this.#lastEnded));
     if (calls.length > 0 && faultProfile.shouldInject('list-omits-call')) calls.splice(random.int(calls.length), 1);
     return calls;
   }
@@ -346,7 +381,9 @@ export class SimVoice {
           act: () => {
             const call = this.calls.get(callId);
             if (call === undefined || faultProfile.shouldInject('wrong-region-404')) return null;
-            return this.#observe(call);
+            return call.phase === 'over' && faultProfile.shouldInject('look-up-shows-ended-call')
+              ? this.#observeAsLive(call)
+              : this.#observe(call);
           },
         }),
       listLiveCalls: () =>
