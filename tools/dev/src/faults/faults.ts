@@ -164,6 +164,35 @@ const postgresRestart: Fault = {
   },
 };
 
+const postgresReadOnly: Fault = {
+  name: 'postgres-read-only',
+  class: 'postgres',
+  defaultDurationMs: 3_000,
+  description: 'half of the database connections are ended, and new ones are read-only, as during a failover',
+  watchFor: 'Writes are answered 503. Afterwards no read-only connection stays in a pool.',
+  listTargets: () => ['postgres'],
+  listResources: () => ['postgres'],
+  async inject({ stack }) {
+    const setForNewConnections = (
+      setting: 'SET default_transaction_read_only = on' | 'RESET default_transaction_read_only',
+    ) =>
+      withPostgres(stack.databaseUrl, async (client) => {
+        await client.query('SET default_transaction_read_only = off');
+        const { rows } = await client.query<{ name: string }>('SELECT quote_ident(current_database()) AS name');
+        await client.query(`ALTER DATABASE ${rows[0]!.name} ${setting}`);
+      });
+    await setForNewConnections('SET default_transaction_read_only = on');
+    await withPostgres(stack.databaseUrl, (client) =>
+      client.query(
+        `SELECT pg_terminate_backend(pid)
+         FROM pg_stat_activity
+         WHERE pid <> pg_backend_pid() AND datname IS NOT NULL AND pid % 2 = 0`,
+      ),
+    );
+    return () => setForNewConnections('RESET default_transaction_read_only');
+  },
+};
+
 /** The fault class of each kind of link. */
 const CLASS_OF_LINK = {
   postgres: 'postgres',
@@ -275,6 +304,7 @@ export const faults: readonly Fault[] = [
   redisFull,
   dbConnections,
   postgresRestart,
+  postgresReadOnly,
   ...linkKinds.flatMap((kind) => [
     linkFault(kind, 'black-hole', { kind: 'black-hole' }, 4_000, 'packets are dropped silently'),
     linkFault(kind, 'refuse', { kind: 'refuse' }, 2_000, 'new connections are refused, open ones are reset'),

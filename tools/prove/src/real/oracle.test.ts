@@ -111,9 +111,9 @@ describe('the bound of a leg', () => {
     expect(judge(evidence({ createdAt: 107_000, endedAt: 112_100 }))).toMatchObject({ endDueAt: 107_000, lateMs: 0 });
   });
 
-  it('starts after three PIN attempts and a goodbye for a caller who is not admitted', () => {
-    expect(judge(evidence({ createdAt: 10_000, endedAt: 120_100, conversation: undefined }, null)).lateMs).toBe(0);
-    expect(judge(evidence({ createdAt: 10_000, endedAt: 121_000, conversation: undefined }, null)).lateMs).toBe(900);
+  it('starts after every prompt and a goodbye for a caller who is not admitted', () => {
+    expect(judge(evidence({ createdAt: 10_000, endedAt: 180_100, conversation: undefined }, null)).lateMs).toBe(0);
+    expect(judge(evidence({ createdAt: 10_000, endedAt: 181_000, conversation: undefined }, null)).lateMs).toBe(900);
   });
 });
 

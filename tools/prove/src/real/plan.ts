@@ -105,7 +105,7 @@ export function planMeetings(seed: number, size: RunSize): MeetingPlan[] {
  */
 const REPEATED_FAULTS = ['kill', 'kill', 'kill', 'freeze', 'redis-flush'];
 /** Part of every run, even of one that is too short for all faults. */
-const REQUIRED_FAULTS = ['kill', 'freeze', 'postgres-restart', 'redis-full', 'redis-half-open'];
+const REQUIRED_FAULTS = ['kill', 'freeze', 'postgres-restart', 'postgres-read-only', 'redis-full', 'redis-half-open'];
 /**
  * A connection to Postgres goes dead, then hang-ups have no effect, then the queue loses its jobs.
  * Only a reconciler whose queries time out still completes the hang-ups.

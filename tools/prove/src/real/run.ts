@@ -134,8 +134,13 @@ async function runLoad({ stack, injector, size, seed, log, stop, problems }: Run
     emulator: stack.emulator!,
     number: stack.numbers[0]!.e164,
     stop,
-    onCreated: (meeting: MeetingRecord) => void meetings.push(meeting),
+    onCreated: (meeting: MeetingRecord) => {
+      // endRooms would not know it.
+      if (isOver) throw new Error(`${meeting.plan.name} was created after the end of the load`);
+      meetings.push(meeting);
+    },
   };
+  let isOver = false;
   let abandoned = 0;
   const running = planMeetings(seed, size).map(async (plan, index) => {
     await waitUntil(plan.atMs);
@@ -156,6 +161,7 @@ async function runLoad({ stack, injector, size, seed, log, stop, problems }: Run
     }
   })();
   await Promise.all([injecting, Promise.race([Promise.all(running), waitUntil(size.loadMs)])]);
+  isOver = true;
   // endRooms ends the meetings that still run.
   void Promise.allSettled(running);
   if (abandoned > 0) log(`${abandoned} meetings were abandoned because of an outage`);

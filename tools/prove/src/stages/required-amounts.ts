@@ -33,7 +33,7 @@ export const REQUIRED_FAULTS = {
       'list-shows-ended-connection': 5_000,
       'list-shows-ended-call': 1_000,
     },
-    real: ['redis-full', 'redis-half-open', 'postgres-half-open'],
+    real: ['redis-full', 'redis-half-open', 'postgres-half-open', 'postgres-read-only'],
   },
   quick: {
     simulated: {
@@ -43,7 +43,7 @@ export const REQUIRED_FAULTS = {
       'list-shows-ended-connection': 50,
       'list-shows-ended-call': 5,
     },
-    real: ['redis-full', 'redis-half-open', 'postgres-half-open'],
+    real: ['redis-full', 'redis-half-open', 'postgres-half-open', 'postgres-read-only'],
   },
 } as const;
 

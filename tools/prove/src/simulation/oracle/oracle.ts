@@ -232,9 +232,10 @@ export class Oracle {
     );
   }
 
-  /** Of two bridge legs of one session, one must end. */
+  /** A bridge leg that was said to be over is dialled again. Then one of the two must end. */
   #isSecondBridge(entry: LedgerEntry): boolean {
-    if (entry.kind !== 'bridge') return false;
+    if (entry.kind !== 'bridge' || ![entry, entry.peer].some((each) => each !== null && wasSaidToBeOver(each)))
+      return false;
     for (const other of this.#system.ledger.live.values())
       if (other.kind === 'bridge' && other.media === entry.media && other !== entry && other !== entry.peer)
         return true;
