@@ -14,7 +14,7 @@ export interface RedisProxy {
 }
 
 export async function openRedisProxy(target: string): Promise<RedisProxy> {
-  const { hostname, port, pathname } = new URL(target);
+  const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   const abandoned = new WeakSet<Socket>();
   let mode: 'through' | 'severed' | 'stalled' = 'through';
@@ -36,8 +36,10 @@ export async function openRedisProxy(target: string): Promise<RedisProxy> {
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
+  const url = new URL(target);
+  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
-    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}${pathname}`,
+    url: url.href,
     sever() {
       mode = 'severed';
       destroySockets();

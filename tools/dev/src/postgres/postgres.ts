@@ -1,6 +1,7 @@
-import { chownSync, globSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createHmac, randomBytes } from 'node:crypto';
+import { chownSync, globSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { execaSync } from 'execa';
 import pg from 'pg';
 import { startChild, type Child } from '../processes/child.ts';
@@ -23,7 +24,7 @@ interface PostgresOptions {
 
 export interface PostgresServer {
   readonly name: 'postgres';
-  /** Connection string of a superuser, or DATABASE_URL. */
+  /** Connection string of a superuser with its random password, or DATABASE_URL. */
   readonly url: string;
   /** True if the server comes from DATABASE_URL. It is then never stopped. */
   readonly external: boolean;
@@ -80,10 +81,13 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const binaries = await findPostgres();
   removeOrphanedFolders();
   const folder = options.dataFolder ?? mkdtempSync(join(tmpdir(), `${TEMP_PREFIX}${process.pid}-`));
-  initialise(binaries, folder);
+  const password = options.dataFolder === undefined ? createPassword() : keepPassword(options.dataFolder);
+  initialise(binaries, folder, password);
   const { port, ...runs } = await launchServer(binaries, folder, options);
+  const url = `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`;
+  if (isOpen(folder)) await requirePasswords(url, folder, password);
   return createHandle({
-    url: `postgresql://${SUPERUSER}@127.0.0.1:${port}/postgres`,
+    url,
     external: false,
     ...runs,
     async stop() {
@@ -93,7 +97,43 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   });
 }
 
+const createPassword = (): string => randomBytes(24).toString('base64url');
+
+/** The password of a kept cluster, in a file beside its folder that only this user can read. */
+function keepPassword(dataFolder: string): string {
+  const file = `${dataFolder}.password`;
+  if (!existsSync(file)) {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, createPassword(), { mode: 0o600 });
+  }
+  return readFileSync(file, 'utf8');
+}
+
+const hbaFile = (folder: string): string => join(folder, 'pg_hba.conf');
+
+/** Whether a kept cluster of an older version accepts every local user without a password. */
+const isOpen = (folder: string): boolean => /^host.*\strust$/m.test(readFileSync(hbaFile(folder), 'utf8'));
+
+async function requirePasswords(url: string, folder: string, password: string): Promise<void> {
+  await query(url, `ALTER ROLE ${SUPERUSER} PASSWORD ${pg.escapeLiteral(password)}`);
+  writeFileSync(hbaFile(folder), 'host all all 127.0.0.1/32 scram-sha-256\n');
+  await query(url, 'SELECT pg_reload_conf()');
+}
+
 function createHandle(base: ServerControl): PostgresServer {
+  let serviceRole: Promise<void> | undefined;
+  // Derived, so that a kept cluster needs no second file.
+  const servicePassword = createHmac('sha256', new URL(base.url).password).update(SERVICE_USER).digest('base64url');
+  const createServiceRole = async (): Promise<void> => {
+    const found = await query(base.url, 'SELECT 1 FROM pg_roles WHERE rolname = $1', [SERVICE_USER]);
+    const login = `LOGIN NOINHERIT PASSWORD ${pg.escapeLiteral(servicePassword)}`;
+    await query(
+      base.url,
+      found === 0
+        ? `CREATE ROLE ${SERVICE_USER} ${login} IN ROLE partyline_tenant, partyline_platform`
+        : `ALTER ROLE ${SERVICE_USER} ${login}`,
+    );
+  };
   const urlOf = (database: string): string => {
     const url = new URL(base.url);
     url.pathname = `/${database}`;
@@ -115,14 +155,10 @@ function createHandle(base: ServerControl): PostgresServer {
     },
     async serviceUrlOf(databaseUrl) {
       if (base.external) return databaseUrl;
-      const found = await query(base.url, 'SELECT 1 FROM pg_roles WHERE rolname = $1', [SERVICE_USER]);
-      if (found === 0)
-        await query(
-          base.url,
-          `CREATE ROLE ${SERVICE_USER} LOGIN NOINHERIT IN ROLE partyline_tenant, partyline_platform`,
-        );
+      await (serviceRole ??= createServiceRole());
       const url = new URL(databaseUrl);
       url.username = SERVICE_USER;
+      url.password = servicePassword;
       return url.href;
     },
     async dropDatabase(database) {
@@ -142,12 +178,18 @@ async function query(url: string, sql: string, values: string[] = []): Promise<n
   }
 }
 
-function initialise(binaries: PostgresBinaries, folder: string): void {
+function initialise(binaries: PostgresBinaries, folder: string, password: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (unprivileged.uid !== undefined && unprivileged.gid !== undefined)
     chownSync(folder, unprivileged.uid, unprivileged.gid);
   if (existsSync(join(folder, 'PG_VERSION'))) return;
-  const args = ['-D', folder, '-U', SUPERUSER, '-A', 'trust', '--no-sync', '-E', 'UTF8', '--locale=C'];
+  // Not an argument: every local user can read those.
+  const passwordFile = join(mkdtempSync(join(tmpdir(), 'partyline-initdb-')), 'password');
+  writeFileSync(passwordFile, password, { mode: 0o600 });
+  if (unprivileged.uid !== undefined && unprivileged.gid !== undefined)
+    for (const path of [dirname(passwordFile), passwordFile]) chownSync(path, unprivileged.uid, unprivileged.gid);
+  const access = ['-A', 'scram-sha-256', `--pwfile=${passwordFile}`];
+  const args = ['-D', folder, '-U', SUPERUSER, ...access, '--no-sync', '-E', 'UTF8', '--locale=C'];
   const result = execaSync(binaries.initdb, args, {
     ...unprivileged,
     cwd: '/',
@@ -155,6 +197,7 @@ function initialise(binaries: PostgresBinaries, folder: string): void {
     extendEnv: false,
     reject: false,
   });
+  rmSync(dirname(passwordFile), { recursive: true });
   if (result.failed) {
     throw new Error(
       `initdb (${binaries.initdb}) failed. Correct the error below, or set DATABASE_URL to an existing server.\n` +

@@ -1,4 +1,7 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { startChild, type Child } from '../processes/child.ts';
 import { findFreePort } from '../processes/ports.ts';
@@ -45,8 +48,14 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     };
   }
   const binary = await findRedis(options.log ?? (() => undefined));
+  const password = randomBytes(24).toString('base64url');
   const launchOnPort = async (port: number): Promise<Child> => {
+    // In a file, because every local user can read the arguments of a process.
+    const folder = mkdtempSync(join(tmpdir(), 'partyline-redis-'));
+    const file = join(folder, 'redis.conf');
+    writeFileSync(file, `requirepass ${password}\n`, { mode: 0o600 });
     const settings = [
+      file,
       '--port',
       String(port),
       '--bind',
@@ -72,6 +81,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     } catch (error) {
       await child.stop();
       throw error;
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
     }
   };
   for (let attempt = 1; ; attempt += 1) {
@@ -81,7 +92,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
       let restarting: Promise<void> | undefined;
       return {
         name: 'redis',
-        url: `redis://127.0.0.1:${port}`,
+        url: `redis://:${password}@127.0.0.1:${port}`,
         external: false,
         async crash() {
           child.kill('SIGKILL');
