@@ -5,6 +5,7 @@ import { credentialEncryption } from './credential-encryption.ts';
 import { accountWebhooks } from './account-webhooks.ts';
 import { apiKeys } from './api-keys.ts';
 import { canaries } from './canaries.ts';
+import { databases } from './databases.ts';
 import { dialOutFraud } from './dial-out-fraud.ts';
 import { pinEncryption } from './pin-encryption.ts';
 import { eventFuzz } from './event-fuzz.ts';
@@ -40,6 +41,7 @@ export const GROUPS: readonly Group[] = [
   quotas,
   pinEncryption,
   credentialEncryption,
+  databases,
   { ...supplyChain, run: (_target, tally) => supplyChain.run(openCheckout(workspaceRoot), tally) },
   canaries,
 ];
