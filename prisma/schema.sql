@@ -1498,6 +1498,30 @@ BEGIN
 END $function$;
 ALTER FUNCTION pin_guess_odds(text) OWNER TO partyline_platform;
 REVOKE ALL ON FUNCTION pin_guess_odds(text) FROM PUBLIC;
+CREATE OR REPLACE FUNCTION public.queue_dial(p_tenant text, p_account text, OUT ahead integer, OUT total integer)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('dials of ' || coalesce(p_account, 'platform'), 0));
+  WITH waiting AS (
+    SELECT l.tenant_id, count(*)::int AS n
+    FROM leg l
+    WHERE l.state = 'requested' AND l.kind = 'outbound' AND l.account_id IS NOT DISTINCT FROM p_account
+    GROUP BY l.tenant_id
+  ),
+  own AS (
+    SELECT coalesce(max(w.n), 0) AS n FROM waiting w WHERE w.tenant_id = p_tenant
+  )
+  SELECT coalesce(sum(least(w.n, own.n)), 0)::int, coalesce(sum(w.n), 0)::int
+  INTO ahead, total
+  FROM waiting w, own;
+END $function$;
+ALTER FUNCTION queue_dial(text,text) OWNER TO partyline_platform;
+REVOKE ALL ON FUNCTION queue_dial(text,text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION queue_dial(text,text) TO partyline_tenant;
 CREATE OR REPLACE FUNCTION public.rate_per_minute(p_direction text, p_handle text, p_number text, p_currency text)
  RETURNS bigint
  LANGUAGE plpgsql

@@ -363,6 +363,11 @@ export const REASONS = {
     meaning: 'You have reached your limit of outgoing calls per minute.',
     action: 'Wait a minute. `GET /v1/limits` shows your limits.',
   },
+  'dial-queue-full': {
+    status: 429,
+    meaning: 'Too many calls wait to be placed through the provider account.',
+    action: 'Retry after `retry-after` seconds. The provider accepts about two calls per second and account.',
+  },
   'fraud-limit': {
     status: 429,
     meaning: 'Your outgoing calls exceed a fraud threshold.',

@@ -1,7 +1,7 @@
 import { VerdictError } from '@partyline/domain/verdict';
 import { listDueWork } from '@partyline/store/reconciliation/due-work';
 import type { PhoneBehaviour } from '@partyline/vonage-emulator/control-client';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { applyLegEvent } from './apply-leg-event.ts';
 import { dialOut, requestDialOut } from './dial-out.ts';
 import { endSession } from '../sessions/end-session.ts';
@@ -16,6 +16,7 @@ import {
   listLegsAtProvider,
   type Meeting,
 } from '../testing/meeting.ts';
+import { resetHarness } from '../testing/pass-time.ts';
 import { startTestHarness, type TestHarness, type TestDeps } from '../testing/test-harness.ts';
 import { withProviders } from '../testing/with-providers.ts';
 
@@ -167,6 +168,40 @@ describe('requestDialOut', () => {
   });
 });
 
+describe('the queue of calls of a provider account', () => {
+  beforeEach(() => resetHarness(harness));
+  afterEach(() => resetHarness(harness));
+
+  /** Requests calls at once, in rooms of ten. */
+  async function requestMany(tenant: TestDeps, count: number) {
+    const meetings: Meeting[] = [];
+    for (let room = 0; room < count / 10; room += 1) meetings.push(await openRoom(tenant, { max_participants: 20 }));
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: count }, (_, index) => {
+        const { tenantId, roomId } = meetings.at(index % meetings.length) as Meeting;
+        return requestDialOut(tenant, tenantId, roomId, {
+          phone: `+44794612${String(index).padStart(4, '0')}`,
+        });
+      }),
+    );
+    const waits = outcomes.flatMap((outcome) =>
+      outcome.status === 'fulfilled' ? [new Date(outcome.value.expectedAt).getTime() - Date.now()] : [],
+    );
+    const errors = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [outcome.reason as VerdictError] : [],
+    );
+    return { waits, errors };
+  }
+
+  it('accepts calls with the expected time, and rejects those that would wait too long', async () => {
+    const { waits, errors } = await requestMany(deps, 60);
+    expect(waits).toHaveLength(50);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(20_000);
+    expect(errors.map(({ verdict }) => verdict.reason)).toEqual(Array.from({ length: 10 }, () => 'dial-queue-full'));
+    for (const { retryAfterMs } of errors) expect(retryAfterMs).toBeGreaterThanOrEqual(1_000);
+  });
+});
+
 describe('dialOut, when the provider or Redis fails', () => {
   it.each(['429', '503'] as const)('retries after a %s and places one call', async (fault) => {
     const meeting = await openRoom(deps);
@@ -183,7 +218,7 @@ describe('dialOut, when the provider or Redis fails', () => {
   it('ends a call that could not be placed in time', async () => {
     const meeting = await openRoom(deps);
     const { legId } = await requestCall(meeting);
-    await moveLegsBack(harness, meeting, 31);
+    await moveLegsBack(harness, meeting, 61);
     expect(await dial(meeting, legId)).toBe('not-wanted');
     expect((await readLegs(harness, meeting))[0]).toMatchObject({
       state: 'ended',

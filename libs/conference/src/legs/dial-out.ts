@@ -13,6 +13,7 @@ import { checkDestination } from '../limits/check-destination.ts';
 import { findOrOpenSession } from '../sessions/current-session.ts';
 import type { Deps } from '../deps.ts';
 import { enforceLimit } from '../limits/enforce-limit.ts';
+import { enforceDialQueue } from '../providers/enforce-dial-queue.ts';
 import { enforceFraudLimits } from '../limits/enforce-fraud-limits.ts';
 import { enforceSpend } from '../limits/enforce-spend.ts';
 import { rateLimitRetryMs } from '../providers/rate-limit-providers.ts';
@@ -24,13 +25,14 @@ import { endLeg, attachProviderId, moveLeg } from '../sessions/leg-transitions.t
 const RINGING_TIMER_SECONDS = 45;
 const MAX_LENGTH_TIMER_SECONDS = 7_200;
 /** A requested call that could not be placed within this time ends. */
-const GIVE_UP_AFTER_SECONDS = 30;
+const GIVE_UP_AFTER_SECONDS = 60;
 
 /**
  * Requests a call from a room to a telephone. Commits the leg and the participant; a job places the
- * call. Throws 503 while the job queue does not answer, 422 for an invalid number, 403 for a destination that is not allowed, 404 and 409
- * for the room, 402 when the budget is used up, and 429 when a limit or a fraud limit is
- * exceeded.
+ * call. Returns when that is expected. Throws 503 while the job queue does not answer, 422 for an
+ * invalid number, 403 for a destination that is not allowed, 404 and 409 for the room, 402 when the
+ * budget is used up, and 429 when a limit or a fraud limit is exceeded, or the call would wait too
+ * long.
  * @param phone E.164
  */
 export async function requestDialOut(
@@ -38,7 +40,7 @@ export async function requestDialOut(
   tenantId: string,
   roomId: string,
   { phone, name, role = 'participant' }: { phone: string; name?: string; role?: Role },
-): Promise<{ participantId: string; legId: string; sessionId: string }> {
+): Promise<{ participantId: string; legId: string; sessionId: string; expectedAt: string }> {
   await assertQueueReachable(deps.jobs);
   const policy = await readDialPolicy(deps.store, tenantId);
   checkDestination(phone, policy.countries);
@@ -73,10 +75,12 @@ export async function requestDialOut(
       { remote: phone, sessionId, own: policy.fraudLimits, now: view.now },
       record,
     );
-    return leg.id;
+    const waitMs = await enforceDialQueue(tx, tenantId, leg.account_id);
+    // As text, which the journal of a request stores unchanged.
+    return { legId: leg.id, expectedAt: new Date(view.now.getTime() + waitMs).toISOString() };
   });
   if (made === null) throw roomEnded();
-  return { participantId, legId: made.result, sessionId };
+  return { participantId, sessionId, ...made.result };
 }
 
 /** Without the queue no hang-up can be armed, so that the call would not be placed in time. */

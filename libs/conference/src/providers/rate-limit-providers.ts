@@ -9,6 +9,9 @@ import type { Providers, RequestContext } from '../deps.ts';
  */
 export const HANG_UP_INTERVAL_MS = 110;
 
+/** The interval between two new calls, per account. */
+export const DIAL_INTERVAL_MS = 400;
+
 /**
  * Vonage accepts 3 new calls and 15 other requests per second and rejects the rest (contract
  * section 7). Most of the fifteen are reserved for hang-ups, however many dials and polls are in
@@ -44,8 +47,14 @@ const REQUESTS = {
    * A bridge waits longer than a dial-out, so that many dial-outs do not starve it: without the
    * bridge, browsers and phones in the room cannot hear each other.
    */
-  bridge: { lane: 'dial', intervalMs: 400, maxShareWaitMs: 3_000, maxWaitMs: 8_000 },
-  'dial-out': { lane: 'dial', intervalMs: 400, maxShareWaitMs: 500, maxWaitMs: 1_500, spreadRetries: true },
+  bridge: { lane: 'dial', intervalMs: DIAL_INTERVAL_MS, maxShareWaitMs: 3_000, maxWaitMs: 8_000 },
+  'dial-out': {
+    lane: 'dial',
+    intervalMs: DIAL_INTERVAL_MS,
+    maxShareWaitMs: 500,
+    maxWaitMs: 1_500,
+    spreadRetries: true,
+  },
 } as const satisfies Record<string, RateLimit & { lane: string }>;
 
 /**

@@ -37,7 +37,8 @@ export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
     summary: 'Call a phone',
     description:
       'Calls a phone and adds it to the room. The reply does not wait for the call: the roster and the events show ' +
-      'whether it rings, is answered or fails.',
+      'whether it rings, is answered or fails. The provider accepts about two calls per second and account: ' +
+      '`expectedAt` says when this one is placed, at most 20 seconds ahead.',
     body: AddParticipant,
     reply: { status: 202, schema: AddedParticipant },
     reasons: [
@@ -48,6 +49,7 @@ export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
       'not-e164',
       'not-a-number',
       'limit-dial-outs',
+      'dial-queue-full',
       'fraud-limit',
     ],
   },

@@ -22,6 +22,7 @@ export const AddedParticipant = z
     participantId: id('part', 'The participant'),
     legId: id('leg', 'The call'),
     sessionId: id('ses', 'The session that the participant joins'),
+    expectedAt: instant('When the call is expected to be placed, after those that wait before it'),
   })
   .meta({
     id: 'AddedParticipant',

@@ -168,6 +168,7 @@ describe('the database catalog', () => {
       'answer_own_leg',
       'count_pins',
       'lock_number',
+      'queue_dial',
     ]);
   });
 });

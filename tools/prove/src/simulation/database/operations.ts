@@ -42,6 +42,7 @@ import {
   type DeliveryToSend,
 } from '@partyline/store/endpoints/deliveries';
 import { lockLimit, LIMITS } from '@partyline/store/limits/limits';
+import { queueDial } from '@partyline/store/providers/dial-queue';
 import { findNumber, lockNumberForRoom } from '@partyline/store/numbers/numbers';
 import { listDueWork } from '@partyline/store/reconciliation/due-work';
 import { closeRoom, insertRoom, lockRoom } from '@partyline/store/rooms/rooms';
@@ -488,6 +489,11 @@ const readLimit = op(
   (store, g) => inTransaction(store, g.tenant, (tx) => lockLimit(tx, g.tenant, g.limit)),
   'limit',
 );
+const measureDialQueue = op(
+  fc.record({ tenant, account }),
+  (store, g) => inTransaction(store, g.tenant, (tx) => queueDial(tx, g.tenant, g.account)),
+  'queue dial',
+);
 const lease = op(
   fc.constantFrom('a', 'b'),
   async (store, name) => [
@@ -532,6 +538,7 @@ export const operation = fc.oneof(
   { weight: 2, arbitrary: delivery },
   { weight: 2, arbitrary: charge },
   { weight: 2, arbitrary: readLimit },
+  { weight: 2, arbitrary: measureDialQueue },
   { weight: 1, arbitrary: suspend },
   { weight: 1, arbitrary: lease },
   { weight: 1, arbitrary: purge },

@@ -355,6 +355,18 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
   'read-limits': (tables, [tenant, names], { clock }) =>
     returnRows((names as string[]).map((name) => ({ name, ...readLimitUse(tables, [tenant, name], clock) }))),
   'lock-limit': (tables, values, { clock }) => returnRow(readLimitUse(tables, values, clock)),
+  'queue-dial': (tables, [tenant, account]) => {
+    const waiting = new Map<string | null, number>();
+    for (const leg of tables.legs.values())
+      if (leg.state === 'requested' && leg.kind === 'outbound' && leg.account_id === account)
+        waiting.set(leg.tenant_id, (waiting.get(leg.tenant_id) ?? 0) + 1);
+    const own = waiting.get(tenant as string) ?? 0;
+    const counts = [...waiting.values()];
+    return returnRow({
+      ahead: counts.reduce((sum, n) => sum + Math.min(n, own), 0),
+      total: counts.reduce((sum, n) => sum + n, 0),
+    });
+  },
   'answer-callers': (tables, [group], { now }) =>
     returnRows(
       (JSON.parse(group as string) as Record<string, never>[]).map((q) =>
