@@ -87,10 +87,11 @@ async function* heartbeats(): AsyncGenerator<string> {
 class FailingModule {}
 
 let notReady = false;
-const start = (env: Readonly<Record<string, string>> = {}): Promise<RunningService> =>
+const silentLog = openLogger({ service: 'test', level: 'silent' });
+const start = (env: Readonly<Record<string, string>> = {}, log = silentLog): Promise<RunningService> =>
   startService({
     config: readConfig({ HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0', DRAIN_SECONDS: '1', ...env }, ['service']),
-    log: openLogger({ service: 'test', level: 'silent' }),
+    log,
     metrics: openMetrics(),
     module: FailingModule,
     ready: { database: () => (notReady ? Promise.reject(new Error('down')) : Promise.resolve()) },
@@ -182,6 +183,22 @@ describe('the management port', () => {
     const reply = await fetch(`${service.managementUrl}/readyz`);
     notReady = false;
     expect([reply.status, await reply.json()]).toEqual([503, { ready: false, stopping: false, database: 'down' }]);
+  });
+
+  it('logs once why a dependency is down, and once that it is up', async () => {
+    const lines: string[] = [];
+    const logged = await start(
+      {},
+      openLogger({ service: 'test', level: 'info' }, { write: (line) => lines.push(line) }),
+    );
+    for (const isDown of [true, true, false, false]) {
+      notReady = isDown;
+      await fetch(`${logged.managementUrl}/readyz`);
+    }
+    await logged.stop();
+    const about = lines.filter((line) => line.includes('"dependency":"database"'));
+    expect(about).toEqual([expect.stringContaining('not ready'), expect.stringContaining('available again')]);
+    expect(about[0]).toContain('"message":"down"');
   });
 });
 

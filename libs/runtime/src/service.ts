@@ -120,7 +120,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     port: config.service.MANAGEMENT_PORT,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     metrics,
-    ready: options.ready,
+    ready: reportTransitions(options.ready, log),
     live: options.live ?? (() => undefined),
     isStopping: () => stopping,
   });
@@ -164,6 +164,22 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       ),
     ]);
   }
+}
+
+/** Logs why a dependency is not available, once, and when it is again. */
+function reportTransitions(checks: ServiceOptions['ready'], log: Logger): ServiceOptions['ready'] {
+  const down = new Set<string>();
+  const report = async (dependency: string, check: () => Promise<unknown>): Promise<void> => {
+    try {
+      await check();
+    } catch (err) {
+      if (!down.has(dependency)) log.warn({ err, dependency }, 'not ready: a dependency is not available');
+      down.add(dependency);
+      throw err;
+    }
+    if (down.delete(dependency)) log.info({ dependency }, 'a dependency is available again');
+  };
+  return Object.fromEntries(Object.entries(checks).map(([name, check]) => [name, () => report(name, check)]));
 }
 
 /**
