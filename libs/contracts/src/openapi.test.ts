@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { OPERATIONS } from './operations.ts';
 import { openApi, type JsonSchema } from './openapi.ts';
 
 const document = openApi('1.2.3');
@@ -34,6 +35,18 @@ describe('openApi', () => {
       }
     }
     expect(undocumented).toEqual([]);
+  });
+
+  it('states the order of every list of a reply', () => {
+    const ORDER = /\b(first|order)\b/i;
+    const unordered = OPERATIONS.filter(({ method }) => method === 'get').flatMap(({ id, description, reply }) => {
+      const name = reply.schema.meta()?.id ?? '';
+      return Object.entries(document.components.schemas[name]?.properties ?? {})
+        .filter(([, field]) => field.type === 'array' && field.items?.$ref !== undefined)
+        .filter(([, field]) => !ORDER.test(field.description ?? '') && !ORDER.test(description))
+        .map(([field]) => `${id}.${field}`);
+    });
+    expect(unordered).toEqual([]);
   });
 
   it('rejects unknown fields in requests and allows them in replies', () => {

@@ -1,3 +1,5 @@
+import { closestWord } from './closest-word.ts';
+
 /** The part of a zod issue that `describeIssue` reads. */
 interface SchemaIssue {
   readonly code?: string | undefined;
@@ -12,6 +14,8 @@ interface SchemaIssue {
   readonly values?: readonly unknown[];
   readonly options?: readonly unknown[];
   readonly keys?: readonly string[];
+  /** The schema that found the issue. An object schema has a shape. */
+  readonly inst?: unknown;
 }
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -41,9 +45,20 @@ const oneOf = (values: readonly unknown[]): string =>
 const bound = ({ origin, inclusive }: SchemaIssue, limit: unknown, words: readonly [string, string]): string =>
   `must ${String(origin) in UNITS ? 'have' : 'be'} ${words[inclusive === false ? 1 : 0]} ${String(limit)}${UNITS[String(origin)] ?? ''}`;
 
+function knownFields({ inst }: SchemaIssue): string[] {
+  const { shape = {} } = (inst as { readonly def?: { readonly shape?: object } } | undefined)?.def ?? {};
+  return Object.keys(shape);
+}
+
+function describeUnknownField(name: string, known: readonly string[]): string {
+  const meant = closestWord(name, known);
+  return meant === null ? 'is not a known field' : `is not a known field: did you mean ${meant}?`;
+}
+
 /**
  * The message of a schema issue, as a predicate of its field: "must be a list". zod uses it for every
- * check that has no message of its own, so that no reader sees the words of the library.
+ * check that has no message of its own, so that no reader sees the words of the library. Unknown
+ * fields get one line each, in the order of `keys`.
  */
 export function describeIssue(issue: SchemaIssue): string {
   switch (issue.code) {
@@ -62,7 +77,7 @@ export function describeIssue(issue: SchemaIssue): string {
     case 'not_multiple_of':
       return `must be a multiple of ${String(issue.divisor)}`;
     case 'unrecognized_keys':
-      return `has unknown fields: ${(issue.keys ?? []).join(', ')}`;
+      return (issue.keys ?? []).map((key) => describeUnknownField(key, knownFields(issue))).join('\n');
     case 'invalid_key':
       return 'must not have this name';
     default:

@@ -35,12 +35,16 @@ const serializeError = (error: unknown): object =>
     : { message: scrub(String(error)) };
 
 /** Ids are random and can look like a secret, so they are not scrubbed. */
-const ID_PATTERN = /^[a-z]{2,8}_[\w-]{22}$/;
+const ID_PATTERN = /^(?:[a-z]{2,8}_[\w-]{22}|[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12})$/i;
+
+/** Whether the log holds a text as it is: an id, or a text that does not look like a secret or a number. */
+export const isLoggable = (text: string): boolean => ID_PATTERN.test(text) || scrub(text) === text;
+
 const scrubFields = (fields: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [
       name,
-      typeof value === 'string' && !ID_PATTERN.test(value) ? scrub(value) : value,
+      typeof value === 'string' && !isLoggable(value) ? scrub(value) : value,
     ]),
   );
 

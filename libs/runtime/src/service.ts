@@ -16,7 +16,7 @@ import { isFinalSqlState, isSqlState } from '@partyline/domain/sql-state';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { Config } from './config.ts';
 import { systemIds } from './system.ts';
-import type { Logger } from './logging.ts';
+import { isLoggable, type Logger } from './logging.ts';
 import { checkIntervalOf, startManagementServer } from './management.ts';
 import type { Metrics } from './metrics.ts';
 import { toProblem } from './problem.ts';
@@ -29,6 +29,22 @@ const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
 
 /** Replies can hold keys, PINs and phone numbers. A reply that may be stored says so itself. */
 const PRIVATE_REPLY_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' } as const;
+
+const REQUEST_ID = 'x-request-id';
+
+/** The form of a request id that a client or a proxy may choose, for example a UUID. */
+const REQUEST_ID_PATTERN = /^[\w.:-]{8,64}$/;
+
+/**
+ * The id of a request: the client's, if it has the accepted form and the log would not scrub it, or
+ * a new one.
+ */
+function readRequestId({ headers }: Pick<IncomingMessage, 'headers'>): string {
+  const given = headers[REQUEST_ID];
+  return typeof given === 'string' && REQUEST_ID_PATTERN.test(given) && isLoggable(given)
+    ? given
+    : systemIds.next('req');
+}
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
@@ -82,7 +98,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: checkIntervalOf(Math.min(HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS)),
     },
-    genReqId: () => systemIds.next('req'),
+    genReqId: readRequestId,
     // From any other peer, the header would let the client choose the address that is rate-limited
     // and audited.
     trustProxy: [...(options.trustedProxies ?? [])],
@@ -90,7 +106,11 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     // of more than 100 characters).
     frameworkErrors: (_error: unknown, request: FastifyRequest, reply: FastifyReply) => {
       const problem = toProblem(routeNotFound(), request.id);
-      void reply.headers(replyHeaders).code(problem.status).type('application/problem+json').send(problem);
+      void reply
+        .headers({ ...replyHeaders, [REQUEST_ID]: request.id })
+        .code(problem.status)
+        .type('application/problem+json')
+        .send(problem);
     },
   });
   const app = await NestFactory.create<NestFastifyApplication>(options.module, adapter, {
@@ -103,7 +123,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
   let stopping = false;
   const fastify = adapter.getInstance();
-  fastify.addHook('onRequest', async (_request, reply) => void reply.headers(replyHeaders));
+  fastify.addHook(
+    'onRequest',
+    async (request, reply) => void reply.headers({ ...replyHeaders, [REQUEST_ID]: request.id }),
+  );
   fastify.addHook('onResponse', async (request, reply) =>
     metrics.observeRequest(
       `${request.method} ${request.routeOptions.url ?? 'unknown'}`,
@@ -263,9 +286,13 @@ function toVerdict(error: unknown): unknown {
     case 404:
       return routeNotFound();
     case 405:
-      return new VerdictError('client', 'method-not-allowed', 'This route does not support this method.');
+      return new VerdictError('client', 'method-not-allowed', 'This route does not support this method.', {
+        fix: 'See the API reference at /docs.',
+      });
     case 413:
-      return new VerdictError('client', 'body-too-large', `The body is larger than ${MAX_BODY_BYTES / 1024} kB.`);
+      return new VerdictError('client', 'body-too-large', `The body is larger than ${MAX_BODY_BYTES / 1024} kB.`, {
+        fix: `Send at most ${MAX_BODY_BYTES / 1024} kB: shorten the longest fields, or send fewer items in each request.`,
+      });
     case 415:
       return new VerdictError('client', 'wrong-media-type', 'The body must be JSON.', {
         fix: 'Send content-type: application/json.',

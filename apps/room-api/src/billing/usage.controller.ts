@@ -1,7 +1,9 @@
+import { Readable } from 'node:stream';
 import { Body, Controller, Get, Headers, Inject, Param, Put, Query, StreamableFile } from '@nestjs/common';
 import { noSuchRoom } from '@partyline/conference/errors';
 import { CSV } from '@partyline/contracts/billing/operations';
 import {
+  Cdr,
   GetSpend,
   GetUsage,
   LimitRoomSpend,
@@ -14,14 +16,15 @@ import { VerdictError } from '@partyline/domain/verdict';
 import { hasCdr, listCdrs } from '@partyline/store/billing/cdrs';
 import { hasRoom } from '@partyline/store/rooms/rooms';
 import { setRoomSpendLimit, readSpend } from '@partyline/store/limits/spend';
+import type { Store } from '@partyline/store/database/store';
 import { sumUsage } from '@partyline/store/billing/usage';
-import { stringify } from 'csv-stringify/sync';
 import { ChangeRecorder, type RecordChange } from '../audit/record-change.ts';
 import { TenantId } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { toPage } from '../input/page.ts';
 import { body, noSuchPage, query, roomIdPipe } from '../input/parse.ts';
 import { accepts } from '../input/accepts.ts';
+import { toCsv } from './csv.ts';
 import { showCdr, showSpend, showUsage } from './show.ts';
 
 const MAX_USAGE_ROWS = 10_000;
@@ -61,14 +64,22 @@ export class UsageController {
       'priceMicro',
       'estimateMicro',
     ];
-    return new StreamableFile(Buffer.from(stringify(rows, { header: true, columns })), {
+    return new StreamableFile(Buffer.from(toCsv(rows, columns)), {
       type: `${CSV}; charset=utf-8`,
     });
   }
 
   @Get('cdrs')
-  async cdrs(@TenantId() tenantId: string, @Query(query(ListCdrs)) { limit, ...filter }: ListCdrs): Promise<CdrPage> {
+  async cdrs(
+    @TenantId() tenantId: string,
+    @Query(query(ListCdrs)) { limit, ...filter }: ListCdrs,
+    @Headers('accept') accept?: string,
+  ): Promise<CdrPage | StreamableFile> {
     if (filter.after !== undefined && !(await hasCdr(this.deps.store, tenantId, filter.after))) throw noSuchPage();
+    if (accepts(accept, CSV))
+      return new StreamableFile(Readable.from(streamCdrs(this.deps.store, tenantId, filter)), {
+        type: `${CSV}; charset=utf-8`,
+      });
     const rows = await listCdrs(this.deps.store, tenantId, { ...filter, limit: limit + 1 });
     const { shown, next } = toPage(rows, limit, ({ id }) => id);
     return { cdrs: shown.map(showCdr), next };
@@ -93,6 +104,23 @@ export class UsageController {
       throw noSuchRoom();
     recordChange({ after: { maxSpendMicro } });
     return showSpend(await readSpend(this.deps.store, tenantId, id));
+  }
+}
+
+const CDR_COLUMNS = Object.keys(Cdr.shape);
+const CSV_CHUNK_SIZE = 1_000;
+
+/** All records of a filter as CSV, a chunk at a time. */
+async function* streamCdrs(
+  store: Store,
+  tenantId: string,
+  { after: begin, ...filter }: Omit<ListCdrs, 'limit'>,
+): AsyncGenerator<string> {
+  for (let after = begin; ;) {
+    const rows = await listCdrs(store, tenantId, { ...filter, after, limit: CSV_CHUNK_SIZE });
+    yield toCsv(rows.map(showCdr), CDR_COLUMNS, after === begin);
+    if (rows.length < CSV_CHUNK_SIZE) return;
+    after = rows.at(-1)?.id;
   }
 }
 

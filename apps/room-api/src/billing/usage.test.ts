@@ -205,6 +205,15 @@ describe('call records', () => {
         currency: 'EUR',
       },
     ]);
+    const csv = await fetch(`${harness.url}/v1/cdrs?roomId=${room.roomId}&limit=1`, {
+      headers: { authorization: `Bearer ${harness.keys.ours}`, accept: 'text/csv' },
+    });
+    expect([csv.status, csv.headers.get('content-type')]).toEqual([200, 'text/csv; charset=utf-8']);
+    const text = await csv.text();
+    const [header, ...records] = text.trimEnd().split('\n');
+    expect(header?.split(',')).toEqual(Object.keys(body.cdrs[0]));
+    expect(records).toHaveLength(4);
+    expect(text).toContain(",+12025550100,'+442*******18,");
     expect((await harness.request('GET', `/v1/cdrs?sessionId=${room.sessionId}&limit=100`)).body.cdrs).toHaveLength(4);
   });
 

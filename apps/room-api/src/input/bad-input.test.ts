@@ -40,13 +40,15 @@ describe('invalid body', () => {
     [{ name: 'X', aloneSeconds: 1.5 }, [['/aloneSeconds', /whole number/]]],
     [{ name: 'X', emptySeconds: 1e12 }, [['/emptySeconds', /at most 86400/]]],
     [{ name: 'X', colour: 'red' }, [['/colour', /not a known field/]]],
-    [{ name: 'X', 'a/b~c': 1 }, [['/a~1b~0c', /not a known field/]]],
+    [{ name: 'X', 'a/b~c': 1 }, [['/a~1b~0c', /not a known field$/]]],
+    [{ name: 'X', max_participants: 5 }, [['/max_participants', /did you mean maxParticipants\?/]]],
+    [{ name: 'X', numberWanted: { contry: 'DE' } }, [['/numberWanted/contry', /did you mean country\?/]]],
     [
       { nmae: 'X', maxParticipants: 0 },
       [
         ['/name', /is required/],
         ['/maxParticipants', /at least 2/],
-        ['/nmae', /not a known field/],
+        ['/nmae', /not a known field: did you mean name\?/],
       ],
     ],
     ['[]', [['', /must be a JSON object/]]],
@@ -154,7 +156,11 @@ describe('request that matches no operation', () => {
 
   it('with a body above the size limit is rejected', async () => {
     const reply = await requestUnchanged('POST', '/v1/rooms', { body: { name: 'x'.repeat(70_000) } });
-    expect([reply.status, reply.body.reason]).toEqual([413, 'body-too-large']);
+    expect([reply.status, reply.body.reason, reply.body.fix]).toEqual([
+      413,
+      'body-too-large',
+      'Send at most 64 kB: shorten the longest fields, or send fewer items in each request.',
+    ]);
   });
 
   it.each([

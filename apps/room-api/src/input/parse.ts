@@ -24,8 +24,10 @@ const toPointerSegment = (key: PropertyKey): string => `/${String(key).replaceAl
 /** One issue per field. Each unknown field is an issue of its own. */
 function toIssues({ code, path, message, keys }: SchemaIssue): Issue[] {
   const pointer = path.map(toPointerSegment).join('');
-  if (code === 'unrecognized_keys')
-    return (keys ?? []).map((key) => ({ pointer: pointer + toPointerSegment(key), detail: 'is not a known field' }));
+  if (code === 'unrecognized_keys') {
+    const details = message.split('\n');
+    return (keys ?? []).map((key, n) => ({ pointer: pointer + toPointerSegment(key), detail: details[n] ?? '' }));
+  }
   return [{ pointer, detail: message }];
 }
 

@@ -243,9 +243,10 @@ describe('GET /v1/rooms and GET /v1/sessions', () => {
       await create({ name: 'filter low' }),
     ];
     await harness.request('POST', `/v1/rooms/${a.room.id}/end`);
-    expect(await names('name=Filter')).toEqual(['Filter 100x', 'Filter 100%']);
+    expect(await names('name=Filter')).toEqual(['filter low', 'Filter 100x', 'Filter 100%']);
+    expect(await names('name=FILTER%20100')).toEqual(['Filter 100x', 'Filter 100%']);
     expect(await names('name=Filter%20100%25')).toEqual(['Filter 100%']);
-    expect(await names('name=Filter&state=active')).toEqual(['Filter 100x']);
+    expect(await names('name=Filter&state=active')).toEqual(['filter low', 'Filter 100x']);
     expect(await names('externalId=filtered')).toEqual(['Filter 100x']);
     expect(await names(`createdAfter=${b.room.createdAt}&createdBefore=${c.room.createdAt}`)).toEqual(['Filter 100x']);
     expect(await names(`createdAfter=${inHours(1)}`)).toEqual([]);

@@ -315,6 +315,8 @@ function assertContract(method: string, path: string, { status, headers, body }:
     assert.match(headers.get('content-type') ?? '', /^application\/problem\+json/);
     assert.deepEqual(Problem.parse(body), body);
     assert.equal(body.status, status);
+    assert.ok((body as Problem).fix, 'the problem has no fix');
+    assert.ok(headers.get('x-request-id'));
     // `route-not-found` belongs to no operation.
     const { reason } = body as Problem;
     if (operation !== undefined && reason !== 'route-not-found') {

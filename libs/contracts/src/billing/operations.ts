@@ -28,9 +28,11 @@ export const USAGE_OPERATIONS: readonly Operation[] = [
     scope: 'rooms:read',
     whileSuspended: true,
     summary: 'List call detail records',
-    description: 'One record for each handle of each ended connection, the last ended first.',
+    description:
+      'One record for each handle of each ended connection, the last ended first. With `accept: text/csv` all records ' +
+      'of the filter as CSV, without pages; a text that a spreadsheet could run as a formula gets an apostrophe.',
     query: ListCdrs,
-    reply: { status: 200, schema: CdrPage },
+    reply: { status: 200, schema: CdrPage, also: [CSV] },
     reasons: [],
   },
   {

@@ -270,7 +270,7 @@ export async function hasRoom(store: Store, tenantId: string, roomId: string): P
 interface RoomQuery {
   readonly state?: 'active' | 'ended' | undefined;
   readonly externalId?: string | undefined;
-  /** A prefix of the name, case-sensitive. */
+  /** A prefix of the name, in any case. */
   readonly name?: string | undefined;
   readonly createdAfter?: Date | undefined;
   readonly createdBefore?: Date | undefined;
@@ -302,7 +302,7 @@ export async function listRooms(store: Store, tenantId: string, { limit, after, 
         // Wildcards in the prefix are literal characters.
         ...(wanted.name === undefined
           ? {}
-          : { name: { startsWith: wanted.name.replaceAll(/[\\%_]/g, String.raw`\$&`) } }),
+          : { name: { startsWith: wanted.name.replaceAll(/[\\%_]/g, String.raw`\$&`), mode: 'insensitive' as const } }),
         ...createdBetween(wanted.createdAfter, wanted.createdBefore),
         ...olderThan(last),
       },
