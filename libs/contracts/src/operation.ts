@@ -2,7 +2,15 @@ import { PROVIDER_REASONS, REASONS, type Reason } from '@partyline/domain/reason
 import type { z } from 'zod';
 
 /** Scopes of an API key. `admin` includes all others. */
-export const SCOPES = ['rooms:read', 'rooms:write', 'calls:write', 'events:read', 'keys:write', 'admin'] as const;
+export const SCOPES = [
+  'rooms:read',
+  'rooms:write',
+  'calls:write',
+  'callers:read',
+  'events:read',
+  'keys:write',
+  'admin',
+] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** Groups of operations, in the order in which the reference shows them. */
@@ -47,6 +55,8 @@ export interface Operation {
   readonly versioned?: true;
   /** A suspended tenant may call it, to read its hang-ups, usage and audit log. */
   readonly whileSuspended?: true;
+  /** A read that the audit log records, because its reply has personal data. Every write is recorded. */
+  readonly audited?: true;
   /** It ends or hangs up something: its rate limit is `END_RATE_FACTOR` times the tenant's. */
   readonly ends?: true;
   /** It sends a request to the provider, which can fail (`PROVIDER_FAILURES`). */

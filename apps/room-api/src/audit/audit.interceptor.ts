@@ -1,5 +1,5 @@
 import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
-import type { Operation } from '@partyline/contracts/operation';
+import { isWrite, type Operation } from '@partyline/contracts/operation';
 import { toProblem } from '@partyline/runtime/problem';
 import { closeAuditEntry, openAuditEntry, type AuditOutcome } from '@partyline/store/audit/audit';
 import { lastValueFrom, of, type Observable } from 'rxjs';
@@ -15,7 +15,7 @@ export interface AuditedRequest extends AuthenticatedRequest {
 }
 
 /**
- * Records every write in the audit log: before it is processed, and again when it is answered. The
+ * Records every write, and reads of personal data, in the audit log: before it is processed, and again when it is answered. The
  * operation comes from the list of operations, so every route is covered. If the entry cannot be
  * stored, the request fails and nothing is changed.
  */
@@ -27,8 +27,9 @@ export class AuditInterceptor implements NestInterceptor {
     const request = context.switchToHttp().getRequest<AuditedRequest>();
     const { caller } = request;
     // A request without a key can change nothing.
-    if (request.method === 'GET' || request.method === 'HEAD' || caller === undefined) return next.handle();
+    if (caller === undefined) return next.handle();
     const operation = operationOf(request);
+    if (!isWrite(operation) && operation.audited !== true) return next.handle();
     const tenantId = caller.kind === 'key' ? caller.tenantId : null;
     const entryId = this.deps.ids.next('aud');
     const targets = findPathIds(request.params);

@@ -5,11 +5,13 @@ import {
   ListSessions,
   type EndedSession,
   type Session,
+  type SessionCallers,
   type SessionEvent,
   type SessionEvents,
   type SessionLegs,
   type SessionPage,
 } from '@partyline/contracts/sessions/session';
+import { isE164 } from '@partyline/domain/phone';
 import { eventId, listSessionEvents } from '@partyline/store/events/outbox';
 import { listSessions, readSession } from '@partyline/store/sessions/sessions';
 import { TenantId } from '../auth/key.guard.ts';
@@ -47,6 +49,19 @@ export class SessionsController {
   async legs(@TenantId() tenantId: string, @Param('sessionId', sessionIdPipe) id: string): Promise<SessionLegs> {
     const { legs } = await this.#read(tenantId, id, MAX_SESSION_ITEMS + 1);
     return { legs: legs.slice(0, MAX_SESSION_ITEMS).map(showLeg), complete: legs.length <= MAX_SESSION_ITEMS };
+  }
+
+  @Get(':sessionId/callers')
+  async callers(@TenantId() tenantId: string, @Param('sessionId', sessionIdPipe) id: string): Promise<SessionCallers> {
+    const { legs } = await this.#read(tenantId, id, MAX_SESSION_ITEMS + 1);
+    const callers = legs
+      .slice(0, MAX_SESSION_ITEMS)
+      .flatMap(({ id: legId, kind, participant_id: participantId, remote, created_at }) =>
+        (kind === 'inbound' || kind === 'outbound') && remote !== null && isE164(remote)
+          ? [{ legId, participantId, kind, number: remote, createdAt: created_at.toISOString() } as const]
+          : [],
+      );
+    return { callers, complete: legs.length <= MAX_SESSION_ITEMS };
   }
 
   @Post(':sessionId/end')

@@ -14,7 +14,7 @@ export const AUDIT_OPERATIONS: readonly Operation[] = [
     whileSuspended: true,
     summary: 'List audit entries',
     description:
-      'Every change requested with your keys, and what operators changed for you, newest first. With ' +
+      'Every change and every read of full phone numbers requested with your keys, and what operators changed for you, newest first. With ' +
       '`accept: application/x-ndjson` the reply holds all entries that match, one per line.',
     query: ListAudit,
     reply: { status: 200, schema: AuditPage, also: [NDJSON] },

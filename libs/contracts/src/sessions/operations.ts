@@ -1,5 +1,13 @@
 import type { Operation } from '../operation.ts';
-import { EndedSession, ListSessions, Session, SessionEvents, SessionLegs, SessionPage } from './session.ts';
+import {
+  EndedSession,
+  ListSessions,
+  Session,
+  SessionCallers,
+  SessionEvents,
+  SessionLegs,
+  SessionPage,
+} from './session.ts';
 
 export const SESSION_OPERATIONS: readonly Operation[] = [
   {
@@ -34,6 +42,20 @@ export const SESSION_OPERATIONS: readonly Operation[] = [
     summary: 'List the connections of a session',
     description: 'Every connection of the session with its hang-up, oldest first.',
     reply: { status: 200, schema: SessionLegs },
+    reasons: ['session-not-found'],
+  },
+  {
+    id: 'listSessionCallers',
+    method: 'get',
+    path: '/v1/sessions/{sessionId}/callers',
+    tag: 'sessions',
+    scope: 'callers:read',
+    audited: true,
+    summary: 'List the full phone numbers of a session',
+    description:
+      'The phone number of each caller and of each called participant of the session, oldest connection first. All ' +
+      'other replies mask these numbers. The audit log records every request.',
+    reply: { status: 200, schema: SessionCallers },
     reasons: ['session-not-found'],
   },
   {

@@ -1,5 +1,16 @@
 import { z } from 'zod';
-import { complete, createdBetween, endReason, id, idFilter, instant, next, page, sessionState } from '../fields.ts';
+import {
+  complete,
+  createdBetween,
+  endReason,
+  id,
+  idFilter,
+  instant,
+  next,
+  page,
+  phoneNumber,
+  sessionState,
+} from '../fields.ts';
 import { Leg } from '../legs/leg.ts';
 
 const dueAt = instant('When the session ends by itself if nothing changes.');
@@ -73,6 +84,32 @@ export const EndedSession = z
     description: 'The state of the end. A session is `ended` when the provider has confirmed every hang-up.',
   });
 export type EndedSession = z.output<typeof EndedSession>;
+
+/** A phone connection with its full number. */
+export const SessionCaller = z
+  .object({
+    legId: id('leg', 'The connection'),
+    participantId: id('part', 'The participant').nullable(),
+    kind: z.enum(['inbound', 'outbound']).meta({
+      description: '`inbound`: a caller. `outbound`: a phone that Partyline called.',
+      examples: ['inbound'],
+    }),
+    number: phoneNumber('The full phone number.', '+442079460018'),
+    createdAt: instant('When the connection was created.'),
+  })
+  .meta({ id: 'SessionCaller', description: 'A phone connection with the full phone number.' });
+export type SessionCaller = z.output<typeof SessionCaller>;
+
+/** The reply to `GET /v1/sessions/{id}/callers`. */
+export const SessionCallers = z
+  .object({
+    callers: z
+      .array(SessionCaller)
+      .meta({ description: 'Oldest first. Callers who withhold their number are left out.' }),
+    complete,
+  })
+  .meta({ id: 'SessionCallers', description: 'The full phone numbers of a session.' });
+export type SessionCallers = z.output<typeof SessionCallers>;
 
 /** An event of a session. */
 export const SessionEvent = z

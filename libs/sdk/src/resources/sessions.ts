@@ -3,6 +3,7 @@ import type { Client } from '../generated/client/index.ts';
 import {
   endSession,
   getSession,
+  listSessionCallers,
   listSessionEvents,
   listSessionHangUps,
   listSessionLegs,
@@ -13,6 +14,7 @@ import type {
   EndedSession,
   ListSessionsData,
   Session,
+  SessionCallers,
   SessionEvents,
   SessionHangUps,
   SessionLegs,
@@ -34,6 +36,9 @@ export const sessions = (client: Client) => ({
   /** All connections, oldest first. */
   legs: (sessionId: string, options?: CallOptions): Promise<SessionLegs> =>
     listSessionLegs({ ...toRequestOptions(client, options), path: { sessionId } }),
+  /** The full phone numbers of the session. Needs the scope `callers:read`; each call is audited. */
+  callers: (sessionId: string, options?: CallOptions): Promise<SessionCallers> =>
+    listSessionCallers({ ...toRequestOptions(client, options), path: { sessionId } }),
   /** Ends the session. The room stays active. */
   end: (sessionId: string, options?: CallOptions): Promise<EndedSession> =>
     endSession({ ...toRequestOptions(client, options), path: { sessionId } }),

@@ -1,7 +1,15 @@
 import { LIMIT_OPTION, omitUndefined, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
 import { UsageError } from '../exit-codes.ts';
 
-const SCOPES = ['rooms:read', 'rooms:write', 'calls:write', 'events:read', 'keys:write', 'admin'] as const;
+const SCOPES = [
+  'rooms:read',
+  'rooms:write',
+  'calls:write',
+  'callers:read',
+  'events:read',
+  'keys:write',
+  'admin',
+] as const;
 type Scope = (typeof SCOPES)[number];
 /** The API validates the names. */
 export const parseScopes = (text: string): Scope[] => text.split(',') as Scope[];
