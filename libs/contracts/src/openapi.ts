@@ -8,6 +8,7 @@ import { Problem } from './problem.ts';
 export interface OpenApi {
   readonly openapi: '3.1.0';
   readonly info: { readonly title: string; readonly version: string; readonly description: string };
+  readonly servers: readonly { readonly url: string; readonly description: string }[];
   readonly tags: readonly { readonly name: string; readonly description: string }[];
   readonly security: readonly Record<string, readonly string[]>[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, ApiOperation>>>>;
@@ -31,11 +32,14 @@ export interface ApiOperation {
     readonly required: boolean;
     readonly description?: string;
     readonly schema: JsonSchema;
+    readonly example?: unknown;
   }[];
   readonly requestBody?: {
     readonly required: boolean;
-    readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>>;
+    readonly content: Readonly<Record<string, { readonly schema: JsonSchema; readonly example?: unknown }>>;
   };
+  /** The request as a shell command, as viewers of OpenAPI documents show it. */
+  readonly 'x-codeSamples': readonly { readonly lang: string; readonly source: string }[];
   readonly responses: Readonly<
     Record<
       string,
@@ -76,18 +80,40 @@ export interface JsonSchema {
   readonly [keyword: string]: unknown;
 }
 
-const PATH_PARAMETERS: Readonly<Record<string, string>> = {
-  roomId: 'The id of the room.',
-  sessionId: 'The id of the session.',
-  endpointId: 'The id of the endpoint.',
-  deliveryId: 'The id of the delivery.',
-  keyId: 'The id of the key: the part between the environment and the secret.',
-  tenantId: 'The id of the tenant.',
-  participantId: 'The id of the participant.',
-  pinId: 'The id of the personal PIN, not its digits.',
-  accountId: 'The id of the provider account.',
-  number: 'The number in E.164 format, with `%2B` for the plus or without it.',
+const PATH_PARAMETERS: Readonly<Record<string, { readonly description: string; readonly example: string }>> = {
+  roomId: { description: 'The id of the room.', example: 'room_3q2-7wAAQkV1bWJlclBhcn' },
+  sessionId: { description: 'The id of the session.', example: 'ses_3q2-7wAAQkV1bWJlclBhcn' },
+  endpointId: { description: 'The id of the endpoint.', example: 'ep_3q2-7wAAQkV1bWJlclBhcn' },
+  deliveryId: { description: 'The id of the delivery.', example: 'dlv_3q2-7wAAQkV1bWJlclBhcn' },
+  keyId: {
+    description: 'The id of the key: the part between the environment and the secret.',
+    example: '9f86d081884c7d659a2feaa0c55ad015',
+  },
+  tenantId: { description: 'The id of the tenant.', example: 'ten_3q2-7wAAQkV1bWJlclBhcn' },
+  participantId: { description: 'The id of the participant.', example: 'part_3q2-7wAAQkV1bWJlclBhcn' },
+  pinId: { description: 'The id of the personal PIN, not its digits.', example: 'pin_3q2-7wAAQkV1bWJlclBhcn' },
+  accountId: { description: 'The id of the provider account.', example: 'acct_3q2-7wAAQkV1bWJlclBhcn' },
+  number: {
+    description: 'The number in E.164 format, with `%2B` for the plus or without it.',
+    example: '12025550100',
+  },
 };
+
+/** The request of an operation as a curl command, with the examples of its path and its body. */
+function toCurl({ method, path, scope, body }: Operation): string {
+  const address = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => PATH_PARAMETERS[name]?.example ?? name);
+  const text = body === undefined ? '' : JSON.stringify(exampleBody(body)).replaceAll("'", String.raw`'\''`);
+  return [
+    'curl',
+    ...(method === (body === undefined ? 'get' : 'post') ? [] : [`-X ${method.toUpperCase()}`]),
+    `"$API${address}"`,
+    `-H "authorization: Bearer ${scope === 'operator' ? '$OPERATOR_KEY' : '$KEY'}"`,
+    ...(body === undefined ? [] : [`-H 'content-type: application/json' -d '${text}'`]),
+  ].join(' ');
+}
+
+/** A complete body that the operation accepts. */
+const exampleBody = (body: z.ZodType): unknown => (body.meta()?.examples as readonly unknown[] | undefined)?.[0];
 
 /** The OpenAPI 3.1 document, made from the schemas and the list of operations. Deterministic. */
 export function openApi(version: string): OpenApi {
@@ -107,6 +133,7 @@ export function openApi(version: string): OpenApi {
         'are RFC 3339, in replies in UTC; durations are whole seconds, and phone numbers are E.164. Requests with unknown fields ' +
         'are rejected. Every error is a problem (RFC 9457) with a reason.',
     },
+    servers: [{ url: '/', description: 'The deployment that serves this document.' }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     security: [{ apiKey: [] }],
     paths,
@@ -137,8 +164,9 @@ function toApiOperation(operation: Operation, schemas: Map<string, JsonSchema>):
     name,
     in: 'path',
     required: true,
-    description: PATH_PARAMETERS[name] ?? name,
+    description: PATH_PARAMETERS[name]?.description ?? name,
     schema: { type: 'string' },
+    example: PATH_PARAMETERS[name]?.example,
   }));
   const inQuery = Object.entries(query === undefined ? {} : (toJson(query, schemas).properties ?? {})).map(
     ([name, schema]) => ({ name, in: 'query', required: false, schema }),
@@ -163,9 +191,10 @@ function toApiOperation(operation: Operation, schemas: Map<string, JsonSchema>):
       : {
           requestBody: {
             required: !isBodyOptional(operation),
-            content: { 'application/json': { schema: toReference(body, schemas) } },
+            content: { 'application/json': { schema: toReference(body, schemas), example: exampleBody(body) } },
           },
         }),
+    'x-codeSamples': [{ lang: 'Shell', source: toCurl(operation) }],
     responses: {
       [reply.status]: {
         description: toReference(reply.schema, schemas).$ref?.replace(/.*\//, '') ?? 'The request succeeded.',

@@ -60,7 +60,7 @@ export function renderReference(document: OpenApi): string {
 The OpenAPI ${escape(document.openapi)} document is at <a href="/v1/openapi.json">/v1/openapi.json</a>.</p>
 <nav aria-label="Operations"><ul>${routes.map(renderLink).join('\n')}</ul></nav>
 <main>
-${document.tags.map((tag) => renderTag(document, tag, routes)).join('\n')}
+${document.tags.map((tag) => renderTag(tag, routes)).join('\n')}
 <h2 id="webhooks">webhooks</h2>
 <p>The events that your endpoints receive: ${code('POST')} requests, signed as Standard Webhooks.</p>
 ${renderWebhooks(document)}
@@ -78,17 +78,17 @@ const renderLink = ({ operation, method, path }: Route): string =>
   `<li><a href="#${escape(operation.operationId)}">` +
   `<span class="method">${method.toUpperCase()}</span> ${escape(path)}</a></li>`;
 
-const renderTag = (document: OpenApi, { name, description }: OpenApi['tags'][number], routes: readonly Route[]) =>
+const renderTag = ({ name, description }: OpenApi['tags'][number], routes: readonly Route[]) =>
   `<h2 id="${escape(name)}">${escape(name)}</h2>
 <p>${prose(description)}</p>
 ${routes
   .filter(({ operation }) => operation.tags.includes(name))
-  .map((route) => renderOperation(document, route))
+  .map(renderOperation)
   .join('\n')}`;
 
-function renderOperation(document: OpenApi, { method, path, operation }: Route): string {
+function renderOperation({ method, path, operation }: Route): string {
   const { operationId, summary, description, parameters = [], requestBody, responses } = operation;
-  const body = requestBody?.content['application/json']?.schema;
+  const { schema: body, example } = requestBody?.content['application/json'] ?? {};
   const parameterRows = parameters.map((each) => [
     code(each.name),
     escape(each.in),
@@ -102,13 +102,13 @@ function renderOperation(document: OpenApi, { method, path, operation }: Route):
       .join(', '),
     prose(reply.description),
   ]);
-  const example = body && JSON.stringify(buildExample(document, body), null, 2);
   return `<h3 id="${escape(operationId)}">${escape(summary)}</h3>
 <p><code><span class="method">${method.toUpperCase()}</span> ${escape(path)}</code> ${renderSecurity(operation)}</p>
 <p>${prose(description)}</p>
 ${parameters.length === 0 ? '' : '<h4>Parameters</h4>'}
 ${table(['Name', 'In', 'Type', 'Description'], parameterRows)}
-${body === undefined ? '' : `<h4>Body: ${renderType(body)}</h4><pre>${escape(example)}</pre>`}
+${body === undefined ? '' : `<h4>Body: ${renderType(body)}</h4><pre>${escape(JSON.stringify(example, null, 2))}</pre>`}
+<h4>Example</h4><pre>${operation['x-codeSamples'].map(({ source }) => escape(source)).join('\n')}</pre>
 <h4>Responses</h4>
 ${table(['Status', 'Body', 'Description'], responseRows)}`;
 }
@@ -154,13 +154,4 @@ function renderType(schema: JsonSchema): string {
   if (schema.enum !== undefined) return schema.enum.map((value) => code(JSON.stringify(value))).join(' or ');
   if (schema.items !== undefined) return `list of ${renderType(schema.items)}`;
   return escape(typeof schema.format === 'string' ? schema.format : (schema.type ?? 'any'));
-}
-
-/** An example body, from the examples of its fields. */
-function buildExample(document: OpenApi, schema: JsonSchema): unknown {
-  const { properties = {} } =
-    schema.$ref === undefined ? schema : (document.components.schemas[schema.$ref.replace(/.*\//, '')] ?? {});
-  return Object.fromEntries(
-    Object.entries(properties).map(([name, field]) => [name, field.examples?.[0] ?? field.default]),
-  );
 }

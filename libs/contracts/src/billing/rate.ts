@@ -79,7 +79,11 @@ export const UpdateRates = z
       })
       .meta({ description: 'At most 500 rates. Other rates do not change.' }),
   })
-  .meta({ id: 'UpdateRates', description: 'Rates to set or delete. Either all of them are changed or none.' });
+  .meta({
+    id: 'UpdateRates',
+    examples: [{ rates: [{ what: 'outbound', prefix: '4479', currency: 'EUR', microPerMinute: '12000' }] }],
+    description: 'Rates to set or delete. Either all of them are changed or none.',
+  });
 export type UpdateRates = z.output<typeof UpdateRates>;
 
 /** The query of `GET /v1/operator/rates`. */

@@ -163,7 +163,7 @@ export const LimitRoomSpend = z
         examples: ['5000000'],
       }),
   })
-  .meta({ id: 'LimitRoomSpend', description: 'The budget of a room.' });
+  .meta({ id: 'LimitRoomSpend', examples: [{ maxSpendMicro: '5000000' }], description: 'The budget of a room.' });
 export type LimitRoomSpend = z.output<typeof LimitRoomSpend>;
 
 const SpendLimit = z

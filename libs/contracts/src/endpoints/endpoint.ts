@@ -30,7 +30,11 @@ const enabled = z
 /** The body of `POST /v1/endpoints`. */
 export const CreateEndpoint = z
   .strictObject({ url, description: description.default(''), types: types.default([]), enabled: enabled.default(true) })
-  .meta({ id: 'CreateEndpoint', description: 'An endpoint to create. Only `url` is required.' });
+  .meta({
+    id: 'CreateEndpoint',
+    examples: [{ url: 'https://example.com/events', types: ['session.ended', 'leg.ended'], description: 'Billing' }],
+    description: 'An endpoint to create. Only `url` is required.',
+  });
 export type CreateEndpoint = z.output<typeof CreateEndpoint>;
 
 /** The body of `PATCH /v1/endpoints/{id}`. */
@@ -41,7 +45,11 @@ export const ChangeEndpoint = z
     types: types.optional(),
     enabled: enabled.optional(),
   })
-  .meta({ id: 'ChangeEndpoint', description: 'The properties to change.' });
+  .meta({
+    id: 'ChangeEndpoint',
+    examples: [{ types: ['session.ended'], enabled: true }],
+    description: 'The properties to change.',
+  });
 export type ChangeEndpoint = z.output<typeof ChangeEndpoint>;
 
 /** The body of `POST /v1/endpoints/{id}/rotate-secret`. */
@@ -59,7 +67,11 @@ export const RotateSecret = z
         examples: [86_400],
       }),
   })
-  .meta({ id: 'RotateSecret', description: 'How to rotate a secret. No field is required.' });
+  .meta({
+    id: 'RotateSecret',
+    examples: [{ overlapSeconds: 3_600 }],
+    description: 'How to rotate a secret. No field is required.',
+  });
 export type RotateSecret = z.output<typeof RotateSecret>;
 
 /** An endpoint as the API shows it, without its secret. */
@@ -237,7 +249,11 @@ export const Replay = z
     message: 'must have either eventIds or since',
     path: ['since'],
   })
-  .meta({ id: 'Replay', description: 'The events to send.' });
+  .meta({
+    id: 'Replay',
+    examples: [{ eventIds: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'] }],
+    description: 'The events to send.',
+  });
 export type Replay = z.output<typeof Replay>;
 
 /** The reply to `POST /v1/endpoints/{id}/replay`. */

@@ -29,6 +29,7 @@ export const CreateKey = z
   })
   .meta({
     id: 'CreateKey',
+    examples: [{ label: 'Back office', scopes: ['rooms:read', 'events:read'] }],
     description: 'A key to create. It can have only scopes of the key that creates it.',
   });
 export type CreateKey = z.output<typeof CreateKey>;
@@ -48,7 +49,11 @@ export const RotateKey = z
         examples: [86_400],
       }),
   })
-  .meta({ id: 'RotateKey', description: 'How to rotate a key. No field is required.' });
+  .meta({
+    id: 'RotateKey',
+    examples: [{ overlapSeconds: 86_400 }],
+    description: 'How to rotate a key. No field is required.',
+  });
 export type RotateKey = z.output<typeof RotateKey>;
 
 /** A key as the API shows it, without its secret. */

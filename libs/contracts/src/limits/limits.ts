@@ -50,7 +50,11 @@ export const UpdatePlatformLimits = z
   .strictObject(limits)
   .partial()
   .refine((wanted) => Object.values(wanted).some((value) => value !== undefined), 'must have at least one field')
-  .meta({ id: 'UpdatePlatformLimits', description: 'The default limits to change.' });
+  .meta({
+    id: 'UpdatePlatformLimits',
+    examples: [{ maxDialOutsPerMinute: 60 }],
+    description: 'The default limits to change.',
+  });
 export type UpdatePlatformLimits = z.output<typeof UpdatePlatformLimits>;
 
 const LimitUse = z

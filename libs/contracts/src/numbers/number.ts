@@ -119,7 +119,11 @@ export const CreateNumber = z
     guarded: guard.guarded.default(true),
     maxUnadmitted: guard.maxUnadmitted.default(10),
   })
-  .meta({ id: 'CreateNumber', description: 'A dial-in number to add. Only `number` is required.' });
+  .meta({
+    id: 'CreateNumber',
+    examples: [{ number: '+12025550199', language: 'en-US' }],
+    description: 'A dial-in number to add. Only `number` is required.',
+  });
 export type CreateNumber = z.output<typeof CreateNumber>;
 
 /** The body of `PATCH /v1/operator/numbers/{number}`. */
@@ -133,7 +137,11 @@ export const UpdateNumber = z
     maxUnadmitted: guard.maxUnadmitted.optional(),
     providerAccountId: providerAccountId.optional(),
   })
-  .meta({ id: 'UpdateNumber', description: 'The properties to change.' });
+  .meta({
+    id: 'UpdateNumber',
+    examples: [{ language: 'en-GB', maxUnadmitted: 20 }],
+    description: 'The properties to change.',
+  });
 export type UpdateNumber = z.output<typeof UpdateNumber>;
 
 /** A number as operators see it. */

@@ -13,7 +13,11 @@ export const AddParticipant = z
     name: label('The name in the roster. Left out: the masked number.', 'Charles').optional(),
     role: role.default('participant'),
   })
-  .meta({ id: 'AddParticipant', description: 'A phone to call.' });
+  .meta({
+    id: 'AddParticipant',
+    examples: [{ phone: '+442079460018', name: 'Charles' }],
+    description: 'A phone to call.',
+  });
 export type AddParticipant = z.output<typeof AddParticipant>;
 
 /** The reply to `POST /v1/rooms/{id}/participants`. */
@@ -77,7 +81,7 @@ export type Participant = z.output<typeof Participant>;
 /** The body of `PATCH /v1/participants/{id}`. */
 export const UpdateParticipant = z
   .strictObject({ name: label('The name in the roster.', 'Charles') })
-  .meta({ id: 'UpdateParticipant', description: 'The new name of a participant.' });
+  .meta({ id: 'UpdateParticipant', examples: [{ name: 'Charles B.' }], description: 'The new name of a participant.' });
 export type UpdateParticipant = z.output<typeof UpdateParticipant>;
 
 /** The body of `POST /v1/participants/{id}/mute`. */
@@ -85,7 +89,7 @@ export const MuteParticipant = z
   .strictObject({
     muted: z.boolean('must be true or false').meta({ description: 'True to mute, false to unmute.', examples: [true] }),
   })
-  .meta({ id: 'MuteParticipant', description: 'Whether the participant is muted.' });
+  .meta({ id: 'MuteParticipant', examples: [{ muted: true }], description: 'Whether the participant is muted.' });
 export type MuteParticipant = z.output<typeof MuteParticipant>;
 
 /** The body of `POST /v1/participants/{id}/dtmf`. */
@@ -99,7 +103,11 @@ export const SendDigits = z
         examples: ['1p23#'],
       }),
   })
-  .meta({ id: 'SendDigits', description: 'Keys to send to a participant on a phone.' });
+  .meta({
+    id: 'SendDigits',
+    examples: [{ digits: '1p23#' }],
+    description: 'Keys to send to a participant on a phone.',
+  });
 export type SendDigits = z.output<typeof SendDigits>;
 
 /** The reply to `POST /v1/participants/{id}/mute` and `.../dtmf`. */

@@ -4,7 +4,11 @@ import { id, instant, label, role } from '../fields.ts';
 /** The body of `POST /v1/rooms/{id}/tokens`. */
 export const TokenRequest = z
   .strictObject({ name: label('The name in the roster.', 'Grace'), role: role.default('participant') })
-  .meta({ id: 'TokenRequest', description: 'A participant who joins with a browser.' });
+  .meta({
+    id: 'TokenRequest',
+    examples: [{ name: 'Grace', role: 'host' }],
+    description: 'A participant who joins with a browser.',
+  });
 export type TokenRequest = z.output<typeof TokenRequest>;
 
 /** What the video SDK of a browser needs. */

@@ -28,7 +28,7 @@ export const tapToCall = z.string().meta({
 /** The body of `POST /v1/rooms/{id}/pins`. */
 export const CreatePin = z
   .strictObject({ name: label('The name of the participant.', 'Grace'), role: role.default('participant') })
-  .meta({ id: 'CreatePin', description: 'The owner of a personal PIN.' });
+  .meta({ id: 'CreatePin', examples: [{ name: 'Grace', role: 'host' }], description: 'The owner of a personal PIN.' });
 export type CreatePin = z.output<typeof CreatePin>;
 
 const fields = {

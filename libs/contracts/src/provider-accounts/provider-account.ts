@@ -47,7 +47,7 @@ const privateKey = z
     description:
       'The private key of the application: RSA, PKCS#8 in PEM format, with line breaks. At most 10000 characters. ' +
       'Never shown.',
-    examples: ['-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----\n'],
+    examples: ['-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\n'],
   });
 const signatureSecret = secret(
   'The signature secret of the account. It verifies voice webhooks of the provider.',
@@ -136,6 +136,21 @@ export const CreateProviderAccount = z
   .strictObject({ label: accountLabel, voice: VoiceCredentials, video: VideoCredentials, callbackSecret })
   .meta({
     id: 'CreateProviderAccount',
+    examples: [
+      {
+        label: 'Our Vonage account',
+        voice: {
+          kind: 'vonage',
+          apiKey: 'a1b2c3d4',
+          apiSecret: 'examplesecret1234',
+          applicationId: '7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39',
+          privateKey: '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\n',
+          signatureSecret: 'an-example-of-a-signature-secret-0',
+        },
+        video: { kind: 'unified' },
+        callbackSecret: 'an-example-of-a-callback-secret-01',
+      },
+    ],
     description: 'A provider account to create. The provider verifies the credentials before they are stored.',
   });
 export type CreateProviderAccount = z.output<typeof CreateProviderAccount>;
@@ -143,7 +158,7 @@ export type CreateProviderAccount = z.output<typeof CreateProviderAccount>;
 /** The body of `PATCH /v1/provider-accounts/{accountId}`. */
 export const ChangeProviderAccount = z
   .strictObject({ label: accountLabel })
-  .meta({ id: 'ChangeProviderAccount', description: 'The new label.' });
+  .meta({ id: 'ChangeProviderAccount', examples: [{ label: 'Sales' }], description: 'The new label.' });
 export type ChangeProviderAccount = z.output<typeof ChangeProviderAccount>;
 
 /** The body of `POST /v1/provider-accounts/{accountId}/rotate`. */
@@ -219,6 +234,7 @@ export const RotateProviderAccount = z
   )
   .meta({
     id: 'RotateProviderAccount',
+    examples: [{ voice: { signatureSecret: 'an-example-of-a-signature-secret-1' }, overlapSeconds: 3_600 }],
     description: 'New credentials of the same account at the provider. Credentials that you leave out do not change.',
   });
 export type RotateProviderAccount = z.output<typeof RotateProviderAccount>;

@@ -147,7 +147,20 @@ export const CreateRoom = z
     externalId: externalId.default(null),
     metadata: metadata.default({}),
   })
-  .meta({ id: 'CreateRoom', description: 'A room to create. Only `name` is required.' });
+  .meta({
+    id: 'CreateRoom',
+    examples: [
+      {
+        name: 'Board meeting',
+        hostName: 'Ada',
+        maxParticipants: 10,
+        aloneSeconds: 300,
+        externalId: 'booking-4711',
+        metadata: { team: 'sales' },
+      },
+    ],
+    description: 'A room to create. Only `name` is required.',
+  });
 export type CreateRoom = z.output<typeof CreateRoom>;
 
 /** The body of `PATCH /v1/rooms/{id}`. */
@@ -174,6 +187,7 @@ export const UpdateRoom = z
   })
   .meta({
     id: 'UpdateRoom',
+    examples: [{ waitForHost: true, hostLeftSeconds: 120 }],
     description: 'The settings to change. `metadata` is replaced as a whole.',
   });
 export type UpdateRoom = z.output<typeof UpdateRoom>;
@@ -305,7 +319,7 @@ export const ListRooms = z.strictObject({
     .max(120, 'must have at most 120 characters')
     .regex(/^[^\0]*$/, 'must not contain NUL')
     .optional()
-    .meta({ description: 'Only rooms whose name starts with this text.', examples: ['Board'] }),
+    .meta({ description: 'Only rooms whose name starts with this text, in any case.', examples: ['Board'] }),
   ...createdBetween,
   ...page('rooms', 'room'),
 });

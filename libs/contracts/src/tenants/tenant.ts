@@ -65,14 +65,22 @@ export const CreateTenant = z
     }),
     ...optionalSettings,
   })
-  .meta({ id: 'CreateTenant', description: 'A tenant to create. Only `name` is required.' });
+  .meta({
+    id: 'CreateTenant',
+    examples: [{ name: 'Acme', homeCountry: 'DE', allowedCountries: ['AT', 'CH'] }],
+    description: 'A tenant to create. Only `name` is required.',
+  });
 export type CreateTenant = z.output<typeof CreateTenant>;
 
 /** The body of `PATCH /v1/operator/tenants/{id}`. */
 export const UpdateTenant = z
   .strictObject({ name: name.optional(), homeCountry: homeCountry.optional(), ...optionalSettings })
   .refine((wanted) => Object.values(wanted).some((value) => value !== undefined), 'must have at least one field')
-  .meta({ id: 'UpdateTenant', description: 'The settings to change.' });
+  .meta({
+    id: 'UpdateTenant',
+    examples: [{ maxSpendMicroPerMonth: '500000000', limits: { maxLiveRooms: 100 } }],
+    description: 'The settings to change.',
+  });
 export type UpdateTenant = z.output<typeof UpdateTenant>;
 
 /** A tenant as operators see it. */
@@ -134,5 +142,9 @@ export const CreateTenantKey = z
     label: label('The purpose of the key.', 'Recovery').default('Created by an operator'),
     scopes: Scopes.default(['admin']),
   })
-  .meta({ id: 'CreateTenantKey', description: 'A key to create for a tenant. No field is required.' });
+  .meta({
+    id: 'CreateTenantKey',
+    examples: [{ label: 'Back office' }],
+    description: 'A key to create for a tenant. No field is required.',
+  });
 export type CreateTenantKey = z.output<typeof CreateTenantKey>;
