@@ -1,4 +1,4 @@
-import { findReason } from '@partyline/domain/reasons';
+import { findReason, PROVIDER_REASONS } from '@partyline/domain/reasons';
 import { VerdictError, type Outcome, type Verdict } from '@partyline/domain/verdict';
 
 /** An RFC 9457 problem. `type` names the reason; docs/api.md describes each. */
@@ -77,7 +77,7 @@ export function toProblem(error: unknown, requestId?: string): Problem {
     status,
     detail: known.message,
     reason,
-    ...(known.fix === undefined ? {} : { fix: known.fix }),
+    fix: known.fix ?? findReason(reason)?.action ?? PROVIDER_REASONS.action,
     ...(errors === undefined ? {} : { errors }),
     ...known.use,
     ...(requestId === undefined ? {} : { requestId }),
