@@ -57,6 +57,8 @@ export interface Operation {
   readonly whileSuspended?: true;
   /** A read that the audit log records, because its reply has personal data. Every write is recorded. */
   readonly audited?: true;
+  /** It also accepts a stream token (`POST /v1/events/stream-tokens`), and pages of any origin may call it. */
+  readonly streamToken?: true;
   /** It ends or hangs up something: its rate limit is `END_RATE_FACTOR` times the tenant's. */
   readonly ends?: true;
   /** It sends a request to the provider, which can fail (`PROVIDER_FAILURES`). */

@@ -13,6 +13,7 @@ test.each([
   ['a tel link', 'tel:+12025550100,,407281935#', 'tel:[digits],,[digits]#'],
   ['an API key', `key pl_live_9f86d0_${secret}!`, 'key [key]!'],
   ['an operator key', `plop_ada_${secret}`, '[key]'],
+  ['a stream token', `/v1/events?streamToken=plst_${secret}`, '/v1/events?streamToken=[key]'],
   ['an endpoint secret', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw=', '[key]'],
   ['a header', 'authorization: Bearer abc.def', 'authorization: Bearer [redacted]'],
   ['a token', 'token eyJhbGciOiJIUzI1NiJ9.eyJpYXQiOjF9.c2ln was refused', 'token [token] was refused'],

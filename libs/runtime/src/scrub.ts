@@ -5,7 +5,7 @@
  */
 const SCRUB_RULES: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   [/\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?/g, '[token]'],
-  [/\b(?:pl_[a-z]+|plop|whsec)_[\w+/=-]+/g, '[key]'],
+  [/\b(?:pl_[a-z]+|plop|plst|whsec)_[\w+/=-]+/g, '[key]'],
   [/\b(Bearer|Basic) +\S+/gi, '$1 [redacted]'],
   // Our secrets have 32 bytes in base64url or hex. Our ids are shorter.
   [/(?<![\w-])[\w-]{40,}(?![\w-])/g, '[secret]'],

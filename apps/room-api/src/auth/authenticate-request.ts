@@ -1,9 +1,10 @@
 import type { Operation } from '@partyline/contracts/operation';
 import { VerdictError } from '@partyline/domain/verdict';
-import { authenticate } from '@partyline/store/keys/authenticate';
+import { authenticate, authenticateForKey } from '@partyline/store/keys/authenticate';
 import type { ApiDeps } from '../deps.ts';
 import type { Caller } from './caller.ts';
 import { findOperator, isOperatorKey } from './operator-key.ts';
+import { isStreamToken, readStreamToken } from './stream-token.ts';
 
 const SEND_KEY = 'Send the header Authorization: Bearer pl_<env>_<id>_<secret>.';
 
@@ -13,19 +14,24 @@ const MESSAGES = {
   'expired-key': ['This API key has expired.', 'Use a newer key.'],
 } as const;
 
-type Deps = Pick<ApiDeps, 'store' | 'operators' | 'keyEnv'>;
+type Deps = Pick<ApiDeps, 'store' | 'operators' | 'keyEnv' | 'requests'>;
 
 /**
  * Authenticates the key in the header and checks that it may call the operation. Throws 401 and 403.
  * Unknown keys cost the same look-ups and comparisons as known ones.
+ * @param isOpen a stream that was opened with the key: it outlives its stream token, not its key
  */
 export async function authenticateRequest(
   deps: Deps,
   authorization: string | undefined,
   operation: Operation,
+  isOpen = false,
 ): Promise<Caller> {
   const [, key] = /^Bearer +(\S+)$/i.exec(authorization ?? '') ?? [];
-  const caller = await findCaller(deps, key ?? '');
+  const caller =
+    operation.streamToken === true && isStreamToken(key ?? '')
+      ? await findStreamCaller(deps, key ?? '', isOpen)
+      : await findCaller(deps, key ?? '');
   if ('rejected' in caller) {
     const reason = key === undefined ? 'missing-key' : caller.rejected;
     const [message, fix] = MESSAGES[reason];
@@ -55,7 +61,23 @@ async function findCaller(
     return id === null ? { rejected: 'unknown-key' } : { kind: 'operator', id, suspended: false };
   }
   const found = await authenticate(deps.store, key, deps.keyEnv);
-  return 'rejected' in found ? found : { kind: 'key', id: found.keyId, ...found };
+  return 'rejected' in found ? found : { kind: 'key', id: found.keyId, stream: null, ...found };
+}
+
+/** A stream token counts as its key, with the one scope that it needs. */
+async function findStreamCaller(
+  deps: Deps,
+  token: string,
+  isOpen: boolean,
+): Promise<(Caller & { suspended: boolean }) | { rejected: 'unknown-key' | 'expired-key' }> {
+  const stream = readStreamToken(deps.requests, token);
+  if (stream === null) return { rejected: 'unknown-key' };
+  const { tenantId, keyId } = stream;
+  const expiresAt = isOpen ? null : new Date(stream.expiresAt);
+  const found = await authenticateForKey(deps.store, { tenantId, keyId, env: deps.keyEnv, expiresAt });
+  if ('rejected' in found) return found;
+  const scopes = found.scopes.filter((scope) => scope === 'events:read' || scope === 'admin');
+  return { ...found, kind: 'key', id: keyId, stream, scopes: scopes.length > 0 ? ['events:read'] : [] };
 }
 
 /** An operator calls only operator operations, a tenant only its own. */

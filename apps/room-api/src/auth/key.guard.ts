@@ -9,13 +9,14 @@ import {
 import { Reflector } from '@nestjs/core';
 import { VerdictError } from '@partyline/domain/verdict';
 import { statusOf } from '@partyline/runtime/problem';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { AddressGate } from '../limits/address-gate.ts';
 import { clientNetworkOf } from '../limits/client-network.ts';
 import type { AuthenticatedRequest } from './caller.ts';
 import { authenticateRequest } from './authenticate-request.ts';
 import { operationOf } from './operation-of.ts';
+import { isStreamToken } from './stream-token.ts';
 
 const WITHOUT_KEY = 'public: no API key needed';
 
@@ -42,7 +43,7 @@ export class KeyGuard implements CanActivate {
     const http = context.switchToHttp();
     const request = http.getRequest<AuthenticatedRequest>();
     try {
-      const { authorization } = request.headers;
+      const authorization = authorizationOf(request);
       const caller = await this.gate.lookUpKey(clientNetworkOf(request), authorization, () =>
         authenticateRequest(this.deps, authorization, operationOf(request)),
       );
@@ -55,4 +56,12 @@ export class KeyGuard implements CanActivate {
       throw error;
     }
   }
+}
+
+/** The `Authorization` of a request. An `EventSource` can send no header, only a stream token in the query. */
+export function authorizationOf(request: FastifyRequest): string | undefined {
+  const { streamToken } = request.query as { readonly streamToken?: unknown };
+  return request.headers.authorization === undefined && typeof streamToken === 'string' && isStreamToken(streamToken)
+    ? `Bearer ${streamToken}`
+    : request.headers.authorization;
 }

@@ -47,7 +47,7 @@ const openFeed = (more: Partial<FeedOptions> = {}): EventFeed =>
     heartbeatMs: 50,
     ...more,
   });
-const ALL = { after: null, types: [] };
+const ALL = { after: null, types: [], roomId: null };
 /** Opens a stream of a tenant and discards its events. */
 function openStream(
   feed: EventFeed,
@@ -180,7 +180,7 @@ describe('authorization of a stream', () => {
     const texts = (
       await feed.openStream(
         tenantId,
-        { after: 0n, types: [] },
+        { after: 0n, types: [], roomId: null },
         new AbortController().signal,
         async () => (isAuthorized || (rejections += 1), isAuthorized),
       )

@@ -11,6 +11,8 @@ interface EventSelection {
   readonly after: bigint | null;
   /** Empty: all types. */
   readonly types: readonly string[];
+  /** Null: all rooms. */
+  readonly roomId: string | null;
 }
 
 /** Events of tenants, streamed and in pages, in the same order. One feed per process. */
@@ -136,7 +138,7 @@ export function openEventFeed({
 
   async function* streamEvents(
     stream: Stream,
-    { after, types }: EventSelection,
+    { after, types, roomId }: EventSelection,
     over: AbortSignal,
   ): AsyncGenerator<string> {
     try {
@@ -145,7 +147,7 @@ export function openEventFeed({
       // before the first event could not resume without a gap.
       const position =
         after === null
-          ? `id: ${(await findLastEventId(store, stream.tenantId, String(cursor))) ?? START_OF_EVENTS}\n`
+          ? `id: ${(await findLastEventId(store, stream.tenantId, String(cursor), roomId)) ?? START_OF_EVENTS}\n`
           : '';
       yield `retry: 1000\n${position}\n`;
       while (!over.aborted) {
@@ -158,6 +160,7 @@ export function openEventFeed({
                 after: String(cursor),
                 upTo: String(upTo),
                 types,
+                roomId,
                 limit: PAGE_SIZE,
               })
             : [];
@@ -178,13 +181,14 @@ export function openEventFeed({
   }
 
   return {
-    async read(tenantId, { after, types, limit }) {
+    async read(tenantId, { after, types, roomId, limit }) {
       const upTo = await settle();
       // One row more than the page shows whether a next page exists.
       const rows = await listEvents(store, tenantId, {
         after: after === null ? null : String(after),
         upTo: String(upTo),
         types,
+        roomId,
         limit: limit + 1,
       });
       return { rows: rows.slice(0, limit), more: rows.length > limit };

@@ -2,6 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { VerdictError } from '@partyline/domain/verdict';
 import { MAX_BODY_BYTES } from '@partyline/runtime/service';
 import type { FastifyRequest, HTTPMethods } from 'fastify';
+import { allowCrossOriginStreams } from '../events/cross-origin.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const satisfies readonly HTTPMethods[];
 
@@ -11,6 +12,7 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const satis
  */
 export async function enforceStrictHttp(app: NestFastifyApplication): Promise<void> {
   const fastify = app.getHttpAdapter().getInstance();
+  allowCrossOriginStreams(fastify);
   const known = new Map<string, Set<string>>();
   fastify.addHook('onRoute', ({ url, method }) => {
     const methods = known.get(url) ?? new Set();

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { endReason, id, instant, legKind, page } from '../fields.ts';
+import { endReason, id, idFilter, instant, legKind, page } from '../fields.ts';
 
 const legId = id('leg', 'The connection');
 const participantId = id('part', 'The participant')
@@ -233,6 +233,44 @@ export type Event = z.output<typeof Event>;
 /** A filter by type. */
 export const eventTypes = z.enum(EVENT_TYPES, `must be one of ${EVENT_TYPES.join(', ')}`);
 
+/** The body of `POST /v1/events/stream-tokens`. */
+export const CreateStreamToken = z
+  .strictObject({
+    roomId: idFilter('room', 'a room', 'Only events of this room. Left out: events of all rooms.'),
+    types: z
+      .array(eventTypes)
+      .max(50, 'must not repeat a type')
+      .default([])
+      .meta({ description: 'Only events of these types. Empty: all types.', examples: [['session.ended']] }),
+    expiresInSeconds: z
+      .int('must be a whole number of seconds')
+      .min(10, 'must be at least 10 seconds')
+      .max(600, 'must be at most 600 seconds (10 minutes)')
+      .default(300)
+      .meta({
+        description: 'How long requests with the token are accepted. Whole seconds, 10 to 600; default 300.',
+        examples: [300],
+      }),
+  })
+  .meta({
+    id: 'CreateStreamToken',
+    examples: [{ types: ['session.live', 'session.ended'], expiresInSeconds: 300 }],
+    description: 'A stream token to create. No field is required.',
+  });
+export type CreateStreamToken = z.output<typeof CreateStreamToken>;
+
+/** The reply to `POST /v1/events/stream-tokens`. */
+export const StreamToken = z
+  .object({
+    token: z.string().meta({
+      description: 'The token. Send it as `streamToken` in the query or as `Authorization: Bearer`.',
+      examples: ['plst_q83vASNFZ4mrze8BI0VniavN7wEjRWeJ'],
+    }),
+    expiresAt: instant('When requests with the token are rejected. An open stream continues.'),
+  })
+  .meta({ id: 'StreamToken', description: 'A token for the event stream of a browser.' });
+export type StreamToken = z.output<typeof StreamToken>;
+
 /** The query of `GET /v1/events`. */
 export const ListEvents = z.strictObject({
   types: z
@@ -243,6 +281,15 @@ export const ListEvents = z.strictObject({
     .meta({
       description: `Only events of these types, separated by commas: ${EVENT_TYPES.join(', ')}. Left out: all types.`,
       examples: ['session.ended,leg.ended'],
+    }),
+  roomId: idFilter('room', 'a room', 'Only events of this room.'),
+  streamToken: z
+    .string()
+    .regex(/^plst_[\w-]{20,1000}$/, 'must be a stream token')
+    .optional()
+    .meta({
+      description: 'A stream token instead of a key: an `EventSource` can send no header.',
+      examples: ['plst_q83vASNFZ4mrze8BI0VniavN7wEjRWeJ'],
     }),
   limit: page('events', 'evt').limit,
   after: page('events', 'evt').after.meta({

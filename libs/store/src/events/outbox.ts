@@ -80,11 +80,18 @@ export async function findEventPosition(store: Store, tenantId: string, id: stri
  * Returns a tenant's events in (after, upTo], in the order of their outbox ids.
  * @param after null: from 30 days ago
  * @param types empty: all types
+ * @param roomId null: all rooms
  */
 export async function listEvents(
   store: Store,
   tenantId: string,
-  { after, upTo, types, limit }: { after: string | null; upTo: string; types: readonly string[]; limit: number },
+  wanted: {
+    readonly after: string | null;
+    readonly upTo: string;
+    readonly types: readonly string[];
+    readonly roomId: string | null;
+    readonly limit: number;
+  },
 ): Promise<OutboxRow[]> {
   const { rows } = await store.query<OutboxRow>(tenantId, {
     name: 'list-events',
@@ -93,9 +100,10 @@ export async function listEvents(
            WHERE o.tenant_id = $1 AND o.id > COALESCE($2::bigint, 0)
              AND ($2::bigint IS NOT NULL OR o.created_at >= now() - ${EVENT_LISTING_INTERVAL})
              AND o.id <= $3 AND (cardinality($4::text[]) = 0 OR o.type = ANY($4))
+             AND ($6::text IS NULL OR o.room_id = $6)
            ORDER BY o.id
            LIMIT $5`,
-    values: [tenantId, after, upTo, types, limit],
+    values: [tenantId, wanted.after, wanted.upTo, wanted.types, wanted.limit, wanted.roomId],
   });
   return rows;
 }
@@ -103,16 +111,23 @@ export async function listEvents(
 /**
  * Returns the id of a tenant's last listed event up to a position, as a cursor; `null` when there
  * is none.
+ * @param roomId null: of all rooms
  */
-export async function findLastEventId(store: Store, tenantId: string, upTo: string): Promise<string | null> {
+export async function findLastEventId(
+  store: Store,
+  tenantId: string,
+  upTo: string,
+  roomId: string | null,
+): Promise<string | null> {
   const { rows } = await store.query<EventSubject>(tenantId, {
     name: 'last-event-up-to',
     text: `SELECT session_id, endpoint_id, seq
            FROM outbox
            WHERE tenant_id = $1 AND id <= $2 AND created_at >= now() - ${EVENT_LISTING_INTERVAL}
+             AND ($3::text IS NULL OR room_id = $3)
            ORDER BY id DESC
            LIMIT 1`,
-    values: [tenantId, upTo],
+    values: [tenantId, upTo, roomId],
   });
   return rows[0] === undefined ? null : eventId(rows[0]);
 }

@@ -38,32 +38,63 @@ export async function authenticate(
   ourEnv: string,
 ): Promise<AuthenticatedKey | { rejected: 'unknown-key' | 'expired-key' }> {
   const [, env, id, secret] = API_KEY_FORMAT.exec(key) ?? [];
-  const { rows } = await store.query<
-    api_key & { expired: boolean; suspended: boolean; unnoted: boolean; per_minute: number }
-  >(EVERY_TENANT, {
-    name: 'find-api-key',
-    text: `SELECT k.*, COALESCE(k.expires_at <= now(), false) AS expired, t.suspended_at IS NOT NULL AS suspended,
-             COALESCE(k.last_used_at < now() - interval '1 minute', true) AS unnoted,
-             COALESCE(t.max_requests_per_minute, p.max_requests_per_minute) AS per_minute
-           FROM api_key k
-           JOIN tenant t ON t.id = k.tenant_id
-           CROSS JOIN platform_limit p
-           WHERE k.id = $1`,
-    values: [id ?? ''],
-  });
-  const row = rows[0];
+  const row = await findKey(store, id ?? '');
   const same = timingSafeEqual(hashSecret(secret ?? ''), row?.secret_hash ?? DUMMY_HASH);
   if (row === undefined || env !== ourEnv || !same || row.revoked_at !== null) return { rejected: 'unknown-key' };
   if (row.expired) return { rejected: 'expired-key' };
   if (row.unnoted) await recordKeyUse(store, row);
-  return {
-    tenantId: row.tenant_id,
-    keyId: row.id,
-    scopes: row.scopes,
-    env,
-    requestsPerMinute: row.per_minute,
-    suspended: row.suspended,
-  };
+  return toAuthenticated(row, env);
+}
+
+/**
+ * Authenticates the holder of a token that a key has created, as that key: the token is no more
+ * than its key. The caller has verified the token.
+ * @param expiresAt when the token expires; null: that is not checked
+ */
+export async function authenticateForKey(
+  store: Store,
+  { tenantId, keyId, env, expiresAt }: { tenantId: string; keyId: string; env: string; expiresAt: Date | null },
+): Promise<AuthenticatedKey | { rejected: 'unknown-key' | 'expired-key' }> {
+  const row = await findKey(store, keyId);
+  if (row === undefined || row.tenant_id !== tenantId || row.revoked_at !== null) return { rejected: 'unknown-key' };
+  if (row.expired || (expiresAt !== null && expiresAt <= row.now)) return { rejected: 'expired-key' };
+  return toAuthenticated(row, env);
+}
+
+type KeyRow = api_key & { expired: boolean; suspended: boolean; unnoted: boolean; per_minute: number; now: Date };
+
+async function findKey(store: Store, id: string): Promise<KeyRow | undefined> {
+  const { rows } = await store.query<KeyRow>(EVERY_TENANT, {
+    name: 'find-api-key',
+    text: `SELECT k.*, COALESCE(k.expires_at <= now(), false) AS expired, t.suspended_at IS NOT NULL AS suspended,
+             COALESCE(k.last_used_at < now() - interval '1 minute', true) AS unnoted,
+             COALESCE(t.max_requests_per_minute, p.max_requests_per_minute) AS per_minute, now() AS now
+           FROM api_key k
+           JOIN tenant t ON t.id = k.tenant_id
+           CROSS JOIN platform_limit p
+           WHERE k.id = $1`,
+    values: [id],
+  });
+  return rows[0];
+}
+
+const toAuthenticated = (row: KeyRow, env: string): AuthenticatedKey => ({
+  tenantId: row.tenant_id,
+  keyId: row.id,
+  scopes: row.scopes,
+  env,
+  requestsPerMinute: row.per_minute,
+  suspended: row.suspended,
+});
+
+/** When something expires that is created now, by the clock of the database. */
+export async function readExpiry(store: Store, tenantId: string, seconds: number): Promise<Date> {
+  const { rows } = await store.query<{ at: Date }>(tenantId, {
+    name: 'read-expiry',
+    text: 'SELECT now() + make_interval(secs => $1) AS at',
+    values: [seconds],
+  });
+  return rows[0]!.at;
 }
 
 /** Records the use of a key. Of concurrent requests, one writes. */
