@@ -146,9 +146,9 @@ export const role = z.enum(['participant', 'host'], 'must be participant or host
 export const flag = (description: string) =>
   z
     .enum(['true', 'false'], 'must be true or false')
+    .meta({ description, examples: ['true'] })
     .transform((value) => value === 'true')
-    .optional()
-    .meta({ description, examples: ['true'] });
+    .optional();
 
 /** The bound of lists without pages. */
 export const MAX_SESSION_ITEMS = 5_000;

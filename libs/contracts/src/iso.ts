@@ -55,10 +55,9 @@ function toLanguage(text: string): string | null {
 export const languageTag = () =>
   z
     .string('must be a language tag (BCP 47), for example en-US')
-    .max(35, 'must be a language tag (BCP 47), for example en-US')
-    .transform((text, ctx) => {
-      const tag = toLanguage(text);
-      if (tag !== null) return tag;
-      ctx.addIssue('must be a language tag (BCP 47) of a registered language and country, for example en-US');
-      return z.NEVER;
-    });
+    .max(35, { error: 'must be a language tag (BCP 47), for example en-US', abort: true })
+    .overwrite((text) => toLanguage(text) ?? text)
+    .refine(
+      (text) => toLanguage(text) !== null,
+      'must be a language tag (BCP 47) of a registered language and country, for example en-US',
+    );

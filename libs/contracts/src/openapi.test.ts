@@ -38,7 +38,7 @@ describe('openApi', () => {
   });
 
   it('states the order of every list of a reply', () => {
-    const ORDER = /\b(first|order)\b/i;
+    const ORDER = /\b(first|order|ordered)\b/i;
     const unordered = OPERATIONS.filter(({ method }) => method === 'get').flatMap(({ id, description, reply }) => {
       const name = reply.schema.meta()?.id ?? '';
       return Object.entries(document.components.schemas[name]?.properties ?? {})

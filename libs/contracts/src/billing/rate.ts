@@ -81,7 +81,7 @@ export const UpdateRates = z
   })
   .meta({
     id: 'UpdateRates',
-    examples: [{ rates: [{ what: 'outbound', prefix: '4479', currency: 'EUR', microPerMinute: '12000' }] }],
+    examples: [{ rates: [{ what: 'outbound', prefix: '+4479', currency: 'EUR', microPerMinute: '12000' }] }],
     description: 'Rates to set or delete. Either all of them are changed or none.',
   });
 export type UpdateRates = z.output<typeof UpdateRates>;

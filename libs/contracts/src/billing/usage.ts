@@ -41,13 +41,13 @@ export const GetUsage = z.strictObject({
       'must be one or more of day, room, number and direction, separated by commas',
     )
     .default('day')
-    .transform((text) => GROUPS.filter((group) => text.split(',').includes(group)))
     .meta({
       description:
         'How usage is summed: one or more of `day` (UTC), `room`, `number` and `direction`, separated by commas. ' +
         'Default `day`.',
       examples: ['day,direction'],
-    }),
+    })
+    .transform((text) => GROUPS.filter((group) => text.split(',').includes(group))),
   from: instant('Connections that ended at or after this time. Default: the start of this month, UTC.').optional(),
   to: instant('Connections that ended before this time. Default: now.').optional(),
 });
@@ -191,6 +191,10 @@ const SpendLimit = z
 
 /** The reply to `GET /v1/spend` and to `PUT /v1/rooms/{id}/spend-limit`. */
 export const Spend = z
-  .object({ limits: z.array(SpendLimit).meta({ description: 'Only limits that are set.' }) })
+  .object({
+    limits: z
+      .array(SpendLimit)
+      .meta({ description: 'Only limits that are set: `tenant-spend` first, then `tenant-minutes` and `room-spend`.' }),
+  })
   .meta({ id: 'Spend', description: 'Limits of money and minutes, and their use.' });
 export type Spend = z.output<typeof Spend>;

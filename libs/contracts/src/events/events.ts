@@ -275,13 +275,13 @@ export type StreamToken = z.output<typeof StreamToken>;
 export const ListEvents = z.strictObject({
   types: z
     .string()
-    .transform((text) => text.split(','))
-    .pipe(z.array(eventTypes))
-    .optional()
     .meta({
       description: `Only events of these types, separated by commas: ${EVENT_TYPES.join(', ')}. Left out: all types.`,
       examples: ['session.ended,leg.ended'],
-    }),
+    })
+    .transform((text) => text.split(','))
+    .pipe(z.array(eventTypes))
+    .optional(),
   roomId: idFilter('room', 'a room', 'Only events of this room.'),
   streamToken: z
     .string()

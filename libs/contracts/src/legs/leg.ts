@@ -77,6 +77,6 @@ type LiveLeg = z.output<typeof LiveLeg>;
 
 /** The reply to `GET /v1/rooms/{id}/live`. */
 export const LiveRoom = z
-  .object({ legs: z.array(LiveLeg).meta({ description: 'Every connection that has not ended.' }) })
+  .object({ legs: z.array(LiveLeg).meta({ description: 'Every connection that has not ended, oldest first.' }) })
   .meta({ id: 'LiveRoom', description: 'The connections of a room as the provider reports them now.' });
 export type LiveRoom = z.output<typeof LiveRoom>;

@@ -228,7 +228,7 @@ export type Room = z.output<typeof Room>;
 
 const numbers = z
   .array(DialInNumber)
-  .meta({ description: 'Every number on which the PINs are valid, starting with `number`.' });
+  .meta({ description: 'Every number on which the PINs are valid, `number` first.' });
 const SHOWN_UNTIL_ENDED = 'Null after the room has ended, and for keys without the scope `rooms:write`.';
 
 /** The reply to `POST /v1/rooms`. */
