@@ -1,5 +1,6 @@
 import { Controller, Get, Module } from '@nestjs/common';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { readConfig } from './config.ts';
 import { openLogger } from './logging.ts';
 import { openMetrics } from './metrics.ts';
 import { startService, type RunningService } from './service.ts';
@@ -22,7 +23,7 @@ let service: RunningService;
 const lines: string[] = [];
 beforeAll(async () => {
   service = await startService({
-    config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'error', DRAIN_SECONDS: 1 } },
+    config: readConfig({ HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0', DRAIN_SECONDS: '1' }, ['service']),
     log: openLogger({ service: 'test', level: 'error' }, { write: (line) => void lines.push(line) }),
     metrics: openMetrics(),
     module: AnsweringModule,
