@@ -32,7 +32,7 @@ it('creates a personal PIN, shows it once, and removes it', async () => {
       pin: expect.stringMatching(/^\d{9}$/),
       pinSpaced: expect.any(String),
       number: '+12025550100',
-      tapToCall: `tel:+12025550100,,${body.pin}#`,
+      tapToCall: `tel:+12025550100,,${body.pin}`,
     },
   ]);
   const list = await harness.request('GET', `${room}/pins`);

@@ -27,12 +27,12 @@ describe('POST /v1/rooms', () => {
       },
       number: '+12025550100',
       numbers: [{ number: '+12025550100', language: 'en-US' }],
-      tapToCall: `tel:+12025550100,,${pin}#`,
+      tapToCall: `tel:+12025550100,,${pin}`,
       invitation: [
         'Board meeting',
         'Phone: +12025550100',
         `PIN: ${pinSpaced} # (then the hash key)`,
-        `One tap: tel:+12025550100,,${pin}#`,
+        `One tap: tel:+12025550100,,${pin}`,
       ].join('\n'),
     });
     // By default, an unused session ends one hour after its room was created.

@@ -22,7 +22,7 @@ export const hostPinSpaced = spaced.meta({
 });
 export const tapToCall = z.string().meta({
   description: 'A link that dials the number and keys the PIN.',
-  examples: ['tel:+12025550100,,407281935#'],
+  examples: ['tel:+12025550100,,407281935'],
 });
 
 /** The body of `POST /v1/rooms/{id}/pins`. */
@@ -59,7 +59,7 @@ export const CreatedPin = z
     number: phoneNumber('The dial-in number.', '+12025550100'),
     tapToCall: tapToCall.meta({
       description: 'A link that dials the number and keys the PIN.',
-      examples: ['tel:+12025550100,,629405183#'],
+      examples: ['tel:+12025550100,,629405183'],
     }),
   })
   .meta({ id: 'CreatedPin', description: 'A new personal PIN.' });

@@ -258,7 +258,7 @@ export const CreatedRoom = z
     tapToCall,
     invitation: z.string().meta({
       description: 'An invitation text in the language of the number (English, German, French or Spanish).',
-      examples: ['Board meeting\nPhone: +12025550100\nPIN: 407 281 935 #\nOne tap: tel:+12025550100,,407281935#'],
+      examples: ['Board meeting\nPhone: +12025550100\nPIN: 407 281 935 #\nOne tap: tel:+12025550100,,407281935'],
     }),
   })
   .meta({
@@ -294,7 +294,7 @@ export const RoomDetails = z
     numbers,
     tapToCall: tapToCall.nullable().meta({
       description: `A link that dials the number and keys the PIN. ${SHOWN_UNTIL_ENDED}`,
-      examples: ['tel:+12025550100,,407281935#'],
+      examples: ['tel:+12025550100,,407281935'],
     }),
   })
   .meta({ id: 'RoomDetails', description: 'A room with its current or last session.' });
