@@ -1477,7 +1477,7 @@ CREATE OR REPLACE FUNCTION public.pin_entry_time(p_slow boolean)
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  SELECT CASE WHEN p_slow THEN interval '60 seconds' ELSE interval '30 seconds' END
+  SELECT CASE WHEN p_slow THEN interval '110 seconds' ELSE interval '80 seconds' END
 $function$;
 CREATE OR REPLACE FUNCTION public.pin_guess_odds(p_number text)
  RETURNS double precision

@@ -4,7 +4,7 @@
  */
 
 /** Time from each prompt. */
-export const PIN_ENTRY_SECONDS = 30;
+export const PIN_ENTRY_SECONDS = 80;
 export const MAX_PIN_ATTEMPTS = 3;
 /** Prompts of one call that may end without a digit. */
 export const MAX_SILENT_PROMPTS = 3;

@@ -5,8 +5,11 @@ import type { Deps, WebhookUrls } from '../deps.ts';
 import { getPrompt } from '../prompts.ts';
 import { enqueueSettle } from '../sessions/enqueue-settle.ts';
 
-/** Seconds without a key after which the provider sends the keyed digits. */
-const DIGIT_TIMEOUT_SECONDS = 5;
+/**
+ * Seconds without a key after which the provider sends the keyed digits. The time starts anew with
+ * each key; the SQL function pin_entry_time bounds the sum.
+ */
+export const DIGIT_TIMEOUT_SECONDS = 5;
 
 /**
  * Returns the steps that speak a text and ask for the PIN.

@@ -2,12 +2,16 @@ import { Redis } from 'ioredis';
 import type { Callback } from '@partyline/provider-contract/callback';
 import { listDueWork } from '@partyline/store/reconciliation/due-work';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { PIN_MAX_LENGTH } from '@partyline/domain/pin';
+import { reconcile } from '../reconciliation/reconcile.ts';
+import { DIGIT_TIMEOUT_SECONDS } from './call-steps.ts';
 import { submitPin } from './submit-pin.ts';
 import { answerCall } from './answer-call.ts';
 import { BRIDGE_HEADER } from '../legs/bridge-token.ts';
 import { getPrompt } from '../prompts.ts';
 import { endSession } from '../sessions/end-session.ts';
 import {
+  executeSql,
   joinByPhone,
   startMeeting,
   openRoom,
@@ -91,6 +95,37 @@ describe('a caller', () => {
       ]);
     },
   );
+
+  it('is not hung up while keying twelve digits at 3.9 seconds each', async () => {
+    const callId = 'slow-keys';
+    await answerCall(deps, token(), call(callId));
+    const leg = await harness.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: callId } });
+    // The prompt, and the time of the keys.
+    const passedS = 8 + 12 * 3.9;
+    await executeSql(harness, `UPDATE leg SET deadline_at = deadline_at - make_interval(secs => $2) WHERE id = $1`, [
+      leg.id,
+      passedS,
+    ]);
+    await reconcile(deps);
+    expect(await harness.store.prisma.leg.findUniqueOrThrow({ where: { id: leg.id } })).toMatchObject({
+      state: 'ringing',
+      hangup_requested_at: null,
+    });
+    expect(
+      (
+        await submitPin(deps, token(), { legId: leg.id, tryNo: 1 }, { callId, digits: '135790864213', timedOut: false })
+      )[0],
+    ).toMatchObject({ do: 'say', text: getPrompt('en-GB', 'wrong-pin') });
+  });
+
+  it('can key the longest PIN as slowly as the provider accepts it before the deadline of the prompt', async () => {
+    const { rows } = await harness.store.pool.query<{ normal: number; slow: number }>(
+      'SELECT extract(epoch FROM pin_entry_time(false))::int AS normal, extract(epoch FROM pin_entry_time(true))::int AS slow',
+    );
+    const slowestEntryS = (PIN_MAX_LENGTH + 1) * DIGIT_TIMEOUT_SECONDS;
+    expect(rows[0]!.normal).toBeGreaterThanOrEqual(10 + slowestEntryS);
+    expect(rows[0]!.slow).toBeGreaterThanOrEqual(40 + slowestEntryS);
+  });
 
   it.each(['12', '*#', '1234567890123', '123*56'])('is asked again after %j', async (digits) => {
     const callId = `odd-${digits}`;

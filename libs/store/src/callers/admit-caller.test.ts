@@ -93,7 +93,7 @@ describe('answerCaller', () => {
       session_id: null,
       voice_call_id: callId,
     });
-    expect(leg.deadline_at.getTime() - leg.created_at.getTime()).toBe(30_000);
+    expect(leg.deadline_at.getTime() - leg.created_at.getTime()).toBe(80_000);
   });
 
   test.each([null, '+15550100'])('rejects a call to the unknown number %s without a leg', async (number) => {
