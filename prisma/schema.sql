@@ -95,7 +95,8 @@ CREATE TABLE dial_in_number (
   guarded boolean DEFAULT true NOT NULL,
   max_unadmitted integer DEFAULT 10 NOT NULL,
   slow_until timestamp(3) with time zone,
-  account_id text
+  account_id text,
+  max_per_caller_id integer DEFAULT 5 NOT NULL
 );
 CREATE TABLE endpoint (
   id text NOT NULL,
@@ -1159,8 +1160,14 @@ CREATE OR REPLACE FUNCTION public.guard_caller(p_number dial_in_number, p_remote
  SET enable_seqscan TO 'off'
 AS $function$
 DECLARE
+  v_is_delayed boolean := false;
   v_slow boolean := p_number.slow_until IS NOT NULL AND p_number.slow_until > now();
   v_guard text;
+  -- Callers without a caller id share half of the number.
+  v_max_of_caller_id int := CASE
+    WHEN p_remote IS NULL THEN GREATEST(1, p_number.max_unadmitted / 2)
+    ELSE p_number.max_per_caller_id
+  END;
   v_wrong int;
   v_last timestamptz;
   v_asked record;
@@ -1197,10 +1204,12 @@ BEGIN
           '-infinity'
         )
       );
-    IF v_wrong > 0
-      AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 1, 10)) > now() THEN
+    IF v_wrong >= 10
+      AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 10, 10)) > now() THEN
       RETURN 'later';
     END IF;
+    v_is_delayed := v_wrong > 0
+      AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 1, 10)) > now();
   END IF;
 
   FOR v_check IN 1..2 LOOP
@@ -1216,7 +1225,7 @@ BEGIN
       AND l.session_id IS NULL
       AND l.state NOT IN ('ending', 'ended')
       AND l.number = p_number.e164;
-    IF v_asked.callers >= p_number.max_unadmitted OR v_asked.of_this_caller_id >= 2 THEN
+    IF v_asked.callers >= p_number.max_unadmitted OR v_asked.of_this_caller_id >= v_max_of_caller_id THEN
       RETURN 'busy';
     END IF;
     IF v_check = 2 THEN
@@ -1224,6 +1233,7 @@ BEGIN
     END IF;
     v_guard := CASE
       WHEN v_slow THEN guard_slow_mode(p_number, p_remote, v_asked.strangers, v_asked.known)
+      WHEN v_is_delayed THEN 'slow'
       ELSE 'ask'
     END;
     IF v_guard = 'busy' THEN

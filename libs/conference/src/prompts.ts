@@ -1,6 +1,7 @@
 /**
  * The texts that callers hear, by language. docs/callers.md lists them.
- * `welcome-slowly` takes about 30 s: in slow mode its length limits the rate of guesses
+ * `welcome-slowly` takes about 30 s: its length limits the rate of guesses in slow mode, and from a
+ * caller id that keyed wrong PINs
  * (docs/fraud.md).
  */
 export const PROMPTS = {
@@ -19,7 +20,7 @@ export const PROMPTS = {
     unreachable: 'The conference cannot be reached at the moment. Please call again in a few minutes. Goodbye.',
     'not-in-service': 'This number is not in service. Goodbye.',
     'welcome-slowly':
-      'Welcome. Many wrong PINs were entered on this number today. To protect your conference, this call takes ' +
+      'Welcome. Wrong PINs were entered recently. To protect your conference, this call takes ' +
       'longer than usual, and you have one attempt. Please have your PIN ready. You find it in your invitation, ' +
       'below the telephone number. Please check each digit before you enter it. If you do not have your PIN, please ' +
       'hang up now and ask your host to send it again, or to call you from the conference. Thank you for your ' +
@@ -46,7 +47,7 @@ export const PROMPTS = {
       'Die Konferenz ist zurzeit nicht erreichbar. Bitte rufen Sie in einigen Minuten erneut an. Auf Wiederhören.',
     'not-in-service': 'Diese Nummer ist nicht vergeben. Auf Wiederhören.',
     'welcome-slowly':
-      'Willkommen. Auf dieser Nummer wurden heute viele falsche PINs eingegeben. Zum Schutz Ihrer Konferenz dauert ' +
+      'Willkommen. Vor Kurzem wurden falsche PINs eingegeben. Zum Schutz Ihrer Konferenz dauert ' +
       'dieser Anruf länger als üblich, und Sie haben einen Versuch. Bitte halten Sie Ihre PIN bereit. Sie finden sie ' +
       'in Ihrer Einladung unter der Telefonnummer. Bitte prüfen Sie jede Ziffer, bevor Sie sie eingeben. Wenn Sie ' +
       'Ihre PIN nicht haben, legen Sie bitte jetzt auf und bitten Sie Ihren Gastgeber, sie erneut zu senden oder Sie ' +
@@ -77,7 +78,7 @@ export const PROMPTS = {
       "La conférence n'est pas joignable pour le moment. Veuillez rappeler dans quelques minutes. Au revoir.",
     'not-in-service': "Ce numéro n'est pas en service. Au revoir.",
     'welcome-slowly':
-      "Bienvenue. De nombreux codes erronés ont été saisis aujourd'hui sur ce numéro. Pour protéger votre " +
+      'Bienvenue. Des codes erronés ont été saisis récemment. Pour protéger votre ' +
       "conférence, cet appel dure plus longtemps que d'habitude, et vous disposez d'un seul essai. Veuillez " +
       'préparer votre code. Il figure dans votre invitation, sous le numéro de téléphone. Veuillez vérifier chaque ' +
       "chiffre avant de le saisir. Si vous n'avez pas votre code, veuillez raccrocher maintenant et demander à votre " +
@@ -106,7 +107,7 @@ export const PROMPTS = {
       'La conferencia no está disponible en este momento. Por favor, vuelva a llamar dentro de unos minutos. Adiós.',
     'not-in-service': 'Este número no está en servicio. Adiós.',
     'welcome-slowly':
-      'Bienvenido. Hoy se han marcado muchos códigos incorrectos en este número. Para proteger su conferencia, esta ' +
+      'Bienvenido. Recientemente se han marcado códigos incorrectos. Para proteger su conferencia, esta ' +
       'llamada dura más de lo habitual y usted dispone de un solo intento. Por favor, tenga a mano su código. ' +
       'Lo encontrará en su invitación, debajo del número de teléfono. Por favor, compruebe cada cifra antes de ' +
       'marcarla. Si no tiene su código, por favor, cuelgue ahora y pida a su anfitrión que se lo envíe otra vez ' +

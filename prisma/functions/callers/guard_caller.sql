@@ -1,11 +1,15 @@
 -- Whether a call that has no leg yet may be asked for a PIN.
 --
 -- result  ask
---         slow | known   in slow mode (guard_slow_mode)
---         busy           too many callers are being asked: of the number, of the caller id, or of the
---                        strangers' share
---         later          the caller id keyed only wrong PINs lately. Each such call doubles the wait
---                        before the next one, from 15 seconds to an hour.
+--         slow           in slow mode (guard_slow_mode), or the caller id keyed only wrong PINs lately:
+--                        for 15 seconds after such a call, doubling with each, up to an hour
+--         known          in slow mode (guard_slow_mode)
+--         busy           too many callers are being asked: of the number, of the caller id, without a
+--                        caller id, or of the strangers' share
+--         later          the caller id keyed only wrong PINs in ten calls or more: for 15 seconds after
+--                        the tenth, doubling with each, up to an hour
+-- A telephone system shows one caller id for many people. So a few wrong PINs slow its callers, but do
+-- not reject them.
 -- Only calls at the account of the number count for a caller id, because a tenant can sign any content.
 -- Locks: the callers of the number. The caps are exact: a call that passes is checked again under the
 -- lock; a call that is rejected does not wait for it.
@@ -13,8 +17,14 @@ CREATE OR REPLACE FUNCTION guard_caller(p_number dial_in_number, p_remote text, 
 LANGUAGE plpgsql SET enable_seqscan = off
 AS $$
 DECLARE
+  v_is_delayed boolean := false;
   v_slow boolean := p_number.slow_until IS NOT NULL AND p_number.slow_until > now();
   v_guard text;
+  -- Callers without a caller id share half of the number.
+  v_max_of_caller_id int := CASE
+    WHEN p_remote IS NULL THEN GREATEST(1, p_number.max_unadmitted / 2)
+    ELSE p_number.max_per_caller_id
+  END;
   v_wrong int;
   v_last timestamptz;
   v_asked record;
@@ -51,10 +61,12 @@ BEGIN
           '-infinity'
         )
       );
-    IF v_wrong > 0
-      AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 1, 10)) > now() THEN
+    IF v_wrong >= 10
+      AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 10, 10)) > now() THEN
       RETURN 'later';
     END IF;
+    v_is_delayed := v_wrong > 0
+      AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 1, 10)) > now();
   END IF;
 
   FOR v_check IN 1..2 LOOP
@@ -70,7 +82,7 @@ BEGIN
       AND l.session_id IS NULL
       AND l.state NOT IN ('ending', 'ended')
       AND l.number = p_number.e164;
-    IF v_asked.callers >= p_number.max_unadmitted OR v_asked.of_this_caller_id >= 2 THEN
+    IF v_asked.callers >= p_number.max_unadmitted OR v_asked.of_this_caller_id >= v_max_of_caller_id THEN
       RETURN 'busy';
     END IF;
     IF v_check = 2 THEN
@@ -78,6 +90,7 @@ BEGIN
     END IF;
     v_guard := CASE
       WHEN v_slow THEN guard_slow_mode(p_number, p_remote, v_asked.strangers, v_asked.known)
+      WHEN v_is_delayed THEN 'slow'
       ELSE 'ask'
     END;
     IF v_guard = 'busy' THEN

@@ -118,6 +118,7 @@ describe('operator', () => {
         tenantId: null,
         guarded: true,
         maxUnadmitted: 10,
+        maxPerCallerId: 5,
         slowUntil: null,
         providerAccountId: null,
       },
@@ -150,6 +151,9 @@ describe('operator', () => {
     expect(
       (await harness.request('PATCH', '/v1/operator/numbers/442079460003', { body: { maxUnadmitted: 50 } })).body,
     ).toMatchObject({ guarded: true, maxUnadmitted: 50 });
+    expect(
+      (await harness.request('PATCH', '/v1/operator/numbers/442079460003', { body: { maxPerCallerId: 20 } })).body,
+    ).toMatchObject({ maxUnadmitted: 50, maxPerCallerId: 20 });
     await harness.store.pool.query(`UPDATE dial_in_number SET slow_until = '2099-01-01T00:00:00Z' WHERE e164 = $1`, [
       number,
     ]);
@@ -165,6 +169,9 @@ describe('operator', () => {
       const reply = await harness.request('PATCH', '/v1/operator/numbers/442079460003', { body: { maxUnadmitted } });
       expect([reply.status, reply.body.errors[0].pointer]).toEqual([422, '/maxUnadmitted']);
     }
+    expect(
+      (await harness.request('PATCH', '/v1/operator/numbers/442079460003', { body: { maxPerCallerId: 0 } })).status,
+    ).toBe(422);
     await harness.request('DELETE', '/v1/operator/numbers/442079460003');
   });
 

@@ -35,10 +35,12 @@ const toColumns = ({
   tenantId,
   guarded,
   maxUnadmitted,
+  maxPerCallerId,
   providerAccountId,
 }: UpdateNumber): Partial<NewNumber> => ({
   ...(guarded === undefined ? {} : { guarded }),
   ...(maxUnadmitted === undefined ? {} : { max_unadmitted: maxUnadmitted }),
+  ...(maxPerCallerId === undefined ? {} : { max_per_caller_id: maxPerCallerId }),
   ...(language === undefined ? {} : { language }),
   ...(country === undefined ? {} : { country }),
   ...(tollFree === undefined ? {} : { toll_free: tollFree }),
@@ -61,7 +63,17 @@ export class OperatorNumbersController {
   @Post()
   async create(
     @Body(body(CreateNumber))
-    { number, language, country, tollFree, tenantId, guarded, maxUnadmitted, providerAccountId }: CreateNumber,
+    {
+      number,
+      language,
+      country,
+      tollFree,
+      tenantId,
+      guarded,
+      maxUnadmitted,
+      maxPerCallerId,
+      providerAccountId,
+    }: CreateNumber,
     @ChangeRecorder() recordChange: RecordChange,
   ): Promise<OperatorNumber> {
     const row = await createNumber(this.deps, {
@@ -72,6 +84,7 @@ export class OperatorNumbersController {
       dedicated_to: tenantId,
       guarded,
       max_unadmitted: maxUnadmitted,
+      max_per_caller_id: maxPerCallerId,
       account_id: providerAccountId,
     });
     recordChange({ after: toAuditFields(row), tenants: tenantsOf(row) });

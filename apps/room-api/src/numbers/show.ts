@@ -24,5 +24,6 @@ export const showOperatorNumber = (row: OperatorNumberRow): OperatorNumber => ({
   tenantId: row.dedicated_to,
   guarded: row.guarded,
   maxUnadmitted: row.max_unadmitted,
+  maxPerCallerId: row.max_per_caller_id,
   slowUntil: row.slow_until?.toISOString() ?? null,
 });

@@ -4,6 +4,7 @@ import type { CallPlan } from '@partyline/provider-contract/voice-provider';
 import { answerCaller, answerOwnLeg } from '@partyline/store/callers/voice-webhooks';
 import type { Deps } from '../deps.ts';
 import { BRIDGE_HEADER, bridgeTokenHash } from '../legs/bridge-token.ts';
+import { toCallerId } from './caller-id.ts';
 import { promptForPin, generateIds, sayAndHangUp, joinConference } from './call-steps.ts';
 import { getPrompt } from '../prompts.ts';
 import { replayedWebhook } from '../errors.ts';
@@ -33,7 +34,7 @@ export async function answerCall(
   const answered = await answerCaller(
     deps.store,
     token,
-    { legId: deps.ids.next('leg'), callId: call.callId, number: call.to, remote: call.from },
+    { legId: deps.ids.next('leg'), callId: call.callId, number: call.to, remote: toCallerId(call.from) },
     generateIds(deps),
   );
   switch (answered.outcome) {

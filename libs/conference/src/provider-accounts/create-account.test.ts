@@ -389,10 +389,18 @@ describe('a provider account', () => {
         account_id: id,
         guarded: true,
         max_unadmitted: 10,
+        max_per_caller_id: 5,
       }),
     ).rejects.toMatchObject(notFound);
     await expect(
-      createNumber(deps, { ...otherNumber, dedicated_to: null, account_id: id, guarded: true, max_unadmitted: 10 }),
+      createNumber(deps, {
+        ...otherNumber,
+        dedicated_to: null,
+        account_id: id,
+        guarded: true,
+        max_unadmitted: 10,
+        max_per_caller_id: 5,
+      }),
     ).rejects.toMatchObject({ verdict: { reason: 'number-not-dedicated' } });
     // A new tenant of the number does not get the account.
     expect(await updateNumber(deps, number, { dedicated_to: 'ten_other' })).toMatchObject({

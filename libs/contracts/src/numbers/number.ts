@@ -95,6 +95,16 @@ const guard = {
       description: 'The maximum number of callers at the PIN prompt. Further callers hear a busy message. 1 to 10000.',
       examples: [10],
     }),
+  maxPerCallerId: z
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(10_000, 'must be at most 10000')
+    .meta({
+      description:
+        'The maximum number of callers with the same caller id at the PIN prompt, for example of one telephone system. ' +
+        'Callers without a valid caller id share half of `maxUnadmitted` instead. 1 to 10000.',
+      examples: [5],
+    }),
 };
 
 /** The body of `POST /v1/operator/numbers`. */
@@ -118,6 +128,7 @@ export const CreateNumber = z
     providerAccountId: providerAccountId.default(null),
     guarded: guard.guarded.default(true),
     maxUnadmitted: guard.maxUnadmitted.default(10),
+    maxPerCallerId: guard.maxPerCallerId.default(5),
   })
   .meta({
     id: 'CreateNumber',
@@ -135,6 +146,7 @@ export const UpdateNumber = z
     tenantId: tenantId.optional(),
     guarded: guard.guarded.optional(),
     maxUnadmitted: guard.maxUnadmitted.optional(),
+    maxPerCallerId: guard.maxPerCallerId.optional(),
     providerAccountId: providerAccountId.optional(),
   })
   .meta({

@@ -52,9 +52,16 @@ const pass = (seconds: number): Promise<unknown> =>
 async function wrongCall(remote: string): Promise<string> {
   const call = newCall();
   const { outcome } = await answer(remote, call);
-  if (outcome !== 'ask') return outcome;
+  if (!outcome.startsWith('ask')) return outcome;
   await key(call, 'wrong', 1);
   await hangUp(call);
+  return outcome;
+}
+/** The outcome for a caller who hangs up without a key. */
+async function tryCall(remote: string): Promise<string> {
+  const call = newCall();
+  const { outcome } = await answer(remote, call);
+  if (outcome.startsWith('ask')) await hangUp(call);
   return outcome;
 }
 const outcomes = (answers: readonly { outcome: string }[]): Record<string, number> => {
@@ -71,15 +78,36 @@ describe('callers before admission', () => {
     });
   });
 
-  it('are limited to two calls of one caller id, where withheld numbers count as one caller id', async () => {
+  it('are limited to five calls of one caller id, as four colleagues behind one telephone system are', async () => {
     expect(outcomes(await Promise.all(Array.from({ length: 30 }, () => answer(caller(1)))))).toEqual({
-      ask: 2,
-      busy: 28,
+      ask: 5,
+      busy: 25,
     });
-    expect(outcomes(await Promise.all(Array.from({ length: 30 }, () => answer(null))))).toEqual({ ask: 2, busy: 28 });
+  });
+
+  it('are limited to as many calls of one caller id as the operator has set for the number', async () => {
+    await store.prisma.dial_in_number.update({ where: { e164: SHARED }, data: { max_per_caller_id: 7 } });
+    expect(outcomes(await Promise.all(Array.from({ length: 30 }, () => answer(caller(1)))))).toEqual({
+      ask: 7,
+      busy: 23,
+    });
+  });
+
+  it.each([
+    [10, 5],
+    [40, 20],
+    [1, 1],
+  ])('without a caller id share half of a limit of %s: %s', async (max_unadmitted, share) => {
+    await store.prisma.dial_in_number.update({ where: { e164: SHARED }, data: { max_unadmitted } });
+    expect(outcomes(await Promise.all(Array.from({ length: 30 }, () => answer(null))))).toEqual({
+      ask: share,
+      busy: 30 - share,
+    });
+    if (max_unadmitted > 1) expect((await answer(caller(1))).outcome).toBe('ask');
   });
 
   it('no longer count once they are admitted or have hung up', async () => {
+    await store.prisma.dial_in_number.update({ where: { e164: SHARED }, data: { max_per_caller_id: 2 } });
     const [first, second] = [newCall(), newCall()];
     await answer(caller(1), first);
     await answer(caller(1), second);
@@ -111,16 +139,38 @@ describe('callers before admission', () => {
 });
 
 describe('a caller with only wrong PINs', () => {
-  it('is rejected for longer after each call, up to an hour', async () => {
-    const waits: number[] = [];
-    for (const wait of [15, 30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600]) {
+  it('is asked slowly, with one attempt, for longer after each call, up to an hour', async () => {
+    for (const wait of [15, 30, 60, 120, 240, 480, 960, 1_920, 3_600]) {
       expect(await wrongCall(caller(1))).toBe('ask');
       await pass(wait / 2);
-      expect((await answer(caller(1))).outcome).toBe('later');
+      expect(await tryCall(caller(1))).toBe('ask-slowly');
       await pass(wait / 2 + 1);
-      waits.push(wait);
     }
-    expect(waits).toHaveLength(10);
+    expect(await wrongCall(caller(1))).toBe('ask');
+    const call = newCall();
+    await pass(20);
+    await answer(caller(1), call);
+    expect((await key(call, 'wrong', 1)).outcome).toBe('refused');
+  });
+
+  it('is rejected after ten such calls, for longer after each call, up to an hour, and is asked slowly then', async () => {
+    for (let n = 1; n < 10; n++) expect(await wrongCall(caller(1))).toMatch(/^ask/);
+    for (const wait of [15, 30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600]) {
+      expect(await wrongCall(caller(1))).toMatch(wait < 3_600 ? /^ask-slowly$/ : /^ask/);
+      await pass(wait / 2);
+      expect(await tryCall(caller(1))).toBe('later');
+      await pass(wait / 2 + 1);
+    }
+  });
+
+  it('does not keep a colleague with the same caller id from the conference', async () => {
+    const colleague = newCall();
+    await answer(caller(1), colleague);
+    for (const tryNo of [1, 2, 3]) await key(colleague, 'wrong', tryNo);
+    await hangUp(colleague);
+    const call = newCall();
+    expect((await answer(caller(1), call)).outcome).toBe('ask-slowly');
+    expect((await key(call, pin, 1)).outcome).toBe('admitted');
   });
 
   it('starts over after an admission, and after a day', async () => {
@@ -157,7 +207,7 @@ describe('a caller with only wrong PINs', () => {
     await key(call, 'wrong', 1);
     await admitCaller(store, freshToken(), { ...call, tryNo: 2, lookup: null, isSilent: true }, fresh());
     await hangUp(call);
-    expect((await answer(caller(1))).outcome).toBe('later');
+    expect((await answer(caller(1))).outcome).toBe('ask-slowly');
   });
 
   it('does not delay other callers, nor other withheld numbers', async () => {
@@ -199,7 +249,7 @@ describe("calls at a tenant's own account", () => {
     expect(await forge(account, caller(1), 'wrong')).toBe('wrong-pin');
     expect((await answer(caller(1))).outcome).toBe('ask');
     expect((await answerAt(other, caller(1))).outcome).toBe('ask');
-    expect((await answerAt(account, caller(1))).outcome).toBe('later');
+    expect((await answerAt(account, caller(1))).outcome).toBe('ask-slowly');
   });
 
   it('with a right PIN do not end the delay of a caller id that guesses elsewhere', async () => {
@@ -207,7 +257,7 @@ describe("calls at a tenant's own account", () => {
     const { pin: own } = await makeRoom(store, { number: account.number, tenant_id: account.tenantId });
     await wrongCall(caller(1));
     expect(await forge(account, caller(1), own)).toBe('admitted');
-    expect((await answer(caller(1))).outcome).toBe('later');
+    expect((await answer(caller(1))).outcome).toBe('ask-slowly');
   });
 
   it('with a right PIN make their caller id known at that account only', async () => {

@@ -103,13 +103,15 @@ export interface NumberRow {
 }
 
 const COLUMNS = 'e164, language, country, toll_free, dedicated_to, account_id';
-const OPERATOR_COLUMNS = `${COLUMNS}, guarded, max_unadmitted, slow_until`;
+const OPERATOR_COLUMNS = `${COLUMNS}, guarded, max_unadmitted, max_per_caller_id, slow_until`;
 
 /** A number with the fields that only operators see. */
 export interface OperatorNumberRow extends NumberRow {
   /** Whether callers before admission are limited, and how many may be asked for a PIN at once. */
   readonly guarded: boolean;
   readonly max_unadmitted: number;
+  /** … and how many with one caller id. */
+  readonly max_per_caller_id: number;
   /** The end of slow mode. */
   readonly slow_until: Date | null;
 }
@@ -162,15 +164,25 @@ export async function listAllNumbers(
 /** Inserts a number; returns `null` when it exists. */
 export async function insertNumber(
   tx: Tx,
-  { e164, language, country, toll_free, dedicated_to, account_id, guarded, max_unadmitted }: NewNumber,
+  {
+    e164,
+    language,
+    country,
+    toll_free,
+    dedicated_to,
+    account_id,
+    guarded,
+    max_unadmitted,
+    max_per_caller_id,
+  }: NewNumber,
 ): Promise<OperatorNumberRow | null> {
   const { rows } = await tx.query<OperatorNumberRow>({
     name: 'insert-number',
-    text: `INSERT INTO dial_in_number (${COLUMNS}, guarded, max_unadmitted)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    text: `INSERT INTO dial_in_number (${COLUMNS}, guarded, max_unadmitted, max_per_caller_id)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
            ON CONFLICT DO NOTHING
            RETURNING ${OPERATOR_COLUMNS}`,
-    values: [e164, language, country, toll_free, dedicated_to, account_id, guarded, max_unadmitted],
+    values: [e164, language, country, toll_free, dedicated_to, account_id, guarded, max_unadmitted, max_per_caller_id],
   });
   return rows[0] ?? null;
 }
@@ -195,15 +207,25 @@ export async function lockNumber(tx: Tx, e164: string): Promise<(OperatorNumberR
 /** Writes all settings of a number. */
 export async function saveNumber(
   tx: Tx,
-  { e164, language, country, toll_free, dedicated_to, account_id, guarded, max_unadmitted }: NewNumber,
+  {
+    e164,
+    language,
+    country,
+    toll_free,
+    dedicated_to,
+    account_id,
+    guarded,
+    max_unadmitted,
+    max_per_caller_id,
+  }: NewNumber,
 ): Promise<void> {
   await tx.query({
     name: 'save-number',
     text: `UPDATE dial_in_number
            SET language = $2, country = $3, toll_free = $4, dedicated_to = $5, account_id = $6, guarded = $7,
-             max_unadmitted = $8
+             max_unadmitted = $8, max_per_caller_id = $9
            WHERE e164 = $1`,
-    values: [e164, language, country, toll_free, dedicated_to, account_id, guarded, max_unadmitted],
+    values: [e164, language, country, toll_free, dedicated_to, account_id, guarded, max_unadmitted, max_per_caller_id],
   });
 }
 

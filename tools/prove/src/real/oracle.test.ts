@@ -112,8 +112,8 @@ describe('the bound of a leg', () => {
   });
 
   it('starts after every prompt and a goodbye for a caller who is not admitted', () => {
-    expect(judge(evidence({ createdAt: 10_000, endedAt: 180_100, conversation: undefined }, null)).lateMs).toBe(0);
-    expect(judge(evidence({ createdAt: 10_000, endedAt: 181_000, conversation: undefined }, null)).lateMs).toBe(900);
+    expect(judge(evidence({ createdAt: 10_000, endedAt: 430_100, conversation: undefined }, null)).lateMs).toBe(0);
+    expect(judge(evidence({ createdAt: 10_000, endedAt: 431_000, conversation: undefined }, null)).lateMs).toBe(900);
   });
 });
 
@@ -138,8 +138,8 @@ describe('isFalseKill', () => {
   });
 
   it('is true for a caller who was hung up within the time for PIN entry', () => {
-    expect(judge(evidence({ createdAt: 10_000, endedAt: 39_999 }, null)).isFalseKill).toBe(true);
-    expect(judge(evidence({ createdAt: 10_000, endedAt: 40_000 }, null)).isFalseKill).toBe(false);
+    expect(judge(evidence({ createdAt: 10_000, endedAt: 89_999 }, null)).isFalseKill).toBe(true);
+    expect(judge(evidence({ createdAt: 10_000, endedAt: 90_000 }, null)).isFalseKill).toBe(false);
   });
 
   it('is false for one of two bridge legs of a session', () => {

@@ -19,6 +19,7 @@ const COLUMNS = [
   'tollFree',
   'guarded',
   'maxUnadmitted',
+  'maxPerCallerId',
   'slowUntil',
 ];
 
@@ -28,6 +29,7 @@ const NUMBER_OPTIONS = {
   '--toll-free <yes-or-no>': ['whether calls are free for the caller', parseYesNo],
   '--tenant <tenant>': 'tenant that the number is dedicated to; none: shared by all',
   '--max-unadmitted <n>': ['maximum number of callers who have not keyed a correct PIN yet', parseInteger],
+  '--max-per-caller-id <n>': ['maximum number of them with the same caller id', parseInteger],
   '--guarded <yes-or-no>': [
     'whether callers without a correct PIN are counted and limited; no only if unknown callers cannot call',
     parseYesNo,
@@ -40,15 +42,25 @@ interface NumberOptions {
   tollFree?: boolean;
   tenant?: string;
   maxUnadmitted?: number;
+  maxPerCallerId?: number;
   guarded?: boolean;
 }
-const toNumberChange = ({ country, language, tollFree, tenant, maxUnadmitted, guarded }: NumberOptions) =>
+const toNumberChange = ({
+  country,
+  language,
+  tollFree,
+  tenant,
+  maxUnadmitted,
+  maxPerCallerId,
+  guarded,
+}: NumberOptions) =>
   omitUndefined({
     country: noneToNull(country),
     language,
     tollFree,
     tenantId: noneToNull(tenant),
     maxUnadmitted,
+    maxPerCallerId,
     guarded,
   });
 
