@@ -251,7 +251,8 @@ CREATE TABLE pin (
   participant_id text,
   created_at timestamp(3) with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
   quarantined_until timestamp(3) with time zone,
-  digits integer
+  digits integer,
+  head bytea
 );
 CREATE TABLE platform_limit (
   "only" boolean DEFAULT true NOT NULL,
@@ -481,6 +482,7 @@ CREATE UNIQUE INDEX outbox_session_id_seq_key ON public.outbox USING btree (sess
 CREATE INDEX outbox_tenant_id_id_idx ON public.outbox USING btree (tenant_id, id);
 CREATE INDEX participant_tenant_id_room_id_idx ON public.participant USING btree (tenant_id, room_id);
 CREATE INDEX pin_live ON public.pin USING btree (number, digits) WHERE (quarantined_until IS NULL);
+CREATE INDEX pin_number_head_idx ON public.pin USING btree (number, head);
 CREATE UNIQUE INDEX pin_number_lookup_key ON public.pin USING btree (number, lookup);
 CREATE INDEX pin_quarantined_until_idx ON public.pin USING btree (quarantined_until);
 CREATE INDEX pin_room_id_idx ON public.pin USING btree (room_id);
@@ -1605,6 +1607,26 @@ BEGIN
     p_currency
   ) / 60;
 END $function$;
+CREATE OR REPLACE FUNCTION public.reserve_pin_head(p_number text, p_head bytea, p_digits integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('pins of ' || p_number || ' ' || encode(p_head, 'hex'), 0)) THEN
+    RETURN false;
+  END IF;
+  -- A second statement sees the PINs that were committed before the lock was taken.
+  RETURN NOT EXISTS (
+    SELECT
+    FROM pin p
+    WHERE p.number = p_number AND p.head = p_head AND p.digits IS DISTINCT FROM p_digits
+  );
+END $function$;
+ALTER FUNCTION reserve_pin_head(text,bytea,integer) OWNER TO partyline_platform;
+REVOKE ALL ON FUNCTION reserve_pin_head(text,bytea,integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION reserve_pin_head(text,bytea,integer) TO partyline_tenant;
 CREATE OR REPLACE FUNCTION public.reserve_slot(p_account text, p_lane text, p_share text, p_interval interval, p_max_share_wait interval, p_max_wait interval, p_spread_retries boolean, OUT wait_ms double precision, OUT retry_after_ms double precision)
  RETURNS record
  LANGUAGE plpgsql

@@ -3,6 +3,11 @@ import type { RandomInt } from './clock.ts';
 export const PIN_MIN_LENGTH = 6;
 const PIN_DEFAULT_LENGTH = 9;
 export const PIN_MAX_LENGTH = 12;
+/**
+ * PINs of different lengths on a number differ in this many first digits, so that none is the
+ * beginning of another. The shortest PIN is its own head.
+ */
+export const PIN_HEAD_LENGTH = PIN_MIN_LENGTH;
 
 /**
  * Wrong PINs per day that every number must tolerate before the chance of a hit adds up to one in a

@@ -1,4 +1,4 @@
-import { drawPin, choosePinLength } from '@partyline/domain/pin';
+import { drawPin, choosePinLength, PIN_HEAD_LENGTH, PIN_MAX_LENGTH } from '@partyline/domain/pin';
 import type { RandomInt } from '@partyline/domain/clock';
 import { claimPin, countPins } from '@partyline/store/pins/pins';
 import type { Role } from '@partyline/store/legs/legs';
@@ -10,14 +10,15 @@ import type { PinVault } from './pin-vault.ts';
 export type PinDeps = Pick<Deps, 'ids'> & { readonly pins: PinVault; readonly random: RandomInt };
 
 /**
- * Draws before a longer PIN is tried. With half of all PINs of a length in use, 12 misses in a row
- * have odds of 1 in 4096.
+ * Draws before a longer PIN is tried, up to the longest. With half of all PINs of a length in use, 12
+ * misses in a row have odds of 1 in 4096.
  */
 const MAX_DRAWS_PER_LENGTH = 12;
 
 /**
  * Allocates one free PIN of a number for each of `owners`, in their order. The length of the PINs
- * follows from the number of PINs in use (domain/pin.ts).
+ * follows from the number of PINs in use (domain/pin.ts). No PIN is the beginning of another on the
+ * number.
  */
 export async function allocatePins(
   deps: PinDeps,
@@ -39,6 +40,7 @@ export async function allocatePins(
           ...at,
           ...owner,
           lookup: deps.pins.lookup(pin),
+          head: deps.pins.lookup(pin.slice(0, PIN_HEAD_LENGTH)),
           ciphertext: deps.pins.encrypt(pin, id),
           digits: pin.length,
         })
@@ -47,7 +49,7 @@ export async function allocatePins(
         break;
       }
       misses += 1;
-      if (misses % MAX_DRAWS_PER_LENGTH === 0) length += 1;
+      if (misses % MAX_DRAWS_PER_LENGTH === 0) length = Math.min(length + 1, PIN_MAX_LENGTH);
     }
   }
   return allocated;

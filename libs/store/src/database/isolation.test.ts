@@ -169,6 +169,7 @@ describe('the database catalog', () => {
       'count_pins',
       'lock_number',
       'queue_dial',
+      'reserve_pin_head',
     ]);
   });
 });

@@ -1,7 +1,7 @@
-import { MAX_COUNTED_PINS } from '@partyline/domain/pin';
+import { MAX_COUNTED_PINS, PIN_HEAD_LENGTH } from '@partyline/domain/pin';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EVERY_TENANT, inTransaction, openStore, type Store } from '../database/store.ts';
+import { EVERY_TENANT, inTransaction, openStore, type Store, type Tx } from '../database/store.ts';
 import { purgeExpired } from '../reconciliation/purge.ts';
 import { closeRoom } from '../rooms/rooms.ts';
 import { freshId, lookupOf, makeNumbers, makeRoom, NUMBER, OTHER_NUMBER, type TestRoom } from '../testing/fixtures.ts';
@@ -42,23 +42,53 @@ describe('countPins', () => {
 });
 
 describe('claimPin', () => {
+  const claimIn = (tx: Tx, room: TestRoom, pin: string, number: string): Promise<boolean> =>
+    claimPin(tx, room.tenantId, {
+      id: freshId('pin'),
+      roomId: room.roomId,
+      number,
+      lookup: lookupOf(pin),
+      head: lookupOf(pin.slice(0, PIN_HEAD_LENGTH)),
+      ciphertext: Buffer.from('ciphertext'),
+      digits: pin.length,
+    });
   const claim = (room: TestRoom, pin: string, number = NUMBER): Promise<boolean> =>
-    inTransaction(store, room.tenantId, (tx) =>
-      claimPin(tx, room.tenantId, {
-        id: freshId('pin'),
-        roomId: room.roomId,
-        number,
-        lookup: lookupOf(pin),
-        ciphertext: Buffer.from('ciphertext'),
-        digits: 9,
-      }),
-    );
+    inTransaction(store, room.tenantId, (tx) => claimIn(tx, room, pin, number));
 
   it('rejects the PIN of another room of any tenant on the same number, not on another number', async () => {
     const [mine, other] = [await makeRoom(store), await makeRoom(store)];
     expect(await claim(mine, '424242')).toBe(true);
     expect(await claim(other, '424242')).toBe(false);
     expect(await claim(other, '424242', OTHER_NUMBER)).toBe(true);
+  });
+
+  it('rejects the beginning of another PIN on the same number and a PIN that begins with another, of any tenant', async () => {
+    const [mine, other] = [await makeRoom(store), await makeRoom(store)];
+    expect(await claim(mine, '515253545')).toBe(true);
+    expect(await claim(other, '5152535456')).toBe(false);
+    expect(await claim(other, '51525354')).toBe(false);
+    expect(await claim(other, '515253')).toBe(false);
+    expect(await claim(other, '515253546')).toBe(true);
+    expect(await claim(other, '5152535456', OTHER_NUMBER)).toBe(true);
+    await store.prisma.pin.updateMany({
+      where: { number: NUMBER, lookup: new Uint8Array(lookupOf('515253545')) },
+      data: { quarantined_until: new Date('2099-01-01') },
+    });
+    await store.prisma.pin.deleteMany({
+      where: { number: NUMBER, lookup: new Uint8Array(lookupOf('515253546')) },
+    });
+    expect(await claim(other, '5152535456')).toBe(false);
+  });
+
+  it('rejects a PIN that begins like one of a concurrent transaction, without waiting for it', async () => {
+    const [mine, other] = [await makeRoom(store), await makeRoom(store)];
+    await inTransaction(store, mine.tenantId, async (tx) => {
+      expect(await claimIn(tx, mine, '616263646', NUMBER)).toBe(true);
+      expect(await claim(other, '6162636465')).toBe(false);
+      // The same transaction can claim several.
+      expect(await claimIn(tx, mine, '616263649', NUMBER)).toBe(true);
+    });
+    expect(await claim(other, '6162636465')).toBe(false);
   });
 
   it('rejects a PIN in quarantine, which is not counted as live, until it is purged', async () => {

@@ -2,8 +2,9 @@ import { readForTenant, type Store, type Tx } from '../database/store.ts';
 import type { Role } from '../legs/legs.ts';
 
 /**
- * Claims a PIN on a number for a room. Returns `false` when the number has this PIN, live or in
- * quarantine.
+ * Claims a PIN on a number for a room. Returns `false` when the number has this PIN, or one of another
+ * length with the same first six digits: of any tenant, live or in quarantine. Also when another
+ * transaction claims a PIN with the same first six digits.
  */
 export async function claimPin(
   tx: Tx,
@@ -13,6 +14,8 @@ export async function claimPin(
     roomId: string;
     number: string;
     lookup: Buffer;
+    /** The look-up of the first six digits. */
+    head: Buffer;
     ciphertext: Buffer;
     digits: number;
     role?: Role;
@@ -21,8 +24,12 @@ export async function claimPin(
 ): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'claim-pin',
-    text: `INSERT INTO pin (id, tenant_id, room_id, number, lookup, ciphertext, role, participant_id, digits)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    text: `INSERT INTO pin (
+             id, tenant_id, room_id, number, lookup, ciphertext, role, participant_id, digits, head
+           )
+           SELECT $1::text, $2::text, $3::text, $4::text, $5::bytea, $6::bytea, $7::text, $8::text, $9::int,
+             $10::bytea
+           WHERE reserve_pin_head($4, $10, $9)
            ON CONFLICT (number, lookup) DO NOTHING`,
     values: [
       pin.id,
@@ -34,6 +41,7 @@ export async function claimPin(
       pin.role ?? 'participant',
       pin.participantId ?? null,
       pin.digits,
+      pin.head,
     ],
   });
   return rowCount === 1;

@@ -114,6 +114,8 @@ export async function makeRoom(store: Store, settings: Partial<RoomRow> = {}): P
       roomId: room.id,
       number: room.number,
       lookup: lookupOf(pin),
+      // Of its own, so that rooms can be made at the same time.
+      head: lookupOf(pin),
       ciphertext: Buffer.from('ciphertext'),
       digits: 9,
     });

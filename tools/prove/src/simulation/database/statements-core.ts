@@ -190,7 +190,11 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
     });
     return returnCount(1);
   },
-  'claim-pin': (tables, [id, tenant, room, number, lookup, encrypted, role, participant, digits], { now }) => {
+  'claim-pin': (tables, [id, tenant, room, number, lookup, encrypted, role, participant, digits, head], { now }) => {
+    const begins = `${number as string} ${bytesKey(head as Uint8Array)}`;
+    for (const other of tables.pins.values())
+      if (other.digits !== digits && other.head !== null && `${other.number} ${bytesKey(other.head)}` === begins)
+        return returnCount(0);
     const key = `${number as string} ${bytesKey(lookup as Uint8Array)}`;
     if (tables.pinByLookup.has(key)) return returnCount(0);
     if (tables.pins.has(id as string)) throw new DatabaseError('23505', 'pin_pkey');
@@ -204,6 +208,7 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
       role: role as LegRow['role'],
       participant_id: participant as string | null,
       digits: digits as number,
+      head: head as Uint8Array,
       created_at: now,
       quarantined_until: null,
     });

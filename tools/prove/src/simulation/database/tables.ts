@@ -23,6 +23,7 @@ interface PinRow {
   readonly role: LegRow['role'];
   readonly participant_id: string | null;
   readonly digits: number;
+  readonly head: Uint8Array | null;
   readonly created_at: Date;
   readonly quarantined_until: Date | null;
 }

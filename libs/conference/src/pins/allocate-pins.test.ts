@@ -1,0 +1,70 @@
+import { PIN_HEAD_LENGTH } from '@partyline/domain/pin';
+import { inTransaction, openStore, type Store } from '@partyline/store/database/store';
+import { makeNumbers, makeRoom, NUMBER, type TestRoom } from '@partyline/store/testing/fixtures';
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { allocatePins } from './allocate-pins.ts';
+import { openPinVault } from './pin-vault.ts';
+
+let database: TestDatabase;
+let store: Store;
+let room: TestRoom;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  store = openStore({ owner: true, url: database.url, onError: () => undefined });
+  await makeNumbers(store);
+  room = await makeRoom(store);
+});
+afterAll(async () => {
+  await store.close();
+  await database.drop();
+});
+
+const pins = openPinVault(Buffer.alloc(32, 7));
+/** The random numbers by which `drawPin` draws these PINs, in their order. */
+const drawsOf = (...drawn: readonly string[]): number[] =>
+  drawn.flatMap((pin) =>
+    [...pin].map(Number).map((digit, at, digits) => (at > 0 && digit > digits[at - 1]! ? digit - 1 : digit)),
+  );
+let created = 0;
+async function allocate(...drawn: readonly string[]): Promise<string> {
+  const draws = drawsOf(...drawn);
+  const deps = { ids: { next: () => `pin_drawn_${(created += 1)}` }, pins, random: () => draws.shift()! };
+  const [allocated] = await inTransaction(store, room.tenantId, (tx) =>
+    allocatePins(deps, tx, room.tenantId, { roomId: room.roomId, number: NUMBER }, [{ role: 'participant' }]),
+  );
+  return allocated!.pin;
+}
+/** Stores a PIN of any length. */
+const insertPin = (pin: string): Promise<unknown> =>
+  store.prisma.pin.create({
+    data: {
+      id: `pin_${pin}`,
+      tenant_id: room.tenantId,
+      room_id: room.roomId,
+      number: NUMBER,
+      lookup: new Uint8Array(pins.lookup(pin)),
+      head: new Uint8Array(pins.lookup(pin.slice(0, PIN_HEAD_LENGTH))),
+      ciphertext: new Uint8Array(pins.encrypt(pin, `pin_${pin}`)),
+      digits: pin.length,
+    },
+  });
+
+it('draws again for a PIN that begins with another one, or is its beginning', async () => {
+  await insertPin('4072819353');
+  await insertPin('62940518');
+  expect(await allocate('407281935', '629405183', '813572946')).toBe('813572946');
+});
+
+it('keeps the longest PIN after more misses than any other length allows', async () => {
+  // As many PINs as make the next one twelve digits long.
+  await store.pool.query(
+    `INSERT INTO pin (id, tenant_id, room_id, number, lookup, ciphertext, digits)
+     SELECT 'many ' || n, $1, $2, $3, sha256(n::text::bytea), '', 12
+     FROM generate_series(1, 7000) AS n`,
+    [room.tenantId, room.roomId, NUMBER],
+  );
+  const taken = '135790864213';
+  await insertPin(taken);
+  expect(await allocate(...Array.from({ length: 30 }, () => taken), '246801357924')).toBe('246801357924');
+});
