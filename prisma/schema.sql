@@ -566,7 +566,7 @@ BEGIN
   END IF;
 END $function$;
 CREATE OR REPLACE FUNCTION public.admit_caller(p_jti text, p_jti_expires timestamp with time zone, p_leg text, p_call text, p_try integer, p_lookup bytea, p_session text, p_conversation text, p_participant text, p_account text, p_silent boolean DEFAULT false)
- RETURNS TABLE(outcome text, language text, prompts integer, tenant_id text, session_id text, conversation text, waits boolean)
+ RETURNS TABLE(outcome text, language text, prompts integer, tenant_id text, session_id text, conversation text, waits boolean, muted boolean)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET enable_seqscan TO 'off'
@@ -582,6 +582,7 @@ BEGIN
   language := 'en-US';
   prompts := 0;
   waits := false;
+  muted := false;
 
   INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
   IF NOT FOUND THEN
@@ -616,7 +617,7 @@ BEGIN
           ELSE v_leg.last_outcome
         END,
         language, prompts, v_leg.tenant_id, v_leg.session_id, s.conversation,
-        COALESCE(waits_for_host(r, s.id, v_leg.role), false)
+        COALESCE(waits_for_host(r, s.id, v_leg.role), false), v_leg.muted
       FROM (SELECT 1) AS one_row
       LEFT JOIN session s ON s.id = v_leg.session_id
       LEFT JOIN room r ON r.id = s.room_id;
@@ -646,6 +647,7 @@ BEGIN
       session_id := v_admission.session_id;
       conversation := v_admission.conversation;
       waits := v_admission.waits;
+      muted := v_admission.muted;
       RETURN NEXT;
       RETURN;
     END IF;
@@ -679,15 +681,17 @@ ALTER FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,byte
 REVOKE ALL ON FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea,text,text,text,text,boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea,text,text,text,text,boolean) TO partyline_tenant;
 CREATE OR REPLACE FUNCTION public.admit_to_session(p_leg leg, p_room text, p_role text, p_person text, p_session text, p_conversation text, p_participant text)
- RETURNS TABLE(outcome text, tenant_id text, session_id text, conversation text, waits boolean)
+ RETURNS TABLE(outcome text, tenant_id text, session_id text, conversation text, waits boolean, muted boolean)
  LANGUAGE plpgsql
 AS $function$
 DECLARE
   v_room room;
   v_session session;
   v_rejection text;
+  v_earlier_calls int := 0;
 BEGIN
   waits := false;
+  muted := false;
 
   -- The PIN of a suspended tenant's room counts as a wrong PIN.
   SELECT r.*
@@ -736,11 +740,28 @@ BEGIN
     RETURN;
   END IF;
 
+  IF v_rejection IS NULL AND p_person IS NOT NULL THEN
+    SELECT count(*) FILTER (WHERE l.state <> 'ended')
+    INTO v_earlier_calls
+    FROM leg l
+    WHERE l.session_id = v_session.id AND l.participant_id = p_person;
+    muted := COALESCE(
+      (
+        SELECT l.muted
+        FROM leg l
+        WHERE l.session_id = v_session.id AND l.participant_id = p_person
+        ORDER BY l.created_at DESC, l.id DESC
+        LIMIT 1
+      ),
+      false
+    );
+  END IF;
+
   IF v_rejection IS NULL AND (
     SELECT count(*)
     FROM leg l
     WHERE l.session_id = v_session.id AND l.state <> 'ended' AND l.kind <> 'bridge'
-  ) >= v_room.max_participants THEN
+  ) - v_earlier_calls >= v_room.max_participants THEN
     v_rejection := 'full';
   END IF;
   -- Without a lock: callers who pass while some budget is left are admitted, and ended with the session.
@@ -754,7 +775,7 @@ BEGIN
   -- Last, because the whole tenant waits for this lock until the commit. Exclusive, because one
   -- transaction admits many callers (libs/store/src/database/batcher.ts).
   IF v_rejection IS NULL AND (
-    SELECT h.used >= h.allowed
+    SELECT h.used - v_earlier_calls >= h.allowed
     FROM lock_limit(v_room.tenant_id, 'live-legs', true) AS h
   ) THEN
     v_rejection := 'at-limit';
@@ -772,6 +793,7 @@ BEGIN
       deadline_at = now() + goodbye_time()
     WHERE l.id = p_leg.id;
     outcome := v_rejection;
+    muted := false;
     RETURN NEXT;
     RETURN;
   END IF;
@@ -790,6 +812,7 @@ BEGIN
     session_id = v_session.id,
     participant_id = COALESCE(p_person, p_participant),
     role = p_role,
+    muted = admit_to_session.muted,
     deadline_at = LEAST(v_session.created_at + make_interval(secs => v_room.max_duration_s), v_room.ends_at)
   WHERE l.id = p_leg.id;
   -- The leg had no tenant before: this is its first event.

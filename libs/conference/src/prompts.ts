@@ -28,6 +28,7 @@ export const PROMPTS = {
     busy: 'Too many callers are entering a PIN at the moment. Please call again in a few minutes. Goodbye.',
     later: 'Too many wrong PINs were entered from your telephone. Please check your PIN and call again later. Goodbye.',
     spent: 'The budget of this conference is used up. Goodbye.',
+    replaced: 'You joined the conference with another call. This call ends now. Goodbye.',
     'budget-low': 'The budget of this conference is almost used up. The conference ends when it is used up.',
   },
   de: {
@@ -60,6 +61,8 @@ export const PROMPTS = {
       'Von Ihrem Anschluss wurden zu viele falsche PINs eingegeben. Bitte prüfen Sie Ihre PIN und rufen Sie später ' +
       'erneut an. Auf Wiederhören.',
     spent: 'Das Budget dieser Konferenz ist aufgebraucht. Auf Wiederhören.',
+    replaced:
+      'Sie sind der Konferenz mit einem anderen Anruf beigetreten. Dieser Anruf wird jetzt beendet. Auf Wiederhören.',
     'budget-low': 'Das Budget dieser Konferenz ist fast aufgebraucht. Die Konferenz endet, sobald es aufgebraucht ist.',
   },
   fr: {
@@ -89,6 +92,7 @@ export const PROMPTS = {
       'Trop de codes erronés ont été saisis depuis votre téléphone. Veuillez vérifier votre code et rappeler plus ' +
       'tard. Au revoir.',
     spent: 'Le budget de cette conférence est épuisé. Au revoir.',
+    replaced: 'Vous avez rejoint la conférence avec un autre appel. Cet appel se termine maintenant. Au revoir.',
     'budget-low': "Le budget de cette conférence est presque épuisé. La conférence prendra fin lorsqu'il sera épuisé.",
   },
   es: {
@@ -120,6 +124,7 @@ export const PROMPTS = {
       'Desde su teléfono se han marcado demasiados códigos incorrectos. Por favor, compruebe su código y vuelva a ' +
       'llamar más tarde. Adiós.',
     spent: 'El presupuesto de esta conferencia está agotado. Adiós.',
+    replaced: 'Se ha unido a la conferencia con otra llamada. Esta llamada termina ahora. Adiós.',
     'budget-low': 'El presupuesto de esta conferencia está casi agotado. La conferencia terminará cuando se agote.',
   },
 } as const;

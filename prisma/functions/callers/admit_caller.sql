@@ -28,7 +28,8 @@ CREATE OR REPLACE FUNCTION admit_caller(
   tenant_id text,
   session_id text,
   conversation text,
-  waits boolean
+  waits boolean,
+  muted boolean
 )
 LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off SET search_path = public, pg_temp
 AS $$
@@ -42,6 +43,7 @@ BEGIN
   language := 'en-US';
   prompts := 0;
   waits := false;
+  muted := false;
 
   INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
   IF NOT FOUND THEN
@@ -76,7 +78,7 @@ BEGIN
           ELSE v_leg.last_outcome
         END,
         language, prompts, v_leg.tenant_id, v_leg.session_id, s.conversation,
-        COALESCE(waits_for_host(r, s.id, v_leg.role), false)
+        COALESCE(waits_for_host(r, s.id, v_leg.role), false), v_leg.muted
       FROM (SELECT 1) AS one_row
       LEFT JOIN session s ON s.id = v_leg.session_id
       LEFT JOIN room r ON r.id = s.room_id;
@@ -106,6 +108,7 @@ BEGIN
       session_id := v_admission.session_id;
       conversation := v_admission.conversation;
       waits := v_admission.waits;
+      muted := v_admission.muted;
       RETURN NEXT;
       RETURN;
     END IF;

@@ -6,6 +6,10 @@
 -- outcome    admitted | full | at-limit | spent | not-open | over, or no-room when the room has ended;
 --            no-room changes nothing
 -- waits      the caller hears hold music until a host joins
+-- muted      the person is muted in the session, by an earlier call
+--
+-- A person has one place: their earlier calls in the session count neither for the room nor for the
+-- tenant's limit. Settling the session hangs them up (libs/conference/src/sessions/settle-session.ts).
 -- Locks: the session, then the tenant's live-legs limit.
 CREATE OR REPLACE FUNCTION admit_to_session(
   p_leg leg,
@@ -20,7 +24,8 @@ CREATE OR REPLACE FUNCTION admit_to_session(
   tenant_id text,
   session_id text,
   conversation text,
-  waits boolean
+  waits boolean,
+  muted boolean
 )
 LANGUAGE plpgsql
 AS $$
@@ -28,8 +33,10 @@ DECLARE
   v_room room;
   v_session session;
   v_rejection text;
+  v_earlier_calls int := 0;
 BEGIN
   waits := false;
+  muted := false;
 
   -- The PIN of a suspended tenant's room counts as a wrong PIN.
   SELECT r.*
@@ -78,11 +85,28 @@ BEGIN
     RETURN;
   END IF;
 
+  IF v_rejection IS NULL AND p_person IS NOT NULL THEN
+    SELECT count(*) FILTER (WHERE l.state <> 'ended')
+    INTO v_earlier_calls
+    FROM leg l
+    WHERE l.session_id = v_session.id AND l.participant_id = p_person;
+    muted := COALESCE(
+      (
+        SELECT l.muted
+        FROM leg l
+        WHERE l.session_id = v_session.id AND l.participant_id = p_person
+        ORDER BY l.created_at DESC, l.id DESC
+        LIMIT 1
+      ),
+      false
+    );
+  END IF;
+
   IF v_rejection IS NULL AND (
     SELECT count(*)
     FROM leg l
     WHERE l.session_id = v_session.id AND l.state <> 'ended' AND l.kind <> 'bridge'
-  ) >= v_room.max_participants THEN
+  ) - v_earlier_calls >= v_room.max_participants THEN
     v_rejection := 'full';
   END IF;
   -- Without a lock: callers who pass while some budget is left are admitted, and ended with the session.
@@ -96,7 +120,7 @@ BEGIN
   -- Last, because the whole tenant waits for this lock until the commit. Exclusive, because one
   -- transaction admits many callers (libs/store/src/database/batcher.ts).
   IF v_rejection IS NULL AND (
-    SELECT h.used >= h.allowed
+    SELECT h.used - v_earlier_calls >= h.allowed
     FROM lock_limit(v_room.tenant_id, 'live-legs', true) AS h
   ) THEN
     v_rejection := 'at-limit';
@@ -114,6 +138,7 @@ BEGIN
       deadline_at = now() + goodbye_time()
     WHERE l.id = p_leg.id;
     outcome := v_rejection;
+    muted := false;
     RETURN NEXT;
     RETURN;
   END IF;
@@ -132,6 +157,7 @@ BEGIN
     session_id = v_session.id,
     participant_id = COALESCE(p_person, p_participant),
     role = p_role,
+    muted = admit_to_session.muted,
     deadline_at = LEAST(v_session.created_at + make_interval(secs => v_room.max_duration_s), v_room.ends_at)
   WHERE l.id = p_leg.id;
   -- The leg had no tenant before: this is its first event.

@@ -56,7 +56,13 @@ export async function joinConference(
   await enqueueSettle(deps, seat.tenant_id, seat.session_id);
   return [
     { do: 'say', text: getPrompt(language, seat.waits ? 'waiting' : 'joining'), language },
-    { do: 'join', conversation: seat.conversation, eventUrl: webhooks.events(legId), startOnEnter: !seat.waits },
+    {
+      do: 'join',
+      conversation: seat.conversation,
+      eventUrl: webhooks.events(legId),
+      startOnEnter: !seat.waits,
+      ...(seat.muted === true && { muted: true }),
+    },
   ];
 }
 

@@ -123,8 +123,8 @@ describe('a caller', () => {
       'SELECT extract(epoch FROM pin_entry_time(false))::int AS normal, extract(epoch FROM pin_entry_time(true))::int AS slow',
     );
     const slowestEntryS = (PIN_MAX_LENGTH + 1) * DIGIT_TIMEOUT_SECONDS;
-    expect(rows[0]!.normal).toBeGreaterThanOrEqual(10 + slowestEntryS);
-    expect(rows[0]!.slow).toBeGreaterThanOrEqual(40 + slowestEntryS);
+    expect(rows.at(0)!.normal).toBeGreaterThanOrEqual(10 + slowestEntryS);
+    expect(rows.at(0)!.slow).toBeGreaterThanOrEqual(40 + slowestEntryS);
   });
 
   it.each(['12', '*#', '1234567890123', '123*56'])('is asked again after %j', async (digits) => {

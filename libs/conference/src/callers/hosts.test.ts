@@ -10,9 +10,11 @@ import { issueToken } from '../participants/issue-token.ts';
 import { openBridge } from '../legs/open-bridge.ts';
 import { reconcile } from '../reconciliation/reconcile.ts';
 import { removeParticipant } from '../participants/remove-participant.ts';
+import { getPrompt } from '../prompts.ts';
 import { updateRoom } from '../rooms/update-room.ts';
 import {
   executeSql,
+  moveLegsBack,
   joinByPhone,
   hangUpUntilDone,
   joinBrowser,
@@ -234,6 +236,52 @@ describe('PINs of a room', () => {
     await harness.emulator.client.awaitPrompt(late.id);
     expect(await heard(late.id)).toContain('This PIN is not valid. Please try again, followed by the hash key.');
     await harness.emulator.client.hangUp(late.id);
+  });
+
+  it('a personal PIN on a second telephone takes the place, and the first hears why its call ends', async () => {
+    const meeting = await openRoom(deps, { max_participants: 2 });
+    const own = await addPin(deps, meeting.tenantId, meeting.roomId, { name: 'Grace', role: 'host' });
+    const [first, other] = [await joinWithPin(meeting, own.pin), await joinWithPin(meeting, meeting.pin)];
+    await deps.provider.mute({ tenantId: meeting.tenantId, participantId: own.participantId, muted: true });
+    // The room is full, and the first call is still up.
+    const second = await joinWithPin(meeting, own.pin);
+    const legOf = async (callId: string) =>
+      (await readLegs(harness, meeting)).find((leg) => leg.voice_call_id === callId)!;
+    expect(await legOf(second.callId)).toMatchObject({
+      participant_id: own.participantId,
+      role: 'host',
+      muted: true,
+      state: 'joined',
+    });
+    const isMuted = async (callId: string): Promise<boolean | undefined> =>
+      (await harness.emulator.client.conversations())
+        .flatMap(({ members }) => members)
+        .find((member) => member.callId === callId)?.muted;
+    expect(await isMuted(second.callId)).toBe(true);
+    const replaced = await legOf(first.callId);
+    expect(replaced).toMatchObject({ state: 'ending', hangup_reason: 'replaced' });
+    expect(await hangUpLeg(deps, meeting.tenantId, replaced.id)).toEqual({ retryAfterMs: 7_000 });
+    await harness.emulator.client.awaitEvent(first.id, 'heard');
+    await until(async () => (await heard(first.id)).at(-1), getPrompt('en-GB', 'replaced'));
+    expect((await legOf(first.callId)).state).toBe('ending');
+    // The reason has been spoken; the next attempt hangs up.
+    await moveLegsBack(harness, meeting, 8);
+    await hangUpLeg(deps, meeting.tenantId, replaced.id);
+    await until(async () => (await legOf(first.callId)).state, 'ended');
+    for (const { callId } of [second, other]) expect((await legOf(callId)).state).toBe('joined');
+    await deps.provider.mute({ tenantId: meeting.tenantId, participantId: own.participantId, muted: false });
+    expect(await isMuted(second.callId)).toBe(false);
+  });
+
+  it('a muted person who hangs up and calls again is still muted', async () => {
+    const meeting = await openRoom(deps);
+    await joinWithPin(meeting, meeting.pin);
+    const own = await addPin(deps, meeting.tenantId, meeting.roomId, { name: 'Grace', role: 'participant' });
+    const first = await joinWithPin(meeting, own.pin);
+    await deps.provider.mute({ tenantId: meeting.tenantId, participantId: own.participantId, muted: true });
+    await harness.emulator.client.hangUp(first.id);
+    const second = await joinWithPin(meeting, own.pin);
+    expect((await readLegs(harness, meeting)).find((leg) => leg.voice_call_id === second.callId)?.muted).toBe(true);
   });
 
   it('rotatePins replaces the PINs of the room', async () => {

@@ -4,6 +4,7 @@ import { VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { finishHangUpAttempt, recordHangUpAttempt, type AttemptOutcome } from '@partyline/store/hang-ups/hang-ups';
 import { lockLeg, saveLegs, type LegRow } from '@partyline/store/legs/legs';
+import { findNumber } from '@partyline/store/numbers/numbers';
 import { findMediaSessionOfLeg } from '@partyline/store/sessions/sessions';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
@@ -13,7 +14,8 @@ import type { Deps, Providers } from '../deps.ts';
 import { expireUnobservedDial } from './expire-unobserved-dial.ts';
 import { closeMissingMediaSession } from './close-missing-media-session.ts';
 import { rateLimitRetryMs } from '../providers/rate-limit-providers.ts';
-import { requestHangUp } from '../sessions/leg-transitions.ts';
+import { getPrompt } from '../prompts.ts';
+import { REPLACED_REASON, requestHangUp } from '../sessions/leg-transitions.ts';
 
 type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'report'>;
 
@@ -24,6 +26,8 @@ type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'report'>;
  */
 const ATTEMPT_LEASE_MS = 10_000;
 const BACK_OFF = { firstMs: 1_000, maxMs: 15_000 };
+/** How long the spoken reason takes that the first attempt sends to a replaced call. */
+const SPOKEN_REASON_MS = 7_000;
 
 /** The result of one attempt, as the ledger stores it. */
 interface AttemptResult {
@@ -68,8 +72,15 @@ export async function hangUpLeg(
   } finally {
     await finishAttempt(deps, leg, result);
   }
-  return { retryAfterMs: result?.retryAfterMs ?? backoff(leg.hangup_attempts, BACK_OFF) };
+  return { retryAfterMs: result?.retryAfterMs ?? retryDelayMs(leg) };
 }
+
+/** Whether the person on the telephone is told why the call ends, before it is hung up. */
+const hearsReason = (leg: LegRow): leg is LegRow & { voice_call_id: string } =>
+  leg.kind === 'inbound' && leg.hangup_reason === REPLACED_REASON && leg.voice_call_id !== null;
+
+const retryDelayMs = (leg: LegRow): number =>
+  hearsReason(leg) && leg.hangup_attempts === 1 ? SPOKEN_REASON_MS : backoff(leg.hangup_attempts, BACK_OFF);
 
 /** Asks the provider to close the leg; `null` when another attempt has taken over the lease. */
 async function makeAttempt(deps: HangUpDeps, claimed: ClaimedLeg): Promise<AttemptResult | null> {
@@ -106,7 +117,7 @@ async function claimAttempt(
       leg.lease_until?.getTime() ?? 0,
       leg.hangup_attempted_at === null || leg.hangup_attempts === 0
         ? 0
-        : leg.hangup_attempted_at.getTime() + backoff(leg.hangup_attempts, BACK_OFF),
+        : leg.hangup_attempted_at.getTime() + retryDelayMs(leg),
     );
     if (dueAt > now.getTime()) return { retryAfterMs: dueAt - now.getTime() };
     leg.hangup_attempted_at = now;
@@ -172,6 +183,8 @@ async function sendRequests(
   { media, voice }: Providers,
   { leg, mediaSessionId }: ClaimedLeg,
 ): Promise<AttemptResult> {
+  if (hearsReason(leg) && leg.hangup_attempts === 1 && (await sayReason(deps, voice, leg)))
+    return { outcome: 'accepted', reason: null };
   const requests: Promise<void>[] = [];
   if (mediaSessionId !== null && leg.media_connection_id !== null)
     requests.push(media.disconnect({ mediaSessionId, connectionId: leg.media_connection_id }));
@@ -211,6 +224,29 @@ async function sendRequests(
     reason: rejection,
     ...(retryAfterMs === null || requests.length > 1 ? {} : { retryAfterMs }),
   };
+}
+
+/** Tells a replaced call why it ends. `false` when the provider cannot, or rejected it. */
+async function sayReason(
+  deps: HangUpDeps,
+  voice: Providers['voice'],
+  { tenant_id, id, number, voice_call_id }: LegRow & { voice_call_id: string },
+): Promise<boolean> {
+  if (!voice.capabilities.say || tenant_id === null) return false;
+  const found = number === null ? null : await findNumber(deps.store, tenant_id, { number });
+  const language = found?.language ?? 'en-US';
+  try {
+    await voice.say(voice_call_id, getPrompt(language, 'replaced'), language);
+    return true;
+  } catch (error) {
+    if (!(error instanceof ProviderError)) throw error;
+    deps.report.warn('speaking the reason of a hang-up failed', {
+      tenantId: tenant_id,
+      legId: id,
+      reason: error.verdict.reason,
+    });
+    return false;
+  }
 }
 
 /**

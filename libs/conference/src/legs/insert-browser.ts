@@ -5,7 +5,7 @@ import { findParticipant } from '@partyline/store/participants/participants';
 import { type SessionView } from '@partyline/store/sessions/session-lock';
 import type { Tx } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
-import { requestHangUp } from '../sessions/leg-transitions.ts';
+import { REPLACED_REASON, requestHangUp } from '../sessions/leg-transitions.ts';
 import { sessionDeadline } from '../sessions/session-deadline.ts';
 
 /** The connection of a browser that has no leg. */
@@ -80,7 +80,7 @@ function closeReplacedConnections(view: SessionView, leg: LegRow): number {
   );
   const newest = Math.max(...theirs.map((each) => each.media_created_at?.getTime() ?? -Infinity));
   const replaced = theirs.filter((each) => each.media_created_at !== null && each.media_created_at.getTime() < newest);
-  for (const each of replaced) requestHangUp(each, 'replaced', view.now);
+  for (const each of replaced) requestHangUp(each, REPLACED_REASON, view.now);
   if (theirs.length - replaced.length > MAX_UNORDERED_CONNECTIONS) requestHangUp(leg, 'too-many-connections', view.now);
   return replaced.length;
 }

@@ -24,16 +24,16 @@ const pins = openPinVault(Buffer.alloc(32, 7));
 /** The random numbers by which `drawPin` draws these PINs, in their order. */
 const drawsOf = (...drawn: readonly string[]): number[] =>
   drawn.flatMap((pin) =>
-    [...pin].map(Number).map((digit, at, digits) => (at > 0 && digit > digits[at - 1]! ? digit - 1 : digit)),
+    [...pin].map(Number).map((digit, at, digits) => (at > 0 && digit > digits.at(at - 1)! ? digit - 1 : digit)),
   );
 let created = 0;
 async function allocate(...drawn: readonly string[]): Promise<string> {
   const draws = drawsOf(...drawn);
-  const deps = { ids: { next: () => `pin_drawn_${(created += 1)}` }, pins, random: () => draws.shift()! };
-  const [allocated] = await inTransaction(store, room.tenantId, (tx) =>
+  const deps = { ids: { next: () => `pin_drawn_${(created += 1)}` }, pins, random: () => draws.shift() ?? 0 };
+  const allocated = await inTransaction(store, room.tenantId, (tx) =>
     allocatePins(deps, tx, room.tenantId, { roomId: room.roomId, number: NUMBER }, [{ role: 'participant' }]),
   );
-  return allocated!.pin;
+  return allocated.at(0)!.pin;
 }
 /** Stores a PIN of any length. */
 const insertPin = (pin: string): Promise<unknown> =>

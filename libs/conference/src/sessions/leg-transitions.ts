@@ -27,6 +27,9 @@ export function moveLeg(leg: LegRow, event: LegEvent, now: Date): boolean {
   return true;
 }
 
+/** The hang-up reason of a connection whose participant has a newer one. */
+export const REPLACED_REASON = 'replaced';
+
 /** Requests the hang-up of a leg. The first reason is kept. */
 export function requestHangUp(leg: LegRow, reason: string, now: Date): void {
   if (!moveLeg(leg, 'hangUpRequested', now)) return;

@@ -6,7 +6,7 @@ import { canJoin, sessionMachine, type EndReason, type SessionEvent } from '@par
 import { updateClockMarks, findNextDeadline, countPresence } from '@partyline/domain/session-clock';
 import { verdict } from '@partyline/domain/verdict';
 import type { SessionView } from '@partyline/store/sessions/session-lock';
-import { endLeg, requestHangUp, wasNeverPlaced } from './leg-transitions.ts';
+import { endLeg, REPLACED_REASON, requestHangUp, wasNeverPlaced } from './leg-transitions.ts';
 
 function moveSession({ session, now }: SessionView, event: SessionEvent): boolean {
   const next = nextState(sessionMachine, session.state, event);
@@ -84,6 +84,7 @@ export function settleSession(view: SessionView, before: ReadonlyMap<string, Leg
   for (const leg of legs)
     if (isUnobserved(leg) && leg.dialled_at !== null && now.getTime() - leg.dialled_at.getTime() > UNOBSERVED_AFTER_MS)
       requestHangUp(leg, 'unobserved', now);
+  closeReplacedCalls(view);
   if (!canJoin(session.state)) {
     // Also after the end: a token outlives its session, and a late browser leg costs money.
     for (const leg of legs) requestHangUp(leg, session.end_reason ?? 'ended-by-tenant', now);
@@ -93,6 +94,24 @@ export function settleSession(view: SessionView, before: ReadonlyMap<string, Leg
   if (!canJoin(session.state) && !legs.some(isUp)) moveSession(view, 'legsClosed');
   settleBridge(view, before);
 }
+
+/**
+ * Requests the hang-up of the earlier calls of a person with a personal PIN, who has one place: the
+ * newest call has it. Admission has given that call the state of the earlier one.
+ */
+function closeReplacedCalls({ legs, now }: SessionView): void {
+  const newest = new Map<string, LegRow>();
+  const calls = legs.filter((leg) => leg.kind === 'inbound' && isUp(leg) && leg.state !== 'ending');
+  for (const leg of calls) {
+    const other = newest.get(leg.participant_id ?? leg.id);
+    if (other === undefined || isNewer(leg, other)) newest.set(leg.participant_id ?? leg.id, leg);
+  }
+  for (const leg of calls)
+    if (newest.get(leg.participant_id ?? leg.id) !== leg) requestHangUp(leg, REPLACED_REASON, now);
+}
+
+const isNewer = (leg: LegRow, other: LegRow): boolean =>
+  leg.created_at > other.created_at || (leg.created_at.getTime() === other.created_at.getTime() && leg.id > other.id);
 
 /**
  * Sets when the bridge is due: as soon as a browser and a phone are present, or any participant

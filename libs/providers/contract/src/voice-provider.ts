@@ -26,6 +26,8 @@ export type CallStep =
       readonly eventUrl: string;
       readonly startOnEnter?: boolean;
       readonly endOnExit?: boolean;
+      /** The call joins muted; `mute` unmutes it. Default: false. */
+      readonly muted?: boolean;
     };
 /** An empty plan ends the call. */
 export type CallPlan = readonly CallStep[];

@@ -13,6 +13,8 @@ export interface AdmittedTo {
   readonly conversation: string;
   /** Whether the caller waits for the host. */
   readonly waits: boolean;
+  /** Whether the person is muted, by an earlier call. Default: false. */
+  readonly muted?: boolean;
 }
 /**
  * The room is full, the tenant is at its limit, it is before or after the room's time, or the

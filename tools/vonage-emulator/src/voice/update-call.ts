@@ -16,8 +16,14 @@ export function hangUpLeg(world: World, leg: Leg): void {
 }
 
 export function applyMuteAction(world: World, leg: Leg, action: 'mute' | 'unmute' | 'earmuff' | 'unearmuff'): void {
-  if (action === 'mute' || action === 'unmute') leg.muted = action === 'mute';
-  else leg.earmuffed = action === 'earmuff';
+  if (action === 'mute' || action === 'unmute') {
+    leg.muted = action === 'mute';
+    // Also the `mute` of the NCCO action by which it joined.
+    for (const { members } of world.conversations.values()) {
+      const membership = members.get(leg);
+      if (membership !== undefined) membership.muted = leg.muted;
+    }
+  } else leg.earmuffed = action === 'earmuff';
   leg.party.recordEvent(
     ({ mute: 'muted', unmute: 'unmuted', earmuff: 'earmuffed', unearmuff: 'unearmuffed' } as const)[action],
   );

@@ -58,6 +58,7 @@ function renderJoin(step: Step<'join'>, holdMusicUrl: string | undefined): NccoA
     name: step.conversation,
     startOnEnter: step.startOnEnter ?? true,
     endOnExit: step.endOnExit ?? false,
+    ...(step.muted === true && { mute: true }),
     ...(step.startOnEnter === false && holdMusicUrl !== undefined && { musicOnHoldUrl: [holdMusicUrl] }),
     eventUrl: [step.eventUrl],
     eventMethod: 'POST',

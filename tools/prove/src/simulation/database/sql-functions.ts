@@ -45,6 +45,7 @@ function emitLegAnswered(tables: Tables, legId: string, sessionId: string, now: 
 }
 
 const NOT_ADMITTED = { tenant_id: null, session_id: null, conversation: null, waits: false };
+const NOT_ADMITTED_PERSON = { ...NOT_ADMITTED, muted: false };
 
 function waitsForHost(tables: Tables, room: RoomRow, sessionId: string | null, role: string): boolean {
   if (!room.wait_for_host || role === 'host') return false;
@@ -78,6 +79,7 @@ function admitToSession(
         ? 'over'
         : null;
   let session: SessionRow | undefined;
+  let earlier: LegRow | undefined;
   if (rejection === null) {
     if (!tables.currentOfRoom.has(room.id)) {
       // Duplicate ids would make the SQL function loop forever. Generated ids are unique, so no
@@ -97,14 +99,15 @@ function admitToSession(
     }
     session = tables.sessions.get(tables.currentOfRoom.get(room.id)!)!;
     if (session.account_id !== leg.account_id) return null;
-    const live = (tables.legsOfSession.get(session.id) ?? []).filter((id) => {
-      const other = tables.legs.get(id)!;
-      return other.state !== 'ended' && other.kind !== 'bridge';
-    }).length;
-    if (live >= room.max_participants) rejection = 'full';
+    const legs = (tables.legsOfSession.get(session.id) ?? []).map((id) => tables.legs.get(id)!);
+    const ofPerson = legs.filter((other) => pin.participantId !== null && other.participant_id === pin.participantId);
+    earlier = ofPerson.toSorted((a, b) => b.created_at.getTime() - a.created_at.getTime() || (a.id < b.id ? 1 : -1))[0];
+    const earlierCalls = ofPerson.filter((other) => other.state !== 'ended').length;
+    const live = legs.filter((other) => other.state !== 'ended' && other.kind !== 'bridge').length;
+    if (live - earlierCalls >= room.max_participants) rejection = 'full';
     else {
       const { allowed, used } = readLimitUse(tables, [room.tenant_id, 'live-legs'], now);
-      if (used >= allowed) rejection = 'at-limit';
+      if (used - earlierCalls >= allowed) rejection = 'at-limit';
     }
   }
   if (session === undefined || rejection !== null) {
@@ -118,7 +121,7 @@ function admitToSession(
       hangup_reason: rejection === 'at-limit' ? 'limit-live-legs' : `room-${rejection}`,
       deadline_at: addSeconds(now, GOODBYE_SECONDS),
     });
-    return { outcome: rejection!, ...NOT_ADMITTED };
+    return { outcome: rejection!, ...NOT_ADMITTED_PERSON };
   }
   if (pin.participantId === null) {
     if (tables.participants.has(newParticipant)) throw new DatabaseError('23505', 'participant_pkey');
@@ -145,6 +148,7 @@ function admitToSession(
     session_id: session.id,
     participant_id: pin.participantId ?? newParticipant,
     role: pin.role,
+    muted: earlier?.muted ?? false,
     deadline_at: room.ends_at !== null && room.ends_at < until ? room.ends_at : until,
   });
   emitLegAnswered(tables, leg.id, session.id, now);
@@ -154,6 +158,7 @@ function admitToSession(
     session_id: session.id,
     conversation: session.conversation,
     waits: waitsForHost(tables, room, session.id, pin.role),
+    muted: earlier?.muted ?? false,
   } as { outcome: string };
 }
 
@@ -244,7 +249,8 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
     return { outcome: 'over', leg_id: leg.id, language, ...NOT_ADMITTED };
   }
   if (admission === null) return { outcome: 'ask', leg_id: leg.id, language, ...NOT_ADMITTED };
-  return mergeAdmission(admission, { leg_id: leg.id, language });
+  const { muted: _muted, ...row } = admission as { outcome: string; muted: boolean };
+  return mergeAdmission(row, { leg_id: leg.id, language });
 }
 
 /** The result row of a function, in the order of its columns. */
@@ -259,10 +265,10 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
   const [jti, expires, legId, call, tryNo, lookup, newSession, conversation, participant, account, isSilent] =
     values as [string, Date, string, string, number, Uint8Array | null, string, string, string, string | null, boolean];
   if (!consumeToken(tables, jti, expires))
-    return { outcome: 'replayed', language: 'en-US', prompts: 0, ...NOT_ADMITTED };
+    return { outcome: 'replayed', language: 'en-US', prompts: 0, ...NOT_ADMITTED_PERSON };
   const leg = tables.legs.get(legId);
   if (leg === undefined || leg.voice_call_id !== call || leg.kind !== 'inbound' || leg.account_id !== account)
-    return { outcome: 'unknown-call', language: 'en-US', prompts: 0, ...NOT_ADMITTED };
+    return { outcome: 'unknown-call', language: 'en-US', prompts: 0, ...NOT_ADMITTED_PERSON };
   const language = tables.numbers.get(leg.number ?? '')?.language ?? 'en-US';
 
   const answered = leg.tries + leg.silences;
@@ -282,10 +288,11 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
       session_id: leg.session_id,
       conversation: session?.conversation ?? null,
       waits: room !== undefined && waitsForHost(tables, room, leg.session_id, leg.role),
+      muted: leg.muted,
     };
   }
   if (leg.session_id !== null || isEndingOrEnded(leg.state))
-    return { outcome: 'hang-up', language, prompts: answered, ...NOT_ADMITTED };
+    return { outcome: 'hang-up', language, prompts: answered, ...NOT_ADMITTED_PERSON };
 
   const prompts = answered + 1;
   const pin =
@@ -322,7 +329,7 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
     hangup_reason: isRejected ? (isSilent ? 'no-digits' : 'too-many-tries') : null,
     deadline_at: addSeconds(now, isRejected ? GOODBYE_SECONDS : PIN_ENTRY_SECONDS),
   });
-  return { outcome, language, prompts, ...NOT_ADMITTED };
+  return { outcome, language, prompts, ...NOT_ADMITTED_PERSON };
 }
 
 /** `answer_own_leg`. */
