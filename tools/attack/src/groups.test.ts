@@ -13,6 +13,7 @@ import { GROUPS } from './groups/all.ts';
 import { credentialEncryption } from './groups/credential-encryption.ts';
 import { accountWebhooks } from './groups/account-webhooks.ts';
 import { apiKeys } from './groups/api-keys.ts';
+import { callers } from './groups/callers.ts';
 import { canaries } from './groups/canaries.ts';
 import { dialOutFraud } from './groups/dial-out-fraud.ts';
 import { pinEncryption } from './groups/pin-encryption.ts';
@@ -93,6 +94,7 @@ describe('a group finds faults in a target without defences', () => {
     [rowLevelSecurity, revealPrivateValues],
     [apiKeys, revealPrivateValues],
     [pinGuesses, admitEveryCaller],
+    [callers, admitEveryCaller],
     [canaries, revealPrivateValues],
     [ssrf, revealPrivateValues],
     [dialOutFraud, revealPrivateValues],

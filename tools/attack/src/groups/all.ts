@@ -4,6 +4,7 @@ import { workspaceRoot } from '@partyline/dev/workspace';
 import { credentialEncryption } from './credential-encryption.ts';
 import { accountWebhooks } from './account-webhooks.ts';
 import { apiKeys } from './api-keys.ts';
+import { callers } from './callers.ts';
 import { canaries } from './canaries.ts';
 import { databases } from './databases.ts';
 import { dialOutFraud } from './dial-out-fraud.ts';
@@ -36,6 +37,7 @@ export const GROUPS: readonly Group[] = [
   matrix,
   rowLevelSecurity,
   apiKeys,
+  callers,
   pinGuesses,
   dialOutFraud,
   quotas,
