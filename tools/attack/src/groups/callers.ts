@@ -52,7 +52,7 @@ interface Asked {
 export const callers: Group = {
   name: 'innocent callers',
   summary: 'forged caller ids, silence, slow keys, withheld caller ids, shared telephones, PINs that begin alike',
-  minInputs: 120,
+  minInputs: 100,
   async run(target, tally) {
     const platform: CallSender = {
       send: (path, body) => target.webhookSender.sendSigned(path, body),
