@@ -34,6 +34,8 @@ export interface ApiDeps extends Pick<Deps, 'store' | 'jobs' | 'clock' | 'ids' |
   /** Encrypts stored data of requests with an Idempotency-Key. */
   readonly requests: RequestVault;
   readonly requestMeter: RequestMeter;
+  /** E.164 prefixes that nobody may dial. */
+  readonly blockedDestinations?: readonly string[];
   /** The limit of requests per minute and address without a valid key. */
   readonly unauthenticatedPerMinute: number;
   /** The version in the OpenAPI document. */

@@ -76,7 +76,6 @@ await runMain(async () => {
 
   await startService({
     config,
-    trustedProxies: config.limits.TRUSTED_PROXIES,
     log,
     metrics,
     module: roomApiModule({
@@ -95,6 +94,7 @@ await runMain(async () => {
       secret: systemSecret,
       requests,
       requestMeter: openRequestMeter(countingRedis, config.redis.REDIS_PREFIX),
+      ...(config.limits.BLOCKED_DESTINATIONS && { blockedDestinations: config.limits.BLOCKED_DESTINATIONS }),
       unauthenticatedPerMinute: config.limits.UNAUTHENTICATED_PER_MINUTE,
       operators: config.keys.OPERATOR_KEYS,
       keyEnv: config.keys.KEY_ENV,

@@ -128,6 +128,23 @@ async function sendEveryWebhook(): Promise<void> {
   await fetch(`${harness.url}/${phone()}/%zz/${pin()}`);
 }
 
+it('a forged webhook leaves one line with the failed check and the address', async () => {
+  const before = lines.length;
+  await send('/v1/voice/answer', answerBody(), { secret: 'x'.repeat(43) });
+  const refusals = lines
+    .slice(before)
+    .split('\n')
+    .filter((line) => line.includes('a request was refused'));
+  expect(refusals.map((line) => JSON.parse(line) as object)).toEqual([
+    expect.objectContaining({
+      reason: 'webhook-rejected',
+      detail: 'The webhook was rejected: wrong-signature.',
+      address: '127.0.0.1',
+      route: 'POST /v1/voice/answer',
+    }),
+  ]);
+});
+
 it('no genuine or forged webhook puts its data into the log', async () => {
   await sendEveryWebhook();
   expect(canaries.size).toBeGreaterThan(150);

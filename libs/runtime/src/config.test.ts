@@ -31,6 +31,7 @@ test('reads valid variables and applies the defaults', () => {
       HEADERS_TIMEOUT_MS: 10_000,
       REQUEST_TIMEOUT_MS: 15_000,
       SOCKET_TIMEOUT_MS: 75_000,
+      TRUSTED_PROXIES: [],
       HSTS_SECONDS: 0,
     },
     database: { DATABASE_URL: 'postgresql://a@b/c', DATABASE_POOL: 10 },
@@ -42,7 +43,15 @@ test.each([
   ['10.0.0.0/8, fd00::/8', ['10.0.0.0/8', 'fd00::/8']],
   ['192.0.2.1', ['192.0.2.1']],
 ])('reads trusted proxies: %j', (TRUSTED_PROXIES, wanted) => {
-  expect(readConfig({ TRUSTED_PROXIES }, ['limits']).limits.TRUSTED_PROXIES).toEqual(wanted);
+  expect(readConfig({ TRUSTED_PROXIES }, ['service']).service.TRUSTED_PROXIES).toEqual(wanted);
+});
+
+test.each([
+  [undefined, undefined],
+  ['none', []],
+  ['+1712432, +1605475', ['+1712432', '+1605475']],
+])('reads blocked destinations: %j', (BLOCKED_DESTINATIONS, wanted) => {
+  expect(readConfig({ BLOCKED_DESTINATIONS }, ['limits']).limits.BLOCKED_DESTINATIONS).toEqual(wanted);
 });
 
 test.each([
@@ -78,6 +87,7 @@ test.each([
   ['VONAGE_PRIVATE_KEY', { VONAGE_PRIVATE_KEY: '/no/such/hunter2' }, /VONAGE_PRIVATE_KEY: must be a PEM or the path/],
   ['VONAGE_PRIVATE_KEY', { VONAGE_PRIVATE_KEY: pem('pkcs1') }, /VONAGE_PRIVATE_KEY: must be a PKCS#8 key/],
   ['EVENTS_PORTS', { EVENTS_PORTS: '443,hunter2' }, /EVENTS_PORTS: must be a comma-separated list of port numbers/],
+  ['BLOCKED_DESTINATIONS', { BLOCKED_DESTINATIONS: '1712' }, /BLOCKED_DESTINATIONS: must be `none` or comma-separated/],
   ['TRUSTED_PROXIES', { TRUSTED_PROXIES: '1' }, /TRUSTED_PROXIES: must be a comma-separated list of addresses/],
   [
     'TRUSTED_PROXIES',
@@ -110,22 +120,32 @@ test.each([
     ...vonage,
     ...change,
   };
-  const read = (): unknown => readConfig(env as NodeJS.ProcessEnv, ['database', 'pins', 'vonage', 'events', 'limits']);
+  const read = (): unknown =>
+    readConfig(env as NodeJS.ProcessEnv, ['service', 'database', 'pins', 'vonage', 'events', 'limits']);
   expect(read).toThrow(message);
   expect(read).not.toThrow(/hunter2/);
 });
 
 test('reads operator keys as hashes, and rejects malformed ones; there are none by default', () => {
   const hash = 'ab'.repeat(32);
-  expect(readConfig({ OPERATOR_KEYS: `ada:${hash},bob:${'cd'.repeat(32)}` }, ['keys']).keys).toEqual({
+  expect(readConfig({ OPERATOR_KEYS: `ada:${hash},bob:${'cd'.repeat(32)}:2027-02-28` }, ['keys']).keys).toEqual({
     OPERATOR_KEYS: [
-      { id: 'ada', hash: Buffer.from(hash, 'hex') },
-      { id: 'bob', hash: Buffer.from('cd'.repeat(32), 'hex') },
+      { id: 'ada', hash: Buffer.from(hash, 'hex'), expiresAt: null },
+      { id: 'bob', hash: Buffer.from('cd'.repeat(32), 'hex'), expiresAt: new Date('2027-02-28T00:00:00Z') },
     ],
     KEY_ENV: 'live',
   });
   expect(readConfig({}, ['keys']).keys.OPERATOR_KEYS).toEqual([]);
-  for (const malformed of ['ada', `ada:${hash},`, `ada:${hash.slice(1)}`, `a b:${hash}`, 'plop_ada_hunter2']) {
+  for (const malformed of [
+    'ada',
+    `ada:${hash},`,
+    `ada:${hash.slice(1)}`,
+    `a b:${hash}`,
+    `ada:${hash}:`,
+    `ada:${hash}:2027-13-01`,
+    `ada:${hash}:never`,
+    'plop_ada_hunter2',
+  ]) {
     expect(() => readConfig({ OPERATOR_KEYS: malformed }, ['keys'])).toThrow(
       /OPERATOR_KEYS: must look like id:sha256hex/,
     );

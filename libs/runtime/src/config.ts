@@ -79,14 +79,21 @@ const regionHosts = z.string().transform((text, ctx) => {
   return hosts;
 });
 
+/** `id:sha256hex`, and optionally `:YYYY-MM-DD`, the day (UTC) from which the key is rejected. */
+const OPERATOR_ENTRY = /^([A-Za-z0-9]{1,40}):([0-9a-f]{64})(?::(\d{4}-\d{2}-\d{2}))?$/;
 const operatorKeys = z
   .string()
-  .regex(
-    /^[A-Za-z0-9]{1,40}:[0-9a-f]{64}(,[A-Za-z0-9]{1,40}:[0-9a-f]{64})*$/,
-    'must look like id:sha256hex,id:sha256hex,...; `npm run operator-key` creates an entry',
+  .transform((text) => text.split(',').map((entry) => OPERATOR_ENTRY.exec(entry.trim())))
+  .refine(
+    (entries) => entries.every((entry) => entry !== null && !Number.isNaN(Date.parse(entry[3] ?? '2000-01-01'))),
+    'must look like id:sha256hex:YYYY-MM-DD,id:sha256hex:YYYY-MM-DD,...; `npm run operator-key` creates an entry',
   )
-  .transform((text) =>
-    text.split(',').map((entry) => ({ id: entry.split(':')[0]!, hash: Buffer.from(entry.split(':')[1]!, 'hex') })),
+  .transform((entries) =>
+    entries.map((entry) => ({
+      id: entry![1]!,
+      hash: Buffer.from(entry![2]!, 'hex'),
+      expiresAt: entry![3] === undefined ? null : new Date(entry![3]),
+    })),
   );
 
 const isNetwork = (text: string): boolean => {
@@ -133,6 +140,11 @@ const GROUPS = {
      * send a heartbeat every 15 s.
      */
     SOCKET_TIMEOUT_MS: z.coerce.number().int().min(1_000).max(600_000).default(75_000),
+    /**
+     * Addresses and networks whose `X-Forwarded-For` is trusted. Empty: the peer address is the
+     * client address.
+     */
+    TRUSTED_PROXIES: networks.default([]),
     /** `max-age` of `Strict-Transport-Security`. 0: the header is not sent. */
     HSTS_SECONDS: z.coerce.number().int().min(0).max(63_072_000).default(0),
   }),
@@ -193,15 +205,22 @@ const GROUPS = {
      */
     UNAUTHENTICATED_PER_MINUTE: z.coerce.number().int().min(1).max(1_000_000).default(300),
     /**
-     * Addresses and networks whose `X-Forwarded-For` is trusted. Empty: the peer address is the
-     * client address.
+     * E.164 prefixes that nobody may dial, comma-separated, or `none`. Unset: known traffic-pumping
+     * exchanges (`TRAFFIC_PUMPING_PREFIXES`).
      */
-    TRUSTED_PROXIES: networks.default([]),
+    BLOCKED_DESTINATIONS: z
+      .string()
+      .regex(
+        /^(none|\+[1-9]\d{0,14}(\s*,\s*\+[1-9]\d{0,14})*)$/,
+        'must be `none` or comma-separated E.164 prefixes, such as +1712432,+1605475',
+      )
+      .transform((text) => (text === 'none' ? [] : text.split(/\s*,\s*/)))
+      .optional(),
   }),
   keys: z.object({
     /**
-     * Keys for the operator's part of the API: comma-separated `id:sha256hex`, the hash of the
-     * whole key. Empty: none is accepted.
+     * Keys for the operator's part of the API: comma-separated `id:sha256hex:YYYY-MM-DD`, the hash
+     * of the whole key and its expiry; without one it is valid for ever. Empty: none is accepted.
      */
     OPERATOR_KEYS: operatorKeys.default([]),
     /**
@@ -226,9 +245,13 @@ const GROUPS = {
       VONAGE_API_KEY: z.string().min(1),
       VONAGE_API_SECRET: z.string().min(1),
       VONAGE_SIGNATURE_SECRET: secret,
+      /** The other secret of a rotation: webhooks signed with it are accepted too. */
+      VONAGE_OTHER_SIGNATURE_SECRET: secret.optional(),
       VONAGE_APPLICATION_ID: z.uuid('must be a UUID, as shown in the Vonage dashboard'),
       VONAGE_PRIVATE_KEY: privateKey,
       VIDEO_CALLBACK_SECRET: secret,
+      /** The other secret of a rotation: video callbacks signed with it are accepted too. */
+      VIDEO_OTHER_CALLBACK_SECRET: secret.optional(),
       OPENTOK_API_KEY: z.string().optional(),
       OPENTOK_API_SECRET: z.string().optional(),
       /** For the emulator. Absent: the region's host, or Vonage's default hosts. */

@@ -204,8 +204,9 @@ describe('the management port', () => {
 
 describe('a slow client', () => {
   const MANY = 1_000;
+  const BYTE_INTERVAL_MS = 500;
   const HEAD = 'POST /failing HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n';
-  /** Sends `first`, then one byte each 100 ms until the server closes. Resolves with what it received. */
+  /** Sends `first`, then a byte at each tick of `endless` until the server closes. Resolves with what it received. */
   const drip = async (port: number, first: string, rest: string, endless: AsyncIterable<unknown>): Promise<string> => {
     const socket = connect(port, '127.0.0.1');
     let received = '';
@@ -223,21 +224,19 @@ describe('a slow client', () => {
   };
 
   it(`of ${MANY} that send one byte at a time is answered 408 and closed, while others are served`, async () => {
-    const bounded = await start({ HEADERS_TIMEOUT_MS: '1000', REQUEST_TIMEOUT_MS: '1500' });
+    const bounded = await start({ HEADERS_TIMEOUT_MS: '2000', REQUEST_TIMEOUT_MS: '3000' });
     const port = Number(new URL(bounded.url).port);
-    const started = performance.now();
     const slow = Array.from({ length: MANY }, (_, n) =>
       n % 2 === 0
-        ? drip(port, HEAD, '{', setInterval(100))
-        : drip(port, 'POST /failing HTTP/1.1\r\nx-slow: ', 'x', setInterval(100)),
+        ? drip(port, HEAD, '{', setInterval(BYTE_INTERVAL_MS))
+        : drip(port, 'POST /failing HTTP/1.1\r\nx-slow: ', 'x', setInterval(BYTE_INTERVAL_MS)),
     );
     expect((await fetch(`${bounded.url}/failing/stored`)).status).toBe(200);
+    // Without the bounds, each would last for at least `MANY` bytes.
     const replies = await Promise.all(slow);
-    // Twice the bound, and time for a thousand connections on a busy machine.
-    expect(performance.now() - started).toBeLessThan(15_000);
     expect(replies.filter((reply) => reply.startsWith('HTTP/1.1 408')).length).toBe(MANY);
     await bounded.stop();
-  }, 30_000);
+  }, 120_000);
 
   it('that sends nothing, or stops inside a rejected body, is closed', async () => {
     const bounded = await start({ HEADERS_TIMEOUT_MS: '300', REQUEST_TIMEOUT_MS: '600' });

@@ -14,12 +14,14 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isFinalSqlState, isSqlState } from '@partyline/domain/sql-state';
 import { VerdictError } from '@partyline/domain/verdict';
+import { clientAddressOf } from './client-address.ts';
 import type { Config } from './config.ts';
-import { systemIds } from './system.ts';
 import { isLoggable, type Logger } from './logging.ts';
 import { checkIntervalOf, startManagementServer } from './management.ts';
 import type { Metrics } from './metrics.ts';
 import { toProblem } from './problem.ts';
+import { openRefusalLog, type RefusalLog } from './refusal-log.ts';
+import { systemClock, systemIds } from './system.ts';
 
 /** Webhook and API bodies are small. A larger body is rejected. */
 export const MAX_BODY_BYTES = 64 * 1024;
@@ -55,8 +57,6 @@ interface ServiceOptions {
   readonly module: Type | DynamicModule;
   /** Options of the RPC server over Redis, for a service that has one. */
   readonly microservice?: MicroserviceOptions;
-  /** Addresses and networks whose `X-Forwarded-For` is trusted. Default: none. */
-  readonly trustedProxies?: readonly string[];
   /** Readiness checks by name. Each throws when its dependency does not answer. */
   readonly ready: Readonly<Record<string, () => Promise<unknown>>>;
   /** Liveness check. Throws when the service must be restarted. Default: any answer counts. */
@@ -83,7 +83,7 @@ export interface RunningService {
  */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { config, log, metrics } = options;
-  const { HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS, SOCKET_TIMEOUT_MS, HSTS_SECONDS } = config.service;
+  const { HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS, SOCKET_TIMEOUT_MS, TRUSTED_PROXIES, HSTS_SECONDS } = config.service;
   const replyHeaders = {
     ...PRIVATE_REPLY_HEADERS,
     ...(HSTS_SECONDS > 0 && { 'strict-transport-security': `max-age=${HSTS_SECONDS}` }),
@@ -101,7 +101,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     genReqId: readRequestId,
     // From any other peer, the header would let the client choose the address that is rate-limited
     // and audited.
-    trustProxy: [...(options.trustedProxies ?? [])],
+    trustProxy: [...TRUSTED_PROXIES],
     // The filters do not run for a URL that the router cannot parse (a lone percent sign, a segment
     // of more than 100 characters).
     frameworkErrors: (_error: unknown, request: FastifyRequest, reply: FastifyReply) => {
@@ -118,7 +118,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     logger: nestLogger(log),
     abortOnError: false,
   });
-  app.useGlobalFilters(new ProblemFilter(log));
+  app.useGlobalFilters(
+    new ProblemFilter(
+      log,
+      openRefusalLog(log, () => systemClock.now().getTime()),
+    ),
+  );
   if (options.microservice) app.connectMicroservice(options.microservice);
 
   let stopping = false;
@@ -223,21 +228,29 @@ function describeFatalError(error: unknown): string {
   return error.name === 'ConfigError' ? error.message : (error.stack ?? error.message);
 }
 
+/** What a request can have once a guard has read its key. */
+interface RequestIdentity {
+  readonly tenantId?: string;
+  /** The public part of its key, also of a key that was refused. */
+  readonly keyId?: string;
+}
+
 /**
- * Converts every error to a problem response. Server errors are logged in full; client errors are
- * not logged.
+ * Converts every error to a problem response. Server errors are logged in full, refused keys,
+ * scopes and webhooks (401 and 403) in one line; other client errors are not logged.
  */
 @Catch()
 class ProblemFilter implements ExceptionFilter {
   private readonly log: Logger;
-  constructor(log: Logger) {
+  private readonly logRefusal: RefusalLog;
+  constructor(log: Logger, logRefusal: RefusalLog) {
     this.log = log;
+    this.logRefusal = logRefusal;
   }
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    // Set once the request is authenticated.
-    const request = http.getRequest<FastifyRequest & { readonly tenantId?: string }>();
+    const request = http.getRequest<FastifyRequest & RequestIdentity>();
     const known = toVerdict(error);
     const problem = toProblem(known, request.id);
     if (problem.status >= 500)
@@ -245,6 +258,16 @@ class ProblemFilter implements ExceptionFilter {
         { err: error, requestId: request.id, reason: problem.reason, tenantId: request.tenantId },
         'a request failed',
       );
+    if (problem.status === 401 || problem.status === 403)
+      this.logRefusal(clientAddressOf(request), {
+        reason: problem.reason,
+        detail: problem.detail,
+        // The pattern of the route: a path can hold what the client wants to be logged.
+        route: `${request.method} ${request.routeOptions.url ?? 'unknown'}`,
+        requestId: request.id,
+        tenantId: request.tenantId,
+        keyId: request.keyId,
+      });
     const reply = http.getResponse<FastifyReply>();
     if (known instanceof VerdictError && known.retryAfterMs !== undefined)
       void reply.header('retry-after', Math.ceil(known.retryAfterMs / 1000));

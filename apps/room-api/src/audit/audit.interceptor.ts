@@ -6,7 +6,7 @@ import { lastValueFrom, of, type Observable } from 'rxjs';
 import type { AuthenticatedRequest } from '../auth/caller.ts';
 import { operationOf } from '../auth/operation-of.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { clientAddressOf } from './client-address.ts';
+import { clientAddressOf } from '@partyline/runtime/client-address';
 import { findReplyIds, findPathIds, findTenantIds } from './targets.ts';
 
 /** `changes`: what the handler recorded; see `RecordChange`. */

@@ -19,6 +19,8 @@ export type Caller =
 export interface AuthenticatedRequest extends FastifyRequest {
   caller?: Caller;
   tenantId?: string;
+  /** The public part of the key, for the log; also of a refused key. */
+  keyId?: string;
 }
 
 /** Injects the API key of the request: its scopes limit what it can grant to other keys. */

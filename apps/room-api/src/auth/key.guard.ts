@@ -42,8 +42,10 @@ export class KeyGuard implements CanActivate {
       return true;
     const http = context.switchToHttp();
     const request = http.getRequest<AuthenticatedRequest>();
+    const authorization = authorizationOf(request);
+    const keyId = publicKeyIdOf(authorization);
+    if (keyId !== null) request.keyId = keyId;
     try {
-      const authorization = authorizationOf(request);
       const caller = await this.gate.lookUpKey(clientNetworkOf(request), authorization, () =>
         authenticateRequest(this.deps, authorization, operationOf(request)),
       );
@@ -64,4 +66,14 @@ export function authorizationOf(request: FastifyRequest): string | undefined {
   return request.headers.authorization === undefined && typeof streamToken === 'string' && isStreamToken(streamToken)
     ? `Bearer ${streamToken}`
     : request.headers.authorization;
+}
+
+/**
+ * The public part of a key in its exact form: the id of an API key, or the name of an operator. Of
+ * any other text nothing is known to be public.
+ */
+function publicKeyIdOf(authorization: string | undefined): string | null {
+  const [, apiKeyId, operator] =
+    /^Bearer +(?:pl_[a-z]{1,10}_([0-9a-f]{8,40})|plop_([A-Za-z0-9]{1,40}))_[\w-]{43}$/i.exec(authorization ?? '') ?? [];
+  return apiKeyId ?? operator ?? null;
 }

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import ipaddr from 'ipaddr.js';
-import { clientAddressOf } from '../audit/client-address.ts';
+import { clientAddressOf } from '@partyline/runtime/client-address';
 
 /** One customer of an internet provider has at least this network and can use any address in it. */
 const IPV6_CUSTOMER_BITS = 64;
