@@ -48,6 +48,11 @@ export const REASONS = {
     meaning: 'The other key has scopes that this API key does not have.',
     action: 'Use a key that has all of these scopes, or request fewer.',
   },
+  'expiry-exceeded': {
+    status: 403,
+    meaning: 'The other key would be valid for longer than this API key.',
+    action: 'Give an earlier `expiresAt`, or use a key that expires later.',
+  },
   'tenant-suspended': {
     status: 403,
     meaning: 'Your account is suspended.',
@@ -60,8 +65,13 @@ export const REASONS = {
   },
   'destination-premium': {
     status: 403,
-    meaning: 'Premium-rate, shared-cost, personal, company and satellite numbers cannot be called.',
+    meaning: 'Premium-rate, shared-cost, personal, company, satellite and blocked numbers cannot be called.',
     action: 'Call an ordinary fixed or mobile number.',
+  },
+  'destination-is-dial-in': {
+    status: 403,
+    meaning: 'The number is a dial-in number of this platform.',
+    action: "Call the person's own number.",
   },
   'room-not-found': {
     status: 404,

@@ -44,7 +44,8 @@ describe('live legs and dial-outs', () => {
   // Spread over rooms and numbers, so that no other limit applies.
   const dialOut = (rooms: readonly string[], i: number) =>
     harness.request('POST', `/v1/rooms/${rooms[i % rooms.length]}/participants`, {
-      body: { phone: `+120255501${String(i).padStart(2, '0')}` },
+      // +12025550100 is a dial-in number.
+      body: { phone: `+120255501${String(i + 1).padStart(2, '0')}` },
     });
   const fourRooms = async (): Promise<string[]> =>
     Promise.all(Array.from({ length: 4 }, async () => String((await create()).body.room.id)));

@@ -58,6 +58,12 @@ const PRIVATE_ADDRESSES = [
   '2001:20::1',
   '2002:7f00:1::',
   '3fff::1',
+  '3ffe::1',
+  '3ffe:ffff::1',
+  '3000::1',
+  '2000::1',
+  '2004::1',
+  '2300::1',
   'fc00::1',
   'fd00:ec2::254',
   'fe80::1',
@@ -78,6 +84,9 @@ const PUBLIC_ADDRESSES = [
   '100.128.0.1',
   '2606:4700:4700::1111',
   '2a00:1450:4001:81b::200e',
+  '2001:4860:4860::8888',
+  '2003:0:1::1',
+  '2c0f:fb50::1',
 ];
 const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
 
@@ -178,6 +187,22 @@ describe('checkAddress with a host name', () => {
     'x.localdomain',
     'a.test',
     '1.0.0.127.in-addr.arpa',
+    'x.lan..',
+    'x.lan...',
+    'cluster.local..',
+    'localhost..',
+    'metadata..',
+    '127.0.0.1..',
+    '10.0.0.1...',
+    'a..example.com',
+    '.example.com',
+    'gateway.docker',
+    'GATEWAY.Docker.',
+    'x.kubernetes',
+    'a.mail',
+    'nas.router',
+    'x.alt',
+    'x。lan。。',
   ])('rejects the private host %s', (host) => {
     expect(check(`https://${host}/`)).toBeNull();
   });
@@ -190,6 +215,25 @@ describe('checkAddress with a host name', () => {
   ])('accepts the public host %s', (host) => {
     expect(check(`https://${host}/`)).toBe(`https://${host}/`);
   });
+});
+
+it('rejects a private host with any number of dots after it, and no dots make a public one private', () => {
+  const privateHost = fc.constantFrom(
+    'x.lan',
+    'cluster.local',
+    'gateway.docker',
+    'localhost',
+    'redis',
+    '10.0.0.1',
+    '127.1',
+  );
+  const dot = fc.constantFrom('.', '。', '．', '｡', '%2e');
+  fc.assert(
+    fc.property(privateHost, fc.array(dot, { maxLength: 5 }), (host, dots) => {
+      expect(check(`https://${host}${dots.join('')}/`)).toBeNull();
+    }),
+  );
+  expect(check('https://example.com./x')).toBe('https://example.com/x');
 });
 
 it.each([

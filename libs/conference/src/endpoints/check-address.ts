@@ -9,22 +9,30 @@ export interface AddressPolicy {
 }
 
 const MAX_URL_LENGTH = 2_000;
-/** Host names that resolve to private networks, and names without a dot. */
-const PRIVATE_HOST_NAME =
-  /(^|\.)(localhost|local|localdomain|internal|intranet|private|lan|home|corp|arpa|test|invalid|onion|svc|consul)$/;
+/**
+ * Last labels of names in private networks: reserved by RFC 2606, 6761, 6762, 7686, 8375 and 9476 and
+ * by ICANN, or used by container platforms and routers. None is delegated in the public DNS. The
+ * connection checks the resolved address too.
+ */
+const PRIVATE_HOST_NAME = new RegExp(
+  String.raw`(^|\.)(localhost|local|localdomain|internal|intranet|private|lan|home|corp|mail|arpa|test|invalid|alt|onion` +
+    '|svc|consul|docker|containers|podman|kubernetes|k8s|cluster|node|pod|nomad|mesos|rancher|weave|swarm|vpn|wlan|dmz' +
+    '|workgroup|router|gateway)$',
+);
 /** Private addresses in public ranges: the metadata service of Azure. */
 const PRIVATE_ADDRESSES = ['168.63.129.16'];
 /**
- * The public range of IPv6. Other ranges contain an IPv4 address or belong to a private network.
+ * The parts of 2000::/3 from which IANA has allocated public IPv6 networks. Others contain an IPv4
+ * address, are unassigned, or belong to a former network (3ffe::/16).
  */
-const IPV6_GLOBAL_UNICAST = ipaddr.parseCIDR('2000::/3');
+const IPV6_PUBLIC = ['2001::/16', '2003::/16', '2400::/6', '2800::/5'].map((network) => ipaddr.parseCIDR(network));
 
 /** Whether an IP address, as a resolver or a connection reports it, is public. */
 export function isPublicAddress(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
   const parsed = ipaddr.parse(address);
   if (parsed.range() !== 'unicast' || PRIVATE_ADDRESSES.includes(address)) return false;
-  return parsed.kind() === 'ipv4' || parsed.match(IPV6_GLOBAL_UNICAST);
+  return parsed.kind() === 'ipv4' || IPV6_PUBLIC.some((network) => parsed.match(network));
 }
 
 const urlRejected = (message: string, fix: string): VerdictError =>
@@ -48,11 +56,13 @@ export function checkAddress(text: string, { allowPrivate, ports }: AddressPolic
   const port = Number(url.port === '' ? 443 : url.port);
   if (!ports.includes(port))
     throw urlRejected(`Deliveries to port ${port} are not permitted.`, `Use one of the ports ${ports.join(', ')}.`);
-  const host = url.hostname.replace(/\.$/, '');
+  // Resolvers differ in what they do with the trailing dots, so the stored URL has none.
+  const host = url.hostname.replace(/\.+$/, '');
+  url.hostname = host;
   const literal = host.startsWith('[') ? host.slice(1, -1) : host;
   const isPrivate = ipaddr.isValid(literal)
     ? !isPublicAddress(literal)
-    : !host.includes('.') || PRIVATE_HOST_NAME.test(host);
+    : !host.includes('.') || host.split('.').includes('') || PRIVATE_HOST_NAME.test(host);
   if (isPrivate) throw urlRejected('The host is not public.', 'Give a host that can be reached over the internet.');
   return url.href;
 }

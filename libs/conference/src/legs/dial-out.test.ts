@@ -128,6 +128,23 @@ describe('requestDialOut', () => {
     expect(await countParticipants()).toBe(before);
   });
 
+  it("rejects the room's own number and another tenant's dedicated one, before it inserts rows", async () => {
+    const meeting = await openRoom(deps);
+    const { number } = await harness.store.prisma.room.findUniqueOrThrow({ where: { id: meeting.roomId } });
+    const other = '+442079460099';
+    await harness.store.prisma.tenant.create({ data: { id: 'ten_dedicated', name: 'Other' } });
+    await harness.store.prisma.dial_in_number.create({ data: { e164: other, dedicated_to: 'ten_dedicated' } });
+    await harness.store.pool.query(`UPDATE tenant SET allowed_countries = '{US,GB,DE}' WHERE id = $1`, [
+      meeting.tenantId,
+    ]);
+    for (const phone of [number, other])
+      await expect(requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone })).rejects.toMatchObject({
+        verdict: { outcome: 'client', reason: 'destination-is-dial-in' },
+        field: '/phone',
+      });
+    expect(await readLegs(harness, meeting)).toEqual([]);
+  });
+
   it('masks the number in the roster', async () => {
     const meeting = await openRoom(deps);
     const { participantId } = await requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });

@@ -3,13 +3,13 @@ import { maskNumber } from '@partyline/domain/phone';
 import { canJoin } from '@partyline/domain/session';
 import { verdict, VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
-import { readDialPolicy } from '@partyline/store/limits/dial-policy';
+import { isDialInNumber, readDialPolicy } from '@partyline/store/limits/dial-policy';
 import { insertParticipant } from '@partyline/store/participants/participants';
 import { insertLeg, type Role } from '@partyline/store/legs/legs';
 import { findSessionOfLeg } from '@partyline/store/sessions/sessions';
 import { sessionDeadline } from '../sessions/session-deadline.ts';
 import { changeSession } from '../sessions/change-session.ts';
-import { checkDestination } from '../limits/check-destination.ts';
+import { checkDestination, dialInDestination } from '../limits/check-destination.ts';
 import { findOrOpenSession } from '../sessions/current-session.ts';
 import type { Deps } from '../deps.ts';
 import { enforceLimit } from '../limits/enforce-limit.ts';
@@ -36,14 +36,18 @@ const GIVE_UP_AFTER_SECONDS = 60;
  * @param phone E.164
  */
 export async function requestDialOut(
-  deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
+  deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'> & {
+    /** E.164 prefixes that nobody may dial. Default: `TRAFFIC_PUMPING_PREFIXES`. */
+    readonly blockedDestinations?: readonly string[];
+  },
   tenantId: string,
   roomId: string,
   { phone, name, role = 'participant' }: { phone: string; name?: string; role?: Role },
 ): Promise<{ participantId: string; legId: string; sessionId: string; expectedAt: string }> {
   await assertQueueReachable(deps.jobs);
   const policy = await readDialPolicy(deps.store, tenantId);
-  checkDestination(phone, policy.countries);
+  checkDestination(phone, policy.countries, deps.blockedDestinations);
+  if (await isDialInNumber(deps.store, phone)) throw dialInDestination();
   const sessionId = await findOrOpenSession(deps, tenantId, roomId);
   const participantId = deps.ids.next('part');
   const made = await changeSession(deps, tenantId, sessionId, async (view, tx, record) => {

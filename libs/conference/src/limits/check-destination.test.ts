@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { getCountries, getExampleNumber, parsePhoneNumber, type CountryCode } from 'libphonenumber-js/max';
 import examples from 'libphonenumber-js/mobile/examples';
 import { describe, expect, it } from 'vitest';
-import { checkDestination } from './check-destination.ts';
+import { checkDestination, TRAFFIC_PUMPING_PREFIXES } from './check-destination.ts';
 
 const check = (phone: string, countries: readonly string[] = ['GB', 'US']): string => {
   try {
@@ -19,7 +19,23 @@ describe('checkDestination with a number', () => {
   it.each([
     ['+442079460018', 'accepted'],
     ['+12025550143', 'accepted'],
-    ['+18005551234', 'accepted'],
+    ['+448001234567', 'accepted'],
+    ['+18005551234', 'destination-premium'], // toll-free behind +1
+    ['+18335551234', 'destination-premium'],
+    ['+12129761234', 'destination-premium'], // pay-per-call in every area code
+    ['+12129501234', 'destination-premium'],
+    ['+12125551212', 'destination-premium'], // directory assistance in every area code
+    ['+12125551213', 'accepted'],
+    ['+19765551234', 'not-a-number'],
+    ['+17124321234', 'destination-premium'], // traffic pumping
+    ['+16054751234', 'destination-premium'],
+    ['+17124331234', 'accepted'],
+    ['+61147123456', 'destination-premium'], // satellite within a country
+    ['+79541234567', 'destination-premium'],
+    ['+77511234567', 'destination-premium'],
+    ['+8613491234567', 'destination-premium'],
+    ['+8617401234567', 'destination-premium'],
+    ['+79161234567', 'destination-not-allowed'],
     ['+4930555010', 'destination-not-allowed'],
     ['+18765551234', 'destination-not-allowed'], // Jamaica, behind +1
     ['+441534456789', 'destination-not-allowed'], // Jersey, behind +44
@@ -40,6 +56,40 @@ describe('checkDestination with a number', () => {
     ['+10000000000', 'not-a-number'],
   ])('%s: %s', (phone, result) => {
     expect(check(phone)).toBe(result);
+  });
+
+  it('rejects the costly ranges whatever digits follow, and accepts no longer or shorter number instead', () => {
+    const areaCode = fc.constantFrom('212', '305', '415', '702', '808');
+    const digits = (length: number) => fc.stringMatching(new RegExp(`^[0-9]{${length}}$`));
+    const range = fc.oneof(
+      fc.tuple(areaCode, digits(4)).map(([area, rest]) => `+1${area}976${rest}`),
+      areaCode.map((area) => `+1${area}5551212`),
+      fc
+        .tuple(fc.constantFrom('800', '833', '844', '855', '866', '877', '888'), digits(7))
+        .map((n) => `+1${n.join('')}`),
+      digits(6).map((rest) => `+61147${rest}`),
+      digits(7).map((rest) => `+7954${rest}`),
+      fc.tuple(fc.constantFrom(...TRAFFIC_PUMPING_PREFIXES), digits(4)).map(([prefix, rest]) => prefix + rest),
+    );
+    fc.assert(
+      fc.property(range, fc.integer({ min: -2, max: 2 }), (phone, more) => {
+        const given = more < 0 ? phone.slice(0, more) : phone + '0'.repeat(more);
+        expect(check(given, getCountries())).not.toBe('accepted');
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('rejects the prefixes that the operator configured, and only these', () => {
+    const rejects = (prefixes: readonly string[]): boolean => {
+      try {
+        checkDestination('+17124321234', ['US'], prefixes);
+        return false;
+      } catch {
+        return true;
+      }
+    };
+    expect([rejects([]), rejects(['+1605475']), rejects(['+1605475', '+1712'])]).toEqual([false, false, true]);
   });
 
   it('accepts numbers of permitted countries only', () => {

@@ -46,6 +46,7 @@ export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
       ...CONNECTION_REASONS,
       'destination-not-allowed',
       'destination-premium',
+      'destination-is-dial-in',
       'not-e164',
       'not-a-number',
       'limit-dial-outs',

@@ -1,5 +1,5 @@
 import type { FraudMeter } from '@partyline/domain/fraud';
-import type { Store, Tx } from '../database/store.ts';
+import { EVERY_TENANT, type Store, type Tx } from '../database/store.ts';
 
 /** The countries that a tenant may call, and its fraud limits. */
 interface DialPolicy {
@@ -19,6 +19,16 @@ export async function readDialPolicy(store: Store, tenantId: string): Promise<Di
     values: [tenantId],
   });
   return rows[0] ?? { countries: [], fraudLimits: {} };
+}
+
+/** Whether the number is one of the platform's dial-in numbers, of any tenant. */
+export async function isDialInNumber(store: Store, phone: string): Promise<boolean> {
+  const { rowCount } = await store.query(EVERY_TENANT, {
+    name: 'is-dial-in-number',
+    text: 'SELECT FROM dial_in_number WHERE e164 = $1',
+    values: [phone],
+  });
+  return rowCount === 1;
 }
 
 /**

@@ -14,6 +14,17 @@ const ALLOWED_COUNTRY = 'GB';
  * first.
  */
 const PREMIUM_NUMBERS = [
+  '+12129761234',
+  '+12129501234',
+  '+12125551212',
+  '+18005551234',
+  '+18335551234',
+  '+17124321234',
+  '+16054751234',
+  '+61147123456',
+  '+79541234567',
+  '+77511234567',
+  '+8613491234567',
   '+449098790000',
   '+449012345678',
   '+449111234567',
@@ -138,11 +149,11 @@ const ODD_TYPES: readonly unknown[] = [
  * Dial-outs that would earn a third party money or leave the telephone network. None may be
  * accepted.
  */
-export const dialOutFraud: Group<Pick<Target, 'apiUrl' | 'send' | 'owner' | 'attacker'>> = {
+export const dialOutFraud: Group<Pick<Target, 'apiUrl' | 'send' | 'owner' | 'attacker' | 'stack'>> = {
   name: 'dial-out',
-  summary: 'premium, satellite and unlisted destinations, odd spellings, SIP addresses, injected headers',
+  summary: 'premium, satellite, dial-in and unlisted destinations, odd spellings, SIP addresses, injected headers',
   minInputs: 500,
-  async run({ apiUrl, send, owner, attacker }, tally) {
+  async run({ apiUrl, send, owner, attacker, stack }, tally) {
     const snapshot = async (): Promise<Map<string, string>> => {
       const all = new Map(await snapshotTenant(owner, attacker.tenantId));
       // Rejections are recorded in the audit log.
@@ -183,6 +194,12 @@ export const dialOutFraud: Group<Pick<Target, 'apiUrl' | 'send' | 'owner' | 'att
       attemptDialOut,
       { concurrency: 16 },
     );
+    // Costly numbers and our own, of a tenant that may dial their countries.
+    const allow = (countries: readonly string[]): Promise<unknown> =>
+      owner.pool.query('UPDATE tenant SET allowed_countries = $2 WHERE id = $1', [attacker.tenantId, countries]);
+    await allow(['US', 'DE', 'AU', 'RU', 'KZ', 'CN']);
+    await pMap([...PREMIUM_NUMBERS, ...stack.numbers.map(({ e164 }) => e164)], attemptDialOut, { concurrency: 16 });
+    await allow([]);
     tally.record('all of them together', describeChanges(before, await snapshot()));
   },
 };

@@ -60,6 +60,10 @@ const INTERNAL_IPV6 = [
   '0:0:0:0:0:0:0:1',
   '::ffff:0:127.0.0.1',
   '5f00::1',
+  '3ffe::1',
+  '3ffe:ffff::1',
+  '3000::1',
+  '2004::1',
 ];
 const INTERNAL_NAMES = [
   'localhost',
@@ -88,6 +92,13 @@ const INTERNAL_NAMES = [
   '1.0.0.127.in-addr.arpa',
   '\u24DBocalhost',
   'localhost%2e',
+  'x.lan..',
+  'cluster.local..',
+  'localhost...',
+  '127.0.0.1..',
+  'gateway.docker',
+  'a..example.com',
+  'x.kubernetes',
   'loc%61lhost',
 ];
 const INVALID_URLS = [

@@ -14,6 +14,7 @@ const putCdr = (tables: Tables, id: string, row: CdrRow, lookupAt: Date | null):
  * the call records.
  */
 export const BILLING_TWINS: Readonly<Record<string, StatementTwin>> = {
+  'is-dial-in-number': (tables, [phone]) => returnRows(tables.numbers.has(phone as string) ? [{}] : []),
   'dial-policy': () => returnRow({ countries: ['GB'], fraudLimits: {} }),
   'lock-spend': () => returnRows([]),
   'meter-dials': () =>
