@@ -17,6 +17,7 @@ import { callers } from './groups/callers.ts';
 import { canaries } from './groups/canaries.ts';
 import { dialOutFraud } from './groups/dial-out-fraud.ts';
 import { pinEncryption } from './groups/pin-encryption.ts';
+import { edges } from './groups/edges.ts';
 import { eventFuzz } from './groups/event-fuzz.ts';
 import { eventSignatures, type Verifier } from './groups/event-signatures.ts';
 import { histories } from './groups/histories.ts';
@@ -86,6 +87,7 @@ const capture: Verifier['capture'] = async () => {
 
 describe('a group finds faults in a target without defences', () => {
   it.each<[Group, Responder]>([
+    [edges, revealPrivateValues],
     [providerJwt, revealPrivateValues],
     [accountWebhooks, admitEveryCaller],
     [eventFuzz, failEveryRequest],

@@ -44,6 +44,11 @@ try {
   const environment = (service: string): Record<string, string> => ({
     LOG_LEVEL: 'debug',
     UNAUTHENTICATED_PER_MINUTE: '1000000',
+    // For the edges: the attacker's addresses are given as a proxy would, and slow clients are
+    // found soon.
+    TRUSTED_PROXIES: '127.0.0.1',
+    HEADERS_TIMEOUT_MS: '2000',
+    REQUEST_TIMEOUT_MS: '4000',
     EVENTS_ALLOW_PRIVATE: service === 'cleanup-worker' ? 'on' : 'off',
   });
   stack = await startStack({ mode: 'unified', useOwnServers: true, log: progress, environment });

@@ -14,7 +14,7 @@ const MESSAGES = {
   'expired-key': ['This API key has expired.', 'Use a newer key.'],
 } as const;
 
-type Deps = Pick<ApiDeps, 'store' | 'operators' | 'keyEnv' | 'requests'>;
+type Deps = Pick<ApiDeps, 'store' | 'operators' | 'keyEnv' | 'requests' | 'clock'>;
 
 /**
  * Authenticates the key in the header and checks that it may call the operation. Throws 401 and 403.
@@ -57,8 +57,8 @@ async function findCaller(
   key: string,
 ): Promise<(Caller & { suspended: boolean }) | { rejected: 'unknown-key' | 'expired-key' }> {
   if (isOperatorKey(key)) {
-    const id = findOperator(deps.operators, key);
-    return id === null ? { rejected: 'unknown-key' } : { kind: 'operator', id, suspended: false };
+    const found = findOperator(deps.operators, key, deps.clock.now());
+    return 'rejected' in found ? found : { kind: 'operator', id: found.id, suspended: false };
   }
   const found = await authenticate(deps.store, key, deps.keyEnv);
   return 'rejected' in found ? found : { kind: 'key', id: found.keyId, stream: null, ...found };

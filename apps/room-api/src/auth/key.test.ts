@@ -45,6 +45,13 @@ it.each(invalidKeys)('rejects %s and creates nothing', async (_what, key, reason
   expect(await harness.countRows()).toEqual(before);
 });
 
+it('rejects an expired operator key, and accepts one that expires later', async () => {
+  const list = (key: string) => harness.request('GET', '/v1/operator/tenants', { key });
+  const { status, body } = await list(harness.keys.expiredOperator);
+  expect([status, body.reason]).toEqual([401, 'expired-key']);
+  expect((await list(harness.keys.secondOperator)).status).toBe(200);
+});
+
 it('rejects a key with another authentication scheme', async () => {
   const reply = await fetch(`${harness.url}/v1/rooms`, { headers: { authorization: `Basic ${harness.keys.ours}` } });
   expect([reply.status, await reply.json()]).toEqual([401, expect.objectContaining({ reason: 'missing-key' })]);

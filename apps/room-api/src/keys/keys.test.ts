@@ -77,6 +77,26 @@ describe('new key', () => {
     ).toBe(201);
   });
 
+  it('is never valid for longer than the key that created it', async () => {
+    const expiresAt = '2099-01-01T00:00:00.000Z';
+    const { key } = await create({ scopes: ['keys:write', 'rooms:read'], expiresAt });
+    const createWith = (body: object) =>
+      harness.request('POST', '/v1/keys', { key, body: { label: 'X', scopes: ['rooms:read'], ...body } });
+    expect((await createWith({})).body.apiKey.expiresAt).toBe(expiresAt);
+    expect((await createWith({ expiresAt: null })).body.apiKey.expiresAt).toBe(expiresAt);
+    expect((await createWith({ expiresAt })).body.apiKey.expiresAt).toBe(expiresAt);
+    expect((await createWith({ expiresAt: '2098-01-01T00:00:00Z' })).status).toBe(201);
+    expect(await rejectionOf(createWith({ expiresAt: '2099-01-01T00:00:00.001Z' }))).toEqual([403, 'expiry-exceeded']);
+    // Nor does it get one by rotating another key, only by rotating itself.
+    const endless = await create({ scopes: ['rooms:read'] });
+    expect(await rejectionOf(harness.request('POST', `/v1/keys/${endless.id}/rotate`, { key, body: {} }))).toEqual([
+      403,
+      'expiry-exceeded',
+    ]);
+    const { body } = await harness.request('POST', `/v1/keys/${idOf(key)}/rotate`, { key, body: {} });
+    expect(body.apiKey.expiresAt).toBe(expiresAt);
+  });
+
   it('is rejected after its expiry', async () => {
     const { id, key } = await create({ scopes: ['rooms:read'], expiresAt: '2099-01-01T00:00:00Z' });
     expect(await isAccepted(key)).toBe(true);

@@ -84,7 +84,7 @@ export class TenantsController {
     const { row, key } = await createKey(
       this.deps,
       id,
-      { scopes: ['admin'], env: this.deps.keyEnv },
+      { scopes: ['admin'], env: this.deps.keyEnv, expiresAt: null },
       { ...wanted, expiresAt: null },
     );
     recordChange({ after: { keyId: row.id, scopes: row.scopes } });

@@ -86,7 +86,14 @@ export interface TestHarness {
   readonly url: string;
   readonly store: Store;
   /** API keys of two tenants, and an operator key. */
-  readonly keys: { readonly ours: string; readonly theirs: string; readonly operator: string };
+  readonly keys: {
+    readonly ours: string;
+    readonly theirs: string;
+    readonly operator: string;
+    /** A key that expires in the far future. */
+    readonly secondOperator: string;
+    readonly expiredOperator: string;
+  };
   readonly redis: RedisProxy;
   /** Every call that reached the orchestrator. */
   readonly rpcRequests: readonly (Pick<RpcRequest, 'id'> & { readonly method: RpcMethod })[];
@@ -108,9 +115,9 @@ export interface TestHarness {
 }
 
 /** An operator key, and its entry in the configuration. */
-const createOperatorKey = (id: string) => {
+const createOperatorKey = (id: string, expiresAt: Date | null = null) => {
   const key = `plop_${id}_${randomBytes(32).toString('base64url')}`;
-  return { key, entry: { id, hash: createHash('sha256').update(key).digest() } };
+  return { key, entry: { id, hash: createHash('sha256').update(key).digest(), expiresAt } };
 };
 
 export const generateKey = (): string =>
@@ -138,8 +145,15 @@ export async function startTestHarness(
 ): Promise<TestHarness> {
   const [database, testRedis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const store = openStore({ owner: true, url: database.url, max: 5, statementTimeoutMs, onError: () => undefined });
-  const [operator, secondOperator] = [createOperatorKey('oscar'), createOperatorKey('ophelia')];
-  const keys = { ours: generateKey(), theirs: generateKey(), operator: operator.key };
+  const [operator, secondOperator] = [createOperatorKey('oscar'), createOperatorKey('ophelia', new Date('2999-01-01'))];
+  const expiredOperator = createOperatorKey('oz', new Date('2020-01-01'));
+  const keys = {
+    ours: generateKey(),
+    theirs: generateKey(),
+    operator: operator.key,
+    secondOperator: secondOperator.key,
+    expiredOperator: expiredOperator.key,
+  };
   await seed(store, {
     tenantId: 'ten_ours',
     tenantName: 'Ours',
@@ -191,10 +205,16 @@ export async function startTestHarness(
     heartbeatMs,
   });
   const service = await startService({
-    config: readConfig({ HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0', DRAIN_SECONDS: String(drainS) }, [
-      'service',
-    ]),
-    trustedProxies,
+    config: readConfig(
+      {
+        HOST: '127.0.0.1',
+        PORT: '0',
+        MANAGEMENT_PORT: '0',
+        DRAIN_SECONDS: String(drainS),
+        TRUSTED_PROXIES: trustedProxies.join(','),
+      },
+      ['service'],
+    ),
     log,
     metrics,
     module: roomApiModule({
@@ -214,7 +234,7 @@ export async function startTestHarness(
       clock: systemClock,
       ids: systemIds,
       secret: systemSecret,
-      operators: [operator.entry, secondOperator.entry],
+      operators: [operator.entry, secondOperator.entry, expiredOperator.entry],
       keyEnv: 'test',
       report: openReport(metrics, log),
       version: '0.0.0',

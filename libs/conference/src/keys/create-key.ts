@@ -16,12 +16,15 @@ export interface KeyCaller {
   readonly scopes: readonly string[];
   /** The environment in the key's name, which new keys inherit. */
   readonly env: string;
+  /** When the key expires; no key that it creates is valid for longer. Null: never. */
+  readonly expiresAt: Date | null;
 }
 
 /**
  * Creates an API key. Only this result contains the plaintext key. Throws `tenant-not-found` (404),
- * `scope-exceeded` (403) for scopes that the caller does not have, `invalid-body` (422) for a past
- * expiry, and `too-many-keys` (409).
+ * `scope-exceeded` (403) for scopes that the caller does not have, `expiry-exceeded` (403) for an
+ * expiry after the caller's, `invalid-body` (422) for a past expiry, and `too-many-keys` (409).
+ * @param expiresAt null: with the caller's key, which can be never
  */
 export async function createKey(
   deps: Pick<Deps, 'store' | 'ids' | 'secret' | 'clock'>,
@@ -35,11 +38,18 @@ export async function createKey(
       field: '/expiresAt',
       fix: 'Give a future time, or leave expiresAt out.',
     });
+  if (expiresAt !== null) assertExpiryWithin(caller, expiresAt);
   const generated = generateKey(deps, caller.env);
   const row = await inTransaction(deps.store, tenantId, async (tx) => {
     await lockKeys(tx, tenantId);
     await assertKeyQuota(tx, tenantId);
-    return insertKey(tx, tenantId, { id: generated.id, label, scopes, secretHash: generated.secretHash, expiresAt });
+    return insertKey(tx, tenantId, {
+      id: generated.id,
+      label,
+      scopes,
+      secretHash: generated.secretHash,
+      expiresAt: expiresAt ?? caller.expiresAt,
+    });
   }).catch((error: unknown) => {
     throw (error as { code?: string }).code === FOREIGN_KEY_VIOLATION ? noSuchTenant() : error;
   });
@@ -59,6 +69,17 @@ export function assertCanGrant(caller: Pick<KeyCaller, 'scopes'>, wanted: readon
       `Your key cannot grant scopes that it does not have: ${missing.join(', ')}.`,
       { field: '/scopes', fix: 'Use a key that has these scopes, or grant fewer.' },
     );
+}
+
+/** Throws `expiry-exceeded` (403) for a key that would be valid for longer than the caller's. Null: never expires. */
+export function assertExpiryWithin({ expiresAt: own }: Pick<KeyCaller, 'expiresAt'>, wanted: Date | null): void {
+  if (own === null || (wanted !== null && wanted <= own)) return;
+  throw new VerdictError(
+    'client',
+    'expiry-exceeded',
+    `Your key expires at ${own.toISOString()} and cannot create a key that is valid for longer.`,
+    { field: '/expiresAt', fix: 'Give an earlier expiresAt, or use a key that expires later.' },
+  );
 }
 
 /** Throws `scope-exceeded` (403) for a key with scopes that the caller does not have. */

@@ -1,7 +1,7 @@
 import { VerdictError } from '@partyline/domain/verdict';
 import { insertKey, lockKeys, readKey, retireKey, type KeyRow } from '@partyline/store/keys/keys';
 import { inTransaction } from '@partyline/store/database/store';
-import { assertKeyQuota, assertCanGrant, type KeyCaller } from './create-key.ts';
+import { assertCanGrant, assertExpiryWithin, assertKeyQuota, type KeyCaller } from './create-key.ts';
 import type { Deps } from '../deps.ts';
 import { generateKey } from './generate-key.ts';
 import { noSuchKey } from '../errors.ts';
@@ -9,8 +9,8 @@ import { noSuchKey } from '../errors.ts';
 /**
  * Replaces a key with a new one of the same label, scopes and expiry. Only this result contains the
  * plaintext key. The old key stays valid for `overlapS` seconds. Throws 404, `key-inactive` (409),
- * `scope-exceeded` (403) for a key with more scopes than the caller's, and `too-many-keys` (409)
- * when both keys together exceed the quota.
+ * `scope-exceeded` (403) for a key with more scopes than the caller's, `expiry-exceeded` (403) for
+ * one that expires later, and `too-many-keys` (409) when both keys together exceed the quota.
  */
 export async function rotateKey(
   deps: Pick<Deps, 'store' | 'ids' | 'secret'>,
@@ -29,6 +29,7 @@ export async function rotateKey(
         fix: 'Create a new key with POST /v1/keys.',
       });
     assertCanGrant(caller, before.scopes);
+    assertExpiryWithin(caller, before.expires_at);
     const old = await retireKey(tx, tenantId, keyId, overlapS);
     await assertKeyQuota(tx, tenantId);
     const row = await insertKey(tx, tenantId, {

@@ -23,7 +23,9 @@ export const CreateKey = z
   .strictObject({
     label: label('The purpose of the key, as the list of keys shows it.', 'Back office'),
     scopes: Scopes,
-    expiresAt: instant('When the key expires, in the future. Left out or null: it does not expire.')
+    expiresAt: instant(
+      'When the key expires, in the future and not after the key that creates it. Left out or null: with that key.',
+    )
       .nullable()
       .default(null),
   })

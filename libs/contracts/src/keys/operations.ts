@@ -13,7 +13,7 @@ export const KEY_OPERATIONS: readonly Operation[] = [
       'Creates an API key and shows it only once. A key can grant only its own scopes. At most 50 keys are live.',
     body: CreateKey,
     reply: { status: 201, schema: CreatedKey },
-    reasons: ['scope-exceeded', 'too-many-keys'],
+    reasons: ['scope-exceeded', 'expiry-exceeded', 'too-many-keys'],
   },
   {
     id: 'listKeys',
@@ -50,7 +50,7 @@ export const KEY_OPERATIONS: readonly Operation[] = [
       '`overlapSeconds`. A key can rotate only keys without further scopes.',
     body: RotateKey,
     reply: { status: 201, schema: RotatedKey },
-    reasons: ['key-not-found', 'scope-exceeded', 'key-inactive', 'too-many-keys'],
+    reasons: ['key-not-found', 'scope-exceeded', 'expiry-exceeded', 'key-inactive', 'too-many-keys'],
   },
   {
     id: 'revokeKey',

@@ -10,9 +10,12 @@ export interface VonageEnvironment {
   readonly VONAGE_API_KEY: string;
   readonly VONAGE_API_SECRET: string;
   readonly VONAGE_SIGNATURE_SECRET: string;
+  /** Like `VIDEO_OTHER_CALLBACK_SECRET`: the other secret during a rotation, accepted too. */
+  readonly VONAGE_OTHER_SIGNATURE_SECRET?: string | undefined;
   readonly VONAGE_APPLICATION_ID: string;
   readonly VONAGE_PRIVATE_KEY: string;
   readonly VIDEO_CALLBACK_SECRET: string;
+  readonly VIDEO_OTHER_CALLBACK_SECRET?: string | undefined;
   readonly OPENTOK_API_KEY?: string | undefined;
   readonly OPENTOK_API_SECRET?: string | undefined;
   readonly VONAGE_API_HOST?: string | undefined;
@@ -36,7 +39,11 @@ export function settingsFromEnvironment(env: VonageEnvironment): ProviderSetting
   };
   const apiHost =
     env.VONAGE_API_HOST ?? (env.VONAGE_REGION === undefined ? undefined : env.VONAGE_REGION_HOSTS[env.VONAGE_REGION]);
-  const callbackSecret = env.VIDEO_CALLBACK_SECRET;
+  const other = (secret: string | undefined): string[] => (secret === undefined ? [] : [secret]);
+  const callbackSecrets = {
+    callbackSecret: env.VIDEO_CALLBACK_SECRET,
+    extraCallbackSecrets: other(env.VIDEO_OTHER_CALLBACK_SECRET),
+  };
   return {
     voice: {
       kind: 'vonage',
@@ -45,6 +52,7 @@ export function settingsFromEnvironment(env: VonageEnvironment): ProviderSetting
         applicationId: env.VONAGE_APPLICATION_ID,
         privateKey: env.VONAGE_PRIVATE_KEY,
         signatureSecret: env.VONAGE_SIGNATURE_SECRET,
+        extraSignatureSecrets: other(env.VONAGE_OTHER_SIGNATURE_SECRET),
         ...(apiHost ? { apiHost } : {}),
       },
     },
@@ -56,7 +64,7 @@ export function settingsFromEnvironment(env: VonageEnvironment): ProviderSetting
               apiKey: env.OPENTOK_API_KEY,
               apiSecret: env.OPENTOK_API_SECRET,
               sip,
-              callbackSecret,
+              ...callbackSecrets,
               ...(env.VIDEO_API_HOST ? { apiHost: env.VIDEO_API_HOST } : {}),
             },
           }
@@ -66,7 +74,7 @@ export function settingsFromEnvironment(env: VonageEnvironment): ProviderSetting
               applicationId: env.VONAGE_APPLICATION_ID,
               privateKey: env.VONAGE_PRIVATE_KEY,
               sip,
-              callbackSecret,
+              ...callbackSecrets,
               ...(env.VIDEO_API_HOST ? { videoHost: env.VIDEO_API_HOST } : {}),
             },
           },

@@ -23,6 +23,8 @@ interface AuthenticatedKey {
   readonly env: string;
   /** The tenant's rate limit of the API. */
   readonly requestsPerMinute: number;
+  /** When the key expires; null: never. */
+  readonly expiresAt: Date | null;
   /** Whether the tenant is suspended. */
   readonly suspended: boolean;
 }
@@ -84,6 +86,7 @@ const toAuthenticated = (row: KeyRow, env: string): AuthenticatedKey => ({
   scopes: row.scopes,
   env,
   requestsPerMinute: row.per_minute,
+  expiresAt: row.expires_at,
   suspended: row.suspended,
 });
 

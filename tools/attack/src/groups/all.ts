@@ -9,6 +9,7 @@ import { canaries } from './canaries.ts';
 import { databases } from './databases.ts';
 import { dialOutFraud } from './dial-out-fraud.ts';
 import { pinEncryption } from './pin-encryption.ts';
+import { edges } from './edges.ts';
 import { eventFuzz } from './event-fuzz.ts';
 import { eventSignatures } from './event-signatures.ts';
 import { histories } from './histories.ts';
@@ -21,10 +22,11 @@ import { ssrf } from './ssrf.ts';
 import { openCheckout, supplyChain } from './supply-chain.ts';
 
 /**
- * All groups in the order in which they run. The logs come last, because they hold traces of all
- * others.
+ * All groups in the order in which they run. The edges come first, because the lines for refused
+ * requests are limited per minute. The logs come last, because they hold traces of all others.
  */
 export const GROUPS: readonly Group[] = [
+  edges,
   providerJwt,
   accountWebhooks,
   eventFuzz,

@@ -40,12 +40,14 @@ export interface ProviderCredentials {
 const secret = (): string => randomBytes(32).toString('base64url');
 
 /**
- * Creates an operator key, `plop_<name>_<secret>`, and its entry in OPERATOR_KEYS: the name and the
- * SHA-256 of the whole key.
+ * Creates an operator key, `plop_<name>_<secret>`, and its entry in OPERATOR_KEYS: the name, the
+ * SHA-256 of the whole key, and its expiry.
+ * @param expires `YYYY-MM-DD`, the day (UTC) from which it is rejected; null: never
  */
-export function createOperatorKey(name: string): { key: string; entry: string } {
+export function createOperatorKey(name: string, expires: string | null): { key: string; entry: string } {
   const key = `plop_${name}_${secret()}`;
-  return { key, entry: `${name}:${createHash('sha256').update(key).digest('hex')}` };
+  const hash = createHash('sha256').update(key).digest('hex');
+  return { key, entry: [name, hash, ...(expires === null ? [] : [expires])].join(':') };
 }
 
 /** Generates the credentials of a provider account, with its application and its project. */
@@ -73,7 +75,7 @@ export function createCredentials(): Credentials {
   return {
     tenantId: `ten_${randomBytes(16).toString('base64url')}`,
     apiKey: `pl_dev_${randomBytes(6).toString('hex')}_${secret()}`,
-    operator: createOperatorKey('dev'),
+    operator: createOperatorKey('dev', null),
     pinKey: randomBytes(32).toString('base64'),
     masterKeys: `dev:${randomBytes(32).toString('base64')}`,
     provider: createProviderCredentials(),
