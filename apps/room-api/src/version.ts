@@ -1,2 +1,2 @@
-/** The version in the OpenAPI document. Paths carry the major version. */
-export const VERSION = '1.0.0';
+/** The version of Partyline: of the API document, the SDK, the command line and the images. */
+export const VERSION = '0.1.0';

@@ -10,7 +10,8 @@ export class PartylineError extends Error {
   readonly status: number;
   /**
    * A code of docs/api.md, or `no-answer` (no response), `not-partyline` (response of another
-   * server).
+   * server), `invalid-options` (an option, an id or a secret is missing; nothing was sent),
+   * `webhook-rejected`.
    */
   readonly reason: string;
   /** The next step, as a sentence. */
@@ -128,16 +129,32 @@ export function toError(response: Response, body: unknown): PartylineError {
   });
 }
 
-/** Converts a failure of fetch. */
-export const toConnectionError = (url: string, cause: unknown): ConnectionError =>
-  new ConnectionError(0, 'no-answer', `${new URL(url).origin} sent no response: ${rootCauseMessage(cause)}`, {
-    fix: 'Check the base URL and the network.',
-    cause,
-  });
+/** What a failed connection means, by the code of Node's error or the code of TLS. */
+const CONNECTION_FAILURES: readonly (readonly [pattern: RegExp, text: string, fix: string])[] = [
+  [/ECONNREFUSED/, 'refused the connection', 'Check the base URL, and that the API runs there.'],
+  [/ENOTFOUND|EAI_AGAIN/, 'cannot be found: its host name does not resolve', 'Check the host name of the base URL.'],
+  [/EHOSTUNREACH|ENETUNREACH/, 'cannot be reached', 'Check the network and the base URL.'],
+  [/ETIMEDOUT|TIMEOUT|Timeout/, 'did not answer in time', 'Try again. If it persists, check the network.'],
+  [/ECONNRESET|EPIPE|UND_ERR_SOCKET/, 'closed the connection without an answer', 'Try again.'],
+  [/CERT|SELF_SIGNED|ERR_TLS/, 'has a certificate that is not trusted', 'Check the host name and its certificate.'],
+];
 
-/** `fetch` reports the actual failure in the error's cause. */
-function rootCauseMessage(error: unknown): string {
-  const { cause, message, errors } = error as { cause?: unknown; message?: string; errors?: unknown[] };
-  if (cause instanceof Error) return rootCauseMessage(cause);
-  return (message ?? '') !== '' ? String(message) : errors?.[0] instanceof Error ? errors[0].message : String(error);
+/** Converts a failure of fetch. */
+export function toConnectionError(url: string, cause: unknown): ConnectionError {
+  const root = rootCause(cause);
+  const { code = '', name = '', message = '' } = root as { code?: string | number; name?: string; message?: string };
+  const [, text, fix] = CONNECTION_FAILURES.find(([pattern]) => pattern.test(`${code} ${name}`)) ?? [];
+  return new ConnectionError(
+    0,
+    'no-answer',
+    `${new URL(url).origin} ${text ?? `sent no response: ${message === '' ? String(root) : message}`}.`,
+    { fix: fix ?? 'Check the base URL and the network.', cause },
+  );
+}
+
+/** `fetch` reports the actual failure in the error's cause; several addresses in its errors. */
+function rootCause(error: unknown): unknown {
+  const { cause, errors } = error as { cause?: unknown; errors?: unknown[] };
+  if (cause instanceof Error) return rootCause(cause);
+  return errors?.[0] instanceof Error ? rootCause(errors[0]) : error;
 }

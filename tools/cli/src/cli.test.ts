@@ -109,7 +109,7 @@ describe('exit codes', () => {
     [2, 'a missing argument', () => ['rooms', 'create']],
     [2, 'a limit that is not a number', () => ['rooms', 'list', '--limit', 'many']],
     [2, 'input that the API rejects', () => ['rooms', 'create', ' ']],
-    [2, 'malformed thresholds', () => ['operator', 'tenants', 'change', 'ten_ours', '--fraud', 'concurrent=5']],
+    [2, 'malformed thresholds', () => ['operator', 'tenants', 'change', 'ten_ours', '--fraud-concurrent', '5']],
     [2, 'a value other than yes or no', () => ['operator', 'numbers', 'add', '+13125550100', '--toll-free', 'maybe']],
     [2, 'an empty list of rates', () => ['operator', 'rates', 'load']],
     [2, 'a malformed address', () => ['rooms', 'list'], { PARTYLINE_URL: 'not-a-url' }],
@@ -140,9 +140,28 @@ describe('exit codes', () => {
     expect([lost.code, lost.err]).toEqual([5, expect.stringContaining('--idempotency-key k-1')]);
   });
 
+  it('names what failed in the words of the user: no requests, headers and statuses', async () => {
+    const refused = await shell.run(['rooms', 'list'], { env: { PARTYLINE_URL: 'http://127.0.0.1:1024' } });
+    expect([refused.code, refused.err]).toEqual([
+      5,
+      'partyline: http://127.0.0.1:1024 refused the connection.\n' +
+        'Check the address (PARTYLINE_URL, or partyline login --url), and that the API runs there.\n',
+    ]);
+    const unknown = await shell.run(['rooms', 'show', 'room_AAAAAAAAAAAAAAAAAAAAAA']);
+    expect(unknown.err).toContain('partyline rooms list lists your rooms');
+    const stale = await shell.run(['rooms', 'update', 'room_AAAAAAAAAAAAAAAAAAAAAA', '--max-participants', '1']);
+    expect(stale.err).toContain('  --max-participants: ');
+    const unmatched = await shell.run(['rooms', 'create', 'Room', '--number-wanted-country', 'NZ']);
+    expect(unmatched.err).toContain('--number-wanted-*');
+    for (const { err } of [refused, unknown, stale, unmatched])
+      expect(err).not.toMatch(/\b(GET|POST|PATCH|DELETE|HTTP|status|header|body|[Ii]dempotency)\b/);
+  });
+
   it('prints errors as text, or as JSON with --json', async () => {
     const asText = await shell.run(['rooms', 'create', ' ']);
-    expect(asText.err).toMatch(/^partyline: The body is invalid\.\n {2}name must not be empty\n/);
+    expect(asText.err).toBe(
+      'partyline: Some values are invalid:\n  <name>: must not be empty\nCorrect them and try again.\n',
+    );
     const asJson = await shell.run(['rooms', 'create', ' ', '--json']);
     expect(JSON.parse(asJson.err)).toMatchObject({
       error: { reason: 'invalid-body', status: 422, fix: expect.any(String) as string, errors: [{ pointer: '/name' }] },
@@ -155,9 +174,9 @@ describe('rooms', () => {
   it('creates a room with one command and prints how to join it', async () => {
     const { code, out } = await shell.run(['rooms', 'create', 'Board meeting']);
     expect(code).toBe(0);
-    expect(out).toMatch(/room\.id +room_/);
-    expect(out).toMatch(/pinSpaced +\d{3} \d{3}/);
-    expect(out).toMatch(/tapToCall +tel:\+12025550100/);
+    expect(out).toMatch(/^Room ID +room_/);
+    expect(out).toMatch(/\nPIN +\d{3} \d{3}/);
+    expect(out).toMatch(/\nOne-tap link +tel:\+12025550100/);
   });
 
   it('prints the body of the API with --json', async () => {
@@ -165,6 +184,31 @@ describe('rooms', () => {
     const { room } = JSON.parse(out) as { room: { id: string } };
     const listed = JSON.parse((await shell.run(['rooms', 'list', '--limit', '1', '--json'])).out) as unknown[];
     expect(listed).toEqual([(await harness.request('GET', `/v1/rooms/${room.id}`)).body.room]);
+  });
+});
+
+describe('output', () => {
+  it('shows relative times, durations and yes or no to people, and the values of the API to programs', async () => {
+    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Shown', maxDurationSeconds: 5_400 } });
+    const { out } = await shell.run(['rooms', 'show', body.room.id]);
+    expect(out).toMatch(/\nMax duration +1 h 30 min\n/);
+    expect(out).toMatch(/\nWait for host +no\n/);
+    expect(out).toMatch(/\nCreated +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \((now|\d+ sec ago)\)\n/);
+    expect((await shell.run(['rooms', 'list', '--limit', '1'])).out).toMatch(/^ID +Name +State +Number +Created\n/);
+  });
+
+  it('has colours only where they are wanted', async () => {
+    await harness.request('POST', '/v1/rooms', { body: { name: 'Coloured' } });
+    const list = (env: Record<string, string>) => shell.run(['rooms', 'list'], { env });
+    expect((await list({})).out).not.toContain('\u001B[');
+    expect((await list({ FORCE_COLOR: '1' })).out).toContain('\u001B[');
+    expect((await list({ FORCE_COLOR: '1', NO_COLOR: '1' })).out).not.toContain('\u001B[');
+    expect((await shell.run(['rooms', 'list', '--json'], { env: { FORCE_COLOR: '1' } })).out).not.toContain('\u001B[');
+  });
+
+  it('shows amounts in their currency', async () => {
+    const { out } = await shell.run(['operator', 'rates', 'set', 'outbound', '0.012', '--prefix', '+4479']);
+    expect(out).toMatch(/outbound +\+4479 +EUR +€0\.012\n/);
   });
 });
 
@@ -207,9 +251,9 @@ describe('operator', () => {
       'Acme',
       '--home-country',
       'DE',
-      '--max-spend',
-      '500000000',
-      '--max-legs',
+      '--max-spend-per-month',
+      '500',
+      '--max-live-legs',
       '9',
     )) as { tenant: { id: string } };
     expect(tenant).toMatchObject({
@@ -222,14 +266,16 @@ describe('operator', () => {
         'tenants',
         'change',
         tenant.id,
-        '--countries',
+        '--allowed-countries',
         'AT,CH',
-        '--max-rooms',
+        '--max-live-rooms',
         '5',
-        '--max-minutes',
+        '--max-minutes-per-month',
         '90',
-        '--fraud',
-        'concurrent=1:2,toOneNumber=3:4',
+        '--fraud-concurrent',
+        '1:2',
+        '--fraud-to-one-number',
+        '3:4',
       ),
     ).toMatchObject({
       allowedCountries: ['AT', 'CH'],
@@ -244,16 +290,16 @@ describe('operator', () => {
         tenant.id,
         '--name',
         'Other',
-        '--countries',
+        '--allowed-countries',
         'none',
-        '--max-rooms',
+        '--max-live-rooms',
         'none',
-        '--max-minutes',
+        '--max-minutes-per-month',
         'none',
-        '--max-spend',
+        '--max-spend-per-month',
         'none',
-        '--fraud',
-        'concurrent=none',
+        '--fraud-concurrent',
+        'none',
       ),
     ).toMatchObject({
       name: 'Other',
@@ -304,16 +350,16 @@ describe('operator', () => {
   });
 
   it('loads rates from standard input in as many requests as needed', async () => {
-    const prices = Array.from({ length: 620 }, (_, n) => `inbound,+4420${n},EUR,${n}`);
+    const prices = Array.from({ length: 620 }, (_, n) => `inbound,+4420${n},EUR,0.${n}`);
     const loaded = await shell.run(['operator', 'rates', 'load', '--json'], {
-      input: ['what,prefix,currency,micro', ...prices, ''].join('\n'),
+      input: ['what,prefix,currency,price', ...prices, ''].join('\n'),
     });
     expect([loaded.code, (JSON.parse(loaded.out) as object[]).length]).toEqual([0, 620]);
     expect(await run('rates', 'show', '--what', 'inbound', '--currency', 'EUR', '--limit', '1000')).toHaveLength(621);
     expect(
       (
         await shell.run(['operator', 'rates', 'load'], {
-          input: prices.map((line) => line.replace(/\d+$/, '')).join('\n'),
+          input: prices.map((line) => line.replace(/[\d.]+$/, '')).join('\n'),
         })
       ).code,
     ).toBe(0);
@@ -348,6 +394,19 @@ describe('tail', () => {
         .split('\n')
         .map((line) => (JSON.parse(line) as { type: string }).type),
     ).toEqual(['session.ending', 'session.ended']);
+  });
+
+  it('prints one readable line per event without --json', async () => {
+    const after = await createPastEvent(harness);
+    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Read' } });
+    await harness.request('POST', `/v1/rooms/${body.room.id}/end`);
+    const { out } = await shell.run(['tail', '--room', body.room.id, '--until', 'session.ended', '--after', after]);
+    expect(out).toMatch(
+      /^\d\d:\d\d:\d\d {2}session\.ending +ses_\S+ {2}reason [\w-]+\n\d\d:\d\d:\d\d {2}session\.ended +ses_/,
+    );
+    expect(out).not.toContain('{');
+    const listed = await shell.run(['events', '--types', 'session.ended', '--limit', '1']);
+    expect([listed.code, listed.out.trim().split('\n').length]).toEqual([0, 1]);
   });
 
   it('exits with 0 at Ctrl-C', async () => {

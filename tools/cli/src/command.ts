@@ -1,8 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { Partyline } from '@partyline/sdk';
-import { InvalidArgumentError, Option, type Command } from 'commander';
-import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { Option, type Command } from 'commander';
+import { CommandFailedError, EXIT, exitCodeOf } from './exit-codes.ts';
+import {
+  flagOfField,
+  listFieldOptions,
+  parseInteger,
+  readFields,
+  type FieldSource,
+  type OperationId,
+} from './fields.ts';
 import type { Io } from './io.ts';
+import { describeError, formatError, formatErrorAsJson } from './error-text.ts';
 import { openOutput, type Output } from './output.ts';
 import { readOperatorSettings, readTenantSettings, type Settings } from './settings.ts';
 
@@ -13,6 +22,8 @@ export interface CommandContext {
   readonly client: () => Partyline;
   /** Opens the operator API with the operator's key. Throws a UsageError without one. */
   readonly operator: () => Partyline['operator'];
+  /** The fields that the options set, as the operation takes them. */
+  readonly fields: <T>() => NonNullable<T>;
 }
 
 /** Commander's flags (`--limit <n>`), each with its help text and, where needed, a parser. */
@@ -24,6 +35,10 @@ export interface CommandSpec {
   /** Name and arguments: `create <name>`. */
   readonly usage: string;
   readonly description: string;
+  /** The operations of the API that the command calls. */
+  readonly operations?: readonly OperationId[];
+  /** Options for the fields of an operation. */
+  readonly fields?: FieldSource;
   readonly options?: OptionSpecs;
   /** Command lines without `partyline`. */
   readonly examples: readonly string[];
@@ -34,9 +49,14 @@ export interface CommandSpec {
   ) => Promise<void> | void;
 }
 
+/** The command that calls an operation, for error messages: `GET /v1/rooms` becomes `rooms list`. */
+export const commandByOperation = new Map<OperationId, string>();
+/** What a command was made from. */
+export const specByCommand = new WeakMap<Command, CommandSpec>();
+
 /** Adds a command to the program or to a group, with the options that every command takes. */
 export function addCommand(io: Io, parent: Command, spec: CommandSpec): void {
-  const { usage, description, options = {}, examples, run } = spec;
+  const { usage, description, operations = [], fields, options = {}, examples, run } = spec;
   const command = parent
     .command(usage)
     .description(description)
@@ -44,6 +64,11 @@ export function addCommand(io: Io, parent: Command, spec: CommandSpec): void {
     .addOption(
       new Option('--idempotency-key <key>', 'perform the change once, even if repeated within 24 hours').hideHelp(),
     );
+  specByCommand.set(command, spec);
+  for (const operation of operations)
+    if (!commandByOperation.has(operation)) commandByOperation.set(operation, pathOf(command));
+  const fieldOptions = fields === undefined ? [] : listFieldOptions(fields);
+  for (const { option } of fieldOptions) command.addOption(option);
   for (const [flags, option] of Object.entries(options)) {
     if (typeof option === 'string') command.option(flags, option);
     else command.option(flags, option[0], (text: string) => option[1](text));
@@ -54,28 +79,46 @@ export function addCommand(io: Io, parent: Command, spec: CommandSpec): void {
     const values = parameters.at(-2) as Record<string, never>;
     const { json = false, idempotencyKey = randomUUID() } = values as { json?: boolean; idempotencyKey?: string };
     const out = openOutput(io, json);
-    const openClient = clientFactory(idempotencyKey);
+    const { open, countWrites } = clientFactory(idempotencyKey);
     try {
       await run(
         {
           io,
           out,
-          client: () => openClient(readTenantSettings(io)),
-          operator: () => openClient(readOperatorSettings(io)).operator,
+          client: () => open(readTenantSettings(io)),
+          operator: () => open(readOperatorSettings(io)).operator,
+          fields: <T>() => readFields(fieldOptions, values) as NonNullable<T>,
         },
         parameters.slice(0, -2).flat() as string[],
         values,
       );
     } catch (error) {
-      if (exitCodeOf(error) === EXIT.indeterminate && !json)
-        io.err(
-          `If the command changes something, repeat it with --idempotency-key ${idempotencyKey}: ` +
-            'the change is then performed once, and the result is printed.',
-        );
-      throw error;
+      if (error instanceof CommandFailedError) throw error;
+      const described = describeError(error, {
+        commandOf: (operation) => commandByOperation.get(operation),
+        flagOf: (name) => flagOfField(fieldOptions, name),
+        args: command.registeredArguments.map((argument) => argument.name()),
+      });
+      if (json) io.err(formatErrorAsJson(error, described));
+      else {
+        io.err(formatError(described, io));
+        // Without a write there is nothing to repeat once.
+        if (exitCodeOf(error) === EXIT.indeterminate && countWrites() > 0)
+          io.err(
+            'The change may have been made. Repeat the command with ' +
+              `--idempotency-key ${idempotencyKey}: it is then made once, and you get its result.`,
+          );
+      }
+      throw new CommandFailedError(exitCodeOf(error));
     }
   });
 }
+
+/** The words of a command after the program's name: `rooms create`. */
+export const pathOf = (command: Command): string =>
+  command.parent === null || command.parent.parent === null
+    ? command.name()
+    : `${pathOf(command.parent)} ${command.name()}`;
 
 /** Adds a group of commands, such as `partyline rooms ...`, and returns it. */
 export function addCommandGroup(
@@ -94,24 +137,16 @@ export function addCommandGroup(
  * Makes clients that derive the keys of their writes from one key: the first write uses it unchanged, later ones append
  * `-2`, `-3`. A repeated command then sends the same keys in the same order.
  */
-function clientFactory(idempotencyKey: string): (settings: Settings) => Partyline {
+function clientFactory(idempotencyKey: string): {
+  readonly open: (settings: Settings) => Partyline;
+  readonly countWrites: () => number;
+} {
   let writes = 0;
   const newIdempotencyKey = (): string => ((writes += 1) === 1 ? idempotencyKey : `${idempotencyKey}-${writes}`);
-  return ({ url, key }) => new Partyline({ baseUrl: url, apiKey: key, newIdempotencyKey });
-}
-
-export function parseInteger(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Use a whole number.');
-  return Number(text);
-}
-
-/** Commander drops a null option, so `none` stays a word until `noneToNull` turns it into the API's null. */
-export const parseIntegerOrNone = (text: string): number | 'none' => (text === 'none' ? text : parseInteger(text));
-export const noneToNull = <T>(value: T | 'none'): T | null => (value === 'none' ? null : value);
-
-export function parseYesNo(text: string): boolean {
-  if (text !== 'yes' && text !== 'no') throw new InvalidArgumentError('Use yes or no.');
-  return text === 'yes';
+  return {
+    open: ({ url, key }) => new Partyline({ baseUrl: url, apiKey: key, newIdempotencyKey }),
+    countWrites: () => writes,
+  };
 }
 
 /** Removes the options that were not given. */

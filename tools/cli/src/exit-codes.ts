@@ -13,6 +13,16 @@ export class UsageError extends Error {
   }
 }
 
+/** The command failed and has said why; the process ends with this code. */
+export class CommandFailedError extends Error {
+  override readonly name = 'CommandFailedError';
+  readonly exitCode: number;
+  constructor(exitCode: number) {
+    super(`exit code ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}
+
 const EXIT_BY_STATUS: Readonly<Record<number, number>> = {
   400: EXIT.usage,
   401: EXIT.auth,

@@ -6,6 +6,10 @@ export interface Io {
   err(line: string): void;
   /** Reads standard input to its end. */
   readInput(): Promise<string>;
+  /** Whether the output may have colours: it goes to a terminal, and NO_COLOR is not set. */
+  readonly hasColour: boolean;
+  /** The current time, in milliseconds since 1970. */
+  now(): number;
   /** Aborted at Ctrl-C or SIGTERM. */
   readonly interrupted: AbortSignal;
 }

@@ -16,6 +16,9 @@ function interruptSignal(): AbortSignal {
 // A closed pipe (`partyline ... | head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
+const { NO_COLOR = '', FORCE_COLOR = '', TERM } = process.env;
+const isColourTerminal = process.stdout.isTTY && TERM !== 'dumb';
+
 process.exitCode = await run(
   {
     env: process.env,
@@ -23,6 +26,9 @@ process.exitCode = await run(
     out: (line) => process.stdout.write(`${line}\n`),
     err: (line) => process.stderr.write(`${line}\n`),
     readInput: () => text(process.stdin),
+    // https://no-color.org: set and not empty.
+    hasColour: NO_COLOR === '' && (isColourTerminal || (FORCE_COLOR !== '' && FORCE_COLOR !== '0')),
+    now: () => Date.now(),
     get interrupted() {
       return interruptSignal();
     },

@@ -1,5 +1,7 @@
-import type { PartylineError } from '@partyline/sdk/error';
+import { styleText } from 'node:util';
+import Table from 'cli-table3';
 import type { Io } from './io.ts';
+import { formatValue, labelOf, type Row } from './values.ts';
 
 /** Prints results as text, or as JSON with `--json`. */
 export interface Output {
@@ -14,69 +16,62 @@ export interface Output {
   message(text: string): void;
 }
 
-export const openOutput = ({ out }: Pick<Io, 'out'>, json: boolean): Output => ({
-  json,
-  object(value, fields) {
-    if (json) return out(JSON.stringify(value, null, 2));
-    const shown = flatten(value).filter(
-      ([path]) => fields === undefined || fields.some((field) => path === field || path.startsWith(`${field}.`)),
-    );
-    const width = Math.max(0, ...shown.map(([path]) => path.length));
-    for (const [path, text] of shown)
-      out(`${path.padEnd(width)}  ${text.replaceAll('\n', `\n${' '.repeat(width + 2)}`)}`);
-    return undefined;
-  },
-  table(rows, columns, emptyText) {
-    if (json) return out(JSON.stringify(rows, null, 2));
-    if (rows.length === 0) return out(emptyText);
-    const cells = rows.map((row) => {
-      const fields = new Map(flatten(row));
-      return columns.map((column) => fields.get(column) ?? '');
+const COLUMN_GAP = '  ';
+
+export function openOutput({ out, hasColour, now }: Pick<Io, 'out' | 'hasColour' | 'now'>, json: boolean): Output {
+  const dim = (text: string): string => (hasColour ? styleText('dim', text, { validateStream: false }) : text);
+  const print = (rows: readonly (readonly string[])[]): void => {
+    const table = new Table({
+      chars: Object.fromEntries(
+        ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right', 'left']
+          .concat(['left-mid', 'mid', 'mid-mid', 'right', 'right-mid', 'middle'])
+          .map((name) => [name, name === 'middle' ? COLUMN_GAP : '']),
+      ),
+      style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
     });
-    const widths = columns.map((column, at) => Math.max(column.length, ...cells.map((row) => row[at]!.length)));
-    for (const row of [columns.map((column) => column.toUpperCase()), ...cells])
-      out(
-        row
-          .map((cell, at) => cell.padEnd(widths[at]!))
-          .join('  ')
-          .trimEnd(),
+    for (const row of rows) table.push([...row]);
+    for (const line of table.toString().split('\n')) out(line.trimEnd());
+  };
+  return {
+    json,
+    object(value, fields) {
+      if (json) return out(JSON.stringify(value, null, 2));
+      const rows = flatten(value).filter(
+        ({ path }) => fields === undefined || fields.some((field) => path === field || path.startsWith(`${field}.`)),
       );
-    return undefined;
-  },
-  line: (value, text) => out(json ? JSON.stringify(value) : text),
-  message(text) {
-    if (!json) out(text);
-  },
-});
+      if (rows.length > 0)
+        print(rows.map((row) => [dim(labelOf(row.path)), formatValue(row, { hasColour, now: now(), isLong: true })]));
+      return undefined;
+    },
+    table(rows, columns, emptyText) {
+      if (json) return out(JSON.stringify(rows, null, 2));
+      if (rows.length === 0) return out(emptyText);
+      print([
+        columns.map((column) => dim(labelOf(column, true))),
+        ...rows.map((object) => {
+          const byPath = new Map(flatten(object).map((row) => [row.path, row]));
+          return columns.map((path) => {
+            const row = byPath.get(path);
+            return row === undefined ? '' : formatValue(row, { hasColour, now: now(), isLong: false });
+          });
+        }),
+      ]);
+      return undefined;
+    },
+    line: (value, text) => out(json ? JSON.stringify(value) : text),
+    message(text) {
+      if (!json) out(text);
+    },
+  };
+}
 
-/** Fields with their path (`room.id`). A list of scalars is joined, a list of objects becomes its length. */
-function flatten(value: object, prefix = ''): [path: string, text: string][] {
-  return Object.entries(value).flatMap(([name, field]: [string, unknown]): [string, string][] => {
+/** Lists the fields of an object with their path (`room.id`) and the object that they stand in. */
+function flatten(value: object, prefix = '', inherited: object = {}): Row[] {
+  const owner = { ...inherited, ...value };
+  return Object.entries(value).flatMap(([name, field]: [string, unknown]): Row[] => {
     const path = prefix + name;
-    if (field === null || field === undefined) return [[path, '-']];
-    if (Array.isArray(field))
-      return [[path, field.every((item) => typeof item !== 'object') ? field.join(', ') : String(field.length)]];
-    if (typeof field === 'object') return flatten(field, `${path}.`);
-    return [[path, typeof field === 'string' ? field : JSON.stringify(field)]];
+    return typeof field === 'object' && field !== null && !Array.isArray(field)
+      ? flatten(field, `${path}.`, owner)
+      : [{ path, value: field, owner }];
   });
 }
-
-/** Formats an error as text: the message, each wrong field, and the fix. */
-export function formatError(error: unknown): string {
-  const { message, fix, errors = [], requestId, status } = error as Partial<PartylineError> & Error;
-  const fields = errors.map(({ pointer, detail }) => `  ${pointer === '' ? 'the body' : pointer.slice(1)} ${detail}`);
-  return [
-    `partyline: ${message}`,
-    ...fields,
-    ...(fix === undefined ? [] : [fix]),
-    ...(requestId === undefined || (status ?? 0) < 500 ? [] : [`Request id: ${requestId}`]),
-  ].join('\n');
-}
-
-/** Formats an error as one line of JSON. */
-export const formatErrorAsJson = (error: unknown): string => {
-  const { name, message, fix, errors, requestId, status, reason } = error as Partial<PartylineError> & Error;
-  return JSON.stringify({
-    error: { reason: reason ?? (name === 'UsageError' ? 'usage' : 'failed'), status, message, fix, errors, requestId },
-  });
-};

@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import { createProviderCredentials } from '@partyline/dev/stack/credentials';
 import { buildAccountBody } from '@partyline/dev/stack/own-account';
 import { acceptingProvider, startTestHarness, type TestHarness } from '@partyline/room-api/testing/test-harness';
-import type { Command } from 'commander';
+import { OPERATIONS } from '@partyline/sdk/generated/operations.gen';
+import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { specByCommand, type CommandSpec } from './command.ts';
+import { listFieldOptions, readFields, type OperationId } from './fields.ts';
 import { buildProgram, run as runProgram } from './program.ts';
 import { createPastEvent } from './testing/create-past-event.ts';
 import { openShell, splitWords, type Shell } from './testing/shell.ts';
@@ -48,7 +51,7 @@ describe('completion', () => {
     expect(complete('hang-ups', '--st')).toEqual(['--state']);
     expect(complete('op')).toEqual(['operator']);
     expect(complete('operator', 'rates', '')).toEqual(expect.arrayContaining(['show', 'set', 'remove', 'load']));
-    expect(complete('operator', 'tenants', 'change', 'ten_x', '--fr')).toEqual(['--fraud']);
+    expect(complete('operator', 'tenants', 'change', 'ten_x', '--fraud-conc')).toEqual(['--fraud-concurrent']);
     expect(complete('keys', '')).toEqual(expect.arrayContaining(['list', 'create', 'rotate', 'revoke']));
   });
 
@@ -73,11 +76,110 @@ function listCommands(): { path: string; command: Command }[] {
       out: () => undefined,
       err: () => undefined,
       readInput: async () => '',
+      hasColour: false,
+      now: () => 0,
       interrupted: new AbortController().signal,
     }),
     '',
   );
 }
+
+/** The operation of a request, by its method and path. */
+function operationOf(method: string, url: string): string {
+  const path = new URL(url).pathname;
+  const found = Object.entries(OPERATIONS).find(
+    ([, operation]) =>
+      operation.method === method && new RegExp(`^${operation.path.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(path),
+  );
+  return found?.[0] ?? `${method} ${path}`;
+}
+
+/** Runs a command and lists the operations of the API that it calls. */
+async function recordOperations<T>(run: () => Promise<T>): Promise<{ result: T; operations: OperationId[] }> {
+  const operations: OperationId[] = [];
+  const { fetch } = globalThis;
+  globalThis.fetch = (input, init) => {
+    const { method, url } = input instanceof Request ? input : new Request(input, init);
+    operations.push(operationOf(method, url) as OperationId);
+    return fetch(input, init);
+  };
+  try {
+    return { result: await run(), operations };
+  } finally {
+    globalThis.fetch = fetch;
+  }
+}
+
+/** Finds the command of a command line. */
+function findCommand(args: readonly string[]): { path: string; spec: CommandSpec | undefined } {
+  const line = args.join(' ');
+  const { path = '', command } =
+    listCommands()
+      .toSorted((a, b) => b.path.length - a.path.length)
+      .find((each) => line === each.path || line.startsWith(`${each.path} `)) ?? {};
+  return { path, spec: command === undefined ? undefined : specByCommand.get(command) };
+}
+
+describe('the commands', () => {
+  const specs = listCommands().flatMap(({ command }) => specByCommand.get(command) ?? []);
+
+  it('call every operation of the API', () => {
+    const called = new Set(specs.flatMap(({ operations = [] }) => operations));
+    expect(Object.keys(OPERATIONS).filter((id) => !called.has(id as OperationId))).toEqual([]);
+  });
+
+  /** Fields that arguments or files set instead of options. */
+  const BY_ARGUMENT: Readonly<Record<string, readonly string[]>> = {
+    createProviderAccount: ['label', 'voice', 'video', 'callbackSecret'],
+    rotateProviderAccount: ['voice', 'video', 'callbackSecret', 'overlapSeconds'],
+    muteParticipant: ['muted'],
+    sendDigits: ['digits'],
+    limitRoomSpend: ['maxSpendMicro'],
+    updateRates: ['rates'],
+  };
+
+  it('take every field of the API, as an option or as an argument', () => {
+    const missing: string[] = [];
+    for (const [id, operation] of Object.entries(OPERATIONS))
+      for (const from of ['body', 'query'] as const) {
+        const sources = specs.filter(({ fields }) => fields?.operation === id && (fields.from ?? 'body') === from);
+        for (const { name } of operation[from]) {
+          const byOption = sources.some(({ fields }) => fields!.omit?.includes(name) !== true);
+          const byArgument = sources.some(
+            ({ fields, usage }) => fields!.omit?.includes(name) === true && new RegExp(`[<[]${name}[>\\]]`).test(usage),
+          );
+          // Lists and replays read all pages.
+          const isPaging = name === 'after' || (from === 'query' && name === 'limit');
+          if (!byOption && !byArgument && !isPaging && BY_ARGUMENT[id]?.includes(name) !== true)
+            missing.push(`${id}.${name}`);
+        }
+      }
+    expect(missing).toEqual([]);
+  });
+
+  it('send the value of each option in the form of the API', () => {
+    const options = listFieldOptions({ operation: 'createRoom', omit: ['name'] });
+    const command = new Command();
+    for (const { option } of options) command.addOption(option);
+    const line =
+      '--max-duration 1h --alone 90s --never-used none --max-participants 10 --wait-for-host yes --bridge always ' +
+      `--metadata '{"team":"sales"}' --number-wanted-country US --number-wanted-toll-free no --external-id board-7 ` +
+      '--starts-at 2026-05-04T09:30:00Z';
+    command.parse(splitWords(line, {}), { from: 'user' });
+    expect(readFields(options, command.opts())).toEqual({
+      maxDurationSeconds: 3_600,
+      aloneSeconds: 90,
+      neverUsedSeconds: null,
+      maxParticipants: 10,
+      waitForHost: true,
+      bridge: 'always',
+      metadata: { team: 'sales' },
+      numberWanted: { country: 'US', tollFree: false },
+      externalId: 'board-7',
+      startsAt: '2026-05-04T09:30:00Z',
+    });
+  });
+});
 
 it('prints help with examples for every command', () => {
   for (const { path, command } of listCommands()) {
@@ -103,7 +205,7 @@ describe('docs/cli.md', () => {
       ) ?? [];
     expect(await shell.run(splitWords(line, {}))).toMatchObject({
       code: 0,
-      out: expect.stringContaining('pinSpaced') as string,
+      out: expect.stringContaining('One-tap link') as string,
     });
   });
 
@@ -126,6 +228,7 @@ describe('docs/cli.md', () => {
       SESSION: body.session.id,
       PARTICIPANT: dialled.participantId,
       KEYID: key.apiKey.id,
+      DELIVERY: (await harness.request('POST', `/v1/endpoints/${endpoint.endpoint.id}/ping`)).body.deliveryId as string,
       ENDPOINT: endpoint.endpoint.id,
       OTHER_ROOM: other.room.id,
       PIN: pin.id,
@@ -153,12 +256,27 @@ describe('docs/cli.md', () => {
       home: shell.home,
       out: () => undefined,
       err: (line: string) => errors.push(line),
-      readInput: async () => '',
+      readInput: async () => 'what,prefix,currency,price\noutbound,+4479,EUR,0.012',
+      hasColour: false,
+      now: () => Date.now(),
       interrupted: new AbortController().signal,
     };
+    const called = new Set<string>();
     for (const example of examples) {
       const [name, ...args] = splitWords(example, variables);
-      expect([example, name, await runProgram(io, args), errors]).toEqual([example, 'partyline', 0, []]);
+      const { result, operations } = await recordOperations(() => runProgram(io, args));
+      expect([example, name, result, errors]).toEqual([example, 'partyline', 0, []]);
+      const { path, spec } = findCommand(args);
+      if (path !== 'doctor' && path !== 'login')
+        expect([example, operations.filter((id) => spec?.operations?.includes(id) !== true)]).toEqual([example, []]);
+      for (const id of operations) called.add(id);
     }
+    // The participant of the harness is not connected, so these are rejected, after the request.
+    for (const args of [
+      ['participants', 'mute', dialled.participantId],
+      ['participants', 'keys', dialled.participantId, '1'],
+    ])
+      for (const id of (await recordOperations(() => runProgram(io, args as string[]))).operations) called.add(id);
+    expect(Object.keys(OPERATIONS).filter((id) => !called.has(id))).toEqual([]);
   });
 });

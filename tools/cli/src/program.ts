@@ -1,8 +1,8 @@
 import { SDK_VERSION } from '@partyline/sdk/version';
 import { Argument, Command, CommanderError } from 'commander';
-import { addCommandGroup, addCommand } from './command.ts';
+import { addCommandGroup, addCommand, commandByOperation, pathOf } from './command.ts';
 import { audit, keys, limits, numbers } from './commands/account.ts';
-import { doctor, DoctorFailedError } from './commands/doctor.ts';
+import { doctor } from './commands/doctor.ts';
 import { emulator } from './commands/emulator.ts';
 import { endpoints } from './commands/endpoints.ts';
 import { login, logout, whoami } from './commands/login.ts';
@@ -14,12 +14,12 @@ import { pins } from './commands/pins.ts';
 import { accounts } from './commands/provider-accounts.ts';
 import { rooms } from './commands/rooms.ts';
 import { hangUps, sessions } from './commands/sessions.ts';
-import { tail } from './commands/tail.ts';
+import { events, tail } from './commands/events.ts';
 import { usage } from './commands/usage.ts';
 import { completionFor, SHELLS, type Shell } from './completion.ts';
-import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { CommandFailedError, EXIT } from './exit-codes.ts';
+import { replaceRequests } from './error-text.ts';
 import type { Io } from './io.ts';
-import { formatError, formatErrorAsJson } from './output.ts';
 
 const HELP_FOOTER = `
 Exit codes:
@@ -28,11 +28,11 @@ Exit codes:
   2  wrong usage or input
   3  key rejected, or a scope is missing
   4  not found, or in conflict with the current state
-  5  no response: the change may have been performed
+  5  no response: a change may have been made
   6  rate limit exceeded: try again later
 
 Every command takes --json. Every command that changes something takes --idempotency-key <key>: repeated with the
-same key within 24 hours, the change is performed once.
+same key within 24 hours, the change is made once. NO_COLOR=1 turns colours off.
 
 PARTYLINE_URL, PARTYLINE_KEY and PARTYLINE_OPERATOR_KEY take precedence over the stored login. See docs/cli.md.`;
 
@@ -48,7 +48,7 @@ export function buildProgram(io: Io): Command {
   addCommandGroup(io, program, 'participants', 'List, mute and remove participants.', participants);
   addCommandGroup(io, program, 'pins', 'Manage the PINs of a room.', pins);
   addCommandGroup(io, program, 'sessions', 'List and end sessions, and print their timelines.', sessions);
-  for (const spec of [tail, hangUps]) addCommand(io, program, spec);
+  for (const spec of [tail, events, hangUps]) addCommand(io, program, spec);
   addCommandGroup(io, program, 'endpoints', 'Manage endpoints that receive events.', endpoints);
   addCommandGroup(io, program, 'accounts', 'Manage your own provider accounts.', accounts);
   addCommandGroup(io, program, 'usage', 'Print usage, prices and spend limits.', usage);
@@ -67,7 +67,15 @@ export function buildProgram(io: Io): Command {
     .addArgument(new Argument('<shell>').choices([...SHELLS]))
     .addHelpText('after', '\nExamples:\n  $ partyline completion bash')
     .action((shell: Shell) => io.out(completionFor(shell, program)));
+  useCommandNames(program);
   return program;
+}
+
+/** The descriptions of the API name requests, and all commands are known only now. */
+function useCommandNames(command: Command): void {
+  for (const option of command.options)
+    option.description = replaceRequests(option.description, { commandOf: (id) => commandByOperation.get(id) });
+  for (const child of command.commands) useCommandNames(child);
 }
 
 /** Runs one command line and returns its exit code. */
@@ -88,13 +96,7 @@ export async function run(io: Io, args: readonly string[]): Promise<number> {
     return EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    if (error instanceof DoctorFailedError) return error.exitCode;
-    io.err(args.includes('--json') ? formatErrorAsJson(error) : formatError(error));
-    return exitCodeOf(error);
+    if (error instanceof CommandFailedError) return error.exitCode;
+    throw error;
   }
 }
-
-const pathOf = (command: Command): string =>
-  command.parent === null || command.parent.name() === 'partyline'
-    ? command.name()
-    : `${pathOf(command.parent)} ${command.name()}`;

@@ -39,6 +39,7 @@ import { openStreamSlots } from '../events/stream-slots.ts';
 import { enforceStrictHttp } from '../input/strict-http.ts';
 import { openRequestMeter } from '../limits/request-meter.ts';
 import { openProviderClient } from '../provider-client.ts';
+import { VERSION } from '../version.ts';
 import { openRedisProxy, type RedisProxy } from './redis-proxy.ts';
 
 const NUMBERS = [
@@ -237,7 +238,7 @@ export async function startTestHarness(
       operators: [operator.entry, secondOperator.entry, expiredOperator.entry],
       keyEnv: 'test',
       report: openReport(metrics, log),
-      version: '0.0.0',
+      version: VERSION,
     }),
     prepare: enforceStrictHttp,
     ready: { postgres: openWriteCheck(store) },

@@ -1,18 +1,14 @@
 import { Partyline } from '@partyline/sdk';
 import type { CommandSpec } from '../command.ts';
-import { EXIT } from '../exit-codes.ts';
+import { CommandFailedError, EXIT } from '../exit-codes.ts';
 import { readTenantSettings } from '../settings.ts';
 import { checkAccount } from '../doctor/check-account.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { checkServer } from '../doctor/check-server.ts';
+import { paint } from '../values.ts';
 
-const STATE_LABELS = { ok: 'ok  ', warn: 'WARN', fail: 'FAIL', unknown: '?   ' } as const;
-
-/** Thrown by `doctor` when a check failed. */
-export class DoctorFailedError extends Error {
-  override readonly name = 'DoctorFailedError';
-  readonly exitCode = EXIT.failed;
-}
+const STATE_WIDTH = 'unknown'.length;
+const CHECK_WIDTH = 'management'.length;
 
 export const doctor: CommandSpec = {
   usage: 'doctor',
@@ -27,7 +23,10 @@ export const doctor: CommandSpec = {
       findings.push(finding);
       const { check, state, message, fix } = finding;
       if (!out.json)
-        io.out(`${STATE_LABELS[state]}  ${check.padEnd(9)} ${message}${fix === undefined ? '' : `\n      -> ${fix}`}`);
+        io.out(
+          `${paint(state, io.hasColour)}${' '.repeat(STATE_WIDTH - state.length)}  ${check.padEnd(CHECK_WIDTH)}  ${message}` +
+            (fix === undefined ? '' : `\n${' '.repeat(STATE_WIDTH + CHECK_WIDTH + 4)}${fix}`),
+        );
     };
     // Without a server the other checks cannot be made.
     if (await checkServer(settings, report)) {
@@ -35,6 +34,6 @@ export const doctor: CommandSpec = {
       await checkAccount(client, settings, report);
     }
     if (out.json) io.out(JSON.stringify(findings, null, 2));
-    if (findings.some(({ state }) => state === 'fail')) throw new DoctorFailedError();
+    if (findings.some(({ state }) => state === 'fail')) throw new CommandFailedError(EXIT.failed);
   },
 };

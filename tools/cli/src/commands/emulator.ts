@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { parseInteger, type CommandSpec } from '../command.ts';
+import type { CommandSpec } from '../command.ts';
+import { parseInteger } from '../fields.ts';
 
 export const emulator: CommandSpec = {
   usage: 'emulator',

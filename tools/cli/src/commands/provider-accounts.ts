@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { Partyline } from '@partyline/sdk';
-import { omitUndefined, parseInteger, type CommandContext, type CommandSpec } from '../command.ts';
+import type { ChangeProviderAccountData } from '@partyline/sdk/types';
+import { omitUndefined, type CommandContext, type CommandSpec } from '../command.ts';
 import { UsageError } from '../exit-codes.ts';
+import { parseDuration } from '../fields.ts';
 
 const COLUMNS = [
   'id',
@@ -54,6 +56,7 @@ export const accounts: readonly CommandSpec[] = [
   {
     usage: 'list',
     description: 'List your own provider accounts.',
+    operations: ['listProviderAccounts'],
     examples: ['accounts list'],
     async run({ out, client }) {
       out.table(
@@ -64,11 +67,34 @@ export const accounts: readonly CommandSpec[] = [
     },
   },
   {
+    usage: 'show <account>',
+    description: 'Print an account, with the addresses to configure at the provider.',
+    operations: ['getProviderAccount'],
+    examples: ['accounts show acct_3q2-7wAAQkV1bWJlclBhcn'],
+    async run({ out, client }, [accountId = '']) {
+      out.object(await client().providerAccounts.get(accountId), DETAIL_FIELDS);
+    },
+  },
+  {
+    usage: 'update <account>',
+    description: 'Change the label of an account.',
+    operations: ['changeProviderAccount'],
+    fields: { operation: 'changeProviderAccount' },
+    examples: ['accounts update acct_3q2-7wAAQkV1bWJlclBhcn --label "Sales"'],
+    async run({ out, client, fields }, [accountId = '']) {
+      out.object(
+        await client().providerAccounts.change(accountId, fields<ChangeProviderAccountData['body']>()),
+        DETAIL_FIELDS,
+      );
+    },
+  },
+  {
     usage: 'create',
     description:
       'Store the credentials of your own account after a test at the provider. ' +
       'Then configure the printed addresses at the provider.',
     options: FILE_OPTION,
+    operations: ['createProviderAccount'],
     examples: ['accounts create --file account.json'],
     async run(context, _args, { file }: { file?: string }) {
       const body = (await readCredentials(context, file)) as Parameters<Accounts['create']>[0];
@@ -78,7 +104,11 @@ export const accounts: readonly CommandSpec[] = [
   {
     usage: 'rotate <account>',
     description: 'Replace the credentials. Webhooks signed with the old secrets are accepted for 24 hours.',
-    options: { ...FILE_OPTION, '--overlap <seconds>': ['accept the old secrets for this long instead', parseInteger] },
+    options: {
+      ...FILE_OPTION,
+      '--overlap <duration>': ['accept the old secrets for this long instead, such as 1h', parseDuration],
+    },
+    operations: ['rotateProviderAccount'],
     examples: ['accounts rotate acct_3q2-7wAAQkV1bWJlclBhcn --file new.json'],
     async run(context, [accountId = ''], { file, overlap }: { file?: string; overlap?: number }) {
       const body = {
@@ -91,6 +121,7 @@ export const accounts: readonly CommandSpec[] = [
   {
     usage: 'verify <account>',
     description: 'Test the credentials at the provider.',
+    operations: ['verifyProviderAccount'],
     examples: ['accounts verify acct_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [accountId = '']) {
       out.object(await client().providerAccounts.verify(accountId), DETAIL_FIELDS);
@@ -99,6 +130,7 @@ export const accounts: readonly CommandSpec[] = [
   {
     usage: 'delete <account>',
     description: 'Delete an account and its credentials. Rejected while it has numbers or live calls.',
+    operations: ['deleteProviderAccount'],
     examples: ['accounts delete acct_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [accountId = '']) {
       out.object(await client().providerAccounts.delete(accountId));

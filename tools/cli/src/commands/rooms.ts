@@ -1,4 +1,6 @@
-import { LIMIT_OPTION, omitUndefined, pageOptions, parseInteger, takeFirst, type CommandSpec } from '../command.ts';
+import type { CreateRoomData, IssueTokenData, ListRoomsData, UpdateRoomData } from '@partyline/sdk/types';
+import { LIMIT_OPTION, omitUndefined, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
+import { parseInteger } from '../fields.ts';
 
 const COLUMNS = ['id', 'name', 'state', 'number', 'createdAt'];
 
@@ -6,63 +8,46 @@ export const rooms: readonly CommandSpec[] = [
   {
     usage: 'create <name>',
     description: 'Create a room and print how to join it.',
-    options: {
-      '--number <number>': 'dial-in number to use',
-      '--external-id <id>': 'your own id for the room',
-      '--max-participants <n>': ['maximum number of connected participants', parseInteger],
-      '--max-duration <seconds>': ['maximum duration of a session', parseInteger],
-      '--bridge <when>': 'when to open the bridge: auto or always',
-    },
-    examples: ['rooms create "Board meeting"', 'rooms create "Board meeting" --max-duration 3600 --json'],
-    async run(
-      { out, client },
-      [name = ''],
-      options: {
-        number?: string;
-        externalId?: string;
-        maxParticipants?: number;
-        maxDuration?: number;
-        bridge?: 'auto' | 'always';
-      },
-    ) {
-      const { number, externalId, maxParticipants, maxDuration, bridge } = options;
-      const created = await client().rooms.create({
-        name,
-        ...omitUndefined({ number, externalId, maxParticipants, maxDurationSeconds: maxDuration, bridge }),
-      });
-      out.object(created, ['room.id', 'session.id', 'number', 'pinSpaced', 'hostPinSpaced', 'tapToCall', 'invitation']);
+    operations: ['createRoom'],
+    fields: { operation: 'createRoom', omit: ['name'] },
+    examples: [
+      'rooms create "Board meeting"',
+      'rooms create "Board meeting" --max-duration 1h --wait-for-host yes',
+      `rooms create "Sales" --number-wanted-country US --metadata '{"team":"sales"}' --json`,
+    ],
+    async run({ out, client, fields }, [name = '']) {
+      out.object(await client().rooms.create({ name, ...fields<Omit<CreateRoomData['body'], 'name'>>() }), [
+        'room.id',
+        'session.id',
+        'number',
+        'pinSpaced',
+        'hostPinSpaced',
+        'tapToCall',
+        'invitation',
+      ]);
     },
   },
   {
     usage: 'list',
     description: 'List rooms, newest first.',
-    options: { ...LIMIT_OPTION, '--state <state>': 'active or ended' },
+    operations: ['listRooms'],
+    fields: { operation: 'listRooms', from: 'query' },
+    options: LIMIT_OPTION,
     examples: ['rooms list', 'rooms list --state active --limit 100 --json'],
-    async run({ out, client }, _args, options: { limit?: number; state?: 'active' | 'ended' }) {
+    async run({ out, client, fields }, _args, options: { limit?: number }) {
       const { limit, pageSize } = pageOptions(options);
-      out.table(
-        await takeFirst(client().rooms.list({ limit: pageSize, ...omitUndefined({ state: options.state }) }), limit),
-        COLUMNS,
-        'No rooms.',
-      );
+      const query = { limit: pageSize, ...fields<ListRoomsData['query']>() };
+      out.table(await takeFirst(client().rooms.list(query), limit), COLUMNS, 'No rooms.');
     },
   },
   {
     usage: 'show <room>',
-    description: 'Print a room with its PIN, its session and its connections.',
+    description: 'Print a room with its PINs, its settings, its session and its connections.',
+    operations: ['getRoom'],
     examples: ['rooms show room_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = '']) {
       const details = await client().rooms.get(roomId);
-      out.object(details, [
-        'room.id',
-        'room.name',
-        'room.state',
-        'session.id',
-        'session.state',
-        'number',
-        'pinSpaced',
-        'tapToCall',
-      ]);
+      out.object(details, ['room', 'session.id', 'session.state', 'number', 'pinSpaced', 'hostPinSpaced', 'tapToCall']);
       if (!out.json)
         out.table(
           details.legs,
@@ -74,6 +59,7 @@ export const rooms: readonly CommandSpec[] = [
   {
     usage: 'live <room>',
     description: 'Look up at the provider which connections are live.',
+    operations: ['observeRoom'],
     examples: ['rooms live room_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = '']) {
       out.table(
@@ -85,35 +71,34 @@ export const rooms: readonly CommandSpec[] = [
   },
   {
     usage: 'update <room>',
-    description: 'Change a room.',
-    options: {
-      '--name <name>': 'new name',
-      '--max-participants <n>': ['maximum number of connected participants', parseInteger],
-      '--if-version <n>': ['change only this version', parseInteger],
-    },
-    examples: ['rooms update room_3q2-7wAAQkV1bWJlclBhcn --name "Board meeting, moved"'],
-    async run(
-      { out, client },
-      [roomId = ''],
-      { name, maxParticipants, ifVersion }: { name?: string; maxParticipants?: number; ifVersion?: number },
-    ) {
-      out.object(
-        await client().rooms.update(roomId, omitUndefined({ name, maxParticipants }), omitUndefined({ ifVersion })),
-        [...COLUMNS, 'version'],
-      );
+    description: 'Change a room. Options that you omit stay unchanged.',
+    operations: ['updateRoom'],
+    fields: { operation: 'updateRoom' },
+    options: { '--if-version <n>': ['change only this version', parseInteger] },
+    examples: [
+      'rooms update room_3q2-7wAAQkV1bWJlclBhcn --name "Board meeting, moved"',
+      'rooms update room_3q2-7wAAQkV1bWJlclBhcn --alone 5m --ends-at none',
+    ],
+    async run({ out, client, fields }, [roomId = ''], { ifVersion }: { ifVersion?: number }) {
+      out.object(await client().rooms.update(roomId, fields<UpdateRoomData['body']>(), omitUndefined({ ifVersion })));
     },
   },
   {
     usage: 'token <room> <name>',
     description: 'Issue a token for another browser.',
-    examples: ['rooms token room_3q2-7wAAQkV1bWJlclBhcn Grace'],
-    async run({ out, client }, [roomId = '', name = '']) {
-      out.object(await client().participants.token(roomId, { name }));
+    operations: ['issueToken'],
+    fields: { operation: 'issueToken', omit: ['name'] },
+    examples: ['rooms token room_3q2-7wAAQkV1bWJlclBhcn Grace --role host'],
+    async run({ out, client, fields }, [roomId = '', name = '']) {
+      out.object(
+        await client().participants.token(roomId, { name, ...fields<Omit<IssueTokenData['body'], 'name'>>() }),
+      );
     },
   },
   {
     usage: 'end <room>',
     description: 'End a room permanently: all connections are hung up and its PINs are rejected.',
+    operations: ['endRoom'],
     examples: ['rooms end room_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = '']) {
       out.object(await client().rooms.end(roomId));
@@ -122,6 +107,7 @@ export const rooms: readonly CommandSpec[] = [
   {
     usage: 'delete <room>',
     description: 'End a room and remove it from the list.',
+    operations: ['deleteRoom'],
     examples: ['rooms delete room_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = '']) {
       out.object(await client().rooms.delete(roomId));

@@ -1,34 +1,52 @@
-import { LIMIT_OPTION, omitUndefined, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
+import type { ListHangUpsData, ListSessionsData } from '@partyline/sdk/types';
+import type { PartylineEvent } from '@partyline/sdk/event';
+import { LIMIT_OPTION, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
+import { formatEvent } from './events.ts';
 
 export const sessions: readonly CommandSpec[] = [
   {
     usage: 'list',
     description: 'List sessions, newest first.',
-    options: {
-      ...LIMIT_OPTION,
-      '--room <room>': 'only sessions of this room',
-      '--state <state>': 'open, live, ending or ended',
-    },
+    operations: ['listSessions'],
+    fields: { operation: 'listSessions', from: 'query' },
+    options: LIMIT_OPTION,
     examples: ['sessions list --state live'],
-    async run(
-      { out, client },
-      _args,
-      options: { limit?: number; room?: string; state?: 'open' | 'live' | 'ending' | 'ended' },
-    ) {
+    async run({ out, client, fields }, _args, options: { limit?: number }) {
       const { limit, pageSize } = pageOptions(options);
+      const query = { limit: pageSize, ...fields<ListSessionsData['query']>() };
       out.table(
-        await takeFirst(
-          client().sessions.list({ limit: pageSize, ...omitUndefined({ roomId: options.room, state: options.state }) }),
-          limit,
-        ),
+        await takeFirst(client().sessions.list(query), limit),
         ['id', 'roomId', 'state', 'createdAt', 'endedAt', 'endReason'],
         'No sessions.',
       );
     },
   },
   {
+    usage: 'show <session>',
+    description: 'Print a session.',
+    operations: ['getSession'],
+    examples: ['sessions show ses_3q2-7wAAQkV1bWJlclBhcn'],
+    async run({ out, client }, [sessionId = '']) {
+      out.object(await client().sessions.get(sessionId));
+    },
+  },
+  {
+    usage: 'events <session>',
+    description: 'List the events of a session, oldest first.',
+    operations: ['listSessionEvents'],
+    examples: ['sessions events ses_3q2-7wAAQkV1bWJlclBhcn'],
+    async run({ io, out, client }, [sessionId = '']) {
+      const { events } = await client().sessions.events(sessionId);
+      if (out.json) return io.out(JSON.stringify(events, null, 2));
+      if (events.length === 0) return io.out('No events.');
+      for (const event of events) io.out(formatEvent(event as PartylineEvent, io));
+      return undefined;
+    },
+  },
+  {
     usage: 'timeline <session>',
     description: 'Print the events, attempts and observations of a session in order.',
+    operations: ['readTimeline'],
     examples: ['sessions timeline ses_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [sessionId = '']) {
       out.table((await client().sessions.timeline(sessionId)).items, ['at', 'source', 'what', 'legId'], 'No entries.');
@@ -37,6 +55,7 @@ export const sessions: readonly CommandSpec[] = [
   {
     usage: 'end <session>',
     description: 'End a session. The room stays active.',
+    operations: ['endSession'],
     examples: ['sessions end ses_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [sessionId = '']) {
       out.object(await client().sessions.end(sessionId));
@@ -46,17 +65,22 @@ export const sessions: readonly CommandSpec[] = [
 
 export const hangUps: CommandSpec = {
   usage: 'hang-ups [session]',
-  description: 'Print the hang-up ledger: when each hang-up was requested and confirmed.',
-  options: {
-    ...LIMIT_OPTION,
-    '--state <state>': 'unconfirmed, confirmed or all (default unconfirmed); not with a session',
-  },
+  description:
+    'Print the hang-up ledger: when each hang-up was requested and confirmed. Without a session: the unconfirmed ones.',
+  operations: ['listHangUps', 'listSessionHangUps'],
+  fields: { operation: 'listHangUps', from: 'query' },
+  options: LIMIT_OPTION,
   examples: ['hang-ups', 'hang-ups --state all --limit 100 --json', 'hang-ups ses_3q2-7wAAQkV1bWJlclBhcn'],
-  async run({ out, client }, [sessionId], options: { limit?: number; state?: 'unconfirmed' | 'confirmed' | 'all' }) {
+  async run({ out, client, fields }, [sessionId], options: { limit?: number }) {
     const { limit, pageSize } = pageOptions(options);
+    const query = {
+      limit: pageSize,
+      state: 'unconfirmed',
+      ...fields<ListHangUpsData['query']>(),
+    } as const;
     const entries =
       sessionId === undefined
-        ? await takeFirst(client().hangUps.list({ limit: pageSize, state: options.state ?? 'unconfirmed' }), limit)
+        ? await takeFirst(client().hangUps.list(query), limit)
         : (await client().sessions.hangUps(sessionId)).hangUps;
     out.table(
       entries,

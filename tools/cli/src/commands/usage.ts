@@ -1,27 +1,22 @@
-import { LIMIT_OPTION, omitUndefined, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
+import type { GetSpendData, GetUsageData, ListCdrsData } from '@partyline/sdk/types';
+import { LIMIT_OPTION, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
+import { parseAmountOrNone } from '../fields.ts';
+
+const LIMIT_COLUMNS = ['scope', 'used', 'allowed', 'state'];
 
 export const usage: readonly CommandSpec[] = [
   {
     usage: 'show',
-    description: 'Sum the seconds and prices of ended connections. Default: this month.',
-    options: {
-      '--by <groups>': 'day, room, number, direction, or several comma-separated (default day)',
-      '--from <time>': 'start of the period, RFC 3339',
-      '--to <time>': 'end of the period, exclusive, RFC 3339',
-    },
-    examples: ['usage show', 'usage show --by room,direction --json'],
-    async run({ out, client }, _args, { by, from, to }: { by?: string; from?: string; to?: string }) {
-      const { rows } = await client().usage.get(omitUndefined({ group: by, from, to }));
+    description: 'Sum the durations and prices of ended connections. Default: this month, by day.',
+    operations: ['getUsage'],
+    fields: { operation: 'getUsage', from: 'query' },
+    examples: ['usage show', 'usage show --group room,direction --json'],
+    async run({ out, client, fields }) {
+      const query = fields<GetUsageData['query']>();
+      const groups = (query.group ?? 'day').split(',').map((group) => (group === 'room' ? 'roomId' : group));
       out.table(
-        rows,
-        [
-          ...(by ?? 'day').split(',').map((group) => (group === 'room' ? 'roomId' : group)),
-          'records',
-          'seconds',
-          'priceMicro',
-          'estimateMicro',
-          'currency',
-        ],
+        (await client().usage.get(query)).rows,
+        [...groups, 'records', 'seconds', 'price', 'estimateMicro'],
         'No usage.',
       );
     },
@@ -29,23 +24,16 @@ export const usage: readonly CommandSpec[] = [
   {
     usage: 'records',
     description: 'List the call detail records: one for each handle of an ended connection.',
-    options: {
-      ...LIMIT_OPTION,
-      '--room <room>': 'only records of this room',
-      '--session <session>': 'only records of this session',
-    },
+    operations: ['listCdrs'],
+    fields: { operation: 'listCdrs', from: 'query' },
+    options: LIMIT_OPTION,
     examples: ['usage records --limit 100 --json'],
-    async run({ out, client }, _args, options: { limit?: number; room?: string; session?: string }) {
+    async run({ out, client, fields }, _args, options: { limit?: number }) {
       const { limit, pageSize } = pageOptions(options);
+      const query = { limit: pageSize, ...fields<ListCdrsData['query']>() };
       out.table(
-        await takeFirst(
-          client().usage.records({
-            limit: pageSize,
-            ...omitUndefined({ roomId: options.room, sessionId: options.session }),
-          }),
-          limit,
-        ),
-        ['id', 'direction', 'side', 'endedAt', 'seconds', 'priceMicro', 'currency'],
+        await takeFirst(client().usage.records(query), limit),
+        ['id', 'direction', 'side', 'endedAt', 'seconds', 'price'],
         'No records.',
       );
     },
@@ -53,25 +41,23 @@ export const usage: readonly CommandSpec[] = [
   {
     usage: 'spend',
     description: 'Print the limits of spend and minutes, and their current use.',
-    options: { '--room <room>': 'include the limit of this room' },
-    examples: ['usage spend'],
-    async run({ out, client }, _args, { room }: { room?: string }) {
-      out.table(
-        (await client().usage.spend(omitUndefined({ roomId: room }))).limits,
-        ['scope', 'used', 'allowed', 'currency', 'state'],
-        'No limits.',
-      );
+    operations: ['getSpend'],
+    fields: { operation: 'getSpend', from: 'query' },
+    examples: ['usage spend', 'usage spend --room room_3q2-7wAAQkV1bWJlclBhcn'],
+    async run({ out, client, fields }) {
+      out.table((await client().usage.spend(fields<GetSpendData['query']>())).limits, LIMIT_COLUMNS, 'No limits.');
     },
   },
   {
-    usage: 'limit <room> <micro>',
-    description: 'Limit the total spend of a room, in millionths of the currency unit; none removes the limit.',
-    examples: ['usage limit room_3q2-7wAAQkV1bWJlclBhcn 5000000'],
-    async run({ out, client }, [roomId = '', micro = '']) {
+    usage: 'limit <room> <amount>',
+    description: 'Limit the total spend of a room, in your currency, such as 5.00; none removes the limit.',
+    operations: ['limitRoomSpend'],
+    examples: ['usage limit room_3q2-7wAAQkV1bWJlclBhcn 5.00'],
+    async run({ out, client }, [roomId = '', amount = '']) {
       out.table(
-        (await client().usage.limitRoom(roomId, { maxSpendMicro: micro === 'none' ? null : micro })).limits,
-        ['scope', 'used', 'allowed', 'currency', 'state'],
-        'The room has no limit.',
+        (await client().usage.limitRoom(roomId, { maxSpendMicro: parseAmountOrNone(amount) })).limits,
+        LIMIT_COLUMNS,
+        'No limits.',
       );
     },
   },

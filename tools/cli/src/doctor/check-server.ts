@@ -1,4 +1,5 @@
 import { connect } from 'node:tls';
+import { toConnectionError } from '@partyline/sdk/error';
 import { SDK_VERSION } from '@partyline/sdk/version';
 import type { Settings } from '../settings.ts';
 import type { ReportFinding } from './finding.ts';
@@ -21,7 +22,7 @@ export async function checkServer({ url }: Settings, report: ReportFinding): Pro
     report({
       check: 'address',
       state: 'fail',
-      message: `${url} does not respond: ${rootCauseMessage(response)}`,
+      message: toConnectionError(url, response).message,
       fix: 'Check the address, the network, and that room-api runs.',
     });
     return false;
@@ -122,11 +123,4 @@ async function checkManagementPort(url: string, report: ReportFinding): Promise<
     message: isExposed ? '/metrics is reachable at this address.' : '/metrics is not reachable at this address',
     ...(isExposed && { fix: 'Forward only to PORT of room-api, never to MANAGEMENT_PORT.' }),
   });
-}
-
-/** `fetch` reports the actual failure in the error's cause. */
-function rootCauseMessage(error: Error): string {
-  const { cause } = error;
-  if (cause instanceof AggregateError) return rootCauseMessage(cause.errors[0] as Error);
-  return cause instanceof Error ? rootCauseMessage(cause) : error.message;
 }

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import {
   acceptingProvider,
   generateKey,
@@ -38,12 +41,11 @@ describe('doctor', () => {
     await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
     const before = await harness.countRows();
     const { code, states } = await runDoctor();
-    // The test API has no version.
     expect(states).toEqual({
       address: 'ok',
       TLS: 'ok',
       clock: 'ok',
-      version: 'warn',
+      version: 'ok',
       management: 'ok',
       key: 'ok',
       numbers: 'ok',
@@ -53,6 +55,23 @@ describe('doctor', () => {
     });
     expect(code).toBe(0);
     expect(await harness.countRows()).toEqual(before);
+  });
+
+  it('warns when the API has another minor version', async () => {
+    const server = createServer((request, response) =>
+      response
+        .writeHead(request.url === '/v1/openapi.json' ? 200 : 404, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ info: { title: 'Partyline', version: '9.9.0' } })),
+    );
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    try {
+      const { states, out } = await runDoctor({ PARTYLINE_URL: `http://127.0.0.1:${port}` });
+      expect(states['version']).toBe('warn');
+      expect(out).toContain('The API has version 9.9.0');
+    } finally {
+      server.close();
+    }
   });
 
   it('fails when the address does not respond or is not a Partyline API', async () => {

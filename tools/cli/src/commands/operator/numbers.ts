@@ -1,14 +1,5 @@
-import {
-  LIMIT_OPTION,
-  noneToNull,
-  omitUndefined,
-  pageOptions,
-  parseInteger,
-  parseYesNo,
-  takeFirst,
-  type CommandSpec,
-  type OptionSpecs,
-} from '../../command.ts';
+import type { CreateNumberData, ListAllNumbersData, UpdateNumberData } from '@partyline/sdk/types';
+import { LIMIT_OPTION, pageOptions, takeFirst, type CommandSpec } from '../../command.ts';
 
 const COLUMNS = [
   'number',
@@ -23,86 +14,47 @@ const COLUMNS = [
   'slowUntil',
 ];
 
-const NUMBER_OPTIONS = {
-  '--country <country>': 'country of the number, such as US; none: unknown',
-  '--language <language>': 'language of the prompts, such as en-US',
-  '--toll-free <yes-or-no>': ['whether calls are free for the caller', parseYesNo],
-  '--tenant <tenant>': 'tenant that the number is dedicated to; none: shared by all',
-  '--max-unadmitted <n>': ['maximum number of callers who have not keyed a correct PIN yet', parseInteger],
-  '--max-per-caller-id <n>': ['maximum number of them with the same caller id', parseInteger],
-  '--guarded <yes-or-no>': [
-    'whether callers without a correct PIN are counted and limited; no only if unknown callers cannot call',
-    parseYesNo,
-  ],
-} as const satisfies OptionSpecs;
-
-interface NumberOptions {
-  country?: string;
-  language?: string;
-  tollFree?: boolean;
-  tenant?: string;
-  maxUnadmitted?: number;
-  maxPerCallerId?: number;
-  guarded?: boolean;
-}
-const toNumberChange = ({
-  country,
-  language,
-  tollFree,
-  tenant,
-  maxUnadmitted,
-  maxPerCallerId,
-  guarded,
-}: NumberOptions) =>
-  omitUndefined({
-    country: noneToNull(country),
-    language,
-    tollFree,
-    tenantId: noneToNull(tenant),
-    maxUnadmitted,
-    maxPerCallerId,
-    guarded,
-  });
-
 export const numbers: readonly CommandSpec[] = [
   {
     usage: 'list',
     description: 'List all numbers and the tenants that they are dedicated to.',
-    options: { ...LIMIT_OPTION, '--tenant <tenant>': 'only numbers dedicated to this tenant' },
+    operations: ['listAllNumbers'],
+    fields: { operation: 'listAllNumbers', from: 'query' },
+    options: LIMIT_OPTION,
     examples: ['operator numbers list --limit 100'],
-    async run({ out, operator }, _args, options: { limit?: number; tenant?: string }) {
+    async run({ out, operator, fields }, _args, options: { limit?: number }) {
       const { limit, pageSize } = pageOptions(options);
-      out.table(
-        await takeFirst(operator().numbers({ limit: pageSize, ...omitUndefined({ tenantId: options.tenant }) }), limit),
-        COLUMNS,
-        'No numbers.',
-      );
+      const query = { limit: pageSize, ...fields<ListAllNumbersData['query']>() };
+      out.table(await takeFirst(operator().numbers(query), limit), COLUMNS, 'No numbers.');
     },
   },
   {
     usage: 'add <number>',
     description: 'Add a number that is connected to this platform.',
-    options: NUMBER_OPTIONS,
+    operations: ['createNumber'],
+    fields: { operation: 'createNumber', omit: ['number'] },
     examples: ['operator numbers add +18005550100 --country US --toll-free yes'],
-    async run({ out, operator }, [number = ''], options: NumberOptions) {
-      out.object(await operator().createNumber({ number, ...toNumberChange(options) }));
+    async run({ out, operator, fields }, [number = '']) {
+      out.object(await operator().createNumber({ number, ...fields<Omit<CreateNumberData['body'], 'number'>>() }));
     },
   },
   {
     usage: 'change <number>',
     description: 'Change a number. Options that you omit stay unchanged.',
-    options: NUMBER_OPTIONS,
+    operations: ['updateNumber'],
+    fields: { operation: 'updateNumber' },
     examples: [
       'operator numbers change +18005550100 --max-unadmitted 50',
       'operator numbers change +18005550100 --tenant none',
     ],
-    async run({ out, operator }, [number = ''], options: NumberOptions) {
-      out.object(await operator().updateNumber(number, toNumberChange(options)));
+    async run({ out, operator, fields }, [number = '']) {
+      out.object(await operator().updateNumber(number, fields<UpdateNumberData['body']>()));
     },
   },
   {
     usage: 'remove <number>',
     description: 'Remove a number. Callers then hear that it is not in service.',
+    operations: ['deleteNumber'],
     examples: ['operator numbers remove +18005550100'],
     async run({ out, operator }, [number = '']) {
       out.object(await operator().deleteNumber(number));

@@ -1,19 +1,19 @@
-import type { Rate, RateChange } from '@partyline/sdk/types';
-import {
-  LIMIT_OPTION,
-  omitUndefined,
-  pageOptions,
-  parseInteger,
-  takeFirst,
-  type CommandSpec,
-  type OptionSpecs,
-} from '../../command.ts';
+import type {
+  ListAuditOfAllData,
+  ListRatesData,
+  Rate,
+  RateChange,
+  UpdatePlatformLimitsData,
+} from '@partyline/sdk/types';
+import { LIMIT_OPTION, pageOptions, takeFirst, type CommandSpec, type OptionSpecs } from '../../command.ts';
 import { UsageError } from '../../exit-codes.ts';
+import { parseAmount, parseAmountOrNone } from '../../fields.ts';
 
 export const limits: readonly CommandSpec[] = [
   {
     usage: 'show',
     description: 'Print the limits of tenants without limits of their own.',
+    operations: ['getPlatformLimits'],
     examples: ['operator limits show'],
     async run({ out, operator }) {
       out.object(await operator().limits());
@@ -22,33 +22,11 @@ export const limits: readonly CommandSpec[] = [
   {
     usage: 'set',
     description: 'Change these limits. Options that you omit stay unchanged.',
-    options: {
-      '--max-rooms <n>': ['active rooms', parseInteger],
-      '--max-legs <n>': ['live connections', parseInteger],
-      '--max-dial-outs <n>': ['calls dialled out per minute', parseInteger],
-      '--max-requests <n>': ['API requests per minute', parseInteger],
-    },
-    examples: ['operator limits set --max-legs 200'],
-    async run(
-      { out, operator },
-      _args,
-      {
-        maxRooms,
-        maxLegs,
-        maxDialOuts,
-        maxRequests,
-      }: { maxRooms?: number; maxLegs?: number; maxDialOuts?: number; maxRequests?: number },
-    ) {
-      out.object(
-        await operator().updateLimits(
-          omitUndefined({
-            maxLiveRooms: maxRooms,
-            maxLiveLegs: maxLegs,
-            maxDialOutsPerMinute: maxDialOuts,
-            maxRequestsPerMinute: maxRequests,
-          }),
-        ),
-      );
+    operations: ['updatePlatformLimits'],
+    fields: { operation: 'updatePlatformLimits' },
+    examples: ['operator limits set --max-live-legs 200'],
+    async run({ out, operator, fields }) {
+      out.object(await operator().updateLimits(fields<UpdatePlatformLimitsData['body']>()));
     },
   },
 ];
@@ -70,33 +48,33 @@ export const rates: readonly CommandSpec[] = [
   {
     usage: 'show',
     description: 'List the rates: estimated prices per minute until the provider reports the actual price.',
-    options: {
-      ...LIMIT_OPTION,
-      '--what <what>': 'inbound, outbound, bridge-voice, bridge-media or webrtc',
-      '--currency <currency>': 'only rates in this currency',
-    },
+    operations: ['listRates'],
+    fields: { operation: 'listRates', from: 'query' },
+    options: LIMIT_OPTION,
     examples: ['operator rates show --what outbound --limit 1000'],
-    async run({ out, operator }, _args, options: { limit?: number; what?: RateKind; currency?: string }) {
+    async run({ out, operator, fields }, _args, options: { limit?: number }) {
       const { limit, pageSize } = pageOptions(options);
+      const query = { limit: pageSize, ...fields<ListRatesData['query']>() };
       out.table(
-        await takeFirst(
-          operator().rates({ limit: pageSize, ...omitUndefined({ what: options.what, currency: options.currency }) }),
-          limit,
-        ),
+        await takeFirst(operator().rates(query), limit),
         COLUMNS,
         'No rates. Every minute is estimated at 1.00.',
       );
     },
   },
   {
-    usage: 'set <what> <micro>',
-    description: 'Set a rate, in millionths of the currency unit per minute.',
+    usage: 'set <what> <price>',
+    description: 'Set a rate: the price per minute, such as 0.012.',
     options: RATE_OPTIONS,
-    examples: ['operator rates set outbound 12000 --prefix +4479'],
-    async run({ out, operator }, [what = '', micro = ''], { prefix = '', currency = 'EUR' }: RateOptions) {
+    operations: ['updateRates'],
+    examples: ['operator rates set outbound 0.012 --prefix +4479'],
+    async run({ out, operator }, [what = '', price = ''], { prefix = '', currency = 'EUR' }: RateOptions) {
       out.table(
-        (await operator().updateRates({ rates: [{ what: what as RateKind, prefix, currency, microPerMinute: micro }] }))
-          .rates,
+        (
+          await operator().updateRates({
+            rates: [{ what: what as RateKind, prefix, currency, microPerMinute: parseAmountOrNone(price) }],
+          })
+        ).rates,
         COLUMNS,
         'No rates.',
       );
@@ -106,6 +84,7 @@ export const rates: readonly CommandSpec[] = [
     usage: 'remove <what>',
     description: 'Remove a rate.',
     options: RATE_OPTIONS,
+    operations: ['updateRates'],
     examples: ['operator rates remove outbound --prefix +4479'],
     async run({ out, operator }, [what = ''], { prefix = '', currency = 'EUR' }: RateOptions) {
       out.table(
@@ -119,8 +98,9 @@ export const rates: readonly CommandSpec[] = [
   {
     usage: 'load',
     description:
-      'Set rates from standard input, as lines of what,prefix,currency,micro. A line without micro removes the rate. ' +
+      'Set rates from standard input, as lines of what,prefix,currency,price. A line without a price removes the rate. ' +
       `Each ${MAX_RATES_PER_REQUEST} lines are set in one transaction.`,
+    operations: ['updateRates'],
     examples: ['operator rates load < prices.csv'],
     async run({ io, out, operator }) {
       const changes = parseRates(await io.readInput());
@@ -138,33 +118,38 @@ function parseRates(text: string): RateChange[] {
     .map((line, at) => ({ cells: line.split(',').map((cell) => cell.trim()), no: at + 1 }));
   const rows = lines.filter(({ cells, no }) => cells.join('') !== '' && !(no === 1 && cells[0] === 'what'));
   if (rows.length === 0)
-    throw new UsageError('Standard input has no rates.', 'Use lines such as outbound,+4479,EUR,12000.');
+    throw new UsageError('Standard input has no rates.', 'Use lines such as outbound,+4479,EUR,0.012.');
   return rows.map(({ cells, no }) => {
-    const [what = '', prefix = '', currency = '', micro = ''] = cells;
+    const [what = '', prefix = '', currency = '', price = ''] = cells;
     if (cells.length !== 4)
       throw new UsageError(
         `Line ${no} has ${cells.length} fields instead of 4.`,
-        'Use lines such as outbound,+4479,EUR,12000. No rate was changed.',
+        'Use lines such as outbound,+4479,EUR,0.012. No rate was changed.',
       );
-    return { what: what as RateKind, prefix, currency, microPerMinute: micro === '' ? null : micro };
+    try {
+      return { what: what as RateKind, prefix, currency, microPerMinute: price === '' ? null : parseAmount(price) };
+    } catch {
+      throw new UsageError(
+        `Line ${no} has the price ${price}.`,
+        'Use prices per minute such as 0.012, with at most six decimals. No rate was changed.',
+      );
+    }
   });
 }
 
 export const audit: CommandSpec = {
   usage: 'audit',
   description: 'List the changes made by all tenants and operators, newest first.',
-  options: {
-    ...LIMIT_OPTION,
-    '--tenant <tenant>': "only changes by this tenant's keys, and by operators to this tenant",
-    '--operation <operation>': 'only this operation, such as suspendTenant',
-  },
+  operations: ['listAuditOfAll'],
+  fields: { operation: 'listAuditOfAll', from: 'query' },
+  options: LIMIT_OPTION,
   examples: ['operator audit --limit 50'],
-  async run({ out, operator }, _args, options: { limit?: number; tenant?: string; operation?: string }) {
+  async run({ out, operator, fields }, _args, options: { limit?: number }) {
     const { limit, pageSize } = pageOptions(options);
-    const query = { limit: pageSize, ...omitUndefined({ tenantId: options.tenant, operation: options.operation }) };
+    const query = { limit: pageSize, ...fields<ListAuditOfAllData['query']>() };
     out.table(
       await takeFirst(operator().audit(query), limit),
-      ['at', 'tenantId', 'actor.kind', 'actor.id', 'operation', 'status', 'reason'],
+      ['at', 'tenantId', 'actor.kind', 'actor.id', 'operation', 'reason'],
       'No changes.',
     );
   },

@@ -1,0 +1,159 @@
+import { styleText } from 'node:util';
+
+/** One field of an object. */
+export interface Row {
+  readonly path: string;
+  readonly value: unknown;
+  /** The object of the field, and what contains it. It names the currency of an amount. */
+  readonly owner: object;
+}
+
+/** Labels that do not follow from the name of the field. */
+const LABELS: Readonly<Record<string, string>> = {
+  id: 'ID',
+  at: 'Time',
+  url: 'URL',
+  pin: 'PIN',
+  pinSpaced: 'PIN',
+  hostPin: 'Host PIN',
+  hostPinSpaced: 'Host PIN',
+  tapToCall: 'One-tap link',
+  externalId: 'External ID',
+  seconds: 'Duration',
+  tollFree: 'Toll-free',
+  allowed: 'Limit',
+  'actor.kind': 'By',
+  'actor.id': 'Key',
+  'apiKey.id': 'Key ID',
+  'confirmedBy.source': 'Confirmed by',
+};
+
+/**
+ * The label of a field, in sentence case: `lastUsedAt` is `Last used`, `room.id` is `Room ID`.
+ * @param isColumn whether it heads a column, where the name of a group says nothing
+ */
+export function labelOf(path: string, isColumn = false): string {
+  const words = path.split('.');
+  const name = words.at(-1) ?? '';
+  const known = LABELS[path] ?? LABELS[name];
+  const text =
+    known ??
+    name
+      .replace(/micro(?=[A-Z]|$)/i, '')
+      .replace(/(.)(At|Id|Seconds)$/, '$1')
+      .replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+      .trim();
+  const label = `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+  const group = words.at(-2);
+  if (isColumn || group === undefined || known === LABELS[path]) return label;
+  if (name !== 'id' && group !== 'hangUp' && words[0] !== 'limits' && words[0] !== 'use') return label;
+  return `${labelOf(group)} ${known === undefined ? label.toLowerCase() : label}`;
+}
+
+export interface ValueStyle {
+  readonly hasColour: boolean;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** A single object has room for a full time; a table has not. */
+  readonly isLong: boolean;
+}
+
+/** Formats a field for people: relative times, amounts in their currency, durations, yes and no. */
+export function formatValue({ path, value, owner }: Row, { hasColour, now, isLong }: ValueStyle): string {
+  const name = path.split('.').at(-1) ?? '';
+  if (value === null || value === undefined || value === '') return '-';
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  if (Array.isArray(value))
+    return value.every((item) => typeof item !== 'object') ? value.join(', ') || '-' : String(value.length);
+  if (isAmount(name, owner) && (typeof value === 'number' || (typeof value === 'string' && /^-?\d+$/.test(value))))
+    return formatAmount(String(value), currencyOf(owner));
+  if (/^(price|rate)$/.test(name) && typeof value === 'string') return formatDecimal(value, currencyOf(owner));
+  if (typeof value === 'number') return /seconds$/i.test(name) ? formatDuration(value) : String(value);
+  if (typeof value !== 'string') return JSON.stringify(value);
+  if (/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value)) {
+    const ago = formatRelativeTime(Date.parse(value), now);
+    return isLong ? `${value.replace('T', ' ').replace(/(\.\d+)?Z$/, '')} UTC (${ago})` : ago;
+  }
+  return /^(state|outcome)$/i.test(name) ? paint(value, hasColour) : value;
+}
+
+const COLOURS = {
+  green: ['active', 'live', 'delivered', 'connected', 'joined', 'answered', 'confirmed', 'success', 'ok'],
+  yellow: [
+    'open',
+    'pending',
+    'ending',
+    'expected',
+    'requested',
+    'dialling',
+    'ringing',
+    'warn',
+    'warning',
+    'unconfirmed',
+  ],
+  red: ['failed', 'suspended', 'revoked', 'client', 'server', 'upstream', 'indeterminate', 'fail', 'reached'],
+  dim: ['ended', 'disconnected', 'expired'],
+} as const;
+
+/** Colours a state by what it means. */
+export function paint(state: string, hasColour: boolean): string {
+  const [colour] = Object.entries(COLOURS).find(([, states]) => (states as readonly string[]).includes(state)) ?? [];
+  return colour === undefined || !hasColour
+    ? state
+    : styleText(colour as keyof typeof COLOURS, state, { validateStream: false });
+}
+
+const currencyOf = (owner: object): string | undefined => (owner as { currency?: string | null }).currency ?? undefined;
+
+/** `used` and `allowed` of a limit are millionths where the limit has a currency. */
+const isAmount = (name: string, owner: object): boolean =>
+  /micro/i.test(name) || (/^(used|allowed)$/.test(name) && currencyOf(owner) !== undefined);
+
+/** Formats millionths of a currency unit, without losing a digit: `€1.35`, `€0.0085`. */
+export function formatAmount(micro: string, currency: string | undefined): string {
+  const digits = micro.replace('-', '').padStart(7, '0');
+  return formatDecimal(`${micro.startsWith('-') ? '-' : ''}${digits.slice(0, -6)}.${digits.slice(-6)}`, currency);
+}
+
+/** Formats a decimal amount with all its digits. */
+function formatDecimal(decimal: string, currency: string | undefined): string {
+  const options = { minimumFractionDigits: 2, maximumFractionDigits: 12 };
+  try {
+    return new Intl.NumberFormat('en', {
+      ...options,
+      ...(currency !== undefined && { style: 'currency', currency }),
+    }).format(decimal as Intl.StringNumericLiteral);
+  } catch {
+    return `${decimal} ${currency ?? ''}`.trim();
+  }
+}
+
+const UNITS = [
+  ['year', 31_536_000],
+  ['month', 2_592_000],
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+  ['second', 1],
+] as const;
+const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'always', style: 'short' });
+
+/** Formats a time relative to now: `3 min. ago`, `in 2 hr.` */
+export function formatRelativeTime(at: number, now: number): string {
+  const seconds = Math.round((at - now) / 1000);
+  if (Math.abs(seconds) < 2) return 'now';
+  const [unit, length] = UNITS.find(([, each]) => Math.abs(seconds) >= each) ?? UNITS.at(-1)!;
+  return RELATIVE.format(Math.trunc(seconds / length), unit).replaceAll('.', '');
+}
+
+/** Formats seconds with at most two units: `1 h 5 min`. */
+export function formatDuration(seconds: number): string {
+  const parts = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / 3_600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'min'],
+    [seconds % 60, 's'],
+  ] as const;
+  const shown = parts.filter(([count]) => count > 0).slice(0, 2);
+  return shown.length === 0 ? '0 s' : shown.map(([count, unit]) => `${count} ${unit}`).join(' ');
+}
