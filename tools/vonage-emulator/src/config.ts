@@ -145,6 +145,11 @@ const behaviourSchema = z.strictObject({
 });
 
 const configFields = z.strictObject({
+  /**
+   * The address to listen on. With another than loopback, everybody in the network can reach
+   * `/emulator`, which has no authentication.
+   */
+  host: z.string().default('127.0.0.1'),
   port: z.int().min(0).max(65_535).default(0),
   clock: z.enum(['real', 'virtual']).default('real'),
   /** Seed of the randomness behind fault probabilities, so that a run can be repeated. */

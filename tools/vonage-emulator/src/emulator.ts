@@ -65,7 +65,7 @@ export async function createEmulator(input: EmulatorConfigInput = {}): Promise<E
     await closeWorld(previous);
   };
   const app = createServer(() => world, reset);
-  const url = await app.listen({ host: '127.0.0.1', port: world.config.port });
+  const url = await app.listen({ host: world.config.host, port: world.config.port });
   world.baseUrl = url;
   return {
     url,

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { EmulatorConfigInput } from './config.ts';
 import { EmulatorClient } from './control-client.ts';
@@ -15,12 +16,15 @@ export interface RunningEmulator {
   stop(): Promise<void>;
 }
 
+/** Beside this file: `main.ts` in the source, `main.js` in the package. */
+const MAIN = fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url));
+
 /**
  * Starts an emulator on a free port (or `config.port`). The child reads its configuration from
  * stdin and exits when that pipe closes, so that a killed parent leaves no orphan process.
  */
 export async function startEmulator(config: EmulatorConfigInput = {}): Promise<RunningEmulator> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./main.ts', import.meta.url)), '--config', '-'], {
+  const child = spawn(process.execPath, [MAIN, '--config', '-'], {
     stdio: ['pipe', 'pipe', 'inherit'],
     // Own process group: Ctrl-C must not stop the emulator before its clients have hung up.
     detached: true,

@@ -7,17 +7,19 @@ import { z } from 'zod';
 import { configSchema, type EmulatorConfigInput } from './config.ts';
 import { createEmulator } from './emulator.ts';
 
-const HELP = `vonage-emulator: Vonage Voice, OpenTok and unified Video on one loopback port.
+const HELP = `vonage-emulator: Vonage Voice, OpenTok and unified Video on one port.
 
-  node src/main.ts [--config FILE|-] [--port N] [--clock real|virtual]
+  vonage-emulator [--config FILE|-] [--host ADDRESS] [--port N] [--clock real|virtual]
 
   --config FILE   JSON configuration (see README.md). With "-", the emulator reads one line from stdin
                   and exits when stdin closes.
+  --host ADDRESS  Address to listen on. Default: 127.0.0.1. /emulator has no authentication.
   --port N        Port to listen on. 0 (default) selects a free port.
   --clock MODE    real (default) or virtual (advance with POST /emulator/clock {"advanceMs": 1000}).
   --help          Show this help.
 
-  Environment: VONAGE_EMULATOR_CONFIG (a file), VONAGE_EMULATOR_PORT, VONAGE_EMULATOR_CLOCK.
+  Environment: VONAGE_EMULATOR_CONFIG (a file), VONAGE_EMULATOR_HOST, VONAGE_EMULATOR_PORT,
+  VONAGE_EMULATOR_CLOCK.
   Flags override the environment and the configuration file.
 `;
 
@@ -34,6 +36,7 @@ async function readConfig(source: string | undefined): Promise<EmulatorConfigInp
 const { values } = parseArgs({
   options: {
     config: { type: 'string' },
+    host: { type: 'string' },
     port: { type: 'string' },
     clock: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
@@ -45,13 +48,15 @@ if (values.help === true) {
   process.exit(0);
 }
 
-const { VONAGE_EMULATOR_CONFIG, VONAGE_EMULATOR_PORT, VONAGE_EMULATOR_CLOCK } = process.env;
+const { VONAGE_EMULATOR_CONFIG, VONAGE_EMULATOR_HOST, VONAGE_EMULATOR_PORT, VONAGE_EMULATOR_CLOCK } = process.env;
 const source = values.config ?? VONAGE_EMULATOR_CONFIG;
+const host = values.host ?? VONAGE_EMULATOR_HOST;
 const port = values.port ?? VONAGE_EMULATOR_PORT;
 const clock = values.clock ?? VONAGE_EMULATOR_CLOCK;
 
 const config = configSchema.safeParse({
   ...(await readConfig(source)),
+  ...(host === undefined ? {} : { host }),
   ...(port === undefined ? {} : { port: Number(port) }),
   ...(clock === undefined ? {} : { clock }),
 });

@@ -1,10 +1,12 @@
-/** The HTTP server: Vonage routes and control API on one loopback port. */
+/** The HTTP server: Vonage routes and control API on one port. */
+import { STATUS_CODES } from 'node:http';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { ZodError } from 'zod';
 import { addControlRoutes } from '../control/routes.ts';
 import { addVideoRoutes } from '../video/routes.ts';
 import { addVoiceRoutes } from '../voice/routes.ts';
 import type { World } from '../world.ts';
+import { videoError, voiceError, type RestError } from './answer.ts';
 
 /** The SDKs send empty JSON bodies and content types without a body (contract §2, muteStream). */
 function addTolerantParsers(app: FastifyInstance): void {
@@ -23,6 +25,14 @@ function addTolerantParsers(app: FastifyInstance): void {
   });
 }
 
+const isControlPath = (url: string): boolean => url.startsWith('/emulator');
+
+/** An error outside all routes, in the shape of the product to which the path belongs. */
+function vendorError(url: string, status: number, message: string): RestError {
+  const isVideo = /^\/(v2\/(project|partner)|session)\b/.test(url);
+  return isVideo ? videoError(status, message) : voiceError(status, STATUS_CODES[status] ?? 'Error', message);
+}
+
 /** Creates the server. It does not listen yet. */
 export function createServer(world: () => World, reset: () => Promise<void>): FastifyInstance {
   const app = Fastify({
@@ -32,9 +42,18 @@ export function createServer(world: () => World, reset: () => Promise<void>): Fa
     forceCloseConnections: true,
   });
   addTolerantParsers(app);
-  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
-    if (error instanceof ZodError) return reply.code(400).send({ error: 'Invalid request', issues: error.issues });
-    return reply.code(error.statusCode ?? 500).send({ error: error.message, message: error.message });
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    if (isControlPath(request.url)) {
+      if (error instanceof ZodError) return reply.code(400).send({ error: 'Invalid request', issues: error.issues });
+      return reply.code(error.statusCode ?? 500).send({ error: error.message, message: error.message });
+    }
+    const { status, body } = vendorError(request.url, error.statusCode ?? 500, error.message);
+    return reply.code(status).send(body);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    if (isControlPath(request.url)) return reply.code(404).send({ error: `No such route: ${request.url}` });
+    const { status, body } = vendorError(request.url, 404, 'Not Found');
+    return reply.code(status).send(body);
   });
   addVideoRoutes(app, world);
   addVoiceRoutes(app, world);
