@@ -14,7 +14,7 @@ import { pins } from './commands/pins.ts';
 import { accounts } from './commands/provider-accounts.ts';
 import { rooms } from './commands/rooms.ts';
 import { hangUps, sessions } from './commands/sessions.ts';
-import { events, tail } from './commands/events.ts';
+import { events, streamToken, tail } from './commands/events.ts';
 import { usage } from './commands/usage.ts';
 import { completionFor, SHELLS, type Shell } from './completion.ts';
 import { CommandFailedError, EXIT } from './exit-codes.ts';
@@ -48,7 +48,7 @@ export function buildProgram(io: Io): Command {
   addCommandGroup(io, program, 'participants', 'List, mute and remove participants.', participants);
   addCommandGroup(io, program, 'pins', 'Manage the PINs of a room.', pins);
   addCommandGroup(io, program, 'sessions', 'List and end sessions, and print their timelines.', sessions);
-  for (const spec of [tail, events, hangUps]) addCommand(io, program, spec);
+  for (const spec of [tail, events, streamToken, hangUps]) addCommand(io, program, spec);
   addCommandGroup(io, program, 'endpoints', 'Manage endpoints that receive events.', endpoints);
   addCommandGroup(io, program, 'accounts', 'Manage your own provider accounts.', accounts);
   addCommandGroup(io, program, 'usage', 'Print usage, prices and spend limits.', usage);

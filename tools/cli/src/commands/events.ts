@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import type { PartylineEvent } from '@partyline/sdk/event';
-import type { ListEventsData } from '@partyline/sdk/types';
+import type { CreateStreamTokenData, ListEventsData } from '@partyline/sdk/types';
 import { LIMIT_OPTION, omitUndefined, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
 import type { Io } from '../io.ts';
 import { formatValue, labelOf } from '../values.ts';
@@ -72,5 +72,16 @@ export const events: CommandSpec = {
     if (found.length === 0) return io.out('No events.');
     for (const event of found) io.out(formatEvent(event as PartylineEvent, io));
     return undefined;
+  },
+};
+
+export const streamToken: CommandSpec = {
+  usage: 'stream-token',
+  description: 'Create a short-lived token, with which a browser follows events.',
+  operations: ['createStreamToken'],
+  fields: { operation: 'createStreamToken' },
+  examples: ['stream-token --types session.live,session.ended --expires-in 5m'],
+  async run({ out, client, fields }) {
+    out.object(await client().events.createStreamToken(fields<CreateStreamTokenData['body']>()));
   },
 };

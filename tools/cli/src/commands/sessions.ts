@@ -44,6 +44,19 @@ export const sessions: readonly CommandSpec[] = [
     },
   },
   {
+    usage: 'callers <session>',
+    description: 'List the full phone numbers of a session. Needs the scope callers:read, and is audited.',
+    operations: ['listSessionCallers'],
+    examples: ['sessions callers ses_3q2-7wAAQkV1bWJlclBhcn'],
+    async run({ out, client }, [sessionId = '']) {
+      out.table(
+        (await client().sessions.callers(sessionId)).callers,
+        ['participantId', 'legId', 'number'],
+        'No callers.',
+      );
+    },
+  },
+  {
     usage: 'timeline <session>',
     description: 'Print the events, attempts and observations of a session in order.',
     operations: ['readTimeline'],
