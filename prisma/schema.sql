@@ -186,6 +186,7 @@ CREATE TABLE leg (
   outcome text,
   reason text,
   account_id text,
+  voice_missing_lists integer DEFAULT 0 NOT NULL,
   silences integer DEFAULT 0 NOT NULL
 );
 CREATE TABLE month_sum (
@@ -412,6 +413,7 @@ ALTER TABLE idempotency_key ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (id)
 ALTER TABLE idempotency_step ADD CONSTRAINT idempotency_step_pkey PRIMARY KEY (key_id, step);
 ALTER TABLE lease ADD CONSTRAINT lease_pkey PRIMARY KEY (name);
 ALTER TABLE leg ADD CONSTRAINT leg_pkey PRIMARY KEY (id);
+ALTER TABLE leg ADD CONSTRAINT leg_account_tenant CHECK (((account_id IS NULL) OR (tenant_id IS NOT NULL)));
 ALTER TABLE month_sum ADD CONSTRAINT month_sum_pkey PRIMARY KEY (tenant_id, month, part, currency, tenant_currency);
 ALTER TABLE observation ADD CONSTRAINT observation_pkey PRIMARY KEY (id);
 ALTER TABLE orphan_call ADD CONSTRAINT orphan_call_pkey PRIMARY KEY (id);
@@ -461,6 +463,7 @@ CREATE INDEX leg_ending ON public.leg USING btree (hangup_requested_at) WHERE (s
 CREATE INDEX leg_hangup_requested ON public.leg USING btree (tenant_id, hangup_requested_at, id) WHERE (hangup_requested_at IS NOT NULL);
 CREATE INDEX leg_known_guess ON public.leg USING btree (number, last_wrong_pin_at) INCLUDE (pin_guess_odds) WHERE (known AND (last_wrong_pin_at IS NOT NULL));
 CREATE INDEX leg_media_connection_id_idx ON public.leg USING btree (media_connection_id);
+CREATE INDEX leg_never_seen ON public.leg USING btree (account_id, ended_at) WHERE (reason = 'never-seen'::text);
 CREATE INDEX leg_of_caller ON public.leg USING btree (remote, COALESCE(account_id, ''::text), created_at) WHERE (kind = 'inbound'::text);
 CREATE UNIQUE INDEX leg_one_bridge ON public.leg USING btree (session_id) WHERE ((kind = 'bridge'::text) AND (state <> 'ended'::text));
 CREATE INDEX leg_participant_id_idx ON public.leg USING btree (participant_id);
@@ -862,6 +865,12 @@ BEGIN
     RETURN;
   END IF;
 
+  IF p_account IS NOT NULL AND is_account_busy(p_account, p_call) THEN
+    outcome := 'account-busy';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+
   IF v_number.dedicated_to IS NOT NULL THEN
     SELECT r.*
     INTO v_room
@@ -877,10 +886,11 @@ BEGIN
     RETURN;
   END IF;
 
-  INSERT INTO leg (id, kind, state, number, remote, voice_call_id, slow, known, deadline_at, account_id)
+  -- A number at a tenant's account is that tenant's, and so is each call to it.
+  INSERT INTO leg (id, tenant_id, kind, state, number, remote, voice_call_id, slow, known, deadline_at, account_id)
   VALUES (
-    p_leg, 'inbound', 'ringing', p_number, p_remote, p_call, v_guard <> 'ask', v_guard = 'known',
-    now() + pin_entry_time(v_guard <> 'ask'), p_account
+    p_leg, CASE WHEN p_account IS NOT NULL THEN v_number.dedicated_to END, 'inbound', 'ringing', p_number, p_remote,
+    p_call, v_guard <> 'ask', v_guard = 'known', now() + pin_entry_time(v_guard <> 'ask'), p_account
   )
   ON CONFLICT (voice_call_id) DO NOTHING;
   SELECT *
@@ -1348,6 +1358,28 @@ AS $function$
       WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.max_spend_micro IS NOT NULL
     )
 $function$;
+CREATE OR REPLACE FUNCTION public.is_account_busy(p_account text, p_call text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET enable_seqscan TO 'off'
+AS $function$
+  SELECT NOT EXISTS (SELECT FROM leg l WHERE l.voice_call_id = p_call)
+    AND (
+      SELECT count(*)
+      FROM leg l
+      WHERE l.account_id = p_account
+        AND l.state <> 'ended'
+        AND l.voice_call_id IS NOT NULL
+        AND (l.session_id IS NULL OR l.hangup_requested_at < now() - interval '1 minute')
+    ) + (
+      SELECT count(*)
+      FROM leg l
+      WHERE l.account_id = p_account AND l.reason = 'never-seen' AND l.ended_at > now() - interval '1 hour'
+    ) >= max_unseen_calls()
+$function$;
+ALTER FUNCTION is_account_busy(text,text) OWNER TO partyline_platform;
+REVOKE ALL ON FUNCTION is_account_busy(text,text) FROM PUBLIC;
 CREATE OR REPLACE FUNCTION public.isolate_tenants(p_table regclass, p_grants text DEFAULT 'SELECT, INSERT, UPDATE, DELETE'::text, p_visible text DEFAULT 'tenant_id = (SELECT tenant_in_context())'::text)
  RETURNS void
  LANGUAGE plpgsql
@@ -1438,6 +1470,13 @@ CREATE OR REPLACE FUNCTION public.max_silent_prompts()
  IMMUTABLE
 AS $function$
   SELECT 3
+$function$;
+CREATE OR REPLACE FUNCTION public.max_unseen_calls()
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  SELECT 200
 $function$;
 CREATE OR REPLACE FUNCTION public.measure_spend(p_tenant text, p_room text, p_direction text, p_number text)
  RETURNS TABLE(scope text, used bigint, allowed bigint, first_minute bigint, currency text)
@@ -1601,7 +1640,7 @@ BEGIN
       SELECT count(*)
       INTO used
       FROM leg l
-      WHERE l.tenant_id = p_tenant AND l.state <> 'ended' AND l.kind <> 'bridge';
+      WHERE l.tenant_id = p_tenant AND l.session_id IS NOT NULL AND l.state <> 'ended' AND l.kind <> 'bridge';
     WHEN 'dial-outs' THEN
       SELECT COALESCE(t.max_dial_outs_per_minute, p.max_dial_outs_per_minute)
       INTO allowed

@@ -139,12 +139,14 @@ await runMain(async () => {
       gauges: {
         everyMs: GAUGES_INTERVAL_MS,
         run: async () => {
-          const { legs, oldestS } = await countUnconfirmed(store);
-          metrics.set('legs_unconfirmed', legs);
-          metrics.set('oldest_unconfirmed_seconds', oldestS);
+          const unconfirmed = await countUnconfirmed(store);
           const { open, slowNumbers } = await countOpenCharges(store);
-          metrics.set('charges_open', open);
-          metrics.set('slow_numbers', slowNumbers);
+          for (const owner of ['platform', 'tenant'] as const) {
+            metrics.set('legs_unconfirmed', unconfirmed[owner].legs, { owner });
+            metrics.set('oldest_unconfirmed_seconds', unconfirmed[owner].oldestS, { owner });
+            metrics.set('charges_open', open[owner], { owner });
+            metrics.set('slow_numbers', slowNumbers[owner], { owner });
+          }
         },
       },
       inventory: {

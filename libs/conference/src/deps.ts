@@ -70,6 +70,14 @@ type CounterName =
   | 'account_sweep_failed';
 
 /**
+ * The label `owner` of metrics about legs and calls: a tenant can sign webhooks of its own account,
+ * so its figures are kept apart from the platform's.
+ * @param accountId null: the platform's account
+ */
+export const accountOwner = (accountId: string | null): 'platform' | 'tenant' =>
+  accountId === null ? 'platform' : 'tenant';
+
+/**
  * Reports metrics and warnings to the operator. Fields must not contain secrets, PINs or full phone
  * numbers.
  */

@@ -1,7 +1,10 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Logger } from './logging.ts';
 
-/** All counters of the services. Labels hold kinds and reasons, never ids. */
+/**
+ * All counters of the services. Labels hold kinds and reasons, never ids. `owner` is `platform` or
+ * `tenant`: the owner of the provider account.
+ */
 const COUNTERS = {
   webhook_ignored: {
     help: 'Callbacks that changed nothing: unknown call, unknown event, or no leg of ours.',
@@ -9,12 +12,15 @@ const COUNTERS = {
   },
   webhook_rejected: { help: 'Callbacks that failed verification.', labels: ['reason'] },
   enqueue_failed: { help: 'Jobs that could not be sent. The reconciler does their work.', labels: ['job'] },
-  hang_up_attempts: { help: 'Hang-up attempts sent to the provider.', labels: ['kind'] },
-  hang_up_failed: { help: 'Hang-up attempts that the provider rejected.', labels: ['kind', 'reason'] },
-  dial_unobserved: { help: 'Dials without any observation that expired after the ringing timer.', labels: ['kind'] },
+  hang_up_attempts: { help: 'Hang-up attempts sent to the provider.', labels: ['kind', 'owner'] },
+  hang_up_failed: { help: 'Hang-up attempts that the provider rejected.', labels: ['kind', 'reason', 'owner'] },
+  dial_unobserved: {
+    help: 'Dials without any observation that expired after the ringing timer.',
+    labels: ['kind', 'owner'],
+  },
   orphans_found: {
     help: 'Orphan calls (live calls at the provider without a leg) for which a hang-up was requested.',
-    labels: [],
+    labels: ['owner'],
   },
   account_sweep_failed: {
     help: 'Failed inventory sweeps of a provider account. The sweeps of other accounts continue.',
@@ -24,7 +30,7 @@ const COUNTERS = {
     help:
       'Calls hung up as orphans that belonged to a running session, and browsers disconnected because an inventory ' +
       'did not list them.',
-    labels: ['kind'],
+    labels: ['kind', 'owner'],
   },
   reconciled: { help: 'Due work that the reconciler did because no job had done it.', labels: ['kind'] },
   job_failed: { help: 'Jobs that failed with an error.', labels: ['job'] },
@@ -35,7 +41,9 @@ const COUNTERS = {
     labels: ['reason'],
   },
   caller_rejected: {
-    help: 'Callers rejected before the PIN prompt: too many at once (busy), or only wrong PINs recently (later).',
+    help:
+      'Callers rejected before the PIN prompt: too many at once (busy), only wrong PINs recently (later), or too many ' +
+      "unconfirmed calls at the tenant's account (account-busy).",
     labels: ['reason'],
   },
   caller_slow_mode: { help: 'Callers prompted in slow mode.', labels: [] },
@@ -47,7 +55,7 @@ type CounterName = keyof typeof COUNTERS;
 const HISTOGRAMS = {
   hangup_confirm_seconds: {
     help: 'Seconds from the request of a hang-up to its confirmation.',
-    labels: ['kind'],
+    labels: ['kind', 'owner'],
     buckets: [0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 900],
   },
 } as const satisfies Record<string, { help: string; labels: readonly string[]; buckets: readonly number[] }>;
@@ -58,19 +66,25 @@ type HistogramName = keyof typeof HISTOGRAMS;
  * sum.
  */
 const GAUGES = {
-  legs_unconfirmed: 'Legs with a requested and unconfirmed hang-up.',
-  oldest_unconfirmed_seconds: 'Age of the oldest unconfirmed hang-up, in seconds.',
-  slow_numbers: 'Dial-in numbers in slow mode, because too many wrong PINs were keyed.',
-  charges_open: 'Call records older than an hour without a price from the provider.',
-  reconciled_timestamp_seconds: 'End of the last run of the reconciler, in seconds since 1970.',
-} as const satisfies Record<string, string>;
+  legs_unconfirmed: { help: 'Legs with a requested and unconfirmed hang-up.', labels: ['owner'] },
+  oldest_unconfirmed_seconds: { help: 'Age of the oldest unconfirmed hang-up, in seconds.', labels: ['owner'] },
+  slow_numbers: {
+    help: 'Dial-in numbers in slow mode, because too many wrong PINs were keyed.',
+    labels: ['owner'],
+  },
+  charges_open: { help: 'Call records older than an hour without a price from the provider.', labels: ['owner'] },
+  reconciled_timestamp_seconds: {
+    help: 'End of the last run of the reconciler, in seconds since 1970.',
+    labels: [],
+  },
+} as const satisfies Record<string, { help: string; labels: readonly string[] }>;
 type GaugeName = keyof typeof GAUGES;
 
 export interface Metrics {
   readonly registry: Registry;
   count(name: CounterName, labels?: Record<string, string>, by?: number): void;
   observe(name: HistogramName, seconds: number, labels?: Record<string, string>): void;
-  set(name: GaugeName, value: number): void;
+  set(name: GaugeName, value: number, labels?: Record<string, string>): void;
   /** Records the duration of an HTTP request, in seconds. */
   observeRequest(route: string, status: number, seconds: number): void;
 }
@@ -99,8 +113,10 @@ export function openMetrics(): Metrics {
   // Created when first set: a service that never measures a gauge must not report 0.
   const gauges = new Map<GaugeName, Gauge>();
   const gauge = (name: GaugeName): Gauge => {
+    const { help, labels } = GAUGES[name];
     const found =
-      gauges.get(name) ?? new Gauge({ name: `partyline_${name}`, help: GAUGES[name], registers: [registry] });
+      gauges.get(name) ??
+      new Gauge({ name: `partyline_${name}`, help, labelNames: [...labels], registers: [registry] });
     gauges.set(name, found);
     return found;
   };
@@ -115,7 +131,7 @@ export function openMetrics(): Metrics {
     registry,
     count: (name, labels = {}, by = 1) => counters.get(name)!.inc(labels, by),
     observe: (name, seconds, labels = {}) => histograms.get(name)!.observe(labels, seconds),
-    set: (name, value) => gauge(name).set(value),
+    set: (name, value, labels = {}) => gauge(name).set(labels, value),
     observeRequest: (route, status, seconds) => requests.observe({ route, status: String(status) }, seconds),
   };
 }

@@ -9,7 +9,8 @@
 --            another account are treated as unknown, because a tenant can sign any content.
 --            So is the dedicated number of a suspended tenant: its webhooks change no row.
 -- outcome    ask | ask-slowly | admitted | full | at-limit | spent | not-open | over | busy | later |
---            unknown-number | hang-up | replayed. busy and later (guard_caller) create no leg.
+--            account-busy | unknown-number | hang-up | replayed. busy and later (guard_caller) and
+--            account-busy (is_account_busy) create no leg.
 --
 -- Without sequential scans: a plan made while a table was small is kept until the table is analysed,
 -- and then reads the whole table for each webhook (measured: 3.9 ms a call instead of 0.2).
@@ -63,6 +64,12 @@ BEGIN
     RETURN;
   END IF;
 
+  IF p_account IS NOT NULL AND is_account_busy(p_account, p_call) THEN
+    outcome := 'account-busy';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+
   IF v_number.dedicated_to IS NOT NULL THEN
     SELECT r.*
     INTO v_room
@@ -78,10 +85,11 @@ BEGIN
     RETURN;
   END IF;
 
-  INSERT INTO leg (id, kind, state, number, remote, voice_call_id, slow, known, deadline_at, account_id)
+  -- A number at a tenant's account is that tenant's, and so is each call to it.
+  INSERT INTO leg (id, tenant_id, kind, state, number, remote, voice_call_id, slow, known, deadline_at, account_id)
   VALUES (
-    p_leg, 'inbound', 'ringing', p_number, p_remote, p_call, v_guard <> 'ask', v_guard = 'known',
-    now() + pin_entry_time(v_guard <> 'ask'), p_account
+    p_leg, CASE WHEN p_account IS NOT NULL THEN v_number.dedicated_to END, 'inbound', 'ringing', p_number, p_remote,
+    p_call, v_guard <> 'ask', v_guard = 'known', now() + pin_entry_time(v_guard <> 'ask'), p_account
   )
   ON CONFLICT (voice_call_id) DO NOTHING;
   SELECT *

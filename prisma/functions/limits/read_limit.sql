@@ -23,7 +23,7 @@ BEGIN
       SELECT count(*)
       INTO used
       FROM leg l
-      WHERE l.tenant_id = p_tenant AND l.state <> 'ended' AND l.kind <> 'bridge';
+      WHERE l.tenant_id = p_tenant AND l.session_id IS NOT NULL AND l.state <> 'ended' AND l.kind <> 'bridge';
     WHEN 'dial-outs' THEN
       SELECT COALESCE(t.max_dial_outs_per_minute, p.max_dial_outs_per_minute)
       INTO allowed

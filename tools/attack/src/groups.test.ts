@@ -20,6 +20,7 @@ import { pinEncryption } from './groups/pin-encryption.ts';
 import { edges } from './groups/edges.ts';
 import { eventFuzz } from './groups/event-fuzz.ts';
 import { eventSignatures, type Verifier } from './groups/event-signatures.ts';
+import { forgedLegs } from './groups/forged-legs.ts';
 import { histories } from './groups/histories.ts';
 import { matrix } from './groups/matrix.ts';
 import { pinGuesses } from './groups/pin-guesses.ts';
@@ -56,6 +57,22 @@ const applyEveryEvent: Responder = async (path, body, owner) => {
   else await owner.pool.query(`UPDATE leg SET reason = COALESCE(reason, '') || 'x' WHERE voice_call_id = $1`, [uuid]);
   return { status: 200, body: {} };
 };
+/** Stores every call and its charge without a tenant. */
+const storeEveryCall: Responder = async (path, body, owner) => {
+  const { uuid } = JSON.parse(body) as { uuid: string };
+  if (path.endsWith('/voice/answer'))
+    await owner.pool.query(
+      `INSERT INTO leg (id, kind, state, voice_call_id, deadline_at) VALUES ($1, 'inbound', 'ending', $2, now())`,
+      [`leg_${uuid}`, uuid],
+    );
+  else
+    await owner.pool.query(
+      `INSERT INTO cdr (id, leg_id, handle, direction, ended_at, seconds, source, currency, estimate_micro)
+       VALUES ($1, $2, 'voice', 'inbound', now(), 60, 'callback', 'EUR', 0)`,
+      [`cdr_${uuid}`, `leg_${uuid}`],
+    );
+  return { status: 200, body: [{ action: 'input' }] };
+};
 /** Enforces no limit. */
 const grantEveryRequest: Responder = (path) => ({
   status: path === '/v1/rooms' ? 201 : 200,
@@ -90,6 +107,7 @@ describe('a group finds faults in a target without defences', () => {
     [edges, revealPrivateValues],
     [providerJwt, revealPrivateValues],
     [accountWebhooks, admitEveryCaller],
+    [forgedLegs, storeEveryCall],
     [eventFuzz, failEveryRequest],
     [histories, applyEveryEvent],
     [matrix, revealPrivateValues],

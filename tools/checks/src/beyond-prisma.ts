@@ -6,6 +6,7 @@
 export const beyondPrisma: readonly string[] = [
   'constraint cdr.maintain_sums',
   'constraint dial_in_number.dial_in_number_account',
+  'constraint leg.leg_account_tenant',
   'constraint platform_limit.platform_limit_one_row',
   'constraint platform_rate.platform_rate_prefix',
   'constraint provider_account.provider_account_credentials',
@@ -21,6 +22,7 @@ export const beyondPrisma: readonly string[] = [
   'index leg_ending',
   'index leg_hangup_requested',
   'index leg_known_guess',
+  'index leg_never_seen',
   'index leg_of_caller',
   'index leg_one_bridge',
   'index leg_placed',

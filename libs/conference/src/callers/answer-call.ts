@@ -42,6 +42,9 @@ export async function answerCall(
       throw replayedWebhook();
     case 'unknown-number':
       return sayAndHangUp(answered.language, getPrompt(answered.language, 'not-in-service'));
+    case 'account-busy':
+      deps.report.count('caller_rejected', { reason: 'account-busy' });
+      return sayAndHangUp(answered.language, getPrompt(answered.language, 'busy'));
     case 'busy':
     case 'later':
       deps.report.count('caller_rejected', { reason: answered.outcome });

@@ -1,7 +1,7 @@
 import { verdict } from '@partyline/domain/verdict';
 import { storeObservation } from '@partyline/store/legs/observations';
 import { changeSession } from '../sessions/change-session.ts';
-import type { Deps } from '../deps.ts';
+import { accountOwner, type Deps } from '../deps.ts';
 import { UNOBSERVED_AFTER_MS } from '../sessions/settle-session.ts';
 import { closeHandle, endLeg } from '../sessions/leg-transitions.ts';
 
@@ -37,7 +37,7 @@ export async function expireUnobservedDial(
       verdict: how,
       at: null,
     });
-    deps.report.count('dial_unobserved', { kind });
+    deps.report.count('dial_unobserved', { kind, owner: accountOwner(leg.account_id) });
     if (leg.media_connection_id === null) endLeg(leg, how, view.now);
     else closeHandle(leg, 'sip', how, view.now);
   });

@@ -62,9 +62,9 @@ describe.each(MEDIA_KINDS)('the hang-up ledger of a %s session', (kind) => {
       );
     }
     expect(harness.durations.map((each) => each.name).toSorted()).toEqual([
-      'hangup_confirm_seconds bridge',
-      'hangup_confirm_seconds inbound',
-      'hangup_confirm_seconds webrtc',
+      'hangup_confirm_seconds bridge platform',
+      'hangup_confirm_seconds inbound platform',
+      'hangup_confirm_seconds webrtc platform',
     ]);
     for (const { seconds } of harness.durations) expect(seconds).toBeGreaterThanOrEqual(0);
   });
@@ -148,7 +148,7 @@ describe('a hang-up attempt', () => {
       async () => (await harness.store.prisma.leg.findUniqueOrThrow({ where: { id: leg.id } })).state,
       'ended',
     );
-    await until(async () => harness.durations.map((each) => each.name), ['hangup_confirm_seconds inbound']);
+    await until(async () => harness.durations.map((each) => each.name), ['hangup_confirm_seconds inbound platform']);
     expect(await harness.store.prisma.hang_up_attempt.findMany({ where: { leg_id: leg.id } })).toMatchObject([
       { no: 1, tenant_id: null, outcome: 'accepted' },
     ]);
@@ -162,7 +162,7 @@ describe('a hang-up attempt', () => {
 
 describe('countUnconfirmed', () => {
   it('counts the unconfirmed legs, with the age of the oldest', async () => {
-    expect(await countUnconfirmed(harness.store)).toEqual({ legs: 0, oldestS: 0 });
+    expect((await countUnconfirmed(harness.store)).platform).toEqual({ legs: 0, oldestS: 0 });
     const meeting = await startMeeting(harness, deps);
     await end(meeting);
     await harness.store.pool.query(
@@ -170,11 +170,11 @@ describe('countUnconfirmed', () => {
        WHERE session_id = $1 AND kind = 'bridge'`,
       [meeting.sessionId],
     );
-    const { legs, oldestS } = await countUnconfirmed(harness.store);
+    const { legs, oldestS } = (await countUnconfirmed(harness.store)).platform;
     expect(legs).toBe(3);
     expect(oldestS).toBeGreaterThanOrEqual(90);
     await hangUpUntilDone(harness, deps, meeting);
-    expect(await countUnconfirmed(harness.store)).toEqual({ legs: 0, oldestS: 0 });
+    expect((await countUnconfirmed(harness.store)).platform).toEqual({ legs: 0, oldestS: 0 });
   });
 
   it('ignores a call that was never dialled, which has no hang-up latency either', async () => {

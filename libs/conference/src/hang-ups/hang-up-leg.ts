@@ -10,7 +10,7 @@ import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { applyMediaEvent } from '../legs/apply-media-event.ts';
 import { compareConnection } from '../legs/compare-connection.ts';
-import type { Deps, Providers } from '../deps.ts';
+import { accountOwner, type Deps, type Providers } from '../deps.ts';
 import { expireUnobservedDial } from './expire-unobserved-dial.ts';
 import { closeMissingMediaSession } from './close-missing-media-session.ts';
 import { rateLimitRetryMs } from '../providers/rate-limit-providers.ts';
@@ -54,7 +54,7 @@ interface ClaimedLeg {
  *
  * An attempt costs at most three transactions: claim, renew after a look-up, finish. The changes
  * that a look-up applies come on top. The attempt is committed before the provider is asked.
- * @param tenantId null for a caller who was never admitted
+ * @param tenantId null for a caller at the platform's account who was never admitted
  * @returns `done` when the leg is closed or has no hang-up to make, else when to retry
  */
 export async function hangUpLeg(
@@ -166,7 +166,7 @@ async function findProviders(
     return await providers(account_id, { tenantId, purpose: 'hang-up' });
   } catch (error) {
     const reason = error instanceof VerdictError ? error.verdict.reason : 'provider-account-unreadable';
-    report.count('hang_up_failed', { kind, reason });
+    report.count('hang_up_failed', { kind, reason, owner: accountOwner(account_id) });
     report.warn('the provider account of a leg could not be read; its hang-up is retried', {
       tenantId,
       legId: id,
@@ -191,7 +191,8 @@ async function sendRequests(
   // Disconnecting the media handle does not end a call that still rings.
   if (leg.voice_call_id !== null && leg.voice_closed_at === null) requests.push(voice.hangUp(leg.voice_call_id));
   if (requests.length === 0) return { outcome: 'no-provider-id', reason: null };
-  deps.report.count('hang_up_attempts', { kind: leg.kind });
+  const owner = accountOwner(leg.account_id);
+  deps.report.count('hang_up_attempts', { kind: leg.kind, owner });
   let hasAccepted = false;
   let hasFailed = false;
   let rejection: string | null = null;
@@ -202,7 +203,7 @@ async function sendRequests(
       continue;
     }
     const reason = settled.reason instanceof ProviderError ? settled.reason.verdict.reason : 'internal-error';
-    deps.report.count('hang_up_failed', { kind: leg.kind, reason });
+    deps.report.count('hang_up_failed', { kind: leg.kind, reason, owner });
     // Closing the first handle may have closed the second; the next look-up shows it.
     if (settled.reason instanceof ProviderError && settled.reason.failure === 'not-found') {
       rejection ??= reason;

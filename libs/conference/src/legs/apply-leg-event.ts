@@ -1,15 +1,14 @@
 import type { VoiceEvent } from '@partyline/provider-contract/provider-event';
 import { storeObservation } from '@partyline/store/legs/observations';
 import { findLegOfCall } from '@partyline/store/sessions/find-owner';
-import { lockLeg, saveLegs, type LegRow } from '@partyline/store/legs/legs';
+import type { LegRow } from '@partyline/store/legs/legs';
 import { consumeToken, type WebhookToken } from '@partyline/store/callers/webhook-tokens';
-import { EVERY_TENANT, inTransaction, type Tx } from '@partyline/store/database/store';
+import type { Tx } from '@partyline/store/database/store';
 import { verdict } from '@partyline/domain/verdict';
-import { changeSession } from '../sessions/change-session.ts';
+import { changeLeg } from '../sessions/change-leg.ts';
 import type { Deps } from '../deps.ts';
 import { completeCharge, recordCharge } from '../billing/record-charge.ts';
 import { replayedWebhook } from '../errors.ts';
-import { recordHangUpLatency } from '../sessions/record-hang-up-latency.ts';
 import { closeHandle, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
 
 /**
@@ -49,38 +48,13 @@ export async function applyLegEvent(
   });
   if (found === null) return ignored('unknown-call');
 
-  const apply = async (leg: LegRow, roomId: string | null, tx: Tx, now: Date): Promise<void> => {
+  const isChanged = await changeLeg(deps, found, async (leg, { roomId, now }, tx) => {
     if (source.via === 'callback' && !(await consumeToken(tx, source.token))) throw replayedWebhook();
     // The reply to the dial request may have been lost; the event carries the call id.
     attachProviderId(leg, 'voice_call_id', event.callId);
     await applyToLeg(leg, roomId, event, source.via, tx, now);
-  };
-
-  if (found.tenant_id !== null && found.session_id !== null) {
-    await changeSession(
-      deps,
-      found.tenant_id,
-      found.session_id,
-      async (view, tx) => {
-        const leg = view.legs.find((each) => each.id === found.id);
-        if (leg !== undefined) await apply(leg, view.room.id, tx, view.now);
-      },
-      { legId: found.id },
-    );
-    return 'applied';
-  }
-  const applied = await inTransaction(deps.store, EVERY_TENANT, async (tx) => {
-    const locked = await lockLeg(tx, null, found.id);
-    if (locked === null) return null;
-    const stateBefore = locked.leg.state;
-    await apply(locked.leg, null, tx, locked.now);
-    await saveLegs(tx, null, [locked.leg]);
-    return { closed: locked.leg.state === 'ended' && stateBefore !== 'ended' ? [locked.leg] : [] };
   });
-  // Admitted between the search and the lock: the leg now has a session, which is locked first.
-  if (applied === null) return applyLegEvent(deps, source, event, legId);
-  recordHangUpLatency(deps, applied.closed);
-  return 'applied';
+  return isChanged ? 'applied' : applyLegEvent(deps, source, event, legId);
 }
 
 async function applyToLeg(

@@ -122,7 +122,7 @@ describe.each(MEDIA_KINDS)("a room on a number of a tenant's own account (%s)", 
     expect(attempts.map(({ outcome, reason }) => [outcome, reason])).toEqual(
       legs.map(() => ['rejected', 'provider-account-unreadable']),
     );
-    expect(harness.counters.filter((each) => each.endsWith('provider-account-unreadable'))).toHaveLength(legs.length);
+    expect(harness.counters.filter((each) => each.endsWith('provider-account-unreadable tenant'))).toHaveLength(legs.length);
     expect(await hangUpLeg(deps, atTenant.tenantId, legs.at(0)!.id)).toEqual({ retryAfterMs: expect.any(Number) });
     await hangUpUntilDone(harness, deps, atTenant);
     expect(await listLegsAtProvider(harness, atTenant)).toEqual([]);

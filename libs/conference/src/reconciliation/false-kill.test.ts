@@ -42,5 +42,5 @@ it('counts a false kill once when the late webhook of a hung-up orphan names a l
   );
   await sweepInventory(deps, null);
   await sweepInventory(deps, null);
-  expect(falseKills()).toEqual(['false_kill bridge']);
+  expect(falseKills()).toEqual(['false_kill bridge platform']);
 });

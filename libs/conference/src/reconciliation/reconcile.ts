@@ -67,7 +67,7 @@ export async function reconcile(deps: Deps): Promise<Record<string, number>> {
 }
 
 interface DueRow {
-  /** Null: the leg of a caller who was never admitted. */
+  /** Null: the leg of a caller at the platform's account who was never admitted. */
   readonly tenant_id: string | null;
   readonly id: string;
 }

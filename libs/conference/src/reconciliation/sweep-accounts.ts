@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import { listAccountsToSweep } from '@partyline/store/reconciliation/inventory';
 import { releaseLease, acquireLease } from '@partyline/store/database/lease';
-import type { Deps } from '../deps.ts';
+import { accountOwner, type Deps } from '../deps.ts';
 import { sweepInventory, type InventoryCounts } from './sweep-inventory.ts';
 
 /**
@@ -31,7 +31,7 @@ export async function sweepAccounts(deps: Deps, everyMs: number): Promise<Invent
       const found = await sweepInventory(deps, accountId);
       for (const what of Object.keys(sums) as (keyof InventoryCounts)[]) sums[what] += found[what];
     } catch (error) {
-      deps.report.count('account_sweep_failed', { owner: accountId === null ? 'platform' : 'tenant' });
+      deps.report.count('account_sweep_failed', { owner: accountOwner(accountId) });
       deps.report.warn('the inventory of a provider account failed; the next round retries it', {
         accountId,
         error: String(error),

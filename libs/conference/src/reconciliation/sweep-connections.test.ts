@@ -244,7 +244,7 @@ describe('a connected browser that a list omits', () => {
     await passTime(harness, 31);
     await sweepInventory(deps, null);
     await harness.emulator.client.awaitDisconnected(connectionId);
-    expect(harness.counters.filter((name) => name.startsWith('false_kill'))).toEqual(['false_kill webrtc']);
+    expect(harness.counters.filter((name) => name.startsWith('false_kill'))).toEqual(['false_kill webrtc platform']);
   });
 
   it('is disconnected again until two lists lack it, when its session has ended', async () => {

@@ -17,7 +17,8 @@ import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { applyMediaEvent } from '../legs/apply-media-event.ts';
 import { compareConnection } from '../legs/compare-connection.ts';
 import { writeConnectionData } from '../legs/connection-data.ts';
-import type { Deps, Providers } from '../deps.ts';
+import { accountOwner, type Deps, type Providers } from '../deps.ts';
+import { closeNeverSeenCall, resetMissingLists } from '../hang-ups/close-never-seen-call.ts';
 import { expireUnobservedDial } from '../hang-ups/expire-unobserved-dial.ts';
 import { UNOBSERVED_AFTER_MS } from '../sessions/settle-session.ts';
 import { reopenConnection } from './reopen-connection.ts';
@@ -60,7 +61,7 @@ export async function sweepInventory(deps: Deps, accountId: string | null): Prom
   const live = await at.voice.listLiveCalls();
   const { adopted, ambiguous, orphans } = await hangUpOrphans(deps, at, live);
   for (const { call_id: callId, leg_id: legId, kind } of await findFalseKills(deps.store, accountId)) {
-    deps.report.count('false_kill', { kind });
+    deps.report.count('false_kill', { kind, owner: accountOwner(accountId) });
     deps.report.warn('a call that was hung up as an orphan was a leg of a running session', { callId, legId });
   }
   // Unobserved legs that the list shows have their call id by now.
@@ -89,6 +90,7 @@ async function hangUpOrphans(
       )
     ).map((row) => [row.voice_call_id, row]),
   );
+  for (const leg of known.values()) if (leg.voice_missing_lists > 0) await resetMissingLists(deps, leg);
   // A live call whose leg has ended is an orphan too.
   const unknown = live.filter(
     ({ callId }) => known.get(callId)?.state === undefined || known.get(callId)?.state === 'ended',
@@ -113,7 +115,7 @@ async function hangUpOrphans(
   }
   const due = await recordOrphanCalls(deps.store, at.accountId, orphans, { quarantineMs: ORPHAN_QUARANTINE_MS });
   for (const callId of due) {
-    deps.report.count('orphans_found');
+    deps.report.count('orphans_found', { owner: accountOwner(at.accountId) });
     deps.report.warn('an orphan call is hung up', { callId });
     // Repeated by each inventory that lists the call.
     await at.voice.hangUp(callId).catch((error: unknown) =>
@@ -172,13 +174,20 @@ async function lookUpMissing(
     live.map(({ callId }) => callId),
     { olderMs: MIN_AGE_MS },
   );
-  for (const { id, voice_call_id } of missing) {
+  for (const leg of missing) {
     try {
       // A list without the call proves nothing; the call's own final status does.
-      const call = await voice.getCall(voice_call_id);
-      if (call?.over) await applyLegEvent(deps, { via: 'look-up', accountId }, call.event, id);
+      const call = await voice.getCall(leg.voice_call_id);
+      if (call?.over) await applyLegEvent(deps, { via: 'look-up', accountId }, call.event, leg.id);
+      else if (accountId === null) continue;
+      else if (call === null) await closeNeverSeenCall(deps, leg);
+      else await resetMissingLists(deps, leg);
     } catch (error) {
-      deps.report.warn('a leg that is not in the list could not be looked up', { legId: id, error: String(error) });
+      deps.report.warn('a leg that is not in the list could not be looked up', {
+        tenantId: leg.tenant_id,
+        legId: leg.id,
+        error: String(error),
+      });
     }
   }
   return missing.length;
@@ -221,13 +230,13 @@ async function compareSession(
     if (known !== undefined && isOpen(known)) continue;
     if (known !== undefined) {
       if (!settled(known.media_closed_at ?? known.ended_at)) continue;
-      deps.report.count('orphans_found');
+      deps.report.count('orphans_found', { owner: accountOwner(accountId) });
       changed += 1;
       const outcome = await reopenConnection(deps, { tenantId, sessionId: id, connectionId });
       if (outcome === 'reopened') continue;
       await media.disconnect({ mediaSessionId, connectionId });
       if (outcome === 'orphan') continue;
-      deps.report.count('false_kill', { kind: known.kind });
+      deps.report.count('false_kill', { kind: known.kind, owner: accountOwner(accountId) });
       deps.report.warn('a connection was disconnected by mistake: its leg was closed without a hang-up request', {
         tenantId,
         legId: known.id,

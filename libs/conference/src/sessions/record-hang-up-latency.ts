@@ -1,5 +1,5 @@
 import type { LegRow } from '@partyline/store/legs/legs';
-import type { Deps } from '../deps.ts';
+import { accountOwner, type Deps } from '../deps.ts';
 import { wasNeverPlaced } from './leg-transitions.ts';
 
 /**
@@ -12,9 +12,7 @@ export function recordHangUpLatency({ report }: Pick<Deps, 'report'>, legs: read
     report.observe(
       'hangup_confirm_seconds',
       Math.max(0, (leg.confirmed_at.getTime() - leg.hangup_requested_at.getTime()) / 1000),
-      {
-        kind: leg.kind,
-      },
+      { kind: leg.kind, owner: accountOwner(leg.account_id) },
     );
   }
 }

@@ -168,19 +168,37 @@ export async function claimCdrsWithPriceDue(
   return rows;
 }
 
+/** A count for the platform's account, and one for all accounts of tenants. */
+interface CountByOwner {
+  readonly platform: number;
+  readonly tenant: number;
+}
+
 /**
  * Counts the records of all tenants without a price after an hour, and the numbers in slow mode.
  */
-export async function countOpenCharges(store: Store): Promise<{ open: number; slowNumbers: number }> {
-  const { rows } = await store.query<{ open: number; slowNumbers: number }>(EVERY_TENANT, {
+export async function countOpenCharges(store: Store): Promise<{ open: CountByOwner; slowNumbers: CountByOwner }> {
+  const { rows } = await store.query<{ open: CountByOwner; slowNumbers: CountByOwner }>(EVERY_TENANT, {
     name: 'count-charges',
+    // Without the records of deleted tenants: they have no leg, and are not looked up.
     text: `SELECT
              (
-               SELECT count(*)::int
-               FROM cdr
-               WHERE price_lookup_at IS NOT NULL AND stored_at < now() - interval '1 hour'
+               SELECT jsonb_build_object(
+                 'platform', count(*) FILTER (WHERE l.account_id IS NULL),
+                 'tenant', count(*) FILTER (WHERE l.account_id IS NOT NULL)
+               )
+               FROM cdr c
+               JOIN leg l ON l.id = c.leg_id
+               WHERE c.price_lookup_at IS NOT NULL AND c.stored_at < now() - interval '1 hour'
              ) AS open,
-             (SELECT count(*)::int FROM dial_in_number WHERE slow_until > now()) AS "slowNumbers"`,
+             (
+               SELECT jsonb_build_object(
+                 'platform', count(*) FILTER (WHERE account_id IS NULL),
+                 'tenant', count(*) FILTER (WHERE account_id IS NOT NULL)
+               )
+               FROM dial_in_number
+               WHERE slow_until > now()
+             ) AS "slowNumbers"`,
   });
   return rows[0]!;
 }

@@ -30,8 +30,9 @@ export type AnsweredCaller =
       readonly language: string;
     }
   // `busy` and `later`: rejected by the guard before the PIN prompt (docs/fraud.md), without a leg.
+  // `account-busy`: rejected because the account has too many unconfirmed calls, without a leg.
   | {
-      readonly outcome: 'unknown-number' | 'busy' | 'later' | 'replayed';
+      readonly outcome: 'unknown-number' | 'account-busy' | 'busy' | 'later' | 'replayed';
       readonly leg_id: null;
       readonly language: string;
     };
@@ -51,9 +52,9 @@ export interface NewIds {
 }
 
 /**
- * Answers a call to a dial-in number: creates the leg, or finds it for a duplicate webhook. The leg
- * has no tenant until the caller keys a correct PIN; a caller of a pinless room's number is admitted
- * at once. Concurrent calls share one round trip.
+ * Answers a call to a dial-in number: creates the leg, or finds it for a duplicate webhook. A leg at
+ * the platform's account has no tenant until the caller keys a correct PIN; a caller of a pinless
+ * room's number is admitted at once. Concurrent calls share one round trip.
  */
 export async function answerCaller(
   store: Store,

@@ -9,8 +9,14 @@ import type { Store, Tx } from '../database/store.ts';
 export type AttemptOutcome = 'accepted' | 'rejected' | 'already-closed' | 'no-provider-id';
 
 /**
+ * How many attempts of a leg are stored and listed, the last ones: attempts are retried for ever.
+ */
+const MAX_STORED_ATTEMPTS = 20;
+
+/**
  * Records an attempt in the transaction that leases the leg for it, so that a process that dies
- * during the request leaves an attempt without an outcome.
+ * during the request leaves an attempt without an outcome. Deletes the attempt that exceeds
+ * `MAX_STORED_ATTEMPTS`.
  * @param no the leg's `hangup_attempts` at this attempt
  */
 export async function recordHangUpAttempt(
@@ -20,10 +26,14 @@ export async function recordHangUpAttempt(
 ): Promise<void> {
   await tx.query({
     name: 'record-attempt',
-    text: `INSERT INTO hang_up_attempt (tenant_id, leg_id, no, at)
+    text: `WITH oldest AS (
+             DELETE FROM hang_up_attempt
+             WHERE tenant_id IS NOT DISTINCT FROM $1 AND leg_id = $2 AND no = $3::int - $5::int
+           )
+           INSERT INTO hang_up_attempt (tenant_id, leg_id, no, at)
            VALUES ($1, $2, $3, $4)
            ON CONFLICT DO NOTHING`,
-    values: [tenantId, legId, no, at],
+    values: [tenantId, legId, no, at, MAX_STORED_ATTEMPTS],
   });
 }
 
@@ -105,9 +115,6 @@ export interface Closing {
   readonly stored_at: Date;
 }
 
-/** Limits the attempts in one entry: attempts are retried for ever. */
-const MAX_LISTED_ATTEMPTS = 20;
-
 /** One leg's entry: its last 20 attempts and all closing observations, oldest first. */
 export interface HangUpLedgerEntry extends RequestedHangUp {
   readonly attempts: readonly Attempt[];
@@ -186,7 +193,8 @@ async function addAttemptsAndClosings(
   tenantId: string,
   legs: readonly RequestedHangUp[],
 ): Promise<HangUpLedgerEntry[]> {
-  // The legs are the tenant's. Their rows from before the caller's admission have no tenant.
+  // The legs are the tenant's. Their rows from before an admission at the platform's account have no
+  // tenant.
   const values = [tenantId, legs.map(({ id }) => id)];
   const [attempts, closings] = await Promise.all([
     store.query<Attempt>(tenantId, {
@@ -201,7 +209,7 @@ async function addAttemptsAndClosings(
                LIMIT $3
              ) AS a
              ORDER BY a.leg_id, a.no`,
-      values: [...values, MAX_LISTED_ATTEMPTS],
+      values: [...values, MAX_STORED_ATTEMPTS],
     }),
     store.query<Closing>(tenantId, {
       name: 'closings-of-legs',

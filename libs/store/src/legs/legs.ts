@@ -15,6 +15,7 @@ const LEG_COLUMNS = [
   'media_closed_at',
   'sip_ended_at',
   'voice_call_id',
+  'voice_missing_lists',
   'voice_closed_at',
   'last_outcome',
   'dialled_at',
@@ -44,7 +45,7 @@ const UPDATE_LEGS = `
 
 /**
  * Writes legs in one statement, each by compare-and-set on its version. `tenantId` is null for a
- * caller before admission. Throws `StaleVersionError`.
+ * caller before admission at the platform's account. Throws `StaleVersionError`.
  */
 export async function saveLegs(tx: Tx, tenantId: string | null, legs: readonly LegRow[]): Promise<void> {
   if (legs.length === 0) return;
@@ -109,8 +110,8 @@ export async function insertLeg(
 }
 
 /**
- * Locks one leg, with or without a session. Returns `null` if the tenant (null: before admission)
- * has no such leg.
+ * Locks one leg, with or without a session. Returns `null` if the tenant (null: before admission at
+ * the platform's account) has no such leg.
  */
 export async function lockLeg(
   tx: Tx,

@@ -166,14 +166,28 @@ export async function listDueWork(
   return { settle, overdue, suspended, ending, hangUpLegs, bridge, dial, rooms };
 }
 
-/** Counts the unconfirmed legs of all tenants, with the age in seconds of the oldest request. */
-export async function countUnconfirmed(store: Store): Promise<{ legs: number; oldestS: number }> {
-  const { rows } = await store.query<{ legs: number; oldest_s: number }>(EVERY_TENANT, {
+/** Unconfirmed legs, with the age in seconds of the oldest request. */
+interface Unconfirmed {
+  readonly legs: number;
+  readonly oldestS: number;
+}
+
+/**
+ * Counts the unconfirmed legs of all tenants, those at the platform's account and those at tenants'
+ * own accounts: a tenant can sign webhooks for calls of its account that do not exist.
+ */
+export async function countUnconfirmed(store: Store): Promise<{ platform: Unconfirmed; tenant: Unconfirmed }> {
+  const { rows } = await store.query<{ owner: 'platform' | 'tenant'; legs: number; oldest_s: number }>(EVERY_TENANT, {
     name: 'count-unconfirmed',
-    text: `SELECT count(*)::int AS legs,
-             greatest(0, COALESCE(extract(epoch FROM now() - min(hangup_requested_at)), 0))::float8 AS oldest_s
+    text: `SELECT CASE WHEN account_id IS NULL THEN 'platform' ELSE 'tenant' END AS owner, count(*)::int AS legs,
+             greatest(0, extract(epoch FROM now() - min(hangup_requested_at)))::float8 AS oldest_s
            FROM leg
-           WHERE state = 'ending'`,
+           WHERE state = 'ending'
+           GROUP BY owner`,
   });
-  return { legs: rows[0]!.legs, oldestS: rows[0]!.oldest_s };
+  const of = (owner: 'platform' | 'tenant'): Unconfirmed => {
+    const row = rows.find((each) => each.owner === owner);
+    return { legs: row?.legs ?? 0, oldestS: row?.oldest_s ?? 0 };
+  };
+  return { platform: of('platform'), tenant: of('tenant') };
 }

@@ -18,11 +18,18 @@ export async function listAccountsToSweep(store: Store): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** The leg of a call that an inventory lists. */
-interface KnownCall {
-  readonly voice_call_id: string;
+/** A leg with its owner; both are null for a caller before admission at the platform's account. */
+interface OwnedLeg {
   readonly id: string;
+  readonly tenant_id: string | null;
+  readonly session_id: string | null;
+}
+
+/** The leg of a call that an inventory lists. */
+interface KnownCall extends OwnedLeg {
+  readonly voice_call_id: string;
   readonly state: string;
+  readonly voice_missing_lists: number;
 }
 
 /** Returns the legs of those of the calls that have one. */
@@ -33,7 +40,7 @@ export async function findLegsOfCalls(
 ): Promise<KnownCall[]> {
   const { rows } = await store.query<KnownCall>(EVERY_TENANT, {
     name: 'find-calls',
-    text: `SELECT voice_call_id, id, state
+    text: `SELECT voice_call_id, id, tenant_id, session_id, state, voice_missing_lists
            FROM leg
            WHERE voice_call_id = ANY($1) AND account_id IS NOT DISTINCT FROM $2`,
     values: [callIds, accountId],
@@ -50,10 +57,10 @@ export async function findMissingCalls(
   accountId: string | null,
   liveIds: readonly string[],
   { olderMs, limit = 500 }: { olderMs: number; limit?: number },
-): Promise<{ id: string; voice_call_id: string }[]> {
-  const { rows } = await store.query<{ id: string; voice_call_id: string }>(EVERY_TENANT, {
+): Promise<(OwnedLeg & { readonly voice_call_id: string })[]> {
+  const { rows } = await store.query<OwnedLeg & { readonly voice_call_id: string }>(EVERY_TENANT, {
     name: 'missing-calls',
-    text: `SELECT id, voice_call_id
+    text: `SELECT id, tenant_id, session_id, voice_call_id
            FROM leg
            WHERE state <> 'ended' AND voice_call_id IS NOT NULL AND voice_closed_at IS NULL
              AND created_at < now() - make_interval(secs => $2)

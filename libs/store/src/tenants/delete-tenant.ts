@@ -17,6 +17,24 @@ const ROWS_PER_BATCH = 2_000;
  * deliveries once always timed out.
  */
 const BATCHED_DELETES = [
+  // Callers who were never admitted, at the tenant's accounts.
+  `DELETE FROM hang_up_attempt
+   WHERE (leg_id, no) IN (
+     SELECT h.leg_id, h.no
+     FROM leg l
+     JOIN hang_up_attempt h ON h.leg_id = l.id
+     WHERE l.tenant_id = $1 AND l.session_id IS NULL
+     LIMIT $2
+   )`,
+  `DELETE FROM observation
+   WHERE id IN (
+     SELECT o.id
+     FROM leg l
+     JOIN observation o ON o.leg_id = l.id
+     WHERE l.tenant_id = $1 AND l.session_id IS NULL
+     LIMIT $2
+   )`,
+  'DELETE FROM leg WHERE id IN (SELECT l.id FROM leg l WHERE l.tenant_id = $1 AND l.session_id IS NULL LIMIT $2)',
   `DELETE FROM delivery
    WHERE id IN (SELECT d.id FROM endpoint e JOIN delivery d ON d.endpoint_id = e.id WHERE e.tenant_id = $1 LIMIT $2)`,
   'DELETE FROM outbox WHERE id IN (SELECT o.id FROM outbox o WHERE o.tenant_id = $1 ORDER BY o.id LIMIT $2)',
@@ -66,8 +84,8 @@ async function hasNumber(tx: Tx, tenantId: string): Promise<boolean> {
 async function hasLiveLeg(tx: Tx, tenantId: string): Promise<boolean> {
   const { rows } = await tx.query<{ up: boolean }>({
     name: 'tenant-has-leg-up',
-    // Callers before admission have no tenant, but those at its accounts can be hung up only while
-    // the accounts exist.
+    // Callers before admission have no session. Those at its accounts can be hung up only while the
+    // accounts exist.
     text: `SELECT EXISTS (
                SELECT
                FROM session s

@@ -12,6 +12,7 @@ import { pinEncryption } from './pin-encryption.ts';
 import { edges } from './edges.ts';
 import { eventFuzz } from './event-fuzz.ts';
 import { eventSignatures } from './event-signatures.ts';
+import { forgedLegs } from './forged-legs.ts';
 import { histories } from './histories.ts';
 import { matrix } from './matrix.ts';
 import { pinGuesses } from './pin-guesses.ts';
@@ -29,6 +30,7 @@ export const GROUPS: readonly Group[] = [
   edges,
   providerJwt,
   accountWebhooks,
+  forgedLegs,
   eventFuzz,
   histories,
   {

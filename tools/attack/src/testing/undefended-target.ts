@@ -53,6 +53,14 @@ export async function startUndefendedTarget(): Promise<{
       privateValues: [roomId, tenantId],
     }) as unknown as Party;
   const [victim, attacker] = [createParty(victimRoom), createParty(attackerRoom)];
+  for (const { ids, tenantId } of [victim, attacker])
+    await owner.pool.query(
+      `INSERT INTO provider_account (
+         id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, ciphertext, verified_at
+       )
+       VALUES ($1, $2, 'Own', 'vonage', 'unified', $1, 'end', '\\x00', now())`,
+      [ids['accountId'], tenantId],
+    );
 
   let responder: Responder = () => ({ status: 200, body: { everything: victim.privateValues } });
   const logFolder = mkdtempSync(join(tmpdir(), 'partyline-undefended-'));

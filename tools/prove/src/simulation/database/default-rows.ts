@@ -42,6 +42,7 @@ export const DEFAULT_LEG: Omit<LegRow, 'id' | 'kind' | 'state' | 'deadline_at' |
   media_closed_at: null,
   sip_ended_at: null,
   voice_call_id: null,
+  voice_missing_lists: 0,
   voice_closed_at: null,
   tries: 0,
   silences: 0,

@@ -18,7 +18,7 @@ export function readLimitUse(
   const used: Readonly<Record<string, () => number>> = {
     'live-rooms': () =>
       [...tables.rooms.values()].filter((room) => room.tenant_id === tenant && room.state === 'active').length,
-    'live-legs': () => countLegs(({ state, kind }) => state !== 'ended' && kind !== 'bridge'),
+    'live-legs': () => countLegs((leg) => leg.session_id !== null && leg.state !== 'ended' && leg.kind !== 'bridge'),
     'dial-outs': () =>
       countLegs(({ kind, created_at }) => kind === 'outbound' && created_at.getTime() > clock.getTime() - 60_000),
   };

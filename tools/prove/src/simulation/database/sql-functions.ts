@@ -162,7 +162,10 @@ function admitToSession(
   } as { outcome: string };
 }
 
-/** `answer_caller` for a number without the PIN guard. The tests of libs/store cover the guard. */
+/**
+ * `answer_caller` for a number without the PIN guard, and without the limit of an account
+ * (`is_account_busy`). Tests of libs/store and libs/conference cover these.
+ */
 export function answerCaller(tables: Tables, values: readonly unknown[], now: Date): object {
   const [jti, expires, legId, call, number, remote, newSession, conversation, participant, account] = values as [
     string,
@@ -188,6 +191,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
     tables.putLeg({
       ...DEFAULT_LEG,
       id: legId,
+      tenant_id: account === null ? null : dialled.dedicated_to,
       kind: 'inbound',
       state: 'ringing',
       number,

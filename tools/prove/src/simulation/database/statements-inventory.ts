@@ -8,10 +8,10 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
   'find-calls': (tables, [ids, account]) =>
     returnRows(
       [...new Set(ids as readonly string[])].flatMap((call) => {
-        const id = tables.legByCall.get(call);
-        return id === undefined || tables.legs.get(id)!.account_id !== account
-          ? []
-          : [{ voice_call_id: call, id, state: tables.legs.get(id)!.state }];
+        const leg = tables.legs.get(tables.legByCall.get(call) ?? '');
+        if (leg === undefined || leg.account_id !== account) return [];
+        const { id, tenant_id, session_id, state, voice_missing_lists } = leg;
+        return [{ voice_call_id: call, id, tenant_id, session_id, state, voice_missing_lists }];
       }),
     ),
   'missing-calls': (tables, [live, older, limit, account], { now }) => {
@@ -30,7 +30,7 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
       missing
         .toSorted((a, b) => a.created_at.getTime() - b.created_at.getTime())
         .slice(0, Number(limit))
-        .map(({ id, voice_call_id }) => ({ id, voice_call_id })),
+        .map(({ id, tenant_id, session_id, voice_call_id }) => ({ id, tenant_id, session_id, voice_call_id })),
     );
   },
   'find-dials-without-call': (tables, [numbers, account], { now }) => {
@@ -155,8 +155,10 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
     }
     return returnRows(found);
   },
-  'record-attempt': (tables, [tenant, leg, no, at]) => {
+  'record-attempt': (tables, [tenant, leg, no, at, stored]) => {
     const key = `${leg as string} ${no as number}`;
+    const oldest = `${leg as string} ${Number(no) - Number(stored)}`;
+    if (tables.hangUpAttempts.get(oldest)?.tenant_id === tenant) tables.put(tables.hangUpAttempts, oldest, undefined);
     if (tables.hangUpAttempts.has(key)) return returnCount(0);
     tables.put(tables.hangUpAttempts, key, {
       tenant_id: tenant as string | null,

@@ -1,0 +1,247 @@
+import { randomUUID } from 'node:crypto';
+import { countOpenCharges } from '@partyline/store/billing/cdrs';
+import { countUnconfirmed } from '@partyline/store/reconciliation/due-work';
+import { deleteTenant } from '@partyline/store/tenants/delete-tenant';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { answerCall } from '../callers/answer-call.ts';
+import type { Providers } from '../deps.ts';
+import { applyLegEvent } from '../legs/apply-leg-event.ts';
+import { getPrompt } from '../prompts.ts';
+import { reconcile } from '../reconciliation/reconcile.ts';
+import { sweepInventory } from '../reconciliation/sweep-inventory.ts';
+import { addOwnAccount, type OwnAccount } from '../testing/add-own-account.ts';
+import { executeSql } from '../testing/meeting.ts';
+import { passTime, resetHarness } from '../testing/pass-time.ts';
+import { NUMBER, startTestHarness, type TestDeps, type TestHarness } from '../testing/test-harness.ts';
+
+/*
+ * A tenant can sign webhooks of its own account for calls that do not exist. They concern only this
+ * tenant, and stop by themselves.
+ */
+
+let harness: TestHarness;
+let deps: TestDeps;
+let own: OwnAccount;
+beforeAll(async () => {
+  harness = await startTestHarness();
+});
+beforeEach(async () => {
+  await resetHarness(harness);
+  deps = harness.deps.unified;
+  own = await addOwnAccount(harness, deps);
+});
+afterAll(() => harness.close());
+
+const token = (accountId: string | null) => ({
+  accountId,
+  jti: randomUUID(),
+  expiresAt: new Date(Date.now() + 300_000),
+});
+
+/** Reports a call that does not exist at the provider, as the owner of the account can. */
+const reportCall = (accountId: string | null, callId: string, to: string) =>
+  answerCall(deps, token(accountId), { callId, from: '+442079461234', to, viaSip: false, headers: {} });
+
+async function reportGhost(accountId: string | null = own.accountId, to = own.number): Promise<string> {
+  const callId = randomUUID();
+  await reportCall(accountId, callId, to);
+  return callId;
+}
+const legOf = (callId: string) => harness.store.prisma.leg.findUnique({ where: { voice_call_id: callId } });
+
+/** Lets the caller's time for a PIN pass, and makes one hang-up attempt. */
+async function passDeadline(): Promise<void> {
+  await passTime(harness, 60);
+  await reconcile(deps);
+}
+async function sweep(accountId: string | null, times: number, at: TestDeps = deps): Promise<void> {
+  for (let n = 0; n < times; n++) {
+    await passTime(harness, 60);
+    await sweepInventory(at, accountId);
+  }
+}
+const withVoice = (change: (voice: Providers['voice']) => Partial<Providers['voice']>): TestDeps => ({
+  ...deps,
+  providers: async (id) => {
+    const account = await deps.providers(id);
+    return { ...account, voice: { ...account.voice, ...change(account.voice) } };
+  },
+});
+
+it("a call at a tenant's account belongs to the tenant from its first webhook, and so does its charge", async () => {
+  const callId = await reportGhost();
+  expect(await legOf(callId)).toMatchObject({ tenant_id: deps.tenantId, session_id: null, state: 'ringing' });
+  await applyLegEvent(
+    deps,
+    { via: 'callback', token: token(own.accountId) },
+    {
+      kind: 'call',
+      callId,
+      phase: 'over',
+      at: null,
+      charge: {
+        priceMicro: 1_690_000_000n,
+        rateMicro: null,
+        seconds: 60,
+        currency: 'EUR',
+        startedAt: null,
+        endedAt: null,
+      },
+    },
+  );
+  const leg = await legOf(callId);
+  expect(leg?.state).toBe('ended');
+  expect(await harness.store.prisma.cdr.findMany({ where: { leg_id: leg!.id } })).toMatchObject([
+    { tenant_id: deps.tenantId, room_id: null, price_micro: 1_690_000_000n },
+  ]);
+  expect(await harness.store.prisma.observation.findMany({ where: { leg_id: leg!.id } })).toMatchObject([
+    { tenant_id: deps.tenantId, phase: 'over' },
+  ]);
+});
+
+it('a caller before admission does not count for the live-legs limit of the tenant', async () => {
+  await reportGhost();
+  const { rows } = await harness.store.pool.query(`SELECT used FROM read_limit($1, 'live-legs')`, [deps.tenantId]);
+  expect(rows).toEqual([{ used: 0 }]);
+});
+
+it('closes a ghost call that the look-up denies and three complete inventories lack', async () => {
+  const callId = await reportGhost();
+  await passDeadline();
+  await sweep(own.accountId, 2);
+  expect(await legOf(callId)).toMatchObject({ state: 'ending', voice_closed_at: null });
+  await sweep(own.accountId, 1);
+  const leg = await legOf(callId);
+  expect(leg).toMatchObject({ state: 'ended', outcome: 'indeterminate', reason: 'never-seen' });
+  expect(await harness.store.prisma.observation.findMany({ where: { leg_id: leg!.id } })).toMatchObject([
+    { handle: 'voice', phase: 'over', source: 'look-up', outcome: 'indeterminate', reason: 'never-seen' },
+  ]);
+  expect(await harness.store.prisma.cdr.count()).toBe(0);
+});
+
+it('does not close a call before its hang-up is requested', async () => {
+  const callId = await reportGhost();
+  await executeSql(harness, `UPDATE leg SET deadline_at = now() + interval '1 day'`);
+  await sweep(own.accountId, 5);
+  expect(await legOf(callId)).toMatchObject({ state: 'ringing' });
+});
+
+it('starts to count again when a list or a look-up shows the call', async () => {
+  const callId = await reportGhost();
+  await passDeadline();
+  const live = {
+    callId,
+    over: false,
+    calledNumber: null,
+    event: { kind: 'call', callId, phase: 'answered', at: null },
+  } as const;
+  await sweep(own.accountId, 2);
+  await sweep(
+    own.accountId,
+    1,
+    withVoice(() => ({ listLiveCalls: async () => [live] })),
+  );
+  await sweep(own.accountId, 2);
+  expect(await legOf(callId)).toMatchObject({ state: 'ending' });
+  await sweep(
+    own.accountId,
+    1,
+    withVoice(() => ({ getCall: async () => live })),
+  );
+  await sweep(own.accountId, 2);
+  expect(await legOf(callId)).toMatchObject({ state: 'ending' });
+  await sweep(own.accountId, 1);
+  expect(await legOf(callId)).toMatchObject({ state: 'ended' });
+});
+
+it('a failed list or look-up does not count', async () => {
+  const callId = await reportGhost();
+  await passDeadline();
+  const fail = (): Promise<never> => Promise.reject(new Error('no answer'));
+  for (const broken of [withVoice(() => ({ listLiveCalls: fail })), withVoice(() => ({ getCall: fail }))])
+    await sweep(own.accountId, 4, broken).catch(() => undefined);
+  await sweep(own.accountId, 2);
+  expect(await legOf(callId)).toMatchObject({ state: 'ending' });
+});
+
+it("never concludes this about a call at the platform's account", async () => {
+  const callId = await reportGhost(null, NUMBER);
+  await passDeadline();
+  await sweep(null, 6);
+  expect(await legOf(callId)).toMatchObject({ state: 'ending', tenant_id: null });
+});
+
+it("rejects calls over the account's limit with a prompt and without a row", async () => {
+  for (let n = 0; n < 200; n++) await reportGhost();
+  const extra = randomUUID();
+  const plan = await reportCall(own.accountId, extra, own.number);
+  expect(plan).toMatchObject([{ do: 'say', text: getPrompt('en-US', 'busy') }]);
+  expect(await legOf(extra)).toBeNull();
+  expect(harness.counters).toContain('caller_rejected account-busy');
+  // A call that has a leg gets its answer again.
+  const { rows } = await harness.store.pool.query<{ id: string }>(
+    'SELECT voice_call_id AS id FROM leg WHERE account_id = $1 LIMIT 1',
+    [own.accountId],
+  );
+  expect(await reportCall(own.accountId, rows[0]?.id ?? '', own.number)).toHaveLength(2);
+  // Another account is not affected.
+  expect(await legOf(await reportGhost(null, NUMBER))).not.toBeNull();
+
+  // Unconfirmed hang-ups and calls that were never seen count too, so a ghost cannot be replaced.
+  await passDeadline();
+  await reportGhost();
+  await executeSql(
+    harness,
+    `UPDATE leg SET state = 'ended', reason = 'never-seen', ended_at = now() WHERE account_id = $1`,
+    [own.accountId],
+  );
+  expect(await legOf(await reportGhost())).toBeNull();
+  await passTime(harness, 3_601);
+  expect(await legOf(await reportGhost())).not.toBeNull();
+});
+
+it('reports unconfirmed legs and open charges of the platform and of tenants separately', async () => {
+  await reportGhost();
+  await passDeadline();
+  await passTime(harness, 100);
+  const { platform, tenant } = await countUnconfirmed(harness.store);
+  expect(platform).toEqual({ legs: 0, oldestS: 0 });
+  expect(tenant.legs).toBe(1);
+  expect(tenant.oldestS).toBeGreaterThan(90);
+
+  await applyLegEvent(
+    deps,
+    { via: 'callback', token: token(own.accountId) },
+    { kind: 'call', callId: await reportGhost(), phase: 'over', at: null },
+  );
+  await passTime(harness, 3_601);
+  expect((await countOpenCharges(harness.store)).open).toEqual({ platform: 0, tenant: 1 });
+  expect(harness.counters.filter((each) => each.startsWith('hang_up'))).toEqual([
+    'hang_up_attempts inbound tenant',
+    'hang_up_failed inbound upstream-404 tenant',
+  ]);
+});
+
+it('stores at most the last 20 attempts of a leg', async () => {
+  const callId = await reportGhost();
+  for (let n = 0; n < 25; n++) await passDeadline();
+  const leg = await legOf(callId);
+  expect(leg?.hangup_attempts).toBe(25);
+  const attempts = await harness.store.prisma.hang_up_attempt.findMany({
+    where: { leg_id: leg!.id },
+    orderBy: { no: 'asc' },
+  });
+  expect(attempts.map(({ no }) => no)).toEqual(Array.from({ length: 20 }, (_, n) => n + 6));
+});
+
+it('a tenant can be deleted once its ghost calls are closed', async () => {
+  await reportGhost();
+  await passDeadline();
+  await executeSql(harness, 'UPDATE tenant SET suspended_at = now()');
+  await executeSql(harness, 'DELETE FROM dial_in_number WHERE dedicated_to IS NOT NULL');
+  expect(await deleteTenant(harness.store, deps.tenantId)).toBe('legs-up');
+  await sweep(own.accountId, 3);
+  expect(await deleteTenant(harness.store, deps.tenantId)).toBe('deleted');
+  for (const table of ['leg', 'observation', 'hang_up_attempt', 'provider_account'])
+    expect({ [table]: (await harness.store.pool.query(`SELECT FROM ${table}`)).rowCount }).toEqual({ [table]: 0 });
+});

@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto';
+import { countUnconfirmed } from '@partyline/store/reconciliation/due-work';
+import pMap from 'p-map';
+import type { Group, Tally } from '../group.ts';
+import type { Target } from '../target.ts';
+import { createWebhookSender, type WebhookSender } from '../webhook-sender.ts';
+
+/** More than the calls that an account may have unseen at once (`max_unseen_calls`). */
+const GHOST_CALLS = 260;
+const MAX_UNSEEN_CALLS = 200;
+/** Concurrent webhooks; together they can exceed the limit by as many calls. */
+const MAX_CONCURRENT = 8;
+/** The attacker's number, at its own account. */
+const NUMBER = '442079463901';
+
+/**
+ * A tenant has the secrets of its own account and can report calls that do not exist. They may
+ * cost it its own account, and nothing of the platform's.
+ */
+export const forgedLegs: Group = {
+  name: 'calls that do not exist',
+  summary: "signed by a tenant's own account: many calls without an end, and ends with a high price",
+  minInputs: 500,
+  async run(target, tally) {
+    const { owner, attacker } = target;
+    const accountId = attacker.ids['accountId']!;
+    await owner.pool.query(
+      'INSERT INTO dial_in_number (e164, dedicated_to, account_id, guarded) VALUES ($1, $2, $3, false)',
+      [`+${NUMBER}`, attacker.tenantId, accountId],
+    );
+    const before = await countUnconfirmed(owner);
+    const own = createWebhookSender('', { provider: attacker.providerAccount }, target.send);
+    const send = async (path: string, body: object) => {
+      const text = JSON.stringify(body);
+      return target.webhookSender.post({
+        path: `/v1/accounts/${accountId}${path}`,
+        body: text,
+        authorization: `Bearer ${own.token(text)}`,
+      });
+    };
+    const calls = Array.from({ length: GHOST_CALLS }, () => randomUUID());
+    await reportCalls(target, tally, calls, send);
+    // Their time for a PIN is over, so that their hang-ups are requested.
+    await owner.pool.query(`UPDATE leg SET deadline_at = now() WHERE account_id = $1 AND state <> 'ended'`, [
+      accountId,
+    ]);
+    await endCalls(target, tally, calls, send);
+    tally.record(
+      'all of them together',
+      (await countUnconfirmed(owner)).platform.legs > before.platform.legs
+        ? 'raised the unconfirmed legs of the platform'
+        : null,
+    );
+    await owner.pool.query('DELETE FROM dial_in_number WHERE e164 = $1', [`+${NUMBER}`]);
+  },
+};
+
+type SendOwn = (path: string, body: object) => ReturnType<WebhookSender['post']>;
+
+async function reportCalls(
+  { owner, attacker }: Target,
+  tally: Tally,
+  calls: readonly string[],
+  send: SendOwn,
+): Promise<void> {
+  let asked = 0;
+  await pMap(
+    calls,
+    async (uuid) => {
+      const reply = await send('/voice/answer', {
+        uuid,
+        conversation_uuid: `CON-${uuid}`,
+        from: '442079460099',
+        to: NUMBER,
+      });
+      if (reply.body.includes('"action":"input"')) asked += 1;
+      const { rows } = await owner.pool.query<{ tenant_id: string | null }>(
+        'SELECT tenant_id FROM leg WHERE voice_call_id = $1',
+        [uuid],
+      );
+      tally.record(
+        'a call without an end',
+        reply.status >= 500
+          ? `answered ${reply.status}`
+          : rows.some(({ tenant_id }) => tenant_id !== attacker.tenantId)
+            ? "created a leg that is not the tenant's own"
+            : asked > MAX_UNSEEN_CALLS + MAX_CONCURRENT
+              ? `was the ${asked}th call that was asked for a PIN`
+              : null,
+      );
+    },
+    { concurrency: MAX_CONCURRENT },
+  );
+  tally.measure('calls that were asked for a PIN', asked);
+}
+
+async function endCalls(
+  { owner, attacker }: Target,
+  tally: Tally,
+  calls: readonly string[],
+  send: SendOwn,
+): Promise<void> {
+  await pMap(
+    calls,
+    async (uuid) => {
+      const reply = await send('/voice/events', {
+        uuid,
+        status: 'completed',
+        price: '1690.00',
+        rate: '1690.00',
+        duration: '60',
+        timestamp: new Date().toISOString(),
+      });
+      const { rows } = await owner.pool.query<{ tenant_id: string | null }>(
+        'SELECT c.tenant_id FROM leg l JOIN cdr c ON c.leg_id = l.id WHERE l.voice_call_id = $1',
+        [uuid],
+      );
+      tally.record(
+        'an end with a high price',
+        reply.status >= 500
+          ? `answered ${reply.status}`
+          : rows.some(({ tenant_id }) => tenant_id !== attacker.tenantId)
+            ? 'is charged to another owner'
+            : null,
+      );
+    },
+    { concurrency: MAX_CONCURRENT },
+  );
+}
