@@ -122,11 +122,24 @@ describe.each(MEDIA_KINDS)("a room on a number of a tenant's own account (%s)", 
     expect(attempts.map(({ outcome, reason }) => [outcome, reason])).toEqual(
       legs.map(() => ['rejected', 'provider-account-unreadable']),
     );
-    expect(harness.counters.filter((each) => each.endsWith('provider-account-unreadable tenant'))).toHaveLength(legs.length);
+    expect(harness.counters.filter((each) => each.endsWith('provider-account-unreadable tenant'))).toHaveLength(
+      legs.length,
+    );
     expect(await hangUpLeg(deps, atTenant.tenantId, legs.at(0)!.id)).toEqual({ retryAfterMs: expect.any(Number) });
     await hangUpUntilDone(harness, deps, atTenant);
     expect(await listLegsAtProvider(harness, atTenant)).toEqual([]);
   });
+});
+
+it("the provider RPC refuses another tenant's account, and asks no provider", async () => {
+  const deps = harness.deps.unified;
+  const own = await addOwnAccount(harness, deps);
+  const open = (tenantId: string) =>
+    deps.provider.openMedia({ tenantId, accountId: own.accountId, participantId: 'part_x', lifetimeS: 60 });
+  const before = (await harness.emulator.client.restLog()).length;
+  await expect(open('ten_other')).rejects.toMatchObject({ verdict: { reason: 'provider-account-gone' } });
+  expect((await harness.emulator.client.restLog()).length).toBe(before);
+  expect(await open(deps.tenantId)).toMatchObject({ mediaSessionId: expect.any(String) });
 });
 
 describe('the inventory of several accounts', () => {

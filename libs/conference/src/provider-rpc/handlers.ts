@@ -101,15 +101,15 @@ export function createRpcHandlers(
    */
   const observations = new Map<string, Promise<readonly ObservedLeg[]>>();
   return {
-    async openMedia({ accountId, participantId, lifetimeS }) {
-      const { media } = await deps.providers(accountId);
+    async openMedia({ tenantId, accountId, participantId, lifetimeS }) {
+      const { media } = await deps.providers(accountId, { tenantId });
       const { mediaSessionId } = await media.openSession();
       return createToken(media, mediaSessionId, participantId, new Date(deps.clock.now().getTime() + lifetimeS * 1000));
     },
     async issueToken({ tenantId, sessionId, participantId, expiresAt }) {
       const known = await findMediaSession(deps.store, tenantId, sessionId);
       if (known === null) throw new VerdictError('client', 'session-not-found', 'There is no such session.');
-      const { media } = await deps.providers(known.account_id);
+      const { media } = await deps.providers(known.account_id, { tenantId });
       const mediaSessionId = known.media_session_id ?? (await openMediaSession(deps, media, tenantId, sessionId));
       if (mediaSessionId === null) throw new VerdictError('client', 'session-not-found', 'There is no such session.');
       return createToken(media, mediaSessionId, participantId, expiresAt);

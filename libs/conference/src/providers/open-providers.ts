@@ -27,7 +27,8 @@ const MAX_CACHED_ACCOUNTS = 1_000;
 /**
  * Implements `Deps.providers`. Each call reads the version of the account's credentials, so a
  * rotation takes effect at once in every process; the credentials are decrypted only when it has
- * changed. Throws `provider-account-gone`, and the errors of decryption.
+ * changed. Throws `provider-account-gone`, also for an account that is not the tenant's of the
+ * request, and the errors of decryption.
  * @param platform the providers of the platform's account
  */
 export function openProviders({
@@ -69,6 +70,9 @@ export function openProviders({
       cache.delete(accountId);
       throw accountGone();
     }
+    // A request for a tenant never uses the account of another one, whatever a message names.
+    if (context !== undefined && context.tenantId !== null && context.tenantId !== current.tenant_id)
+      throw accountGone();
     const version = `${current.tenant_id} ${current.version} ${current.old_version}`;
     const cached = cache.get(accountId);
     if (cached?.version === version) return applyRequestContext(await cached.providers, context);
