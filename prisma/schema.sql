@@ -362,7 +362,8 @@ CREATE TABLE session (
   settle_due_at timestamp(3) with time zone,
   bridge_failures integer DEFAULT 0 NOT NULL,
   bridge_due_at timestamp(3) with time zone,
-  account_id text
+  account_id text,
+  presence_checked_at timestamp(3) with time zone
 );
 CREATE TABLE tenant (
   id text NOT NULL,
@@ -463,7 +464,7 @@ CREATE INDEX leg_ending ON public.leg USING btree (hangup_requested_at) WHERE (s
 CREATE INDEX leg_hangup_requested ON public.leg USING btree (tenant_id, hangup_requested_at, id) WHERE (hangup_requested_at IS NOT NULL);
 CREATE INDEX leg_known_guess ON public.leg USING btree (number, last_wrong_pin_at) INCLUDE (pin_guess_odds) WHERE (known AND (last_wrong_pin_at IS NOT NULL));
 CREATE INDEX leg_media_connection_id_idx ON public.leg USING btree (media_connection_id);
-CREATE INDEX leg_never_seen ON public.leg USING btree (account_id, ended_at) WHERE (reason = 'never-seen'::text);
+CREATE INDEX leg_never_seen ON public.leg USING btree (account_id, ended_at) WHERE (voice_missing_lists >= 3);
 CREATE INDEX leg_of_caller ON public.leg USING btree (remote, COALESCE(account_id, ''::text), created_at) WHERE (kind = 'inbound'::text);
 CREATE UNIQUE INDEX leg_one_bridge ON public.leg USING btree (session_id) WHERE ((kind = 'bridge'::text) AND (state <> 'ended'::text));
 CREATE INDEX leg_participant_id_idx ON public.leg USING btree (participant_id);
@@ -1375,7 +1376,7 @@ AS $function$
     ) + (
       SELECT count(*)
       FROM leg l
-      WHERE l.account_id = p_account AND l.reason = 'never-seen' AND l.ended_at > now() - interval '1 hour'
+      WHERE l.account_id = p_account AND l.voice_missing_lists >= 3 AND l.ended_at > now() - interval '1 hour'
     ) >= max_unseen_calls()
 $function$;
 ALTER FUNCTION is_account_busy(text,text) OWNER TO partyline_platform;

@@ -62,6 +62,7 @@ type CounterName =
   | 'dial_unobserved'
   | 'orphans_found'
   | 'false_kill'
+  | 'leg_reopened'
   | 'events_delivered'
   | 'event_delivery_failed'
   | 'endpoint_disabled'

@@ -107,7 +107,7 @@ describe('findNextDeadline', () => {
       reason: 'max-duration',
     },
   ] as const)('$name: $reason', ({ state, marks: running, due, reason }) => {
-    expect(findNextDeadline({ created_at: T0, state, ...NOTHING, ...running }, ALL_ON)).toEqual({
+    expect(findNextDeadline({ created_at: T0, state, ...NOTHING, ...running }, ALL_ON)).toMatchObject({
       at: at(due),
       reason,
     });
@@ -119,7 +119,7 @@ describe('findNextDeadline', () => {
         { created_at: T0, state: 'live', ...NOTHING, alone_since: at(100) },
         { ...ALL_ON, ends_at: at(ends) },
       );
-    expect([due(699), due(701)]).toEqual([
+    expect([due(699), due(701)]).toMatchObject([
       { at: at(699), reason: 'schedule-ended' },
       { at: at(700), reason: 'alone' },
     ]);

@@ -92,6 +92,11 @@ export function updateClockMarks(before: ClockMarks & Attendance, here: Presence
 interface Deadline {
   readonly at: Date;
   readonly reason: EndReason;
+  /**
+   * When the departure was observed that started this clock; null: the deadline follows from no
+   * observation. A wrong observation must not end a session (presence_checked_at).
+   */
+  readonly departedAt: Date | null;
 }
 
 /**
@@ -103,16 +108,17 @@ export function findNextDeadline(
   clocks: SessionClocks & Schedule,
 ): Deadline {
   const due: Deadline[] = [];
-  const add = (start: Date | null, seconds: number | null, reason: EndReason): void => {
-    if (start !== null && seconds !== null) due.push({ at: new Date(start.getTime() + seconds * 1000), reason });
+  const add = (start: Date | null, seconds: number | null, reason: EndReason, isObserved = true): void => {
+    if (start !== null && seconds !== null)
+      due.push({ at: new Date(start.getTime() + seconds * 1000), reason, departedAt: isObserved ? start : null });
   };
-  add(session.created_at, clocks.max_duration_s, 'max-duration');
-  add(session.state === 'open' ? session.created_at : null, clocks.never_used_s, 'never-used');
+  add(session.created_at, clocks.max_duration_s, 'max-duration', false);
+  add(session.state === 'open' ? session.created_at : null, clocks.never_used_s, 'never-used', false);
   add(session.browsers_left_at, clocks.browsers_left_s, 'browsers-left');
   add(session.phones_left_at, clocks.phones_left_s, 'phones-left');
   add(session.alone_since, clocks.alone_s, 'alone');
   add(session.empty_since, clocks.empty_s, 'empty');
   add(session.host_left_at, clocks.host_left_s, 'host-left');
-  add(clocks.ends_at, 0, 'schedule-ended');
+  add(clocks.ends_at, 0, 'schedule-ended', false);
   return due.reduce((first, next) => (next.at < first.at ? next : first));
 }

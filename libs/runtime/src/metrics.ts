@@ -32,6 +32,10 @@ const COUNTERS = {
       'did not list them.',
     labels: ['kind', 'owner'],
   },
+  leg_reopened: {
+    help: 'Legs that an event had ended and that a list or a look-up showed live in a running session.',
+    labels: ['kind', 'owner'],
+  },
   reconciled: { help: 'Due work that the reconciler did because no job had done it.', labels: ['kind'] },
   job_failed: { help: 'Jobs that failed with an error.', labels: ['job'] },
   events_delivered: { help: 'Events that an endpoint accepted.', labels: [] },

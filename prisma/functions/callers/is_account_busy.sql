@@ -18,7 +18,7 @@ AS $$
     ) + (
       SELECT count(*)
       FROM leg l
-      WHERE l.account_id = p_account AND l.reason = 'never-seen' AND l.ended_at > now() - interval '1 hour'
+      WHERE l.account_id = p_account AND l.voice_missing_lists >= 3 AND l.ended_at > now() - interval '1 hour'
     ) >= max_unseen_calls()
 $$;
 

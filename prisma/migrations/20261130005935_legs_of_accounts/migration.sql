@@ -14,4 +14,4 @@ WHERE l.id = o.leg_id AND l.account_id IS NOT NULL AND o.tenant_id IS NULL;
 ALTER TABLE leg ADD CONSTRAINT leg_account_tenant CHECK (account_id IS NULL OR tenant_id IS NOT NULL);
 
 -- For is_account_busy.
-CREATE INDEX leg_never_seen ON leg (account_id, ended_at) WHERE reason = 'never-seen';
+CREATE INDEX leg_never_seen ON leg (account_id, ended_at) WHERE voice_missing_lists >= 3;

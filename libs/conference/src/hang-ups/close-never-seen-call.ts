@@ -4,7 +4,10 @@ import { changeLeg } from '../sessions/change-leg.ts';
 import type { Deps } from '../deps.ts';
 import { closeHandle } from '../sessions/leg-transitions.ts';
 
-/** The call counts as never seen after this many complete inventories in a row without it. */
+/**
+ * The call counts as never seen after this many complete inventories in a row without it. The same
+ * number stands in prisma/functions/callers/is_account_busy.sql.
+ */
 const MIN_MISSING_LISTS = 3;
 
 /** A leg with a call, and its owner. */

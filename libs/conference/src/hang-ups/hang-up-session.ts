@@ -1,12 +1,21 @@
 import { isUp } from '@partyline/domain/leg';
+import { canJoin } from '@partyline/domain/session';
+import type { SessionView } from '@partyline/store/sessions/session-lock';
+import { checkPresence } from '../legs/check-presence.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
 import { hangUpLeg } from './hang-up-leg.ts';
 
+/** Until the provider is asked again who is still connected, after a failed request. */
+const PRESENCE_CHECK_RETRY_MS = 2_000;
+
+/** Whether the session is past a deadline and settling has not ended it. */
+const isPresenceCheckDue = ({ session, now }: SessionView): boolean => canJoin(session.state) && session.due_at <= now;
+
 /**
  * Runs the hang-up job of a session: ends a session that is due, hangs up the legs of one that is
- * ending, and otherwise returns the time until it is due. A failure of one leg does not delay the
- * others.
+ * ending, and otherwise returns the time until it is due. Before a departure ends a session, the
+ * provider is asked who is still connected. A failure of one leg does not delay the others.
  * @returns `done` when every leg is confirmed, else when to retry
  */
 export async function hangUpSession(
@@ -14,9 +23,11 @@ export async function hangUpSession(
   tenantId: string,
   sessionId: string,
 ): Promise<'done' | { retryAfterMs: number }> {
-  const settled = await changeSession(deps, tenantId, sessionId, () => undefined);
+  let settled: { readonly view: SessionView } | null = await changeSession(deps, tenantId, sessionId, () => undefined);
+  if (settled !== null && isPresenceCheckDue(settled.view)) settled = await checkPresence(deps, settled.view);
   if (settled === null) return 'done';
   const { session, legs, now } = settled.view;
+  if (isPresenceCheckDue(settled.view)) return { retryAfterMs: PRESENCE_CHECK_RETRY_MS };
   if (session.state === 'ended') return 'done';
   if (session.state !== 'ending') return { retryAfterMs: Math.max(1, session.due_at.getTime() - now.getTime()) };
 

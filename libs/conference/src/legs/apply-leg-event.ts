@@ -103,7 +103,8 @@ async function applyToLeg(
           until: event.at,
           observedSince: leg.answered_at,
           observedUntil: now,
-          notBefore: leg.created_at,
+          // The leg of a reopened call is younger than the call (reopen-call.ts).
+          notBefore: leg.answered_at !== null && leg.answered_at < leg.created_at ? leg.answered_at : leg.created_at,
         },
         now,
       );

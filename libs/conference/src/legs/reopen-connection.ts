@@ -1,8 +1,11 @@
 import { isUp } from '@partyline/domain/leg';
 import { canJoin } from '@partyline/domain/session';
-import { insertBrowser } from '../legs/insert-browser.ts';
+import { verdict } from '@partyline/domain/verdict';
+import { voidCharges } from '@partyline/store/billing/cdrs';
+import { storeObservation } from '@partyline/store/legs/observations';
 import { changeSession } from '../sessions/change-session.ts';
-import type { Deps } from '../deps.ts';
+import { accountOwner, type Deps } from '../deps.ts';
+import { insertBrowser } from './insert-browser.ts';
 import { moveLeg } from '../sessions/leg-transitions.ts';
 
 /** A connection that a list shows although its leg's media handle is closed. */
@@ -15,7 +18,8 @@ interface ClosedConnection {
 /**
  * Reopens a connection that is live although it was recorded as closed, by an error of ours or of
  * the provider. If its leg is up, its media handle is open again. In a running session a browser
- * whose hang-up was never requested gets a new leg, since an ended leg stays ended.
+ * whose hang-up was never requested gets a new leg, since an ended leg stays ended. The new leg is
+ * charged for the whole connection.
  * @returns `orphan`: to be disconnected, since its session is over or its hang-up was requested;
  *   `false-kill`: to be disconnected although its leg was closed by mistake
  */
@@ -38,15 +42,27 @@ export async function reopenConnection(
       }
       const isRunning = canJoin(view.session.state);
       if (leg.hangup_requested_at !== null) return 'orphan';
-      if (!isRunning || leg.kind !== 'webrtc')
-        return isRunning || leg.reason === 'not-in-list' ? 'false-kill' : 'orphan';
+      // Only a wrong observation ended it.
+      if (!isRunning || leg.kind !== 'webrtc') return 'false-kill';
+      await voidCharges(tx, tenantId, leg.id);
+      await storeObservation(tx, tenantId, {
+        legId: leg.id,
+        handle: 'media',
+        phase: 'reopened',
+        source: 'look-up',
+        verdict: verdict('indeterminate', 'still-live'),
+        at: null,
+      });
       const reopened = await insertBrowser(deps, view, tx, {
         connectionId,
         participantId: leg.participant_id,
         createdAt: leg.media_created_at,
         isConnected: true,
       });
+      reopened.answered_at = leg.answered_at;
+      reopened.joined_at = leg.joined_at;
       moveLeg(reopened, 'joined', view.now);
+      deps.report.count('leg_reopened', { kind: leg.kind, owner: accountOwner(leg.account_id) });
       return 'reopened';
     },
     { connectionId },

@@ -297,8 +297,8 @@ describe('the comparison of connections', () => {
     ]);
     await executeSql(
       harness,
-      `UPDATE leg SET hangup_requested_at = now(), hangup_reason = 'removed' WHERE session_id = $1`,
-      [never.sessionId],
+      `UPDATE leg SET hangup_requested_at = now(), hangup_reason = 'removed' WHERE session_id IN ($1, $2)`,
+      [never.sessionId, closed.sessionId],
     );
     await executeSql(
       harness,

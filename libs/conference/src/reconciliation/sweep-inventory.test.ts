@@ -149,12 +149,14 @@ describe('sweepInventory', () => {
     expect((await harness.emulator.client.caller(meeting.caller.id)).state).toBe('ended');
   });
 
-  it('hangs up a live call whose leg has ended', async () => {
+  it('hangs up a live call whose leg has ended after a hang-up request', async () => {
     const meeting = await openRoom(deps);
     const { callId, id } = await joinByPhone(harness, deps, meeting);
     await executeSql(
       harness,
-      `UPDATE leg SET state = 'ended', ended_at = now(), voice_closed_at = now() WHERE voice_call_id = $1`,
+      `UPDATE leg
+       SET state = 'ended', ended_at = now(), voice_closed_at = now(), hangup_requested_at = now()
+       WHERE voice_call_id = $1`,
       [callId],
     );
     await sweepInventory(deps, null);

@@ -10,10 +10,13 @@ import {
   findMissingCalls,
   recordOrphanCalls,
   readDatabaseClock,
+  type KnownCall,
   type KnownConnection,
   type MediaSessionToSweep,
 } from '@partyline/store/reconciliation/inventory';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
+import { reopenCall } from '../legs/reopen-call.ts';
+import { reopenConnection } from '../legs/reopen-connection.ts';
 import { applyMediaEvent } from '../legs/apply-media-event.ts';
 import { compareConnection } from '../legs/compare-connection.ts';
 import { writeConnectionData } from '../legs/connection-data.ts';
@@ -21,7 +24,6 @@ import { accountOwner, type Deps, type Providers } from '../deps.ts';
 import { closeNeverSeenCall, resetMissingLists } from '../hang-ups/close-never-seen-call.ts';
 import { expireUnobservedDial } from '../hang-ups/expire-unobserved-dial.ts';
 import { UNOBSERVED_AFTER_MS } from '../sessions/settle-session.ts';
-import { reopenConnection } from './reopen-connection.ts';
 
 /**
  * An orphan call is hung up after two complete inventories at least this far apart: the first may
@@ -111,7 +113,11 @@ async function hangUpOrphans(
         callId: call.callId,
       });
     } else if (leg !== undefined && (await adopt(deps, at, call, leg.legId))) adopted += 1;
-    else orphans.push(call.callId);
+    else {
+      const outcome = await lookBeforeHangUp(deps, at, call.callId, known.get(call.callId));
+      if (outcome === 'reopened') adopted += 1;
+      else if (outcome === 'orphan') orphans.push(call.callId);
+    }
   }
   const due = await recordOrphanCalls(deps.store, at.accountId, orphans, { quarantineMs: ORPHAN_QUARANTINE_MS });
   for (const callId of due) {
@@ -126,6 +132,33 @@ async function hangUpOrphans(
     );
   }
   return { adopted, ambiguous, orphans: due.length };
+}
+
+/**
+ * Looks up a listed call whose leg an observation alone has ended: the observation or the list is
+ * wrong. A call of a running session that is live is reopened; without a look-up that shows it live,
+ * it is not hung up.
+ */
+async function lookBeforeHangUp(
+  deps: Deps,
+  { voice }: Account,
+  callId: string,
+  leg: KnownCall | undefined,
+): Promise<'reopened' | 'orphan' | 'not-live'> {
+  if (leg === undefined || leg.tenant_id === null || leg.session_id === null || leg.hangup_requested_at !== null)
+    return 'orphan';
+  try {
+    const call = await voice.getCall(callId);
+    if (call?.over !== false) return 'not-live';
+  } catch (error) {
+    deps.report.warn('a listed call of an ended leg could not be looked up', {
+      tenantId: leg.tenant_id,
+      legId: leg.id,
+      error: String(error),
+    });
+    return 'not-live';
+  }
+  return reopenCall(deps, { tenantId: leg.tenant_id, sessionId: leg.session_id, legId: leg.id });
 }
 
 /**

@@ -78,7 +78,7 @@ export function settleSession(view: SessionView, before: ReadonlyMap<string, Leg
     const due = findNextDeadline(session, room);
     session.due_at = due.at;
     session.due_reason = due.reason;
-    if (due.at <= now) decideEnd(view, due.reason);
+    if (due.at <= now) decideDueEnd(view, due);
   }
 
   for (const leg of legs)
@@ -112,6 +112,36 @@ function closeReplacedCalls({ legs, now }: SessionView): void {
 
 const isNewer = (leg: LegRow, other: LegRow): boolean =>
   leg.created_at > other.created_at || (leg.created_at.getTime() === other.created_at.getTime() && leg.id > other.id);
+
+/**
+ * After this time past its deadline a session ends although the provider could not be asked who is
+ * still connected: its legs cost money.
+ */
+const MAX_PRESENCE_CHECK_MS = 120_000;
+
+/**
+ * Ends a session that is due. A clock that a departure started ends it only after the provider was
+ * asked since that departure (legs/check-presence.ts), because a callback may be wrong. A deadline
+ * that follows from no departure ends it at once.
+ */
+function decideDueEnd(view: SessionView, due: ReturnType<typeof findNextDeadline>): void {
+  const { session, room, now } = view;
+  const { departedAt } = due;
+  const isChecked =
+    departedAt === null ||
+    (session.presence_checked_at !== null && session.presence_checked_at >= departedAt) ||
+    now.getTime() - due.at.getTime() > MAX_PRESENCE_CHECK_MS;
+  if (isChecked) return void decideEnd(view, due.reason);
+  const firm = findNextDeadline({ ...session, ...NO_CLOCK_MARKS }, room);
+  if (firm.at <= now) decideEnd(view, firm.reason);
+}
+const NO_CLOCK_MARKS = {
+  browsers_left_at: null,
+  phones_left_at: null,
+  alone_since: null,
+  empty_since: null,
+  host_left_at: null,
+};
 
 /**
  * Sets when the bridge is due: as soon as a browser and a phone are present, or any participant

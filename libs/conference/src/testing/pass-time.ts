@@ -17,6 +17,7 @@ const TIME_COLUMNS = {
     'live_at',
     'ending_at',
     'ended_at',
+    'presence_checked_at',
     'settle_due_at',
     'bridge_due_at',
   ],

@@ -75,6 +75,18 @@ export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Pr
 }
 
 /**
+ * Deletes the records of a leg whose call or connection goes on as another leg, which is charged
+ * for the whole of it.
+ */
+export async function voidCharges(tx: Tx, tenantId: string, legId: string): Promise<void> {
+  await tx.query({
+    name: 'void-charges',
+    text: 'DELETE FROM cdr WHERE tenant_id = $1 AND leg_id = $2',
+    values: [tenantId, legId],
+  });
+}
+
+/**
  * Completes a record without a price with the provider's charge. Returns `false` for a record that
  * has a price.
  */

@@ -1,6 +1,6 @@
 import type { LegKind, LegState } from '@partyline/domain/leg';
 import { StaleVersionError } from '../database/stale-version.ts';
-import type { Tx } from '../database/store.ts';
+import type { Store, Tx } from '../database/store.ts';
 import type { leg } from '../generated/client.ts';
 
 export type Role = 'participant' | 'host';
@@ -73,6 +73,7 @@ const INSERT_COLUMNS = [
   'token_hash',
   'media_connection_id',
   'media_created_at',
+  'voice_call_id',
   'deadline_at',
   'answered_at',
   'joined_at',
@@ -107,6 +108,40 @@ export async function insertLeg(
     values: INSERT_COLUMNS.map((column) => row[column] ?? null),
   });
   return rows[0]!;
+}
+
+/**
+ * Removes the call from an ended leg, so that another leg can have it. The calling function has
+ * locked the session.
+ */
+export async function releaseCall(tx: Tx, tenantId: string, legId: string): Promise<void> {
+  await tx.query({
+    name: 'release-call',
+    text: `UPDATE leg SET voice_call_id = NULL WHERE tenant_id = $1 AND id = $2 AND state = 'ended'`,
+    values: [tenantId, legId],
+  });
+}
+
+/**
+ * Returns legs of a session that only an observation ended: browsers and phones without a hang-up
+ * request that ended within ten minutes, the latest first.
+ */
+export async function listObservedEnds(
+  store: Store,
+  tenantId: string,
+  sessionId: string,
+): Promise<Pick<LegRow, 'id' | 'kind' | 'media_connection_id' | 'voice_call_id'>[]> {
+  const { rows } = await store.query<Pick<LegRow, 'id' | 'kind' | 'media_connection_id' | 'voice_call_id'>>(tenantId, {
+    name: 'observed-ends',
+    text: `SELECT id, kind, media_connection_id, voice_call_id
+           FROM leg
+           WHERE tenant_id = $1 AND session_id = $2 AND state = 'ended' AND kind <> 'bridge'
+             AND hangup_requested_at IS NULL AND ended_at > now() - interval '10 minutes'
+           ORDER BY ended_at DESC, id DESC
+           LIMIT 20`,
+    values: [tenantId, sessionId],
+  });
+  return rows;
 }
 
 /**

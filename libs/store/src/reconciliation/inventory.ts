@@ -26,10 +26,11 @@ interface OwnedLeg {
 }
 
 /** The leg of a call that an inventory lists. */
-interface KnownCall extends OwnedLeg {
+export interface KnownCall extends OwnedLeg {
   readonly voice_call_id: string;
   readonly state: string;
   readonly voice_missing_lists: number;
+  readonly hangup_requested_at: Date | null;
 }
 
 /** Returns the legs of those of the calls that have one. */
@@ -40,7 +41,7 @@ export async function findLegsOfCalls(
 ): Promise<KnownCall[]> {
   const { rows } = await store.query<KnownCall>(EVERY_TENANT, {
     name: 'find-calls',
-    text: `SELECT voice_call_id, id, tenant_id, session_id, state, voice_missing_lists
+    text: `SELECT voice_call_id, id, tenant_id, session_id, state, voice_missing_lists, hangup_requested_at
            FROM leg
            WHERE voice_call_id = ANY($1) AND account_id IS NOT DISTINCT FROM $2`,
     values: [callIds, accountId],
@@ -254,8 +255,8 @@ export async function recordOrphanCalls(
 
 /**
  * Returns false kills, each once: calls that were hung up as orphans and that, by the rows of
- * today, belonged to a leg of a running session at that time. Finds them also when the leg got its
- * call id late.
+ * today, belonged to a leg of a running session at that time, or to a leg that a wrong observation
+ * had ended. Finds them also when the leg got its call id late.
  */
 export async function findFalseKills(
   store: Store,
@@ -270,9 +271,14 @@ export async function findFalseKills(
            WHERE orphan_call.hangup_attempted_at IS NOT NULL AND orphan_call.false_kill_at IS NULL
              AND l.voice_call_id = orphan_call.id
              AND orphan_call.account_id IS NOT DISTINCT FROM $1 AND l.account_id IS NOT DISTINCT FROM $1
-             AND (l.hangup_requested_at IS NULL OR l.hangup_requested_at > orphan_call.hangup_attempted_at)
-             AND (l.ended_at IS NULL OR l.ended_at > orphan_call.hangup_attempted_at)
-             AND (s.ending_at IS NULL OR s.ending_at > orphan_call.hangup_attempted_at)
+             AND (
+               (l.hangup_requested_at IS NULL AND l.ended_at <= orphan_call.hangup_attempted_at)
+               OR (
+                 (l.hangup_requested_at IS NULL OR l.hangup_requested_at > orphan_call.hangup_attempted_at)
+                 AND (l.ended_at IS NULL OR l.ended_at > orphan_call.hangup_attempted_at)
+                 AND (s.ending_at IS NULL OR s.ending_at > orphan_call.hangup_attempted_at)
+               )
+             )
            RETURNING orphan_call.id AS call_id, l.id AS leg_id, l.kind`,
     values: [accountId],
   });

@@ -64,7 +64,12 @@ describe('findFalseKills for an orphan call that was hung up at noon', () => {
       leg: { state: 'ending', hangup_requested_at: BEFORE },
       killed: false,
     },
-    { what: 'a leg that had ended', leg: { state: 'ended', ended_at: BEFORE }, killed: false },
+    {
+      what: 'a leg that had ended after a hang-up request',
+      leg: { state: 'ended', ended_at: BEFORE, hangup_requested_at: BEFORE },
+      killed: false,
+    },
+    { what: 'a leg that a wrong observation had ended', leg: { state: 'ended', ended_at: BEFORE }, killed: true },
     { what: 'a leg of a session that was ending', session: { state: 'ending', ending_at: BEFORE }, killed: false },
     { what: 'a caller before admission', leg: { session_id: null, tenant_id: null }, killed: false },
     { what: 'no leg', leg: { voice_call_id: null }, killed: false },

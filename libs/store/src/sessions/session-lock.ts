@@ -92,6 +92,7 @@ const SESSION_COLUMNS = [
   'ended_at',
   'end_reason',
   'last_seq',
+  'presence_checked_at',
   'settle_due_at',
   'bridge_failures',
   'bridge_due_at',

@@ -21,6 +21,7 @@ export const DEFAULT_SESSION: Omit<
   ended_at: null,
   end_reason: null,
   last_seq: 0,
+  presence_checked_at: null,
   settle_due_at: null,
   bridge_failures: 0,
   bridge_due_at: null,

@@ -39,6 +39,17 @@ export const BILLING_TWINS: Readonly<Record<string, StatementTwin>> = {
     );
     return returnCount(1);
   },
+  'void-charges': (tables, [tenant, leg]) => {
+    let count = 0;
+    for (const handle of ['media', 'voice'] as const) {
+      const id = cdrId(leg as string, handle);
+      if (tables.cdrs.get(id)?.tenant_id !== tenant) continue;
+      tables.put(tables.cdrs, id, undefined);
+      tables.put(tables.cdrsWithPriceDue, id, undefined);
+      count += 1;
+    }
+    return returnCount(count);
+  },
   'fill-cdr': (tables, [tenant, leg, handle, , , seconds, , price]) => {
     const id = cdrId(leg as string, handle as 'media' | 'voice');
     const row = tables.cdrs.get(id);

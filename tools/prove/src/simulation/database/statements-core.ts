@@ -353,6 +353,29 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
     tables.putLeg(row as LegRow);
     return returnRow({ ...row });
   },
+  'release-call': (tables, [tenant, id]) => {
+    const leg = tables.legs.get(id as string);
+    if (leg?.tenant_id !== tenant || leg!.state !== 'ended') return returnCount(0);
+    tables.putLeg({ ...leg!, voice_call_id: null });
+    return returnCount(1);
+  },
+  'observed-ends': (tables, [tenant, session], { now }) =>
+    returnRows(
+      (tables.legsOfSession.get(session as string) ?? [])
+        .map((id) => tables.legs.get(id)!)
+        .filter(
+          (leg) =>
+            leg.tenant_id === tenant &&
+            leg.state === 'ended' &&
+            leg.kind !== 'bridge' &&
+            leg.hangup_requested_at === null &&
+            leg.ended_at !== null &&
+            leg.ended_at.getTime() > now.getTime() - 600_000,
+        )
+        .toSorted((a, b) => b.ended_at!.getTime() - a.ended_at!.getTime() || (a.id < b.id ? 1 : -1))
+        .slice(0, 20)
+        .map(({ id, kind, media_connection_id, voice_call_id }) => ({ id, kind, media_connection_id, voice_call_id })),
+    ),
   'lock-leg': (tables, [id, tenant], { clock }) => {
     const leg = tables.legs.get(id as string);
     return returnRow(leg?.tenant_id === tenant ? { ...leg, now: clock } : undefined);

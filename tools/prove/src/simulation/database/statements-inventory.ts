@@ -10,8 +10,8 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
       [...new Set(ids as readonly string[])].flatMap((call) => {
         const leg = tables.legs.get(tables.legByCall.get(call) ?? '');
         if (leg === undefined || leg.account_id !== account) return [];
-        const { id, tenant_id, session_id, state, voice_missing_lists } = leg;
-        return [{ voice_call_id: call, id, tenant_id, session_id, state, voice_missing_lists }];
+        const { id, tenant_id, session_id, state, voice_missing_lists, hangup_requested_at } = leg;
+        return [{ voice_call_id: call, id, tenant_id, session_id, state, voice_missing_lists, hangup_requested_at }];
       }),
     ),
   'missing-calls': (tables, [live, older, limit, account], { now }) => {
@@ -149,7 +149,12 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
       )
         continue;
       const isLater = (at: Date | null): boolean => at === null || at > attemptedAt;
-      if (!isLater(leg.hangup_requested_at) || !isLater(leg.ended_at) || !isLater(session.ending_at)) continue;
+      const isObservedEnd = leg.hangup_requested_at === null && leg.ended_at !== null && leg.ended_at <= attemptedAt;
+      if (
+        !isObservedEnd &&
+        (!isLater(leg.hangup_requested_at) || !isLater(leg.ended_at) || !isLater(session.ending_at))
+      )
+        continue;
       tables.put(tables.orphanCalls, orphan.id, { ...orphan, false_kill_at: now });
       found.push({ call_id: orphan.id, leg_id: leg.id, kind: leg.kind });
     }

@@ -1,0 +1,70 @@
+import { canJoin } from '@partyline/domain/session';
+import { verdict } from '@partyline/domain/verdict';
+import { voidCharges } from '@partyline/store/billing/cdrs';
+import { insertLeg, releaseCall } from '@partyline/store/legs/legs';
+import { storeObservation } from '@partyline/store/legs/observations';
+import { accountOwner, type Deps } from '../deps.ts';
+import { changeSession } from '../sessions/change-session.ts';
+import { moveLeg } from '../sessions/leg-transitions.ts';
+import { sessionDeadline } from '../sessions/session-deadline.ts';
+
+/**
+ * Reopens a call that a look-up shows live although an observation ended its leg. In a running
+ * session a phone whose hang-up was never requested gets a new leg, since an ended leg stays ended.
+ * The new leg has the call, and is charged for the whole of it.
+ * @returns `orphan`: the session is over, or the hang-up was requested
+ */
+export async function reopenCall(
+  deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
+  { tenantId, sessionId, legId }: { tenantId: string; sessionId: string; legId: string },
+): Promise<'reopened' | 'orphan'> {
+  const changed = await changeSession(
+    deps,
+    tenantId,
+    sessionId,
+    async (view, tx) => {
+      const leg = view.legs.find(({ id }) => id === legId);
+      if (
+        leg === undefined ||
+        leg.state !== 'ended' ||
+        leg.hangup_requested_at !== null ||
+        leg.voice_call_id === null ||
+        (leg.kind !== 'inbound' && leg.kind !== 'outbound') ||
+        !canJoin(view.session.state)
+      )
+        return 'orphan';
+      const { kind, role, participant_id, number, remote, voice_call_id, answered_at, joined_at } = leg;
+      await releaseCall(tx, tenantId, legId);
+      leg.voice_call_id = null;
+      await voidCharges(tx, tenantId, legId);
+      await storeObservation(tx, tenantId, {
+        legId,
+        handle: 'voice',
+        phase: 'reopened',
+        source: 'look-up',
+        verdict: verdict('indeterminate', 'still-live'),
+        at: null,
+      });
+      const reopened = await insertLeg(tx, tenantId, view.session, {
+        id: deps.ids.next('leg'),
+        kind,
+        role,
+        state: 'requested',
+        participant_id,
+        number,
+        remote,
+        voice_call_id,
+        answered_at,
+        joined_at,
+        deadline_at: sessionDeadline(view),
+      });
+      reopened.muted = leg.muted;
+      view.legs.push(reopened);
+      moveLeg(reopened, joined_at === null ? 'answered' : 'joined', view.now);
+      deps.report.count('leg_reopened', { kind, owner: accountOwner(leg.account_id) });
+      return 'reopened';
+    },
+    { legId },
+  );
+  return changed?.result ?? 'orphan';
+}

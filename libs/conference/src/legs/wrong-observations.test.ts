@@ -1,0 +1,187 @@
+import { randomUUID } from 'node:crypto';
+import { ProviderError } from '@partyline/provider-contract/provider-error';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { hangUpSession } from '../hang-ups/hang-up-session.ts';
+import { reconcile } from '../reconciliation/reconcile.ts';
+import { sweepInventory } from '../reconciliation/sweep-inventory.ts';
+import { endSession } from '../sessions/end-session.ts';
+import {
+  hangUpUntilDone,
+  listLegsAtProvider,
+  readLegs,
+  readSession,
+  startMeeting,
+  untilLegs,
+  untilWebhooksDone,
+} from '../testing/meeting.ts';
+import { countHangUpRequests, passTime, resetHarness } from '../testing/pass-time.ts';
+import { MEDIA_KINDS, startTestHarness, type TestDeps, type TestHarness } from '../testing/test-harness.ts';
+import { withProviders } from '../testing/with-providers.ts';
+import { applyLegEvent } from './apply-leg-event.ts';
+import { applyMediaEvent } from './apply-media-event.ts';
+
+/* The provider says that a connection or a call is over, and it is not. */
+
+let harness: TestHarness;
+beforeAll(async () => {
+  harness = await startTestHarness();
+});
+beforeEach(() => resetHarness(harness));
+afterAll(() => harness.close());
+
+type Meeting = Awaited<ReturnType<typeof startMeeting>>;
+const token = () => ({ accountId: null, jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) });
+const callback = () => ({ via: 'callback', token: token() }) as const;
+
+async function reportBrowserGone(deps: TestDeps, { mediaSessionId, browser }: Meeting): Promise<void> {
+  const { connectionId } = browser;
+  await applyMediaEvent(deps, callback(), {
+    kind: 'disconnected',
+    mediaSessionId,
+    connectionId,
+    data: '',
+    reason: 'clientDisconnected',
+    at: new Date(),
+  });
+}
+const reportCallOver = (deps: TestDeps, callId: string) =>
+  applyLegEvent(deps, callback(), {
+    kind: 'call',
+    callId,
+    phase: 'over',
+    at: new Date(),
+    charge: { priceMicro: '500', rateMicro: null, seconds: 3, currency: 'EUR', startedAt: null, endedAt: null },
+  });
+const statesOf = async (meeting: Meeting, kind: 'webrtc' | 'inbound') =>
+  (await readLegs(harness, meeting, kind)).map(({ state }) => state);
+const job = (deps: TestDeps, { tenantId, sessionId }: Meeting) => hangUpSession(deps, tenantId, sessionId);
+const charges = async (meeting: Meeting, handle: 'media' | 'voice', direction: string) =>
+  harness.store.prisma.cdr.findMany({ where: { session_id: meeting.sessionId, handle, direction } });
+/** Ends the meeting, and returns the records of one kind of leg. */
+async function endAndCharge(deps: TestDeps, meeting: Meeting, handle: 'media' | 'voice', direction: string) {
+  await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+  await hangUpUntilDone(harness, deps, meeting);
+  expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
+  return charges(meeting, handle, direction);
+}
+const reopened = (kind: string) => harness.counters.filter((each) => each === `leg_reopened ${kind} platform`).length;
+
+describe.each(MEDIA_KINDS)('a browser that a callback reports as gone and that is connected (%s)', (kind) => {
+  let deps: TestDeps;
+  beforeEach(() => {
+    deps = harness.deps[kind];
+  });
+
+  it.each(['the hang-up job', 'the reconciler'])(
+    'is a leg again before its clock ends the session, by %s',
+    async (by) => {
+      const meeting = await startMeeting(harness, deps, { browsers_left_s: 60, alone_s: 30 });
+      await reportBrowserGone(deps, meeting);
+      expect(await statesOf(meeting, 'webrtc')).toEqual(['ended']);
+      await passTime(harness, 31);
+      if (by === 'the hang-up job') expect(await job(deps, meeting)).not.toBe('done');
+      else {
+        await passTime(harness, 3);
+        await reconcile(deps);
+      }
+      expect(await readSession(harness, meeting)).toMatchObject({ state: 'live', browsers_left_at: null });
+      expect(await statesOf(meeting, 'webrtc')).toEqual(['ended', 'joined']);
+      expect(reopened('webrtc')).toBe(1);
+      await passTime(harness, 60);
+      await job(deps, meeting);
+      expect((await readSession(harness, meeting)).state).toBe('live');
+      expect(await countHangUpRequests(harness)).toEqual({});
+      const legs = await readLegs(harness, meeting, 'webrtc');
+      expect(await endAndCharge(deps, meeting, 'media', 'webrtc')).toMatchObject([{ leg_id: legs[1]?.id }]);
+      expect(harness.counters.filter((each) => each.startsWith('false_kill'))).toEqual([]);
+    },
+  );
+
+  it('ends the session at the first check when the browser has really left', async () => {
+    const meeting = await startMeeting(harness, deps, { browsers_left_s: 60 });
+    await harness.emulator.client.leaveWebrtc(meeting.browser.connectionId);
+    await untilLegs(harness, meeting, 'webrtc', ['ended']);
+    await passTime(harness, 61);
+    await job(deps, meeting);
+    expect(await readSession(harness, meeting)).toMatchObject({ state: 'ending', end_reason: 'browsers-left' });
+  });
+
+  it('does not end the session while the provider cannot be asked, for two minutes at most', async () => {
+    const meeting = await startMeeting(harness, deps, { browsers_left_s: 60 });
+    await reportBrowserGone(deps, meeting);
+    const fail = () => Promise.reject(new ProviderError('unknown', 'upstream-timeout', 'No answer.'));
+    const silent = withProviders(deps, { media: { listConnections: fail } });
+    await passTime(harness, 61);
+    expect(await job(silent, meeting)).toEqual({ retryAfterMs: 2_000 });
+    expect((await readSession(harness, meeting)).state).toBe('live');
+    await passTime(harness, 121);
+    await job(silent, meeting);
+    expect(await readSession(harness, meeting)).toMatchObject({ state: 'ending', end_reason: 'browsers-left' });
+    // The browser is cut because of the wrong callback, which counts.
+    await hangUpUntilDone(harness, deps, meeting);
+    await passTime(harness, 60);
+    await sweepInventory(deps, null);
+    expect(harness.counters).toContain('false_kill webrtc platform');
+  });
+
+  it('does not delay an end that no departure causes', async () => {
+    const meeting = await startMeeting(harness, deps, { browsers_left_s: 60, max_duration_s: 3_600 });
+    await reportBrowserGone(deps, meeting);
+    await passTime(harness, 3_601);
+    await job(deps, meeting);
+    expect((await readSession(harness, meeting)).state).toBe('ending');
+  });
+});
+
+describe('a phone that an event reports as completed and that is live', () => {
+  let deps: TestDeps;
+  let meeting: Meeting;
+  beforeEach(async () => {
+    deps = harness.deps.unified;
+    meeting = await startMeeting(harness, deps, { phones_left_s: 60 });
+    await untilWebhooksDone(harness);
+    await reportCallOver(deps, meeting.caller.callId);
+  });
+
+  it('is a leg again before its clock ends the session, with one charge', async () => {
+    expect(await statesOf(meeting, 'inbound')).toEqual(['ended']);
+    await passTime(harness, 61);
+    await job(deps, meeting);
+    expect(await readSession(harness, meeting)).toMatchObject({ state: 'live', phones_left_at: null });
+    const [, leg] = await readLegs(harness, meeting, 'inbound');
+    expect(leg).toMatchObject({ state: 'joined', voice_call_id: meeting.caller.callId });
+    expect(reopened('inbound')).toBe(1);
+    expect(await charges(meeting, 'voice', 'inbound')).toEqual([]);
+    const records = await endAndCharge(deps, meeting, 'voice', 'inbound');
+    expect(records).toMatchObject([{ leg_id: leg?.id }]);
+  });
+
+  it('is a leg again at the next inventory, and is not hung up', async () => {
+    for (let n = 0; n < 3; n++) {
+      await sweepInventory(deps, null);
+      await passTime(harness, 40);
+    }
+    expect(await statesOf(meeting, 'inbound')).toEqual(['ended', 'joined']);
+    expect(await countHangUpRequests(harness)).toEqual({});
+    expect(harness.counters.filter((each) => /^(orphans_found|false_kill)/.test(each))).toEqual([]);
+  });
+
+  it('is not hung up while a list shows it and the look-up denies it', async () => {
+    const denied = withProviders(deps, { voice: { getCall: async () => null } });
+    for (let n = 0; n < 3; n++) {
+      await sweepInventory(denied, null);
+      await passTime(harness, 20);
+    }
+    expect(await countHangUpRequests(harness)).toEqual({});
+  });
+
+  it('counts as a false kill when it is hung up after its session ended', async () => {
+    await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await hangUpUntilDone(harness, deps, meeting);
+    for (let n = 0; n < 3; n++) {
+      await sweepInventory(deps, null);
+      await passTime(harness, 40);
+    }
+    expect(harness.counters.filter((each) => each.startsWith('false_kill'))).toEqual(['false_kill inbound platform']);
+  });
+});
