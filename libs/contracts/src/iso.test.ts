@@ -2,7 +2,7 @@ import { getCountries } from 'libphonenumber-js/max';
 import { describe, expect, it } from 'vitest';
 import { countryCode, languageTag } from './iso.ts';
 
-const messageOf = (schema: ReturnType<typeof countryCode> | ReturnType<typeof languageTag>, value: unknown): string =>
+const messageOf = (schema: ReturnType<typeof languageTag>, value: unknown): string =>
   schema
     .safeParse(value)
     .error?.issues.map(({ message }) => message)
