@@ -32,6 +32,8 @@ import { RpcServer } from './rpc-server.ts';
  * must be replaced within ten seconds, whatever it does: blocking reads, a subscription, commands.
  */
 
+const RPC_SECRET = randomUUID();
+
 @Module({})
 class Orchestrator {}
 
@@ -91,6 +93,9 @@ beforeAll(async () => {
     provider,
     redis: claims,
     prefix: redis.prefix,
+    secrets: { RPC_SECRET },
+    now: Date.now,
+    onRefused: () => undefined,
     onError: () => undefined,
   });
   service = await NestFactory.createMicroservice(
@@ -116,7 +121,12 @@ const pressDigits = (): Promise<unknown> =>
     client
       .send<RpcResponse>(
         rpcPattern('sendDigits', redis.prefix),
-        encodeRequest<'sendDigits'>(randomUUID(), { tenantId: 't', participantId: 'p', digits: '1' }),
+        encodeRequest<'sendDigits'>(
+          RPC_SECRET,
+          rpcPattern('sendDigits', redis.prefix),
+          { id: randomUUID(), nonce: randomUUID(), sentAt: Date.now() },
+          { tenantId: 't', participantId: 'p', digits: '1' },
+        ),
       )
       .pipe(timeout(1_000)),
   ).then(

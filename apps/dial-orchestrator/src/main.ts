@@ -21,6 +21,7 @@ import {
   watchRedis,
   workerOptions,
 } from '@partyline/runtime/redis';
+import { openRefusalLog } from '@partyline/runtime/refusal-log';
 import { runMain, startService } from '@partyline/runtime/service';
 import { openWriteCheck } from '@partyline/store/database/check-writes';
 import { openStore } from '@partyline/store/database/store';
@@ -39,7 +40,7 @@ class OrchestratorModule {}
 const CONCURRENT_JOBS = { conference: 8, dial: 24, 'hang-up': 16 };
 
 await runMain(async () => {
-  const config = readConfig(process.env, ['service', 'database', 'redis', 'webhooks', 'vonage', 'accounts']);
+  const config = readConfig(process.env, ['service', 'database', 'redis', 'webhooks', 'vonage', 'accounts', 'rpc']);
   const { REDIS_URL: redisUrl, REDIS_PREFIX: prefix } = config.redis;
   const log = openLogger({ service: 'dial-orchestrator', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
@@ -94,10 +95,24 @@ await runMain(async () => {
     onError: logRedisError,
     watch,
   });
+  const logRefusal = openRefusalLog(log, () => systemClock.now().getTime());
   const controller = createProviderRpcController({
     provider: createRpcHandlers({ ...deps, accounts: { vault, build } }),
     redis,
     prefix,
+    secrets: config.rpc,
+    now: () => systemClock.now().getTime(),
+    onRefused: (method, reason) => {
+      metrics.count('rpc_request_refused', { reason });
+      logRefusal('redis', {
+        reason,
+        detail: 'RPC_SECRET must be the same in room-api and dial-orchestrator, and their clocks must agree.',
+        route: method,
+        requestId: 'none',
+        tenantId: undefined,
+        keyId: undefined,
+      });
+    },
     onError: (err, tenantId) => log.error({ err, tenantId }, 'a provider RPC request failed'),
   });
 

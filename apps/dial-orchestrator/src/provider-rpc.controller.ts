@@ -4,7 +4,7 @@ import {
   type ProviderRpc,
   RPC_TIMEOUT_MS,
   handleRequest,
-  requestClaimMs,
+  ID_CLAIM_MS,
   ONCE_ONLY_METHODS,
   rpcPattern,
   RPC_METHODS,
@@ -12,6 +12,12 @@ import {
   type RpcRequest,
   type RpcMethod,
 } from '@partyline/conference/providers/rpc-messages';
+import {
+  checkRequest,
+  NONCE_CLAIM_MS,
+  type RequestRefusal,
+  type RpcSecrets,
+} from '@partyline/conference/providers/rpc-signature';
 import type { Redis } from 'ioredis';
 import { NEVER, type Observable } from 'rxjs';
 
@@ -24,6 +30,11 @@ interface ProviderRpcDeps {
    */
   readonly redis: Redis;
   readonly prefix: string;
+  readonly secrets: RpcSecrets;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Receives every request that is not answered because of its signature or its age. */
+  readonly onRefused: (method: RpcMethod, reason: RequestRefusal) => void;
   readonly onError: (error: unknown, tenantId: string | undefined) => void;
 }
 
@@ -32,17 +43,32 @@ interface ProviderRpcDeps {
  * (conference/providers/rpc-messages.ts). The class is made per prefix, because a decorator's
  * message pattern is fixed.
  */
-export function createProviderRpcController({ provider, redis, prefix, onError }: ProviderRpcDeps): Type {
+export function createProviderRpcController({
+  provider,
+  redis,
+  prefix,
+  secrets,
+  now,
+  onRefused,
+  onError,
+}: ProviderRpcDeps): Type {
   async function answer(method: RpcMethod, request: RpcRequest): Promise<RpcResponse | Observable<never>> {
+    const refusal = checkRequest(secrets, rpcPattern(method, prefix), request, now());
+    if (refusal !== null) {
+      // Another replica may have the secret of the client during a rotation, and answers.
+      onRefused(method, refusal);
+      return NEVER;
+    }
+    const claimed = await redis.set(`${prefix}:rpc:sent:${request.nonce}`, '', 'PX', NONCE_CLAIM_MS, 'NX');
+    if (claimed !== 'OK') return NEVER;
     const claim = `${prefix}:rpc:${request.id}`;
     const reportError = (error: unknown): void => onError(error, (request.input as { tenantId?: string }).tenantId);
-    const claimed = await redis.set(claim, UNANSWERED, 'PX', requestClaimMs(method), 'NX');
-    if (claimed !== 'OK') return ONCE_ONLY_METHODS.has(method) ? repeatAnswer(claim) : NEVER;
+    if (ONCE_ONLY_METHODS.has(method) && (await redis.set(claim, UNANSWERED, 'PX', ID_CLAIM_MS, 'NX')) !== 'OK')
+      return repeatAnswer(claim);
     const response = await handleRequest(provider, method, request, reportError);
     if (ONCE_ONLY_METHODS.has(method)) {
       // A failed request may be repeated, but only after every replica has received this one.
-      const keptMs =
-        response.ok || response.error.outcome === 'indeterminate' ? requestClaimMs(method) : RPC_TIMEOUT_MS;
+      const keptMs = response.ok || response.error.outcome === 'indeterminate' ? ID_CLAIM_MS : RPC_TIMEOUT_MS;
       await redis.set(claim, JSON.stringify(response), 'PX', keptMs).catch(reportError);
     }
     return response;

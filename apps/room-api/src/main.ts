@@ -33,6 +33,7 @@ await runMain(async () => {
     'events',
     'webhooks',
     'accounts',
+    'rpc',
   ]);
   const log = openLogger({ service: 'room-api', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
@@ -52,7 +53,9 @@ await runMain(async () => {
   const provider = openProviderClient({
     connection,
     prefix: config.redis.REDIS_PREFIX,
+    secret: config.rpc.RPC_SECRET,
     nextId: () => systemIds.next('req'),
+    now: () => systemClock.now().getTime(),
     onFailure: (method, err, tenantId) => log.warn({ method, err, tenantId }, 'no answer from the orchestrator'),
   });
   const pins = openPinVault(config.pins.PIN_KEY);

@@ -135,7 +135,7 @@ it('every reason of a provider failure is documented', async () => {
       const answered = await handleRequest(
         { ...acceptingProvider, mute: () => Promise.reject(new ProviderError(...given, 'No.')) },
         'mute',
-        { id: 'q', input: {} },
+        { input: {} },
         () => undefined,
       );
       assert.ok(!answered.ok);

@@ -94,8 +94,12 @@ interface ProviderClientOptions {
   readonly connection: Connection;
   /** `REDIS_PREFIX`, the same as the orchestrator's. */
   readonly prefix: string;
-  /** A random id of a call, 128 bits or more. */
+  /** `RPC_SECRET`, which signs every call. */
+  readonly secret: string;
+  /** A random id, 128 bits or more. */
   readonly nextId: () => string;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   /** Default `RPC_TIMEOUT_MS`. Shorter only in tests. */
   readonly timeoutMs?: number;
   /** Receives every call without an answer, for the log. */
@@ -111,7 +115,9 @@ interface ProviderClientOptions {
 export function openProviderClient({
   connection,
   prefix,
+  secret,
   nextId,
+  now,
   timeoutMs = RPC_TIMEOUT_MS,
   onFailure,
 }: ProviderClientOptions): ProviderClient {
@@ -125,10 +131,10 @@ export function openProviderClient({
     try {
       await withTimeout(CONNECT_TIMEOUT_MS, client.connect());
       isSent = true;
-      const request = encodeRequest(id !== undefined && ONCE_ONLY_METHODS.has(method) ? id : nextId(), input);
-      response = await firstValueFrom(
-        client.send<RpcResponse>(rpcPattern(method, prefix), request).pipe(timeout(timeoutMs)),
-      );
+      const [pattern, nonce] = [rpcPattern(method, prefix), nextId()];
+      const fields = { id: id !== undefined && ONCE_ONLY_METHODS.has(method) ? id : nonce, nonce, sentAt: now() };
+      const request = encodeRequest(secret, pattern, fields, input);
+      response = await firstValueFrom(client.send<RpcResponse>(pattern, request).pipe(timeout(timeoutMs)));
     } catch (error) {
       onFailure(method, error, input.tenantId);
       if (isSent && MUTATING_METHODS.has(method) && !(error instanceof NoSubscriberError)) {

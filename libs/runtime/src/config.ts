@@ -167,6 +167,12 @@ const GROUPS = {
       .regex(/^[a-z0-9-]{1,40}$/)
       .default('partyline'),
   }),
+  rpc: z.object({
+    /** Signs the requests of room-api to dial-orchestrator, which pass through Redis. */
+    RPC_SECRET: secret,
+    /** The other secret of a rotation: requests signed with it are accepted too. */
+    RPC_OTHER_SECRET: secret.optional(),
+  }),
   reconciler: z.object({
     /** `off` is for tests only; it shows which legs stay up without the reconciler. */
     PARTYLINE_RECONCILER: z.enum(['on', 'off']).default('on'),

@@ -11,6 +11,10 @@ const COUNTERS = {
     labels: ['reason'],
   },
   webhook_rejected: { help: 'Callbacks that failed verification.', labels: ['reason'] },
+  rpc_request_refused: {
+    help: 'Requests to the orchestrator that were not signed with the secret of the deployment, or too old.',
+    labels: ['reason'],
+  },
   enqueue_failed: { help: 'Jobs that could not be sent. The reconciler does their work.', labels: ['job'] },
   hang_up_attempts: { help: 'Hang-up attempts sent to the provider.', labels: ['kind', 'owner'] },
   hang_up_failed: { help: 'Hang-up attempts that the provider rejected.', labels: ['kind', 'reason', 'owner'] },

@@ -21,6 +21,7 @@ import { edges } from './groups/edges.ts';
 import { eventFuzz } from './groups/event-fuzz.ts';
 import { eventSignatures, type Verifier } from './groups/event-signatures.ts';
 import { forgedLegs } from './groups/forged-legs.ts';
+import { forgedRequests } from './groups/forged-requests.ts';
 import { histories } from './groups/histories.ts';
 import { matrix } from './groups/matrix.ts';
 import { pinGuesses } from './groups/pin-guesses.ts';
@@ -132,6 +133,17 @@ describe('a group finds faults in a target without defences', () => {
     expect(inputs).toBeGreaterThan(minInputs);
     // And no faults in the real verifier.
     expect((await runGroup(eventSignatures, { seed: 1, capture })).accepted).toEqual([]);
+  });
+
+  it('forged RPC requests', async () => {
+    const answerEverything = async () => ({
+      prefix: 'partyline',
+      secret: randomBytes(32).toString('base64url'),
+      send: () => ({ answered: Promise.resolve() }),
+      close: () => undefined,
+    });
+    const { accepted, inputs } = await runGroup(forgedRequests, answerEverything);
+    expect(accepted).toHaveLength(inputs);
   });
 
   it('PIN encryption', async () => {

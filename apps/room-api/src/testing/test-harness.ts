@@ -15,6 +15,7 @@ import {
   type RpcMethod,
   type RpcRequest,
 } from '@partyline/conference/providers/rpc-messages';
+import { checkRequest } from '@partyline/conference/providers/rpc-signature';
 import { accountWebhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { problemsOf } from '@partyline/contracts/operation';
 import { OPERATIONS } from '@partyline/contracts/operations';
@@ -48,6 +49,8 @@ const NUMBERS = [
 ] as const;
 
 export const MASTER_KEYS: [MasterKey] = [{ id: 'test', key: Buffer.alloc(32, 9) }];
+
+const RPC_SECRET = randomBytes(32).toString('base64url');
 
 /** Generous, so that a busy machine does not fail a test. */
 const LONG_TIMEOUT_MS = 20_000;
@@ -191,7 +194,9 @@ export async function startTestHarness(
   const provider = openProviderClient({
     connection,
     prefix,
+    secret: RPC_SECRET,
     nextId: () => systemIds.next('req'),
+    now: Date.now,
     ...(rpcTimeoutMs === undefined ? {} : { timeoutMs: rpcTimeoutMs }),
     onFailure: (_method, error) => failures.push(error),
   });
@@ -364,7 +369,9 @@ async function startOrchestrator(
   Logger.overrideLogger(false);
   const server = new ServerRedis(workerOptions(url));
   for (const method of RPC_METHODS) {
-    server.addHandler(rpcPattern(method, prefix), (request: RpcRequest) => {
+    const pattern = rpcPattern(method, prefix);
+    server.addHandler(pattern, (request: RpcRequest) => {
+      assert.equal(checkRequest({ RPC_SECRET }, pattern, request, Date.now()), null);
       onRequest(method, request);
       return handleRequest(provider, method, request, () => undefined);
     });

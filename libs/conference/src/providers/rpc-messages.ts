@@ -5,12 +5,13 @@ import { REPLY_RETENTION_HOURS } from '@partyline/store/idempotency/idempotency'
 import type { ClientConfig } from '@partyline/provider-contract/media-provider';
 import type { AccountBinding } from './account-vault.ts';
 import { PROVIDER_RATE_LIMITED } from './rate-limit-providers.ts';
+import { signRequest, type SignedFields } from './rpc-signature.ts';
 
 /*
  * The RPC between room-api (client) and dial-orchestrator (server). room-api calls no provider
  * itself; dial-orchestrator calls the providers on its behalf. The RPC uses Nest's Redis transport
  * with one message pattern per method of `ProviderRpc`. Client and server share these names and
- * encodings.
+ * encodings. Requests are signed (rpc-signature.ts), because others may be able to write to Redis.
  */
 
 export interface CredentialsToTest extends AccountBinding {
@@ -103,11 +104,10 @@ export const MUTATING_METHODS: ReadonlySet<RpcMethod> = new Set<RpcMethod>(['mut
 export const ONCE_ONLY_METHODS: ReadonlySet<RpcMethod> = new Set<RpcMethod>(['sendDigits']);
 
 /**
- * How long a request id stays claimed, in milliseconds: as long as the request can be repeated. A
- * request with an Idempotency-Key can be repeated until its stored reply expires.
+ * How long the id of a once-only request stays claimed, in milliseconds: as long as the request can
+ * be repeated. A request with an Idempotency-Key can be repeated until its stored reply expires.
  */
-export const requestClaimMs = (method: RpcMethod): number =>
-  ONCE_ONLY_METHODS.has(method) ? REPLY_RETENTION_HOURS * 3_600_000 : 4 * RPC_TIMEOUT_MS;
+export const ID_CLAIM_MS = REPLY_RETENTION_HOURS * 3_600_000;
 
 /**
  * The message pattern of a method. Redis channels ignore the database number, so deployments that
@@ -117,15 +117,14 @@ export const requestClaimMs = (method: RpcMethod): number =>
 export const rpcPattern = (method: RpcMethod, prefix = 'partyline'): string => `${prefix}.${method}`;
 
 /**
- * A request on the wire. Every replica of the server receives it; the one that claims `id` (once,
- * for `requestClaimMs`) responds. The others must not respond, in Nest by returning rxjs `NEVER`:
- * an empty response would end the client's wait.
+ * A request on the wire. Every replica of the server receives it; the one that claims `nonce`
+ * (once, for `NONCE_CLAIM_MS`) responds. The others must not respond, in Nest by returning rxjs
+ * `NEVER`: an empty response would end the client's wait. `id` is the same in every repetition of a
+ * once-only request.
  */
-export interface RpcRequest {
-  /** Random, at least 128 bits. */
-  readonly id: string;
-  /** The method's argument, with dates as ISO strings. */
-  readonly input: unknown;
+export interface RpcRequest extends SignedFields {
+  /** `signRequest` of the other fields. */
+  readonly signature: string;
 }
 
 /** A response on the wire: the method's result, with dates as ISO strings, or its verdict. */
@@ -152,11 +151,20 @@ function decodeDates(value: unknown, fields: readonly string[]): unknown {
   return decoded;
 }
 
-/** Encodes a request (client). */
-export const encodeRequest = <M extends RpcMethod>(id: string, input: RpcInput<M>): RpcRequest => ({
-  id,
-  input: encodeDates(input),
-});
+/**
+ * Encodes and signs a request (client).
+ * @param secret `RPC_SECRET`, the same for client and server
+ * @param sentAt milliseconds since 1970
+ */
+export function encodeRequest<M extends RpcMethod>(
+  secret: string,
+  pattern: string,
+  { id, nonce, sentAt }: Omit<SignedFields, 'input'>,
+  input: RpcInput<M>,
+): RpcRequest {
+  const fields = { id, nonce, sentAt, input: encodeDates(input) };
+  return { ...fields, signature: signRequest(secret, pattern, fields) };
+}
 
 /** Returns the result in a response, or throws its verdict (client). */
 export function decodeResponse<M extends RpcMethod>(method: M, response: RpcResponse): RpcResult<M> {
@@ -183,7 +191,7 @@ const publicReason = (error: VerdictError): string => {
 export async function handleRequest(
   provider: ProviderRpc,
   method: RpcMethod,
-  request: RpcRequest,
+  request: Pick<RpcRequest, 'input'>,
   onError: (error: unknown) => void,
 ): Promise<RpcResponse> {
   try {

@@ -1,5 +1,6 @@
 import { captureDeliveries } from '../capture-deliveries.ts';
 import type { Group } from '../group.ts';
+import { openRpcLink } from '../open-rpc-link.ts';
 import { workspaceRoot } from '@partyline/dev/workspace';
 import { credentialEncryption } from './credential-encryption.ts';
 import { accountWebhooks } from './account-webhooks.ts';
@@ -13,6 +14,7 @@ import { edges } from './edges.ts';
 import { eventFuzz } from './event-fuzz.ts';
 import { eventSignatures } from './event-signatures.ts';
 import { forgedLegs } from './forged-legs.ts';
+import { forgedRequests } from './forged-requests.ts';
 import { histories } from './histories.ts';
 import { matrix } from './matrix.ts';
 import { pinGuesses } from './pin-guesses.ts';
@@ -31,6 +33,7 @@ export const GROUPS: readonly Group[] = [
   providerJwt,
   accountWebhooks,
   forgedLegs,
+  { ...forgedRequests, run: (target, tally) => forgedRequests.run(() => openRpcLink(target), tally) },
   eventFuzz,
   histories,
   {

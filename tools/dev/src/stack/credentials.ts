@@ -12,6 +12,8 @@ export interface Credentials {
   operator: { key: string; entry: string };
   /** 32 bytes, base64. The keys for looking up and decrypting PINs are derived from it. */
   pinKey: string;
+  /** Signs the requests of room-api to dial-orchestrator. */
+  rpcSecret: string;
   /** `<id>:<32 bytes, base64>`, which encrypts the tenants' data keys. */
   masterKeys: string;
   provider: ProviderCredentials;
@@ -77,6 +79,7 @@ export function createCredentials(): Credentials {
     apiKey: `pl_dev_${randomBytes(6).toString('hex')}_${secret()}`,
     operator: createOperatorKey('dev', null),
     pinKey: randomBytes(32).toString('base64'),
+    rpcSecret: secret(),
     masterKeys: `dev:${randomBytes(32).toString('base64')}`,
     provider: createProviderCredentials(),
     ownProvider: createProviderCredentials(),

@@ -41,6 +41,7 @@ export function serviceEnvironment(service: ServiceName, context: ServiceContext
     REDIS_URL: context.redisUrl,
     PUBLIC_WEBHOOK_URL: context.publicWebhookUrl,
     PIN_KEY: credentials.pinKey,
+    RPC_SECRET: credentials.rpcSecret,
     MASTER_KEYS: credentials.masterKeys,
     OPERATOR_KEYS: credentials.operator.entry,
     KEY_ENV: 'dev',
