@@ -1065,6 +1065,39 @@ $function$;
 ALTER FUNCTION count_pins(text) OWNER TO partyline_platform;
 REVOKE ALL ON FUNCTION count_pins(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION count_pins(text) TO partyline_tenant;
+CREATE OR REPLACE FUNCTION public.describe_event(p_room text, p_data jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT
+    p_data
+    || jsonb_build_object('externalId', (SELECT r.external_id FROM room r WHERE r.id = p_room))
+    || COALESCE(
+      (
+        SELECT jsonb_build_object(
+          'name', p.name,
+          'role', CASE WHEN l.kind <> 'bridge' THEN l.role END,
+          'number', CASE
+            WHEN length(l.remote) <= 7 THEN '***'
+            ELSE left(l.remote, 4) || repeat('*', length(l.remote) - 6) || right(l.remote, 2)
+          END
+        )
+        FROM leg l
+        LEFT JOIN participant p ON p.id = l.participant_id
+        WHERE l.id = p_data ->> 'legId'
+      ),
+      (
+        SELECT jsonb_build_object('name', p.name, 'role', p.role)
+        FROM participant p
+        WHERE p.id = p_data ->> 'participantId' AND NOT p_data ? 'legId'
+      ),
+      '{}'
+    )
+$function$;
+REVOKE ALL ON FUNCTION describe_event(text,jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION describe_event(text,jsonb) TO partyline_platform;
+GRANT EXECUTE ON FUNCTION describe_event(text,jsonb) TO partyline_tenant;
 CREATE OR REPLACE FUNCTION public.emit_leg_answered(p_leg text, p_session text)
  RETURNS void
  LANGUAGE sql
@@ -1079,7 +1112,10 @@ AS $function$
     INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data, created_at)
     SELECT
       c.tenant_id, c.room_id, c.id, c.last_seq, 'leg.answered',
-      jsonb_build_object('legId', l.id, 'kind', l.kind, 'participantId', l.participant_id),
+      describe_event(
+        c.room_id,
+        jsonb_build_object('legId', l.id, 'kind', l.kind, 'participantId', l.participant_id)
+      ),
       clock_timestamp()
     FROM changed c
     JOIN leg l ON l.id = p_leg

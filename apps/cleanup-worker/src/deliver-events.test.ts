@@ -142,7 +142,7 @@ describe('deliverEvents', () => {
       sessionId: room.sessionId,
       seq: 1,
       at: row?.created_at.toISOString(),
-      data: { legId: 'leg_0' },
+      data: { legId: 'leg_0', externalId: null },
     });
     const [line] = await store.prisma.delivery.findMany({ include: { log: true } });
     expect(line).toMatchObject({

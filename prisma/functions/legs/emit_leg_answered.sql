@@ -14,7 +14,10 @@ AS $$
     INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data, created_at)
     SELECT
       c.tenant_id, c.room_id, c.id, c.last_seq, 'leg.answered',
-      jsonb_build_object('legId', l.id, 'kind', l.kind, 'participantId', l.participant_id),
+      describe_event(
+        c.room_id,
+        jsonb_build_object('legId', l.id, 'kind', l.kind, 'participantId', l.participant_id)
+      ),
       clock_timestamp()
     FROM changed c
     JOIN leg l ON l.id = p_leg

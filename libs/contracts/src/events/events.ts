@@ -1,16 +1,39 @@
 import { z } from 'zod';
-import { endReason, id, idFilter, instant, legKind, page } from '../fields.ts';
+import { endReason, id, idFilter, instant, legKind, maskedNumber, page, role } from '../fields.ts';
 
 const legId = id('leg', 'The connection');
 const participantId = id('part', 'The participant')
   .nullable()
   .meta({ description: 'The participant. Null for a bridge.', examples: ['part_3q2-7wAAQkV1bWJlclBhcn'] });
-const leg = { legId, kind: legKind, participantId };
+const leg = {
+  legId,
+  kind: legKind,
+  participantId,
+  name: z
+    .string()
+    .nullable()
+    .meta({
+      description: 'The name of the participant at that time. Null for a bridge, and for an unknown browser.',
+      examples: ['Ada'],
+    }),
+  role: role
+    .nullable()
+    .meta({ description: 'The role of the participant. Null for a bridge.', examples: ['participant'] }),
+  number: maskedNumber('The phone number of the participant.'),
+};
 const legExample = {
   legId: 'leg_3q2-7wAAQkV1bWJlclBhcn',
   kind: 'inbound',
   participantId: 'part_3q2-7wAAQkV1bWJlclBhcn',
+  name: 'Ada',
+  role: 'participant',
+  number: '+442*******18',
 };
+/** In the data of every event of a room. */
+const externalId = z
+  .string()
+  .nullable()
+  .meta({ description: 'Your own id of the room. Null if it has none.', examples: ['booking-4711'] });
 const endpointId = id('ep', 'The endpoint');
 const endpointExample = { endpointId: 'ep_3q2-7wAAQkV1bWJlclBhcn' };
 
@@ -164,16 +187,22 @@ const at = instant('When the change was committed. Within a session never earlie
 const nameOf = (type: string): string =>
   `${type.replaceAll(/(?:^|\.)(\w)/g, (_, letter: string) => letter.toUpperCase())}Event`;
 
+const exampleData = (type: EventType): Readonly<Record<string, unknown>> => ({
+  ...EVENTS[type].example,
+  ...(type.startsWith('endpoint.') ? {} : { externalId: 'booking-4711' }),
+});
+
 /** The schema of each type of event, as it is sent. */
 export const EVENT_SCHEMAS: Readonly<Record<EventType, z.ZodObject>> = Object.fromEntries(
   EVENT_TYPES.map((type) => {
-    const about = type.startsWith('endpoint.')
+    const isOfEndpoint = type.startsWith('endpoint.');
+    const about = isOfEndpoint
       ? {
           roomId: z.null().meta({ description: 'Always null.', examples: [null] }),
           sessionId: z.null().meta({ description: 'Always null.', examples: [null] }),
         }
       : ofSession;
-    const { description, data, example } = EVENTS[type];
+    const { description, data }: EventDefinition = EVENTS[type];
     return [
       type,
       z
@@ -183,7 +212,10 @@ export const EVENT_SCHEMAS: Readonly<Record<EventType, z.ZodObject>> = Object.fr
           ...about,
           seq,
           at,
-          data: data.meta({ description: 'The details.', examples: [example] }),
+          data: (isOfEndpoint ? data : data.extend({ externalId })).meta({
+            description: 'The details.',
+            examples: [exampleData(type)],
+          }),
         })
         .meta({ id: nameOf(type), description }),
     ];
@@ -201,7 +233,7 @@ export const exampleOf = (type: EventType): Record<string, unknown> => {
     ...about,
     seq: 4,
     at: '2026-05-04T09:30:00.000Z',
-    data: EVENTS[type].example,
+    data: exampleData(type),
   };
 };
 

@@ -95,7 +95,7 @@ describe('claimDeliveries', () => {
         endpoint_id: null,
         seq: 1,
         type: 'leg.joined',
-        data: { legId: 'leg_1' },
+        data: { legId: 'leg_1', externalId: null },
         created_at: expect.any(Date),
       },
     });

@@ -37,8 +37,9 @@ export interface NewEvent {
 
 /**
  * Stores events in the transaction of the change, with a delivery for each endpoint that subscribes
- * to them, due at once. `firstSeq` comes from the locked session row, so that a session's sequence
- * numbers have no gap.
+ * to them, due at once. `describe_event` adds the participant, the masked number and the room's
+ * external id, so the rows of new legs must exist. `firstSeq` comes from the locked session row, so
+ * that a session's sequence numbers have no gap.
  */
 export async function appendEvents(
   tx: Tx,
@@ -53,7 +54,7 @@ export async function appendEvents(
     // numbers; now() is the start of the transaction.
     text: `WITH new_event AS (
              INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data, created_at)
-             SELECT $1, $2, $3, $4 + ord - 1, type, data, clock_timestamp()
+             SELECT $1, $2, $3, $4 + ord - 1, type, describe_event($2, data), clock_timestamp()
              FROM unnest($5::text[], $6::jsonb[]) WITH ORDINALITY AS e (type, data, ord)
              RETURNING id, session_id AS stream, seq, type
            )

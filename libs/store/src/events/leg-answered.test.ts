@@ -58,8 +58,20 @@ describe('the admission of a caller', () => {
     const leg = await store.prisma.leg.findUniqueOrThrow({ where: { id: call.legId } });
     expect(leg).toMatchObject({ state: 'answered', participant_id: expect.any(String) });
     expect(await eventsOf(room)).toEqual([
-      { seq: 1, type: 'session.live', data: {} },
-      { seq: 2, type: 'leg.answered', data: { legId: call.legId, kind: 'inbound', participantId: leg.participant_id } },
+      { seq: 1, type: 'session.live', data: { externalId: null } },
+      {
+        seq: 2,
+        type: 'leg.answered',
+        data: {
+          legId: call.legId,
+          kind: 'inbound',
+          participantId: leg.participant_id,
+          name: 'Caller',
+          role: 'participant',
+          number: null,
+          externalId: null,
+        },
+      },
     ]);
     expect(await lastSeq(room)).toBe(2);
   });
@@ -135,7 +147,19 @@ describe('the answer of an outbound call', () => {
     for (let i = 0; i < 2; i++)
       expect((await answerOwnLeg(store, freshToken(), { legId }, `call of ${legId}`)).outcome).toBe('join');
     expect(await eventsOf(room)).toEqual([
-      { seq: 1, type: 'leg.answered', data: { legId, kind: 'outbound', participantId: 'part_dialled' } },
+      {
+        seq: 1,
+        type: 'leg.answered',
+        data: {
+          legId,
+          kind: 'outbound',
+          participantId: 'part_dialled',
+          name: null,
+          role: 'participant',
+          number: null,
+          externalId: null,
+        },
+      },
     ]);
   });
 

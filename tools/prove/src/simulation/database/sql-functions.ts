@@ -1,3 +1,4 @@
+import { maskNumber } from '@partyline/domain/phone';
 import type { LegRow } from '@partyline/store/legs/legs';
 import type { RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import { GOODBYE_SECONDS, PIN_ENTRY_SECONDS, MAX_PIN_ATTEMPTS, MAX_SILENT_PROMPTS } from '../../pin-entry.ts';
@@ -25,6 +26,30 @@ function consumeToken(tables: Tables, jti: string, expires: Date): boolean {
   return true;
 }
 
+/** `describe_event`. */
+export function describeEvent(tables: Tables, roomId: string, text: string): string {
+  const data = JSON.parse(text) as { readonly legId?: string; readonly participantId?: string | null };
+  const externalId = tables.rooms.get(roomId)?.external_id ?? null;
+  return JSON.stringify({ ...data, externalId, ...describePerson(tables, data) });
+}
+
+function describePerson(
+  tables: Tables,
+  { legId, participantId }: { readonly legId?: string; readonly participantId?: string | null },
+): object {
+  if (legId === undefined) {
+    const person = tables.participants.get(participantId ?? '');
+    return person === undefined ? {} : { name: person.name, role: person.role };
+  }
+  const leg = tables.legs.get(legId);
+  if (leg === undefined) return {};
+  return {
+    name: tables.participants.get(leg.participant_id ?? '')?.name ?? null,
+    role: leg.kind === 'bridge' ? null : leg.role,
+    number: leg.remote === null ? null : maskNumber(leg.remote),
+  };
+}
+
 /** `emit_leg_answered`. */
 function emitLegAnswered(tables: Tables, legId: string, sessionId: string, now: Date): void {
   const session = tables.sessions.get(sessionId)!;
@@ -38,7 +63,7 @@ function emitLegAnswered(tables: Tables, legId: string, sessionId: string, now: 
     endpoint_id: null,
     seq,
     type: 'leg.answered',
-    data: JSON.stringify({ legId: id, kind, participantId: participant_id }),
+    data: describeEvent(tables, session.room_id, JSON.stringify({ legId: id, kind, participantId: participant_id })),
     created_at: now,
   });
   enqueueDeliveries(tables, event, now);

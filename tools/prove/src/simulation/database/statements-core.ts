@@ -5,7 +5,7 @@ import { enqueueDeliveries } from './statements-deliveries.ts';
 import { returnRows, returnCount, returnRow, addSeconds, type StatementTwin } from './statement-twin.ts';
 import { DEFAULT_LEG, DEFAULT_SESSION } from './default-rows.ts';
 import { bytesKey, DatabaseError } from './tables.ts';
-import { admitCaller, answerCaller, answerOwnLeg } from './sql-functions.ts';
+import { admitCaller, answerCaller, answerOwnLeg, describeEvent } from './sql-functions.ts';
 import { readLimitUse } from './limit-use.ts';
 
 /** The columns of the parameters, by statement text. */
@@ -126,7 +126,7 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
         endpoint_id: null,
         seq: Number(first) + i,
         type,
-        data: (data as readonly string[])[i]!,
+        data: describeEvent(tables, room as string, (data as readonly string[])[i]!),
         created_at: clock,
       });
       enqueueDeliveries(tables, event, now);
