@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post } from '@nestjs/common';
 import { noSuchParticipant } from '@partyline/conference/errors';
 import { removeParticipant } from '@partyline/conference/participants/remove-participant';
+import { renameParticipant } from '@partyline/conference/participants/rename-participant';
 import {
   MuteParticipant,
   SendDigits,
@@ -9,7 +10,7 @@ import {
   type RemovedParticipant,
   type AcceptedByProvider,
 } from '@partyline/contracts/participants/participant';
-import { readParticipant, renameParticipant } from '@partyline/store/participants/participants';
+import { readParticipant } from '@partyline/store/participants/participants';
 import { ChangeRecorder, type RecordChange } from '../audit/record-change.ts';
 import { TenantId } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
@@ -36,7 +37,7 @@ export class ParticipantsController {
     @Param('participantId', participantId) id: string,
     @Body(body(UpdateParticipant)) { name }: UpdateParticipant,
   ): Promise<Participant> {
-    if (!(await renameParticipant(this.deps.store, tenantId, id, name))) throw noSuchParticipant();
+    await renameParticipant(this.deps, tenantId, id, name);
     return this.get(tenantId, id);
   }
 

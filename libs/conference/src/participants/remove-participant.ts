@@ -28,8 +28,9 @@ export async function removeParticipant(
     await inTransaction(deps.store, tenantId, (tx) => markParticipantRemoved(tx, tenantId, participantId));
     return { legIds: [] };
   }
-  const changed = await changeSession(deps, tenantId, session.id, async (view, tx) => {
-    await markParticipantRemoved(tx, tenantId, participantId);
+  const changed = await changeSession(deps, tenantId, session.id, async (view, tx, record) => {
+    if (await markParticipantRemoved(tx, tenantId, participantId))
+      record({ type: 'participant.removed', data: { participantId } });
     const legs = view.legs.filter((leg) => leg.participant_id === participantId && isUp(leg));
     for (const leg of legs) requestHangUp(leg, 'removed', view.now);
     return legs.map(({ id }) => id);

@@ -89,11 +89,44 @@ function deriveEvents(
       data: { legId: leg.id, kind: leg.kind, participantId: leg.participant_id, ...ended },
     });
   }
+  events.push(...deriveParticipantEvents(legs, legsBefore));
   if (session.state !== sessionBefore.state && session.state !== 'live') {
     // A session without legs goes to `ending` and `ended` in one step; both events are emitted.
     if (sessionBefore.state !== 'ending') events.push({ type: 'session.ending', data: { reason: session.end_reason } });
     if (session.state === 'ended') events.push({ type: 'session.ended', data: { reason: session.end_reason } });
   }
+  return events;
+}
+
+/** Whether a participant is in the conference by this leg. */
+const hasJoined = (leg: LegRow | undefined): boolean =>
+  leg !== undefined && leg.joined_at !== null && leg.state !== 'ended' && leg.participant_id !== null;
+
+const findJoined = (legs: Iterable<LegRow>): ReadonlyMap<string, LegRow> =>
+  new Map([...legs].filter(hasJoined).map((leg) => [leg.participant_id!, leg]));
+
+/**
+ * A participant joins with the first leg and leaves with the last one: a reconnection that overlaps
+ * the old connection is neither.
+ */
+function deriveParticipantEvents(legs: readonly LegRow[], legsBefore: ReadonlyMap<string, LegRow>): NewEvent[] {
+  const events: NewEvent[] = [];
+  for (const leg of legs) {
+    const before = legsBefore.get(leg.id);
+    if (before !== undefined && before.muted !== leg.muted && leg.participant_id !== null)
+      events.push({ type: 'participant.updated', data: { participantId: leg.participant_id, muted: leg.muted } });
+  }
+  if (!legs.some((leg) => hasJoined(leg) !== hasJoined(legsBefore.get(leg.id)))) return events;
+  const joinedBefore = findJoined(legsBefore.values());
+  const joined = findJoined(legs);
+  for (const [participantId, { id, kind }] of joined)
+    if (!joinedBefore.has(participantId))
+      events.push({ type: 'participant.joined', data: { participantId, legId: id, kind } });
+  for (const [participantId, { id, kind }] of joinedBefore)
+    if (!joined.has(participantId)) {
+      const reason = legs.find((leg) => leg.id === id)?.reason ?? null;
+      events.push({ type: 'participant.left', data: { participantId, legId: id, kind, reason } });
+    }
   return events;
 }
 

@@ -29,6 +29,14 @@ const legExample = {
   role: 'participant',
   number: '+442*******18',
 };
+const person = {
+  participantId: id('part', 'The participant'),
+  name: z.string().meta({ description: 'The name of the participant after the change.', examples: ['Ada'] }),
+  role,
+};
+const personExample = { participantId: 'part_3q2-7wAAQkV1bWJlclBhcn', name: 'Ada', role: 'participant' };
+/** A participant with the connection by which they joined. */
+const connected = { ...person, legId, kind: legKind, number: leg.number };
 /** In the data of every event of a room. */
 const externalId = z
   .string()
@@ -94,6 +102,38 @@ const EVENTS = {
         }),
     }),
     example: { ...legExample, outcome: 'success', reason: 'completed' },
+  },
+  'participant.joined': {
+    description: 'A participant joined the conference by their first connection.',
+    data: z.object(connected),
+    example: legExample,
+  },
+  'participant.left': {
+    description: 'The provider has confirmed that the last connection of a participant is closed.',
+    data: z.object({
+      ...connected,
+      reason: z
+        .string()
+        .nullable()
+        .meta({
+          description: 'How the connection ended, as in `leg.ended`. `removed` for a removed participant.',
+          examples: ['completed'],
+        }),
+    }),
+    example: { ...legExample, reason: 'completed' },
+  },
+  'participant.removed': {
+    description: 'A participant was removed. Their connections are being hung up, and later ones will be.',
+    data: z.object(person),
+    example: personExample,
+  },
+  'participant.updated': {
+    description: 'A participant was renamed, muted or unmuted.',
+    data: z.object({
+      ...person,
+      muted: z.boolean().meta({ description: 'Whether the connection of the participant is muted.', examples: [true] }),
+    }),
+    example: { ...personExample, muted: true },
   },
   'spend.warning': {
     description:

@@ -158,21 +158,25 @@ export async function listRoster(
   });
 }
 
-/** Renames a participant. Returns `false` when the tenant has no such participant. */
-export async function renameParticipant(store: Store, tenantId: string, id: string, name: string): Promise<boolean> {
-  const { rowCount } = await store.query(tenantId, {
+/** Renames a participant. Returns whether the name changed. */
+export async function saveParticipantName(tx: Tx, tenantId: string, id: string, name: string): Promise<boolean> {
+  const { rowCount } = await tx.query({
     name: 'rename-participant',
-    text: 'UPDATE participant SET name = $3 WHERE tenant_id = $1 AND id = $2',
+    text: 'UPDATE participant SET name = $3 WHERE tenant_id = $1 AND id = $2 AND name <> $3',
     values: [tenantId, id, name],
   });
   return rowCount === 1;
 }
 
-/** Marks a participant as removed: later connections with their token are hung up. */
-export async function markParticipantRemoved(tx: Tx, tenantId: string, id: string): Promise<void> {
-  await tx.query({
+/**
+ * Marks a participant as removed: later connections with their token are hung up. Returns `false`
+ * when they were removed before.
+ */
+export async function markParticipantRemoved(tx: Tx, tenantId: string, id: string): Promise<boolean> {
+  const { rowCount } = await tx.query({
     name: 'remove-participant',
-    text: 'UPDATE participant SET removed_at = COALESCE(removed_at, now()) WHERE tenant_id = $1 AND id = $2',
+    text: 'UPDATE participant SET removed_at = now() WHERE tenant_id = $1 AND id = $2 AND removed_at IS NULL',
     values: [tenantId, id],
   });
+  return rowCount === 1;
 }
