@@ -569,7 +569,7 @@ BEGIN
       tenant_micro = s.tenant_micro + EXCLUDED.tenant_micro;
   END IF;
 END $function$;
-CREATE OR REPLACE FUNCTION public.admit_caller(p_jti text, p_jti_expires timestamp with time zone, p_leg text, p_call text, p_try integer, p_lookup bytea, p_session text, p_conversation text, p_participant text, p_account text, p_silent boolean DEFAULT false)
+CREATE OR REPLACE FUNCTION public.admit_caller(p_jti text, p_jti_expires timestamp with time zone, p_leg text, p_call text, p_try integer, p_lookups bytea[], p_session text, p_conversation text, p_participant text, p_account text, p_silent boolean DEFAULT false)
  RETURNS TABLE(outcome text, language text, prompts integer, tenant_id text, session_id text, conversation text, waits boolean, muted boolean)
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -638,7 +638,7 @@ BEGIN
   SELECT p.*
   INTO v_pin
   FROM pin p
-  WHERE p.number = v_leg.number AND p.lookup = p_lookup AND p.quarantined_until IS NULL;
+  WHERE p.number = v_leg.number AND p.lookup = ANY (p_lookups) AND p.quarantined_until IS NULL;
   IF FOUND THEN
     SELECT *
     INTO v_admission
@@ -670,8 +670,8 @@ BEGIN
     version = l.version + 1,
     last_outcome = v_outcome,
     -- Digits that cannot be a PIN are not a guess.
-    last_wrong_pin_at = CASE WHEN p_lookup IS NULL THEN l.last_wrong_pin_at ELSE now() END,
-    pin_guess_odds = l.pin_guess_odds + CASE WHEN p_lookup IS NULL THEN 0 ELSE pin_guess_odds(l.number) END,
+    last_wrong_pin_at = CASE WHEN p_lookups IS NULL THEN l.last_wrong_pin_at ELSE now() END,
+    pin_guess_odds = l.pin_guess_odds + CASE WHEN p_lookups IS NULL THEN 0 ELSE pin_guess_odds(l.number) END,
     state = CASE WHEN v_ends THEN 'ending' ELSE answered_state(l.state) END,
     answered_at = COALESCE(l.answered_at, now()),
     hangup_requested_at = CASE WHEN v_ends THEN now() END,
@@ -681,9 +681,9 @@ BEGIN
   outcome := v_outcome;
   RETURN NEXT;
 END $function$;
-ALTER FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea,text,text,text,text,boolean) OWNER TO partyline_platform;
-REVOKE ALL ON FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea,text,text,text,text,boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea,text,text,text,text,boolean) TO partyline_tenant;
+ALTER FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea[],text,text,text,text,boolean) OWNER TO partyline_platform;
+REVOKE ALL ON FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea[],text,text,text,text,boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea[],text,text,text,text,boolean) TO partyline_tenant;
 CREATE OR REPLACE FUNCTION public.admit_to_session(p_leg leg, p_room text, p_role text, p_person text, p_session text, p_conversation text, p_participant text)
  RETURNS TABLE(outcome text, tenant_id text, session_id text, conversation text, waits boolean, muted boolean)
  LANGUAGE plpgsql
@@ -1706,26 +1706,33 @@ BEGIN
     p_currency
   ) / 60;
 END $function$;
-CREATE OR REPLACE FUNCTION public.reserve_pin_head(p_number text, p_head bytea, p_digits integer)
+CREATE OR REPLACE FUNCTION public.reserve_pin(p_number text, p_lookups bytea[], p_heads bytea[], p_digits integer)
  RETURNS boolean
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
 AS $function$
+DECLARE
+  v_head bytea;
 BEGIN
-  IF NOT pg_try_advisory_xact_lock(hashtextextended('pins of ' || p_number || ' ' || encode(p_head, 'hex'), 0)) THEN
-    RETURN false;
-  END IF;
-  -- A second statement sees the PINs that were committed before the lock was taken.
+  FOREACH v_head IN ARRAY p_heads LOOP
+    IF NOT pg_try_advisory_xact_lock(
+      hashtextextended('pins of ' || p_number || ' ' || encode(v_head, 'hex'), 0)
+    ) THEN
+      RETURN false;
+    END IF;
+  END LOOP;
+  -- A second statement sees the PINs that were committed before the locks were taken.
   RETURN NOT EXISTS (
-    SELECT
-    FROM pin p
-    WHERE p.number = p_number AND p.head = p_head AND p.digits IS DISTINCT FROM p_digits
-  );
+      SELECT
+      FROM pin p
+      WHERE p.number = p_number AND p.head = ANY (p_heads) AND p.digits IS DISTINCT FROM p_digits
+    )
+    AND NOT EXISTS (SELECT FROM pin p WHERE p.number = p_number AND p.lookup = ANY (p_lookups));
 END $function$;
-ALTER FUNCTION reserve_pin_head(text,bytea,integer) OWNER TO partyline_platform;
-REVOKE ALL ON FUNCTION reserve_pin_head(text,bytea,integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION reserve_pin_head(text,bytea,integer) TO partyline_tenant;
+ALTER FUNCTION reserve_pin(text,bytea[],bytea[],integer) OWNER TO partyline_platform;
+REVOKE ALL ON FUNCTION reserve_pin(text,bytea[],bytea[],integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION reserve_pin(text,bytea[],bytea[],integer) TO partyline_tenant;
 CREATE OR REPLACE FUNCTION public.reserve_slot(p_account text, p_lane text, p_share text, p_interval interval, p_max_share_wait interval, p_max_wait interval, p_spread_retries boolean, OUT wait_ms double precision, OUT retry_after_ms double precision)
  RETURNS record
  LANGUAGE plpgsql

@@ -54,7 +54,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-const secrets = openEndpointSecrets(Buffer.alloc(32, 9));
+const secrets = openEndpointSecrets([Buffer.alloc(32, 9)]);
 const SECRET = formatSecret(Buffer.alloc(32, 1).toString('base64url'));
 
 /** The timeout is so long that no answer exceeds it on a busy machine. */

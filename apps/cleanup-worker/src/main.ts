@@ -120,7 +120,7 @@ await runMain(async () => {
     {
       ...deps,
       post: postEvent({ timeoutMs: POST_TIMEOUT_MS, addresses }),
-      endpointSecrets: openEndpointSecrets(config.pins.PIN_KEY),
+      endpointSecrets: openEndpointSecrets(config.pins.PIN_KEYS.map(({ key }) => key)),
     },
     { maxConcurrent: MAX_CONCURRENT_DELIVERIES, signal: stopping.signal },
   );

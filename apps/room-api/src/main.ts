@@ -58,11 +58,12 @@ await runMain(async () => {
     now: () => systemClock.now().getTime(),
     onFailure: (method, err, tenantId) => log.warn({ method, err, tenantId }, 'no answer from the orchestrator'),
   });
-  const pins = openPinVault(config.pins.PIN_KEY);
+  const pinKeys = config.pins.PIN_KEYS.map(({ key }) => key);
+  const pins = openPinVault(pinKeys);
   const accounts = openAccountVault({ store, keys: createKeyService(config.accounts.MASTER_KEYS) });
-  const endpointSecrets = openEndpointSecrets(config.pins.PIN_KEY);
+  const endpointSecrets = openEndpointSecrets(pinKeys);
   const addresses = { allowPrivate: config.events.EVENTS_ALLOW_PRIVATE === 'on', ports: config.events.EVENTS_PORTS };
-  const requests = openRequestVault(config.pins.PIN_KEY);
+  const requests = openRequestVault(pinKeys);
   // Every request waits for this client: a short timeout, after which each replica counts alone.
   const countingRedis = connectRedis(
     config.redis.REDIS_URL,

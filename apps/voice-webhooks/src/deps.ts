@@ -8,7 +8,7 @@ export type WebhookDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'clock' | 
    * For webhooks that a caller waits for: the same database, with connections that no event uses.
    */
   readonly callerStore: Store;
-  readonly pins: Pick<PinVault, 'lookup'>;
+  readonly pins: Pick<PinVault, 'lookups'>;
 };
 
 /** The injection token under which Nest passes them to the controllers. */

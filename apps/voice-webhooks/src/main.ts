@@ -50,7 +50,7 @@ await runMain(async () => {
     build: (credentials, { old }) => buildAccount(credentials, old),
     platform: createProviders(settingsFromEnvironment(config.vonage), timing),
   });
-  const pins = openPinVault(config.pins.PIN_KEY);
+  const pins = openPinVault(config.pins.PIN_KEYS.map(({ key }) => key));
   const webhooks = createWebhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL);
 
   await startService({

@@ -77,7 +77,7 @@ test('accepts a private key as PEM, as PEM with escaped line breaks, or as the p
 test.each([
   ['DATABASE_URL', { DATABASE_URL: undefined }, /DATABASE_URL: is not set/],
   ['DATABASE_URL', { DATABASE_URL: 'mysql://hunter2@x' }, /DATABASE_URL: must look like postgresql/],
-  ['PIN_KEY', { PIN_KEY: 'c2hvcnQ=' }, /PIN_KEY: must be 32 bytes in base64/],
+  ['PIN_KEYS', { PIN_KEYS: 'a:c2hvcnQ=' }, /PIN_KEYS: must have 32 bytes in base64 after a/],
   [
     'VONAGE_SIGNATURE_SECRET',
     { VONAGE_SIGNATURE_SECRET: 'hunter2' },
@@ -116,7 +116,7 @@ test.each([
 ])('%s: the error names the variable and the fix, without the value (%#)', (_name, change, message) => {
   const env = {
     DATABASE_URL: 'postgresql://a@b/c',
-    PIN_KEY: Buffer.alloc(32).toString('base64'),
+    PIN_KEYS: `a:${Buffer.alloc(32).toString('base64')}`,
     ...vonage,
     ...change,
   };
@@ -183,7 +183,7 @@ test.each([
 });
 
 test('lists all invalid variables in one error', () => {
-  expect(() => readConfig({}, ['database', 'redis', 'pins'])).toThrow(/DATABASE_URL[\s\S]*REDIS_URL[\s\S]*PIN_KEY/);
+  expect(() => readConfig({}, ['database', 'redis', 'pins'])).toThrow(/DATABASE_URL[\s\S]*REDIS_URL[\s\S]*PIN_KEYS/);
 });
 
 test('lists what VIDEO_MODE and the form of a key require together with all other variables', () => {
@@ -232,7 +232,7 @@ test('production requires passwords and TLS for Postgres and Redis, and names ev
     /DATABASE_URL: must use TLS \(sslmode=verify-full\)/,
     /REDIS_URL: must contain a password/,
     /REDIS_URL: must use TLS \(rediss:\/\/\)/,
-    /PIN_KEY: is not set/,
+    /PIN_KEYS: is not set/,
   ])
     expect(read).toThrow(problem);
 });

@@ -23,16 +23,11 @@ const privateKey = z
     'must be a PKCS#8 key (BEGIN PRIVATE KEY): openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key',
   );
 
-const key32 = z
-  .string()
-  .transform((text) => Buffer.from(text, 'base64'))
-  .refine((bytes) => bytes.length === 32, 'must be 32 bytes in base64: openssl rand -base64 32');
-
 /**
  * Comma-separated `id:base64` entries, or the path of a file that contains them, so that the keys
  * need not be in the environment. The error messages contain no key.
  */
-const masterKeys = z.string().transform((text, ctx) => {
+const keyRing = z.string().transform((text, ctx) => {
   const reject = (message: string): never => {
     ctx.addIssue(message);
     return z.NEVER;
@@ -181,14 +176,19 @@ const GROUPS = {
     /** Interval between two sweeps of the providers' inventories. */
     INVENTORY_MS: z.coerce.number().int().min(1_000).max(60_000).default(60_000),
   }),
-  pins: z.object({ PIN_KEY: key32 }),
+  pins: z.object({
+    /**
+     * Keys of PINs, endpoints' secrets and stored replies. The first one writes, all of them read.
+     */
+    PIN_KEYS: keyRing,
+  }),
   accounts: z.object({
     /**
      * Keys that encrypt the tenants' data keys, which encrypt the credentials of their own provider
      * accounts. The first key encrypts, all decrypt. Unset: tenants cannot have accounts of their
      * own.
      */
-    MASTER_KEYS: masterKeys.optional(),
+    MASTER_KEYS: keyRing.optional(),
   }),
   events: z.object({
     /**

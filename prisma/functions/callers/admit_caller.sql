@@ -3,7 +3,7 @@
 --
 -- p_try      counts from 1 and names the prompt that this answers. A repeat of an earlier prompt gets the
 --            last outcome again, or hang-up once the session ends, and counts no attempt.
--- p_lookup   keyed HMAC of the digits; null when the digits cannot be a PIN.
+-- p_lookups  keyed HMACs of the digits, one for each PIN key; null when the digits cannot be a PIN.
 -- p_account  the account whose secret signed the webhook; see answer_caller.
 -- p_silent   the prompt ended without a digit: not an attempt. After max_silent_prompts the call ends.
 -- outcome    admitted | full | at-limit | spent | not-open | over | wrong-pin | refused | no-digits |
@@ -15,7 +15,7 @@ CREATE OR REPLACE FUNCTION admit_caller(
   p_leg text,
   p_call text,
   p_try int,
-  p_lookup bytea,
+  p_lookups bytea[],
   p_session text,
   p_conversation text,
   p_participant text,
@@ -95,7 +95,7 @@ BEGIN
   SELECT p.*
   INTO v_pin
   FROM pin p
-  WHERE p.number = v_leg.number AND p.lookup = p_lookup AND p.quarantined_until IS NULL;
+  WHERE p.number = v_leg.number AND p.lookup = ANY (p_lookups) AND p.quarantined_until IS NULL;
   IF FOUND THEN
     SELECT *
     INTO v_admission
@@ -127,8 +127,8 @@ BEGIN
     version = l.version + 1,
     last_outcome = v_outcome,
     -- Digits that cannot be a PIN are not a guess.
-    last_wrong_pin_at = CASE WHEN p_lookup IS NULL THEN l.last_wrong_pin_at ELSE now() END,
-    pin_guess_odds = l.pin_guess_odds + CASE WHEN p_lookup IS NULL THEN 0 ELSE pin_guess_odds(l.number) END,
+    last_wrong_pin_at = CASE WHEN p_lookups IS NULL THEN l.last_wrong_pin_at ELSE now() END,
+    pin_guess_odds = l.pin_guess_odds + CASE WHEN p_lookups IS NULL THEN 0 ELSE pin_guess_odds(l.number) END,
     state = CASE WHEN v_ends THEN 'ending' ELSE answered_state(l.state) END,
     answered_at = COALESCE(l.answered_at, now()),
     hangup_requested_at = CASE WHEN v_ends THEN now() END,
@@ -139,9 +139,9 @@ BEGIN
   RETURN NEXT;
 END $$;
 
-ALTER FUNCTION admit_caller(text, timestamptz, text, text, int, bytea, text, text, text, text, boolean)
+ALTER FUNCTION admit_caller(text, timestamptz, text, text, int, bytea[], text, text, text, text, boolean)
   OWNER TO partyline_platform;
-REVOKE ALL ON FUNCTION admit_caller(text, timestamptz, text, text, int, bytea, text, text, text, text, boolean)
+REVOKE ALL ON FUNCTION admit_caller(text, timestamptz, text, text, int, bytea[], text, text, text, text, boolean)
   FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION admit_caller(text, timestamptz, text, text, int, bytea, text, text, text, text, boolean)
+GRANT EXECUTE ON FUNCTION admit_caller(text, timestamptz, text, text, int, bytea[], text, text, text, text, boolean)
   TO partyline_tenant;

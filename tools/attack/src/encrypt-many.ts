@@ -9,7 +9,7 @@ export interface EncryptOrder {
 }
 
 const { key, count, nonceBytes } = workerData as EncryptOrder;
-const vault = openPinVault(Buffer.from(key));
+const vault = openPinVault([Buffer.from(key)]);
 const nonces = new Uint8Array(count * nonceBytes);
 for (let n = 0; n < count; n++) nonces.set(vault.encrypt('407281935', 'pin_1').subarray(0, nonceBytes), n * nonceBytes);
 parentPort?.postMessage(nonces, [nonces.buffer]);

@@ -148,7 +148,7 @@ describe('a group finds faults in a target without defences', () => {
 
   it('PIN encryption', async () => {
     const openVault = () => ({
-      lookup: () => randomBytes(32),
+      lookups: () => [randomBytes(32)] as const,
       encrypt: (pin: string) => Buffer.from(pin),
       decrypt: (ciphertext: Uint8Array) => Buffer.from(ciphertext).toString(),
     });

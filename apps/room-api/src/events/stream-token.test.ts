@@ -107,7 +107,7 @@ describe('a stream token', () => {
   it('expires, and ends with its key', async () => {
     const { key, id } = await createKey(['events:read']);
     const grant = { tenantId: 'ten_ours', keyId: id, roomId: null, types: [] };
-    const vault = openRequestVault(Buffer.alloc(32, 7));
+    const vault = openRequestVault([Buffer.alloc(32, 7)]);
     const expired = writeStreamToken(vault, { ...grant, expiresAt: new Date(Date.now() - 1_000).toISOString() });
     expect((await list(expired)).body.reason).toBe('expired-key');
     const token = await createToken({}, key);
@@ -120,7 +120,7 @@ describe('a stream token', () => {
     const grant = { tenantId: 'ten_ours', keyId: 'k', roomId: null, types: [], expiresAt: '2099-01-01T00:00:00.000Z' };
     const token = await createToken();
     for (const forged of [
-      writeStreamToken(openRequestVault(Buffer.alloc(32, 8)), grant),
+      writeStreamToken(openRequestVault([Buffer.alloc(32, 8)]), grant),
       `${token.slice(0, -4)}AAAA`,
       `plst_${'A'.repeat(40)}`,
     ]) {

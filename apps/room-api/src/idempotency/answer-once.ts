@@ -100,7 +100,7 @@ async function claimOrWait(
   const wanted = {
     id,
     key,
-    fingerprint: deps.requests.fingerprint(fingerprintInput),
+    fingerprints: deps.requests.fingerprints(fingerprintInput),
     seed: deps.requests.encrypt(deps.secret(), `${id} seed`),
     leaseMs: LEASE_MS,
   };

@@ -79,14 +79,14 @@ function createDeps(plan: CrashPlan, sent: unknown[]) {
     ids: systemIds,
     secret: systemSecret,
     random: systemRandomInt,
-    pins: openPinVault(Buffer.alloc(32, 7)),
+    pins: openPinVault([Buffer.alloc(32, 7)]),
     provider: countCalls(acceptingProvider),
     jobs: {
       enqueue: async (...job: unknown[]) => call(async () => void sent.push(job)),
       armHangUp: async (...job: unknown[]) => call(async () => void sent.push(job)),
       assertReachable: async () => undefined,
     },
-    requests: openRequestVault(Buffer.alloc(32, 9)),
+    requests: openRequestVault([Buffer.alloc(32, 9)]),
     report: { count: () => undefined, warn: () => undefined, observe: () => undefined },
     sleep: async () => undefined,
   });
@@ -217,6 +217,21 @@ it('changes nothing after the lease has expired and another process has answered
   await expect(slow).rejects.toMatchObject({ verdict: { reason: 'idempotency-in-progress' } });
   expect(await countRows()).toMatchObject({ rooms: 1, sessions: 1 });
   expect(await runOnce(slowDeps, makeRoom)).toEqual({ answer: other.answer, replayed: true });
+});
+
+it('recognises and replays a request under both keys while a PIN key is replaced', async () => {
+  const [oldKey, newKey] = [Buffer.alloc(32, 9), Buffer.alloc(32, 10)];
+  const depsWith = (...keys: readonly Buffer[]): Deps => ({
+    ...createDeps({ ...NO_CRASH }, []),
+    requests: openRequestVault(keys),
+  });
+  const { answer } = await runOnce(depsWith(oldKey), makeRoom);
+  const replay = { answer, replayed: true };
+  expect(await runOnce(depsWith(oldKey, newKey), makeRoom)).toEqual(replay);
+  expect(await runOnce(depsWith(newKey, oldKey), makeRoom)).toEqual(replay);
+  await store.pool.query('TRUNCATE idempotency_key CASCADE');
+  const { answer: later } = await runOnce(depsWith(newKey, oldKey), makeRoom);
+  expect(await runOnce(depsWith(oldKey, newKey), makeRoom)).toEqual({ answer: later, replayed: true });
 });
 
 it('stores no PIN, token or phone number in plain text', async () => {

@@ -105,7 +105,7 @@ async function createRoom(
       tenant_id: tenantId,
       room_id: id,
       number,
-      lookup: new Uint8Array(pins.lookup(PIN)),
+      lookup: new Uint8Array(pins.lookups(PIN)[0]),
       ciphertext: new Uint8Array(pins.encrypt(PIN, pinId)),
     },
   });
@@ -123,7 +123,7 @@ export async function startTestHarness({
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const credentials = createCredentials();
   const config = readConfig(
-    { ...emulatorEnvironment('opentok', 'http://127.0.0.1:9', credentials), PIN_KEY: credentials.pinKey },
+    { ...emulatorEnvironment('opentok', 'http://127.0.0.1:9', credentials), PIN_KEYS: `test:${credentials.pinKey}` },
     ['vonage', 'pins'],
   );
   const databaseUrl = (await connectThrough?.(database.url)) ?? database.url;
@@ -142,7 +142,7 @@ export async function startTestHarness({
     now: Date.now,
     onError: () => undefined,
   });
-  const pins = openPinVault(config.pins.PIN_KEY);
+  const pins = openPinVault(config.pins.PIN_KEYS.map(({ key }) => key));
   await store.prisma.tenant.create({ data: { id: TENANT, name: 'A' } });
   await store.prisma.dial_in_number.create({ data: { e164: NUMBER, guarded: false } });
   await createRoom(store, pins, { id: 'room_a', tenantId: TENANT, number: NUMBER, name: 'A' });

@@ -16,7 +16,7 @@ import { replayedWebhook } from '../errors.ts';
  * @param at the leg and the number of the PIN attempt, from 1, as in the webhook's URL
  */
 export async function submitPin(
-  deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'webhooks' | 'report'> & { readonly pins: Pick<PinVault, 'lookup'> },
+  deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'webhooks' | 'report'> & { readonly pins: Pick<PinVault, 'lookups'> },
   token: WebhookToken,
   at: { legId: string; tryNo: number },
   input: VoiceInput,
@@ -29,7 +29,7 @@ export async function submitPin(
     {
       ...at,
       callId: input.callId,
-      lookup: isPinShaped(keyed) ? deps.pins.lookup(keyed) : null,
+      lookups: isPinShaped(keyed) ? deps.pins.lookups(keyed) : null,
       isSilent: keyed === '',
     },
     generateIds(deps),

@@ -14,6 +14,42 @@ const TAG_BYTES = 16;
 export const deriveKey = (key: Buffer, use: string): KeyObject =>
   createSecretKey(createHmac('sha256', key).update(use).digest());
 
+/** A list with at least one element. */
+export type NonEmpty<T> = readonly [T, ...T[]];
+
+/**
+ * Derives the keys for one use from the keys of a ring (PIN_KEYS). Throws unless each key has 32
+ * bytes.
+ */
+export function deriveKeys(ring: readonly Buffer[], use: string): NonEmpty<KeyObject> {
+  if (ring.some((key) => key.length !== 32)) throw new Error('A PIN key must be 32 bytes.');
+  const [current, ...others] = ring.map((key) => deriveKey(key, use));
+  if (current === undefined) throw new Error('At least one PIN key is needed.');
+  return [current, ...others];
+}
+
+/** Returns the keyed hash of a text under each key, in their order. */
+export function hashWithEach([current, ...others]: NonEmpty<KeyObject>, text: string): NonEmpty<Buffer> {
+  const hash = (key: KeyObject): Buffer => createHmac('sha256', key).update(text).digest();
+  return [hash(current), ...others.map(hash)];
+}
+
+/** Decrypts a text with the key of a ring that encrypted it. Throws when none of them did. */
+export function decryptWithAny(
+  [current, ...others]: NonEmpty<KeyObject>,
+  ciphertext: Uint8Array,
+  associatedData: string,
+): string {
+  for (const key of others) {
+    try {
+      return decrypt(key, ciphertext, associatedData);
+    } catch {
+      // AES-GCM rejects the ciphertext of another key.
+    }
+  }
+  return decrypt(current, ciphertext, associatedData);
+}
+
 /**
  * Encrypts a text with AES-256-GCM, bound to `associatedData`: a ciphertext moved to another row
  * does not decrypt.

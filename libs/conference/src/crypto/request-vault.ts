@@ -1,5 +1,4 @@
-import { createHmac } from 'node:crypto';
-import { deriveKey, encrypt, decrypt } from './aead.ts';
+import { decryptWithAny, deriveKeys, encrypt, hashWithEach, type NonEmpty } from './aead.ts';
 
 /**
  * Encrypts what is stored of requests with an Idempotency-Key: responses may contain PINs, tokens
@@ -7,21 +6,22 @@ import { deriveKey, encrypt, decrypt } from './aead.ts';
  */
 export interface RequestVault {
   encrypt(text: string, boundTo: string): Buffer;
-  /** Throws unless key and `boundTo` are those of the encryption. */
+  /** Throws unless one of the keys and `boundTo` are those of the encryption. */
   decrypt(ciphertext: Uint8Array, boundTo: string): string;
   /**
-   * A keyed hash to recognise a repeated request. A plain hash would let phone numbers be guessed.
+   * Keyed hashes to recognise a repeated request, one for each key; the first one is stored. A plain
+   * hash would let phone numbers be guessed.
    */
-  fingerprint(request: string): Buffer;
+  fingerprints(request: string): NonEmpty<Buffer>;
 }
 
-/** @param key 32 random bytes, the same in every process: PIN_KEY */
-export function openRequestVault(key: Buffer): RequestVault {
-  const encryptionKey = deriveKey(key, 'request-seal');
-  const hashKey = deriveKey(key, 'request-fingerprint');
+/** @param keys PIN_KEYS: the first one encrypts, all of them decrypt */
+export function openRequestVault(keys: readonly Buffer[]): RequestVault {
+  const encryptionKeys = deriveKeys(keys, 'request-seal');
+  const hashKeys = deriveKeys(keys, 'request-fingerprint');
   return {
-    encrypt: (text, boundTo) => encrypt(encryptionKey, text, boundTo),
-    decrypt: (ciphertext, boundTo) => decrypt(encryptionKey, ciphertext, boundTo),
-    fingerprint: (request) => createHmac('sha256', hashKey).update(request).digest(),
+    encrypt: (text, boundTo) => encrypt(encryptionKeys[0], text, boundTo),
+    decrypt: (ciphertext, boundTo) => decryptWithAny(encryptionKeys, ciphertext, boundTo),
+    fingerprints: (request) => hashWithEach(hashKeys, request),
   };
 }

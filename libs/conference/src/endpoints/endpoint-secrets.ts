@@ -1,18 +1,18 @@
-import { deriveKey, encrypt, decrypt } from '../crypto/aead.ts';
+import { decryptWithAny, deriveKeys, encrypt } from '../crypto/aead.ts';
 
 /** Encrypts and decrypts the signing secrets of endpoints. */
 export interface EndpointSecrets {
   encrypt(secret: string, endpointId: string): Buffer;
-  /** Throws unless key and endpoint are those of the encryption. */
+  /** Throws unless one of the keys and the endpoint are those of the encryption. */
   decrypt(ciphertext: Uint8Array, endpointId: string): string;
 }
 
-/** @param key 32 random bytes, the same in every process: PIN_KEY */
-export function openEndpointSecrets(key: Buffer): EndpointSecrets {
-  const encryptionKey = deriveKey(key, 'endpoint-secret-seal');
+/** @param keys PIN_KEYS: the first one encrypts, all of them decrypt */
+export function openEndpointSecrets(keys: readonly Buffer[]): EndpointSecrets {
+  const encryptionKeys = deriveKeys(keys, 'endpoint-secret-seal');
   return {
-    encrypt: (secret, endpointId) => encrypt(encryptionKey, secret, endpointId),
-    decrypt: (ciphertext, endpointId) => decrypt(encryptionKey, ciphertext, endpointId),
+    encrypt: (secret, endpointId) => encrypt(encryptionKeys[0], secret, endpointId),
+    decrypt: (ciphertext, endpointId) => decryptWithAny(encryptionKeys, ciphertext, endpointId),
   };
 }
 

@@ -40,7 +40,7 @@ const createRoomOn = (number: string, duringRequest: () => Promise<unknown> = as
     {
       store,
       ids,
-      pins: openPinVault(Buffer.alloc(32, 7)),
+      pins: openPinVault([Buffer.alloc(32, 7)]),
       random: seededRandomInt(1),
       provider: {
         openMedia: async ({ participantId }) => (

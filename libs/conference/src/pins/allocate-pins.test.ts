@@ -1,10 +1,10 @@
 import { PIN_HEAD_LENGTH } from '@partyline/domain/pin';
-import { inTransaction, openStore, type Store } from '@partyline/store/database/store';
+import { inTransaction, openStore, type Store, type Tx } from '@partyline/store/database/store';
 import { makeNumbers, makeRoom, NUMBER, type TestRoom } from '@partyline/store/testing/fixtures';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allocatePins } from './allocate-pins.ts';
-import { openPinVault } from './pin-vault.ts';
+import { openPinVault, type PinVault } from './pin-vault.ts';
 
 let database: TestDatabase;
 let store: Store;
@@ -20,21 +20,23 @@ afterAll(async () => {
   await database.drop();
 });
 
-const pins = openPinVault(Buffer.alloc(32, 7));
+const pins = openPinVault([Buffer.alloc(32, 7)]);
 /** The random numbers by which `drawPin` draws these PINs, in their order. */
 const drawsOf = (...drawn: readonly string[]): number[] =>
   drawn.flatMap((pin) =>
     [...pin].map(Number).map((digit, at, digits) => (at > 0 && digit > digits.at(at - 1)! ? digit - 1 : digit)),
   );
 let created = 0;
-async function allocate(...drawn: readonly string[]): Promise<string> {
+async function allocateIn(tx: Tx, vault: PinVault, ...drawn: readonly string[]): Promise<string> {
   const draws = drawsOf(...drawn);
-  const deps = { ids: { next: () => `pin_drawn_${(created += 1)}` }, pins, random: () => draws.shift() ?? 0 };
-  const allocated = await inTransaction(store, room.tenantId, (tx) =>
-    allocatePins(deps, tx, room.tenantId, { roomId: room.roomId, number: NUMBER }, [{ role: 'participant' }]),
-  );
+  const deps = { ids: { next: () => `pin_drawn_${(created += 1)}` }, pins: vault, random: () => draws.shift() ?? 0 };
+  const at = { roomId: room.roomId, number: NUMBER };
+  const allocated = await allocatePins(deps, tx, room.tenantId, at, [{ role: 'participant' }]);
   return allocated.at(0)!.pin;
 }
+const allocateWith = (vault: PinVault, ...drawn: readonly string[]): Promise<string> =>
+  inTransaction(store, room.tenantId, (tx) => allocateIn(tx, vault, ...drawn));
+const allocate = (...drawn: readonly string[]): Promise<string> => allocateWith(pins, ...drawn);
 /** Stores a PIN of any length. */
 const insertPin = (pin: string): Promise<unknown> =>
   store.prisma.pin.create({
@@ -43,8 +45,8 @@ const insertPin = (pin: string): Promise<unknown> =>
       tenant_id: room.tenantId,
       room_id: room.roomId,
       number: NUMBER,
-      lookup: new Uint8Array(pins.lookup(pin)),
-      head: new Uint8Array(pins.lookup(pin.slice(0, PIN_HEAD_LENGTH))),
+      lookup: new Uint8Array(pins.lookups(pin)[0]),
+      head: new Uint8Array(pins.lookups(pin.slice(0, PIN_HEAD_LENGTH))[0]),
       ciphertext: new Uint8Array(pins.encrypt(pin, `pin_${pin}`)),
       digits: pin.length,
     },
@@ -54,6 +56,26 @@ it('draws again for a PIN that begins with another one, or is its beginning', as
   await insertPin('4072819353');
   await insertPin('62940518');
   expect(await allocate('407281935', '629405183', '813572946')).toBe('813572946');
+});
+
+describe('while a PIN key is replaced', () => {
+  const [oldKey, newKey] = [Buffer.alloc(32, 7), Buffer.alloc(32, 8)];
+  const [added, swapped] = [openPinVault([oldKey, newKey]), openPinVault([newKey, oldKey])];
+
+  it('draws no PIN again that another process has stored with the other key, nor its beginning', async () => {
+    expect(await allocateWith(added, '724183906')).toBe('724183906');
+    expect(await allocateWith(swapped, '724183906', '350719284')).toBe('350719284');
+    expect(await allocateWith(added, '350719284', '918273650')).toBe('918273650');
+    await insertPin('4917283064');
+    expect(await allocateWith(swapped, '491728306', '583920174')).toBe('583920174');
+  });
+
+  it('draws no PIN that another process is storing with the other key', async () => {
+    await inTransaction(store, room.tenantId, async (tx) => {
+      expect(await allocateIn(tx, added, '670981243')).toBe('670981243');
+      expect(await allocateWith(swapped, '670981243', '209384756')).toBe('209384756');
+    });
+  });
 });
 
 it('keeps the longest PIN after more misses than any other length allows', async () => {

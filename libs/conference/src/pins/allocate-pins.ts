@@ -39,8 +39,8 @@ export async function allocatePins(
           id,
           ...at,
           ...owner,
-          lookup: deps.pins.lookup(pin),
-          head: deps.pins.lookup(pin.slice(0, PIN_HEAD_LENGTH)),
+          lookups: deps.pins.lookups(pin),
+          heads: deps.pins.lookups(pin.slice(0, PIN_HEAD_LENGTH)),
           ciphertext: deps.pins.encrypt(pin, id),
           digits: pin.length,
         })

@@ -1,27 +1,29 @@
-import { createHmac } from 'node:crypto';
-import { deriveKey, encrypt, decrypt } from '../crypto/aead.ts';
+import { decryptWithAny, deriveKeys, encrypt, hashWithEach, type NonEmpty } from '../crypto/aead.ts';
 
 /**
  * Stored forms of a PIN: a keyed hash for look-ups, and a ciphertext to display it to its tenant.
  * Both need the key.
  */
 export interface PinVault {
-  lookup(pin: string): Buffer;
+  /** The look-up under each key. The first one is stored; a stored PIN may have any of them. */
+  lookups(pin: string): NonEmpty<Buffer>;
   /** Binds the ciphertext to its row, so that it cannot be decrypted in another row. */
   encrypt(pin: string, pinId: string): Buffer;
-  /** Throws unless key and row are those of the encryption. */
+  /** Throws unless one of the keys and the row are those of the encryption. */
   decrypt(ciphertext: Uint8Array, pinId: string): string;
 }
 
-/** @param key 32 random bytes, the same in every process; it decrypts every PIN */
-export function openPinVault(key: Buffer): PinVault {
-  if (key.length !== 32) throw new Error('The PIN key must be 32 bytes.');
+/**
+ * @param keys of 32 random bytes each, the same in every process (PIN_KEYS). The first one writes,
+ *   all of them read. They decrypt every PIN.
+ */
+export function openPinVault(keys: readonly Buffer[]): PinVault {
   // Separate keys for look-up and encryption.
-  const hashKey = deriveKey(key, 'pin-lookup');
-  const encryptionKey = deriveKey(key, 'pin-seal');
+  const hashKeys = deriveKeys(keys, 'pin-lookup');
+  const encryptionKeys = deriveKeys(keys, 'pin-seal');
   return {
-    lookup: (pin) => createHmac('sha256', hashKey).update(pin).digest(),
-    encrypt: (pin, pinId) => encrypt(encryptionKey, pin, pinId),
-    decrypt: (ciphertext, pinId) => decrypt(encryptionKey, ciphertext, pinId),
+    lookups: (pin) => hashWithEach(hashKeys, pin),
+    encrypt: (pin, pinId) => encrypt(encryptionKeys[0], pin, pinId),
+    decrypt: (ciphertext, pinId) => decryptWithAny(encryptionKeys, ciphertext, pinId),
   };
 }

@@ -171,7 +171,7 @@ export async function startTestHarness(): Promise<TestHarness> {
       ...platform,
       kind,
       accounts,
-      pins: openPinVault(PIN_KEY),
+      pins: openPinVault([PIN_KEY]),
       random: systemRandomInt,
       provider: createRpcHandlers({ ...deps, accounts: { vault: accounts, build } }),
       tenantId: TENANT_ID,

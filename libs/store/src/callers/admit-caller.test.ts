@@ -55,11 +55,11 @@ const keyPin = (
   pin: string | null,
   token: WebhookToken = freshToken(),
 ): Promise<Admission> =>
-  admitCaller(store, token, { ...call, tryNo, lookup: pin === null ? null : lookupOf(pin) }, freshIds());
+  admitCaller(store, token, { ...call, tryNo, lookups: pin === null ? null : [lookupOf(pin)] }, freshIds());
 
 /** The prompt ends without a digit. */
 const keyNothing = (call: Call, tryNo: number): Promise<Admission> =>
-  admitCaller(store, freshToken(), { ...call, tryNo, lookup: null, isSilent: true }, freshIds());
+  admitCaller(store, freshToken(), { ...call, tryNo, lookups: null, isSilent: true }, freshIds());
 
 const counts = async () => ({
   legs: await store.prisma.leg.count(),

@@ -46,7 +46,7 @@ async function answerCall(at: Store = store, callId = freshId('call')): Promise<
 }
 
 const keyPin = (call: Call, pin: string | null, at: Store = store): Promise<Admission> =>
-  admitCaller(at, freshToken(), { ...call, tryNo: 1, lookup: pin === null ? null : lookupOf(pin) }, freshIds());
+  admitCaller(at, freshToken(), { ...call, tryNo: 1, lookups: pin === null ? null : [lookupOf(pin)] }, freshIds());
 
 const conversations = (admissions: readonly Admission[]): string[] =>
   admissions.map((one) => (one.outcome === 'admitted' ? one.conversation : one.outcome));

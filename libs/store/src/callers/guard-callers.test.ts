@@ -33,7 +33,7 @@ const newCall = (): Call => ({ legId: freshId('leg'), callId: freshId('call') })
 const answer = (remote: string | null, call = newCall()): Promise<AnsweredCaller> =>
   answerCaller(store, freshToken(), { ...call, number: SHARED, remote }, fresh());
 const key = (call: Call, keyed: string, tryNo: number): Promise<Admission> =>
-  admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(keyed) }, fresh());
+  admitCaller(store, freshToken(), { ...call, tryNo, lookups: [lookupOf(keyed)] }, fresh());
 const caller = (n: number): string => `+4479${String(n).padStart(8, '0')}`;
 /** Ends a call as the provider reports it. */
 const hangUp = async ({ legId }: Call): Promise<void> =>
@@ -194,7 +194,7 @@ describe('a caller with only wrong PINs', () => {
       const call = newCall();
       await answer(caller(1), call);
       for (const tryNo of [1, 2, 3])
-        await admitCaller(store, freshToken(), { ...call, tryNo, lookup: null, isSilent }, fresh());
+        await admitCaller(store, freshToken(), { ...call, tryNo, lookups: null, isSilent }, fresh());
       await hangUp(call);
       expect((await answer(caller(1), newCall())).outcome).toBe('ask');
       await store.pool.query(`UPDATE leg SET state = 'ended' WHERE state = 'ringing'`);
@@ -205,7 +205,7 @@ describe('a caller with only wrong PINs', () => {
     const call = newCall();
     await answer(caller(1), call);
     await key(call, 'wrong', 1);
-    await admitCaller(store, freshToken(), { ...call, tryNo: 2, lookup: null, isSilent: true }, fresh());
+    await admitCaller(store, freshToken(), { ...call, tryNo: 2, lookups: null, isSilent: true }, fresh());
     await hangUp(call);
     expect((await answer(caller(1))).outcome).toBe('ask-slowly');
   });
@@ -237,7 +237,7 @@ describe("calls at a tenant's own account", () => {
     const { outcome } = await admitCaller(
       store,
       freshToken(account.accountId),
-      { ...call, tryNo: 1, lookup: lookupOf(keyed) },
+      { ...call, tryNo: 1, lookups: [lookupOf(keyed)] },
       fresh(),
     );
     await hangUp(call);
@@ -378,7 +378,7 @@ describe('slow mode of a number', () => {
     expect(await right(caller(1))).toBe('admitted');
     const silent = newCall();
     expect((await answer(caller(2), silent)).outcome).toBe('ask-slowly');
-    await admitCaller(store, freshToken(), { ...silent, tryNo: 1, lookup: null }, fresh());
+    await admitCaller(store, freshToken(), { ...silent, tryNo: 1, lookups: null }, fresh());
     await hangUp(silent);
     expect(await wrong(caller(3))).toBe('ask-slowly');
     expect((await answer(caller(4))).outcome).toBe('busy');
@@ -455,7 +455,7 @@ describe('slow mode of a number', () => {
   it('does not count input that cannot be a PIN, nor wrong PINs on an unguarded number', async () => {
     const call = newCall();
     await answer(caller(1), call);
-    await admitCaller(store, freshToken(), { ...call, tryNo: 1, lookup: null }, fresh());
+    await admitCaller(store, freshToken(), { ...call, tryNo: 1, lookups: null }, fresh());
     expect(await store.prisma.leg.findFirstOrThrow()).toMatchObject({
       tries: 1,
       pin_guess_odds: 0,

@@ -116,7 +116,7 @@ it('admitCaller gives the leg the role and the participant of the PIN', async ()
     await admitCaller(
       store,
       freshToken(),
-      { legId: leg.id, callId: leg.voice_call_id!, tryNo: 1, lookup: lookupOf(room.pin) },
+      { legId: leg.id, callId: leg.voice_call_id!, tryNo: 1, lookups: [lookupOf(room.pin)] },
       freshIds(),
     ),
   ).toMatchObject({ outcome: 'admitted', waits: false });

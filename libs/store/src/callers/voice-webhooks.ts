@@ -80,8 +80,8 @@ interface PinEntry {
   readonly callId: string;
   /** The number of the prompt, from 1. A duplicate webhook gets the answer of the first. */
   readonly tryNo: number;
-  /** Keyed HMAC of the digits; null for input that cannot be a PIN. */
-  readonly lookup: Buffer | null;
+  /** Keyed HMACs of the digits, one for each key; null for input that cannot be a PIN. */
+  readonly lookups: readonly Buffer[] | null;
   /** The prompt ended without a digit. Default: false. */
   readonly isSilent?: boolean;
 }
@@ -125,7 +125,7 @@ const requestRows = (columns: string): string =>
 
 const ANSWER_COLUMNS = `jti text, expires timestamptz, leg text, call text, number text, remote text, session text,
   conversation text, participant text, account text`;
-const ADMIT_COLUMNS = `jti text, expires timestamptz, leg text, call text, try int, lookup bytea, session text,
+const ADMIT_COLUMNS = `jti text, expires timestamptz, leg text, call text, try int, lookups bytea[], session text,
   conversation text, participant text, account text, silent boolean`;
 
 const createBatchers = (store: Store): Batchers => ({
@@ -203,14 +203,14 @@ const createBatchers = (store: Store): Batchers => ({
                  SELECT *
                  FROM ${requestRows(ADMIT_COLUMNS)}
                    AS row (
-                     jti, expires, leg, call, try, lookup, session, conversation, participant, account, silent,
+                     jti, expires, leg, call, try, lookups, session, conversation, participant, account, silent,
                      position
                    )
-                 ORDER BY lookup
+                 ORDER BY lookups
                  OFFSET 0
                ) AS q,
                LATERAL admit_caller(
-                 q.jti, q.expires, q.leg, q.call, q.try, q.lookup, q.session, q.conversation, q.participant,
+                 q.jti, q.expires, q.leg, q.call, q.try, q.lookups, q.session, q.conversation, q.participant,
                  q.account, q.silent
                ) AS a
                ORDER BY q.position`,
@@ -222,7 +222,7 @@ const createBatchers = (store: Store): Batchers => ({
               leg: entry.legId,
               call: entry.callId,
               try: entry.tryNo,
-              lookup: entry.lookup === null ? null : `\\x${entry.lookup.toString('hex')}`,
+              lookups: entry.lookups?.map((lookup) => `\\x${lookup.toString('hex')}`) ?? null,
               session: newIds.sessionId,
               conversation: newIds.conversation,
               participant: newIds.participantId,
@@ -235,7 +235,7 @@ const createBatchers = (store: Store): Batchers => ({
       return rows;
     },
     async runOne({ token, entry, newIds }) {
-      const key = `pin ${token.accountId} ${entry.lookup?.toString('base64') ?? entry.legId}`;
+      const key = `pin ${token.accountId} ${entry.lookups?.[0]?.toString('base64') ?? entry.legId}`;
       const { rows } = await withKeyedMutex(store, key, () =>
         store.pool.query<Admission>({
           name: 'admit-caller',
@@ -246,7 +246,7 @@ const createBatchers = (store: Store): Batchers => ({
             entry.legId,
             entry.callId,
             entry.tryNo,
-            entry.lookup,
+            entry.lookups,
             newIds.sessionId,
             newIds.conversation,
             newIds.participantId,

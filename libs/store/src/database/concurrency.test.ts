@@ -44,7 +44,7 @@ async function answerCall(): Promise<{ legId: string; callId: string }> {
 }
 
 const keyPin = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
-  admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(pin) }, freshIds());
+  admitCaller(store, freshToken(), { ...call, tryNo, lookups: [lookupOf(pin)] }, freshIds());
 
 const runConcurrently = <T>(n: number, work: (i: number) => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: n }, (_, i) => work(i)));

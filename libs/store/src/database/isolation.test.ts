@@ -169,7 +169,7 @@ describe('the database catalog', () => {
       'count_pins',
       'lock_number',
       'queue_dial',
-      'reserve_pin_head',
+      'reserve_pin',
     ]);
   });
 });

@@ -1,6 +1,6 @@
 import { NEW_DELIVERY_ID, enqueueDeliveries, appendEndpointEvent } from '../events/append-events.ts';
 import type { endpoint } from '../generated/client.ts';
-import { inTransaction, type Store, type Tx } from '../database/store.ts';
+import { EVERY_TENANT, inTransaction, type Store, type Tx } from '../database/store.ts';
 
 export type EndpointRow = endpoint;
 
@@ -223,4 +223,43 @@ export async function disableEndpoint(
     );
     return true;
   });
+}
+
+/** The encrypted secrets of an endpoint. */
+interface EncryptedSecrets {
+  readonly secret: Uint8Array;
+  readonly oldSecret: Uint8Array | null;
+}
+
+/** Returns the secrets of all tenants' endpoints by id, after the endpoint `after`. */
+export async function listEndpointSecretsToRewrap(
+  store: Store,
+  { after, limit }: { after: string; limit: number },
+): Promise<(EncryptedSecrets & { readonly id: string; readonly tenantId: string })[]> {
+  const { rows } = await store.query<EncryptedSecrets & { id: string; tenantId: string }>(EVERY_TENANT, {
+    name: 'endpoint-secrets-to-rewrap',
+    text: `SELECT id, tenant_id AS "tenantId", secret, old_secret AS "oldSecret"
+           FROM endpoint
+           WHERE id > $1 AND deleted_at IS NULL
+           ORDER BY id
+           LIMIT $2`,
+    values: [after, limit],
+  });
+  return rows;
+}
+
+/** Replaces an endpoint's secrets by those of another key. Returns `false` unless they are `before`. */
+export async function replaceEndpointSecrets(
+  store: Store,
+  tenantId: string,
+  { id, before, after }: { id: string; before: EncryptedSecrets; after: EncryptedSecrets },
+): Promise<boolean> {
+  const { rowCount } = await store.query(tenantId, {
+    name: 'replace-endpoint-secrets',
+    text: `UPDATE endpoint
+           SET secret = $5, old_secret = $6
+           WHERE tenant_id = $1 AND id = $2 AND secret = $3 AND old_secret IS NOT DISTINCT FROM $4`,
+    values: [tenantId, id, before.secret, before.oldSecret, after.secret, after.oldSecret],
+  });
+  return rowCount === 1;
 }

@@ -35,7 +35,7 @@ async function answerCall(): Promise<{ legId: string; callId: string }> {
   return call;
 }
 const keyPin = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
-  admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(pin) }, freshIds());
+  admitCaller(store, freshToken(), { ...call, tryNo, lookups: [lookupOf(pin)] }, freshIds());
 const eventsOf = async ({ sessionId }: TestRoom) =>
   (await store.prisma.outbox.findMany({ where: { session_id: sessionId }, orderBy: { seq: 'asc' } })).map(
     ({ seq, type, data }) => ({ seq, type, data }),

@@ -9,10 +9,10 @@ interface KeyRequest {
   readonly id: string;
   readonly key: string;
   /**
-   * Keyed hash of API key, method, address, If-Match and body. Equal requests have equal
-   * fingerprints, and a fingerprint does not reveal its request.
+   * Keyed hashes of API key, method, address, If-Match and body, one for each key of the ring; the
+   * first one is stored. Equal requests share a fingerprint, which does not reveal its request.
    */
-  readonly fingerprint: Buffer;
+  readonly fingerprints: readonly [Buffer, ...Buffer[]];
   /** Encrypted. */
   readonly seed: Buffer;
   /** How long no other process may claim the request. */
@@ -49,7 +49,7 @@ export async function claimKey(store: Store, tenantId: string, request: KeyReque
                VALUES ($2, $3, $4, $5, $6, ${lease})
                ON CONFLICT (tenant_id, key) DO NOTHING
                RETURNING lease_until`,
-        values: [request.leaseMs / 1000, request.id, tenantId, request.key, request.fingerprint, request.seed],
+        values: [request.leaseMs / 1000, request.id, tenantId, request.key, request.fingerprints[0], request.seed],
       });
       const leaseUntil = inserted.rows[0]?.lease_until;
       if (leaseUntil !== undefined)
@@ -75,7 +75,7 @@ export async function claimKey(store: Store, tenantId: string, request: KeyReque
         });
         continue;
       }
-      if (!request.fingerprint.equals(row.fingerprint)) return { outcome: 'reject' };
+      if (!request.fingerprints.some((each) => each.equals(row.fingerprint))) return { outcome: 'reject' };
       if (row.reply !== null) return { outcome: 'replay', id: row.id, reply: row.reply };
       if (row.left_ms > 0) return { outcome: 'wait', leftMs: row.left_ms };
       const leased = await tx.query<{ lease_until: Date }>({

@@ -83,7 +83,7 @@ it('exactly 10 of 60 concurrent callers are admitted at a limit of 10, the other
     return {
       legId: legId!,
       admit: () =>
-        admitCaller(store, freshToken(), { legId: legId!, callId, tryNo: 1, lookup: lookupOf(pin) }, freshIds()),
+        admitCaller(store, freshToken(), { legId: legId!, callId, tryNo: 1, lookups: [lookupOf(pin)] }, freshIds()),
     };
   };
   const calls = await Promise.all(Array.from({ length: 60 }, (_, i) => call(i % 2 === 0 ? first.pin : second.pin)));

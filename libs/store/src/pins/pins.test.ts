@@ -47,8 +47,8 @@ describe('claimPin', () => {
       id: freshId('pin'),
       roomId: room.roomId,
       number,
-      lookup: lookupOf(pin),
-      head: lookupOf(pin.slice(0, PIN_HEAD_LENGTH)),
+      lookups: [lookupOf(pin)],
+      heads: [lookupOf(pin.slice(0, PIN_HEAD_LENGTH))],
       ciphertext: Buffer.from('ciphertext'),
       digits: pin.length,
     });

@@ -1,4 +1,4 @@
-import { readForTenant, type Store, type Tx } from '../database/store.ts';
+import { EVERY_TENANT, readForTenant, type Store, type Tx } from '../database/store.ts';
 import type { Role } from '../legs/legs.ts';
 
 /**
@@ -13,9 +13,10 @@ export async function claimPin(
     id: string;
     roomId: string;
     number: string;
-    lookup: Buffer;
-    /** The look-up of the first six digits. */
-    head: Buffer;
+    /** The look-up under each key (pin-vault.ts). The first one is stored. */
+    lookups: readonly Buffer[];
+    /** The look-ups of the first six digits. The first one is stored. */
+    heads: readonly Buffer[];
     ciphertext: Buffer;
     digits: number;
     role?: Role;
@@ -27,21 +28,21 @@ export async function claimPin(
     text: `INSERT INTO pin (
              id, tenant_id, room_id, number, lookup, ciphertext, role, participant_id, digits, head
            )
-           SELECT $1::text, $2::text, $3::text, $4::text, $5::bytea, $6::bytea, $7::text, $8::text, $9::int,
-             $10::bytea
-           WHERE reserve_pin_head($4, $10, $9)
+           SELECT $1::text, $2::text, $3::text, $4::text, ($5::bytea[])[1], $6::bytea, $7::text, $8::text,
+             $9::int, ($10::bytea[])[1]
+           WHERE reserve_pin($4, $5, $10, $9)
            ON CONFLICT (number, lookup) DO NOTHING`,
     values: [
       pin.id,
       tenantId,
       pin.roomId,
       pin.number,
-      pin.lookup,
+      pin.lookups,
       pin.ciphertext,
       pin.role ?? 'participant',
       pin.participantId ?? null,
       pin.digits,
-      pin.head,
+      pin.heads,
     ],
   });
   return rowCount === 1;
@@ -136,4 +137,43 @@ export async function releaseRoomPins(tx: Tx, tenantId: string, roomId: string, 
            WHERE tenant_id = $1 AND room_id = $2 AND participant_id IS NULL AND quarantined_until IS NULL`,
     values: [tenantId, roomId, quarantineS],
   });
+}
+
+/** The stored forms of a PIN that depend on the PIN key. */
+interface EncryptedPin {
+  readonly lookup: Uint8Array;
+  readonly ciphertext: Uint8Array;
+}
+
+/** Returns PINs of all tenants by id, after the PIN `after`; also those in quarantine. */
+export async function listPinsToRewrap(
+  store: Store,
+  { after, limit }: { after: string; limit: number },
+): Promise<(EncryptedPin & { readonly id: string; readonly tenantId: string })[]> {
+  const { rows } = await store.query<EncryptedPin & { id: string; tenantId: string }>(EVERY_TENANT, {
+    name: 'pins-to-rewrap',
+    text: `SELECT id, tenant_id AS "tenantId", lookup, ciphertext
+           FROM pin
+           WHERE id > $1
+           ORDER BY id
+           LIMIT $2`,
+    values: [after, limit],
+  });
+  return rows;
+}
+
+/** Replaces a PIN's stored forms by those of another key. Returns `false` unless they are `before`. */
+export async function replaceEncryptedPin(
+  store: Store,
+  tenantId: string,
+  { id, before, after }: { id: string; before: EncryptedPin; after: EncryptedPin & { readonly head: Uint8Array } },
+): Promise<boolean> {
+  const { rowCount } = await store.query(tenantId, {
+    name: 'replace-encrypted-pin',
+    text: `UPDATE pin
+           SET lookup = $4, ciphertext = $5, head = $6
+           WHERE tenant_id = $1 AND id = $2 AND lookup = $3`,
+    values: [tenantId, id, before.lookup, after.lookup, after.ciphertext, after.head],
+  });
+  return rowCount === 1;
 }

@@ -51,7 +51,7 @@ const makeOwnAccount = (): Promise<AccountWithNumber> => makeAccount(store);
 const answerCall = (signer: string | null, number: string, callId = freshId('call')): Promise<AnsweredCaller> =>
   answerCaller(store, freshToken(signer), { legId: freshId('leg'), callId, number, remote: null }, freshIds());
 const keyPin = (signer: string | null, legId: string, callId: string, pin: string): Promise<Admission> =>
-  admitCaller(store, freshToken(signer), { legId, callId, tryNo: 1, lookup: lookupOf(pin) }, freshIds());
+  admitCaller(store, freshToken(signer), { legId, callId, tryNo: 1, lookups: [lookupOf(pin)] }, freshIds());
 const makeRoomAt = ({ number, tenantId }: AccountWithNumber, more: Parameters<typeof makeRoom>[1] = {}) =>
   makeRoom(store, { number, ...(tenantId === undefined ? {} : { tenant_id: tenantId }), ...more });
 const countLegs = (): Promise<number> => store.prisma.leg.count();

@@ -113,9 +113,9 @@ export async function makeRoom(store: Store, settings: Partial<RoomRow> = {}): P
       id: ids.pin,
       roomId: room.id,
       number: room.number,
-      lookup: lookupOf(pin),
+      lookups: [lookupOf(pin)],
       // Of its own, so that rooms can be made at the same time.
-      head: lookupOf(pin),
+      heads: [lookupOf(pin)],
       ciphertext: Buffer.from('ciphertext'),
       digits: 9,
     });

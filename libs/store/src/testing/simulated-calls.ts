@@ -60,7 +60,8 @@ BEGIN
   SELECT l.* INTO v_leg FROM leg l WHERE l.id = p_call;
   SELECT a.outcome INTO v_outcome
   FROM admit_caller(
-    'j' || nextval('played.webhook'), 'infinity', p_call, p_call, v_leg.tries + 1, p_lookup,
+    'j' || nextval('played.webhook'), 'infinity', p_call, p_call, v_leg.tries + 1,
+    CASE WHEN p_lookup IS NOT NULL THEN ARRAY[p_lookup] END,
     'ses' || p_call, 'conv' || p_call, 'part' || p_call, NULL
   ) AS a;
   IF p_lookup = '\\x00' THEN

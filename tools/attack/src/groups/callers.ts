@@ -205,7 +205,7 @@ async function shareTelephone(platform: CallSender, tally: Tally): Promise<void>
 
 /** Beginnings of the victim's PIN, and PINs that begin with it, on the same number. */
 async function claimBeginnings({ service, stack, victim, attacker }: Target, tally: Tally): Promise<void> {
-  const vault = openPinVault(Buffer.from(stack.credentials.pinKey, 'base64'));
+  const vault = openPinVault([Buffer.from(stack.credentials.pinKey, 'base64')]);
   const { pin } = victim;
   const digit = pin.endsWith('4') ? '7' : '4';
   const shorter = Array.from({ length: pin.length - PIN_HEAD_LENGTH }, (_, n) => pin.slice(0, PIN_HEAD_LENGTH + n));
@@ -218,8 +218,8 @@ async function claimBeginnings({ service, stack, victim, attacker }: Target, tal
         id: `pin_begins_${chosen.length}`,
         roomId: attacker.ids['roomId']!,
         number: stack.numbers[0]!.e164,
-        lookup: vault.lookup(chosen),
-        head: vault.lookup(chosen.slice(0, PIN_HEAD_LENGTH)),
+        lookups: vault.lookups(chosen),
+        heads: vault.lookups(chosen.slice(0, PIN_HEAD_LENGTH)),
         ciphertext: Buffer.from('none'),
         digits: chosen.length,
       });

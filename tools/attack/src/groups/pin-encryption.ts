@@ -10,7 +10,7 @@ import type { EncryptOrder } from '../encrypt-many.ts';
 interface PinEncryptionInput {
   readonly seed: number;
   /** Opens the attacked vault. A test replaces it with a vault that decrypts anything. */
-  readonly openVault?: (key: Buffer) => PinVault;
+  readonly openVault?: (keys: readonly Buffer[]) => PinVault;
   /** Encrypts `count` times with one key and returns the concatenated nonces. */
   readonly encryptMany?: (count: number) => Promise<Uint8Array>;
 }
@@ -28,7 +28,7 @@ export const pinEncryption: Group<PinEncryptionInput> = {
   minInputs: 1_000,
   run: async ({ seed, openVault = openPinVault, encryptMany: sealMany = encryptInThreads }, tally) => {
     const random = seededRandomInt(seed);
-    const vault = openVault(randomBytes(32));
+    const vault = openVault([randomBytes(32)]);
     const decryptionFault = (by: PinVault, ciphertext: Uint8Array, row: string): string | null => {
       try {
         return `was decrypted to ${by.decrypt(ciphertext, row) === PIN ? 'the PIN' : 'another value'}`;
@@ -59,7 +59,7 @@ export const pinEncryption: Group<PinEncryptionInput> = {
     ])
       tally.record(`moved to the row ${row}`, decryptionFault(vault, ciphertext, row));
     for (let n = 0; n < 200; n++)
-      tally.record('another key', decryptionFault(openVault(randomBytes(32)), ciphertext, 'pin_1'));
+      tally.record('another key', decryptionFault(openVault([randomBytes(32)]), ciphertext, 'pin_1'));
     for (let n = 0; n < 300; n++) tally.record('noise', decryptionFault(vault, randomBytes(1 + random(80)), 'pin_1'));
     for (const length of [0, 1, 16, 24, 31, 33, 64])
       tally.record(`a key of ${length} bytes`, keyLengthFault(openVault, length));
@@ -128,9 +128,9 @@ function flipBit(bytes: Buffer, bit: number): Buffer {
   return changed;
 }
 
-function keyLengthFault(openVault: (key: Buffer) => PinVault, length: number): string | null {
+function keyLengthFault(openVault: (keys: readonly Buffer[]) => PinVault, length: number): string | null {
   try {
-    openVault(Buffer.alloc(length));
+    openVault([Buffer.alloc(length)]);
     return 'was accepted';
   } catch {
     return null;

@@ -126,7 +126,7 @@ async function guessInDatabase(
   guesses: readonly string[],
   tally: Tally,
 ): Promise<void> {
-  const vault = openPinVault(Buffer.from(stack.credentials.pinKey, 'base64'));
+  const vault = openPinVault([Buffer.from(stack.credentials.pinKey, 'base64')]);
   const calls = Array.from({ length: Math.ceil(guesses.length / ATTEMPTS_PER_CALL) }, (_, at) => `guess-${at}`);
   await owner.pool.query(
     `INSERT INTO leg (id, kind, state, number, remote, voice_call_id, deadline_at)
@@ -150,7 +150,7 @@ async function guessInDatabase(
           const { outcome } = await admitCaller(
             service,
             token,
-            { legId: `leg_${callId}`, callId, tryNo, lookup: vault.lookup(digits) },
+            { legId: `leg_${callId}`, callId, tryNo, lookups: vault.lookups(digits) },
             fresh,
           );
           tally.record(`the guess ${digits}`, outcome === 'wrong-pin' || outcome === 'refused' ? null : outcome);
@@ -175,7 +175,7 @@ async function timeRejections(
   guess: () => string,
   tally: Tally,
 ): Promise<void> {
-  const vault = openPinVault(Buffer.from(stack.credentials.pinKey, 'base64'));
+  const vault = openPinVault([Buffer.from(stack.credentials.pinKey, 'base64')]);
   const number = stack.numbers.map(({ e164 }) => e164).find((e164) => e164 !== victim.ids['number']);
   if (number === undefined) return;
   const calls = Array.from({ length: TIMED_GUESSES }, (_, at) => `timed-${at}`);
@@ -190,12 +190,12 @@ async function timeRejections(
     // Alternates, so that other load on the machine affects both.
     for (const [at, callId] of calls.entries()) {
       const kind = at % 2 === 0 ? 'assigned' : 'unassigned';
-      const lookup = vault.lookup(kind === 'assigned' ? victim.pin : guess());
+      const lookups = vault.lookups(kind === 'assigned' ? victim.pin : guess());
       const startedAt = performance.now();
       const { outcome } = await admitCaller(
         service,
         { accountId: null, jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) },
-        { legId: `leg_${callId}`, callId, tryNo: 1, lookup },
+        { legId: `leg_${callId}`, callId, tryNo: 1, lookups },
         { sessionId: `ses_${callId}`, conversation: `conv_${callId}`, participantId: `part_${callId}` },
       );
       durationsMs[kind].push(performance.now() - startedAt);

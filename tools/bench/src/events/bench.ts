@@ -144,7 +144,7 @@ async function startCleanupWorker({ log, processes }: BenchRun, urls: readonly s
   const store = openStore({ url: databaseUrl, owner: true, max: 2, onError: (error) => log(String(error)) });
   processes.add({ name: 'store', stop: () => store.close() });
   await store.prisma.tenant.create({ data: { id: TENANT, name: 'Bench' } });
-  const secrets = openEndpointSecrets(Buffer.from(credentials.pinKey, 'base64'));
+  const secrets = openEndpointSecrets([Buffer.from(credentials.pinKey, 'base64')]);
   for (const [i, url] of urls.entries()) {
     const id = `ep_bench${i}`;
     await store.prisma.endpoint.create({

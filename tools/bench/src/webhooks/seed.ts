@@ -24,7 +24,7 @@ export async function seedRooms(
     await seed(store, { tenantId, tenantName: 'Bench', apiKey, numbers: [{ e164: NUMBER, language: 'en-US' }] });
     // One call in ten keys a wrong PIN, which would put a guarded number into slow mode.
     await store.pool.query('UPDATE dial_in_number SET guarded = false');
-    const vault = openPinVault(Buffer.from(pinKey, 'base64'));
+    const vault = openPinVault([Buffer.from(pinKey, 'base64')]);
     for (let first = 0; first < rooms; first += BATCH_ROWS) {
       const batch = Array.from({ length: Math.min(BATCH_ROWS, rooms - first) }, (_, offset) => first + offset);
       await insertRooms(store, batch);
@@ -38,7 +38,7 @@ export async function seedRooms(
           batch.map(pinIdOf),
           batch.map(tenantOf),
           batch.map(roomIdOf),
-          batch.map((room) => vault.lookup(pinOf(room))),
+          batch.map((room) => vault.lookups(pinOf(room))[0]),
           batch.map((room) => vault.encrypt(pinOf(room), pinIdOf(room))),
         ],
       );

@@ -62,7 +62,7 @@ export type ApiDeps = Deps & {
 
 /** Stores PINs unencrypted. */
 const plainPinVault: PinVault = {
-  lookup: (pin) => Buffer.from(pin),
+  lookups: (pin) => [Buffer.from(pin)],
   encrypt: (pin) => Buffer.from(pin),
   decrypt: (encrypted) => Buffer.from(encrypted).toString(),
 };

@@ -86,6 +86,8 @@ const token = fc
   .tuple(fc.nat({ max: 12 }), account)
   .map(([n, accountId]) => ({ accountId, jti: `jti_${n}`, expiresAt: n % 2 === 0 ? FUTURE : PAST }));
 const pin = fc.constantFrom(Buffer.from('pin 1'), Buffer.from('pin 2'));
+/** The values of one or two PIN keys. */
+const oneOrTwo = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(of, { minLength: 1, maxLength: 2 });
 const role = fc.constantFrom('participant' as const, 'host' as const);
 const nullable = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { nil: null });
 const op = <T>(
@@ -104,10 +106,10 @@ const createRoom = op(
     media: nullable(media),
     maxParticipants: fc.integer({ min: 1, max: 3 }),
     neverUsedS: nullable(fc.constant(600)),
-    pin,
+    lookups: oneOrTwo(pin),
     pinId: id('pin', 3),
     digits: fc.constantFrom(9, 9, 10),
-    head: fc.constantFrom(Buffer.from('head 1'), Buffer.from('head 2')),
+    heads: oneOrTwo(fc.constantFrom(Buffer.from('head 1'), Buffer.from('head 2'))),
     number: fc.constantFrom(NUMBER, OWN_NUMBER, OWN_NUMBER),
     waitForHost: fc.boolean(),
     hasOldAccount: fc.boolean(),
@@ -156,10 +158,10 @@ const createRoom = op(
           id: g.pinId,
           roomId: g.room,
           number,
-          lookup: g.pin,
+          lookups: g.lookups,
           ciphertext: Buffer.from('ciphertext'),
           digits: g.digits,
-          head: g.head,
+          heads: g.heads,
           role: g.role,
           ...(g.participant === null ? {} : { participantId: g.participant }),
         }),
@@ -314,7 +316,7 @@ const admit = op(
     call,
     tryNo: fc.integer({ min: 1, max: 5 }),
     isSilent: fc.boolean(),
-    lookup: nullable(fc.oneof(pin, fc.constant(Buffer.from('wrong')))),
+    lookups: nullable(oneOrTwo(fc.oneof(pin, fc.constant(Buffer.from('wrong'))))),
     session,
     conversation,
     participant: fc.nat().map((n) => `part_${n}`),
@@ -323,7 +325,7 @@ const admit = op(
     admitCaller(
       store,
       g.token,
-      { legId: g.leg, callId: g.call, tryNo: g.tryNo, lookup: g.isSilent ? null : g.lookup, isSilent: g.isSilent },
+      { legId: g.leg, callId: g.call, tryNo: g.tryNo, lookups: g.isSilent ? null : g.lookups, isSilent: g.isSilent },
       { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant },
     ),
   'admit caller',

@@ -291,8 +291,20 @@ const mergeAdmission = ({ outcome, ...admission }: { outcome: string }, columns:
 
 /** `admit_caller`. */
 export function admitCaller(tables: Tables, values: readonly unknown[], now: Date): object {
-  const [jti, expires, legId, call, tryNo, lookup, newSession, conversation, participant, account, isSilent] =
-    values as [string, Date, string, string, number, Uint8Array | null, string, string, string, string | null, boolean];
+  const [jti, expires, legId, call, tryNo, lookups, newSession, conversation, participant, account, isSilent] =
+    values as [
+      string,
+      Date,
+      string,
+      string,
+      number,
+      readonly Uint8Array[] | null,
+      string,
+      string,
+      string,
+      string | null,
+      boolean,
+    ];
   if (!consumeToken(tables, jti, expires))
     return { outcome: 'replayed', language: 'en-US', prompts: 0, ...NOT_ADMITTED_PERSON };
   const leg = tables.legs.get(legId);
@@ -324,12 +336,11 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
     return { outcome: 'hang-up', language, prompts: answered, ...NOT_ADMITTED_PERSON };
 
   const prompts = answered + 1;
-  const pin =
-    lookup === null
-      ? undefined
-      : tables.pins.get(tables.pinByLookup.get(`${leg.number ?? ''} ${bytesKey(lookup)}`) ?? '');
+  const pin = (lookups ?? [])
+    .map((lookup) => tables.pins.get(tables.pinByLookup.get(`${leg.number ?? ''} ${bytesKey(lookup)}`) ?? ''))
+    .find((each) => each?.quarantined_until === null);
   const admission =
-    pin === undefined || pin.quarantined_until !== null
+    pin === undefined
       ? null
       : admitToSession(
           tables,
@@ -349,7 +360,7 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
     ...leg,
     tries,
     silences,
-    last_wrong_pin_at: lookup === null ? leg.last_wrong_pin_at : now,
+    last_wrong_pin_at: lookups === null ? leg.last_wrong_pin_at : now,
     version: leg.version + 1,
     last_outcome: outcome,
     state: isRejected ? 'ending' : answeredState(leg.state),

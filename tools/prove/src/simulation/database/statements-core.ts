@@ -190,29 +190,29 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
     });
     return returnCount(1);
   },
-  'claim-pin': (tables, [id, tenant, room, number, lookup, encrypted, role, participant, digits, head], { now }) => {
-    const begins = `${number as string} ${bytesKey(head as Uint8Array)}`;
+  'claim-pin': (tables, [id, tenant, room, number, lookups, encrypted, role, participant, digits, heads], { now }) => {
+    const keyOf = (bytes: Uint8Array): string => `${number as string} ${bytesKey(bytes)}`;
+    const [begins, keys] = [(heads as Uint8Array[]).map(keyOf), (lookups as Uint8Array[]).map(keyOf)];
     for (const other of tables.pins.values())
-      if (other.digits !== digits && other.head !== null && `${other.number} ${bytesKey(other.head)}` === begins)
+      if (other.digits !== digits && other.head !== null && begins.includes(`${other.number} ${bytesKey(other.head)}`))
         return returnCount(0);
-    const key = `${number as string} ${bytesKey(lookup as Uint8Array)}`;
-    if (tables.pinByLookup.has(key)) return returnCount(0);
+    if (keys.some((key) => tables.pinByLookup.has(key))) return returnCount(0);
     if (tables.pins.has(id as string)) throw new DatabaseError('23505', 'pin_pkey');
     tables.put(tables.pins, id as string, {
       id: id as string,
       tenant_id: tenant as string,
       room_id: room as string,
       number: number as string,
-      lookup: lookup as Uint8Array,
+      lookup: (lookups as Uint8Array[])[0]!,
       ciphertext: encrypted as Uint8Array,
       role: role as LegRow['role'],
       participant_id: participant as string | null,
       digits: digits as number,
-      head: head as Uint8Array,
+      head: (heads as Uint8Array[])[0]!,
       created_at: now,
       quarantined_until: null,
     });
-    tables.put(tables.pinByLookup, key, id as string);
+    tables.put(tables.pinByLookup, keys[0]!, id as string);
     return returnCount(1);
   },
   'count-pins': (tables, [number]) => {
@@ -417,16 +417,14 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
       ),
     ),
   'admit-callers': (tables, [group], { now }) => {
-    const requests = (JSON.parse(group as string) as Record<string, string | null>[]).map((q, position) => ({
-      q,
-      position,
-    }));
+    type Request = Record<string, string | null> & { readonly lookups: readonly string[] | null };
+    const requests = (JSON.parse(group as string) as Request[]).map((q, position) => ({ q, position }));
     // Processed in the order of their look-ups, answered in the order of the requests.
-    const ordered = requests.toSorted((a, b) => compareNullsLast(a.q['lookup'] ?? null, b.q['lookup'] ?? null));
+    const ordered = requests.toSorted((a, b) =>
+      compareNullsLast(a.q.lookups?.join(' ') ?? null, b.q.lookups?.join(' ') ?? null),
+    );
     const results: object[] = [];
     for (const { q, position } of ordered) {
-      const lookup =
-        q['lookup'] === null || q['lookup'] === undefined ? null : Buffer.from(q['lookup'].slice(2), 'hex');
       results[position] = admitCaller(
         tables,
         [
@@ -435,7 +433,7 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
           q['leg'],
           q['call'],
           q['try'],
-          lookup,
+          q.lookups?.map((lookup) => Buffer.from(lookup.slice(2), 'hex')) ?? null,
           q['session'],
           q['conversation'],
           q['participant'],
