@@ -32,8 +32,8 @@ const COUNTERS = {
   },
   false_kill: {
     help:
-      'Calls hung up as orphans that belonged to a running session, and browsers disconnected because an inventory ' +
-      'did not list them.',
+      'Calls and browsers of a running session that Partyline hung up because an event or a list of the provider was ' +
+      'wrong.',
     labels: ['kind', 'owner'],
   },
   leg_reopened: {

@@ -34,6 +34,7 @@ import { openStore, type Store } from '@partyline/store/database/store';
 import { seed } from '@partyline/store/tenants/seed';
 import { createTestDatabase } from '@partyline/testing/postgres';
 import { createTestRedis } from '@partyline/testing/redis';
+import { vi } from 'vitest';
 import { roomApiModule } from '../app.module.ts';
 import { openEventFeed } from '../events/feed.ts';
 import { openStreamSlots } from '../events/stream-slots.ts';
@@ -316,15 +317,17 @@ export async function startTestHarness(
   };
 }
 
-/** Waits until the RPC connection is established, which takes a moment on a busy machine. */
-async function waitForOrchestrator(provider: ProviderRpc, attempts = 10): Promise<void> {
-  const isUnreachable = await provider.observeRoom({ tenantId: 'ten_unknown', roomId: 'room_none' }).then(
-    () => false,
-    (error: unknown) => error instanceof VerdictError && error.verdict.reason === 'provider-unreachable',
+/** Waits until the RPC connection is established, which takes long on a busy machine. */
+async function waitForOrchestrator(provider: ProviderRpc): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      const error: unknown = await provider
+        .observeRoom({ tenantId: 'ten_unknown', roomId: 'room_none' })
+        .catch((reason: unknown) => reason);
+      assert.ok(!(error instanceof VerdictError && error.verdict.reason === 'provider-unreachable'));
+    },
+    { timeout: 60_000, interval: 50 },
   );
-  if (!isUnreachable) return;
-  if (attempts === 1) throw new Error('the orchestrator is not reachable');
-  await waitForOrchestrator(provider, attempts - 1);
 }
 
 /** Fails if the reply does not match its operation. */

@@ -113,7 +113,9 @@ describe('reconcile, without Redis', () => {
     await passTime(harness, 3);
     expect(await reconcile(deps)).toEqual({});
     expect((await harness.emulator.client.ledger({ callId: person.callId })).up).toBe(1);
-    await passTime(harness, 30);
+    await passTime(harness, 60);
+    expect(await reconcile(deps)).toEqual({});
+    await passTime(harness, 20);
     expect(await reconcile(deps)).toEqual({ 'hang-up-leg': 1 });
     await harness.emulator.client.awaitEnded(person.id);
     await until(

@@ -66,12 +66,12 @@ const region = z.enum(['us', 'eu', 'ap'], 'must be us, eu or ap').meta({
   examples: ['eu'],
 });
 const sipUsername = z
-  .string('must be a string')
+  .string('must be text')
   .regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 printable ASCII characters without spaces')
   .meta({ description: 'The digest user of the SIP domain. 1 to 100 characters.', examples: ['partyline'] });
 const sipPassword = secret('The password of the digest user.', 'examplesippassword1234');
 const sipDomain = z
-  .string('must be a string')
+  .string('must be text')
   .toLowerCase()
   .regex(
     /^[a-z0-9-]{1,63}\.sip(-(us|eu|ap))?\.(vonage|nexmo)\.com$/,
