@@ -43,9 +43,14 @@ export const matrix: Group = {
   async run(target, tally) {
     const routes = routesOf(target.document);
     const before = await snapshotTenant(target.owner, target.victim.tenantId);
-    // Reads come first: a write with another tenant's id puts that id into the attacker's audit log.
-    const [reads, writes] = [routes.filter(isRead), routes.filter((route) => !isRead(route))];
-    for (const phase of [reads, writes])
+    // In this order: a request with another tenant's id puts that id into the attacker's audit log.
+    const isAudit = ({ path }: Route): boolean => path === '/v1/audit';
+    const phases = [
+      routes.filter(isAudit),
+      routes.filter((route) => isRead(route) && !isAudit(route)),
+      routes.filter((route) => !isRead(route)),
+    ];
+    for (const phase of phases)
       await pMap(
         phase,
         async (route) => {

@@ -1,6 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { buildApps } from '@partyline/dev/build';
 import { createCredentials, type Credentials } from '@partyline/dev/stack/credentials';
@@ -16,6 +15,7 @@ import {
   type ServiceName,
 } from '@partyline/dev/stack/service-environment';
 import { inWorkspace } from '@partyline/dev/workspace';
+import { Redis } from 'ioredis';
 import pg from 'pg';
 import type { BenchRun } from '../bench.ts';
 import { parentPidOf } from '../processor-time.ts';
@@ -140,16 +140,14 @@ async function findPostmasterPid(databaseUrl: string): Promise<number> {
 
 /** Reads the process id from Redis's INFO command. */
 async function findRedisPid(redisUrl: string): Promise<number> {
-  const socket = connect(Number(new URL(redisUrl).port), '127.0.0.1');
-  socket.setEncoding('utf8').write('INFO server\r\n');
-  let info = '';
-  for await (const chunk of socket) {
-    info += String(chunk);
-    const pid = /\r\nprocess_id:(\d+)\r\n/.exec(info)?.[1];
-    // Leaving the loop closes the socket.
-    if (pid !== undefined) return Number(pid);
+  const redis = new Redis(redisUrl);
+  try {
+    const pid = /^process_id:(\d+)\r$/m.exec(await redis.info('server'))?.[1];
+    if (pid === undefined) throw new Error('Redis does not report its process id.');
+    return Number(pid);
+  } finally {
+    redis.disconnect();
   }
-  throw new Error('Redis closed the connection without its process id.');
 }
 
 /** Checks this first, before the minute that the other steps take. */
