@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addPin } from '../pins/add-pin.ts';
 import { removePin } from '../pins/remove-pin.ts';
 import { rotatePins } from '../pins/rotate-pins.ts';
+import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { dialOut, requestDialOut } from '../legs/dial-out.ts';
 import { expireRoom } from '../rooms/expire-room.ts';
 import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
@@ -9,6 +11,7 @@ import { hangUpSession } from '../hang-ups/hang-up-session.ts';
 import { issueToken } from '../participants/issue-token.ts';
 import { openBridge } from '../legs/open-bridge.ts';
 import { reconcile } from '../reconciliation/reconcile.ts';
+import { sweepInventory } from '../reconciliation/sweep-inventory.ts';
 import { removeParticipant } from '../participants/remove-participant.ts';
 import { getPrompt } from '../prompts.ts';
 import { updateRoom } from '../rooms/update-room.ts';
@@ -271,6 +274,23 @@ describe('PINs of a room', () => {
     for (const { callId } of [second, other]) expect((await legOf(callId)).state).toBe('joined');
     await deps.provider.mute({ tenantId: meeting.tenantId, participantId: own.participantId, muted: false });
     expect(await isMuted(second.callId)).toBe(false);
+  });
+
+  it('a first telephone whose call was falsely reported over does not take the place back', async () => {
+    const meeting = await openRoom(deps);
+    const own = await addPin(deps, meeting.tenantId, meeting.roomId, { name: 'Grace', role: 'participant' });
+    const first = await joinWithPin(meeting, own.pin);
+    const token = { accountId: null, jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) };
+    const over = { kind: 'call', callId: first.callId, phase: 'over', at: new Date() } as const;
+    await applyLegEvent(deps, { via: 'callback', token }, over);
+    const second = await joinWithPin(meeting, own.pin);
+    await sweepInventory(deps, null);
+    const states = (await readLegs(harness, meeting)).map((leg) => [leg.voice_call_id, leg.state, leg.hangup_reason]);
+    expect(states).toEqual([
+      [null, 'ended', null],
+      [second.callId, 'joined', null],
+      [first.callId, 'ending', 'replaced'],
+    ]);
   });
 
   it('a muted person who hangs up and calls again is still muted', async () => {

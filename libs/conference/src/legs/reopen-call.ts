@@ -1,17 +1,19 @@
+import { isUp } from '@partyline/domain/leg';
 import { canJoin } from '@partyline/domain/session';
 import { verdict } from '@partyline/domain/verdict';
 import { voidCharges } from '@partyline/store/billing/cdrs';
-import { insertLeg, releaseCall } from '@partyline/store/legs/legs';
+import { insertLeg, releaseCall, type LegRow } from '@partyline/store/legs/legs';
 import { storeObservation } from '@partyline/store/legs/observations';
 import { accountOwner, type Deps } from '../deps.ts';
 import { changeSession } from '../sessions/change-session.ts';
-import { moveLeg } from '../sessions/leg-transitions.ts';
+import { moveLeg, REPLACED_REASON, requestHangUp } from '../sessions/leg-transitions.ts';
 import { sessionDeadline } from '../sessions/session-deadline.ts';
 
 /**
  * Reopens a call that a look-up shows live although an observation ended its leg. In a running
  * session a phone whose hang-up was never requested gets a new leg, since an ended leg stays ended.
- * The new leg has the call, and is charged for the whole of it.
+ * The new leg has the call, and is charged for the whole of it. It is hung up as replaced if the
+ * person has called again since.
  * @returns `orphan`: the session is over, or the hang-up was requested
  */
 export async function reopenCall(
@@ -33,6 +35,7 @@ export async function reopenCall(
         !canJoin(view.session.state)
       )
         return 'orphan';
+      const isReplaced = hasLaterCall(view.legs, leg);
       const { kind, role, participant_id, number, remote, voice_call_id, answered_at, joined_at } = leg;
       await releaseCall(tx, tenantId, legId);
       leg.voice_call_id = null;
@@ -61,6 +64,7 @@ export async function reopenCall(
       reopened.muted = leg.muted;
       view.legs.push(reopened);
       moveLeg(reopened, joined_at === null ? 'answered' : 'joined', view.now);
+      if (isReplaced) requestHangUp(reopened, REPLACED_REASON, view.now);
       deps.report.count('leg_reopened', { kind, owner: accountOwner(leg.account_id) });
       return 'reopened';
     },
@@ -68,3 +72,16 @@ export async function reopenCall(
   );
   return changed?.result ?? 'orphan';
 }
+
+/** A person has one place, and has moved to another telephone since this call. */
+const hasLaterCall = (legs: readonly LegRow[], { participant_id, created_at }: LegRow): boolean =>
+  participant_id !== null &&
+  legs.some(
+    (other) =>
+      other.kind === 'inbound' &&
+      other.participant_id === participant_id &&
+      other.created_at > created_at &&
+      other.voice_call_id !== null &&
+      isUp(other) &&
+      other.state !== 'ending',
+  );

@@ -175,6 +175,26 @@ describe('a phone that an event reports as completed and that is live', () => {
     expect(await countHangUpRequests(harness)).toEqual({});
   });
 
+  it.each([
+    ['denies it', async () => null],
+    [
+      'fails',
+      async () => {
+        throw new ProviderError('unknown', 'upstream-timeout', 'no answer');
+      },
+    ],
+  ])('is hung up after its session ended, although the look-up %s', async (_what, getCall) => {
+    await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await hangUpUntilDone(harness, deps, meeting);
+    const denied = withProviders(deps, { voice: { getCall } });
+    for (let n = 0; n < 3; n++) {
+      await sweepInventory(denied, null);
+      await passTime(harness, 40);
+    }
+    await harness.emulator.client.awaitEnded(meeting.caller.id);
+    expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
+  });
+
   it('counts as a false kill when it is hung up after its session ended', async () => {
     await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await hangUpUntilDone(harness, deps, meeting);

@@ -1,3 +1,4 @@
+import { canJoin } from '@partyline/domain/session';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
 import {
@@ -137,7 +138,8 @@ async function hangUpOrphans(
 /**
  * Looks up a listed call whose leg an observation alone has ended: the observation or the list is
  * wrong. A call of a running session that is live is reopened; without a look-up that shows it live,
- * it is not hung up.
+ * it is not hung up while the session runs. In a session that is over only a look-up that shows the
+ * call over spares it.
  */
 async function lookBeforeHangUp(
   deps: Deps,
@@ -147,16 +149,18 @@ async function lookBeforeHangUp(
 ): Promise<'reopened' | 'orphan' | 'not-live'> {
   if (leg === undefined || leg.tenant_id === null || leg.session_id === null || leg.hangup_requested_at !== null)
     return 'orphan';
+  const isRunning = leg.session_state !== null && canJoin(leg.session_state);
   try {
     const call = await voice.getCall(callId);
-    if (call?.over !== false) return 'not-live';
+    if (call?.over === true) return 'not-live';
+    if (call === null) return isRunning ? 'not-live' : 'orphan';
   } catch (error) {
     deps.report.warn('a listed call of an ended leg could not be looked up', {
       tenantId: leg.tenant_id,
       legId: leg.id,
       error: String(error),
     });
-    return 'not-live';
+    return isRunning ? 'not-live' : 'orphan';
   }
   return reopenCall(deps, { tenantId: leg.tenant_id, sessionId: leg.session_id, legId: leg.id });
 }

@@ -1,3 +1,4 @@
+import type { SessionState } from '@partyline/domain/session';
 import { EVERY_TENANT, type Store } from '../database/store.ts';
 
 /* Platform-wide: an account's inventory is compared with all rows of that account. A null
@@ -31,6 +32,8 @@ export interface KnownCall extends OwnedLeg {
   readonly state: string;
   readonly voice_missing_lists: number;
   readonly hangup_requested_at: Date | null;
+  /** Null before admission. */
+  readonly session_state: SessionState | null;
 }
 
 /** Returns the legs of those of the calls that have one. */
@@ -41,9 +44,10 @@ export async function findLegsOfCalls(
 ): Promise<KnownCall[]> {
   const { rows } = await store.query<KnownCall>(EVERY_TENANT, {
     name: 'find-calls',
-    text: `SELECT voice_call_id, id, tenant_id, session_id, state, voice_missing_lists, hangup_requested_at
-           FROM leg
-           WHERE voice_call_id = ANY($1) AND account_id IS NOT DISTINCT FROM $2`,
+    text: `SELECT l.voice_call_id, l.id, l.tenant_id, l.session_id, l.state, l.voice_missing_lists,
+             l.hangup_requested_at, s.state AS session_state
+           FROM leg l LEFT JOIN session s ON s.id = l.session_id
+           WHERE l.voice_call_id = ANY($1) AND l.account_id IS NOT DISTINCT FROM $2`,
     values: [callIds, accountId],
   });
   return rows;

@@ -11,7 +11,19 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
         const leg = tables.legs.get(tables.legByCall.get(call) ?? '');
         if (leg === undefined || leg.account_id !== account) return [];
         const { id, tenant_id, session_id, state, voice_missing_lists, hangup_requested_at } = leg;
-        return [{ voice_call_id: call, id, tenant_id, session_id, state, voice_missing_lists, hangup_requested_at }];
+        const session_state = tables.sessions.get(session_id ?? '')?.state ?? null;
+        return [
+          {
+            voice_call_id: call,
+            id,
+            tenant_id,
+            session_id,
+            state,
+            voice_missing_lists,
+            hangup_requested_at,
+            session_state,
+          },
+        ];
       }),
     ),
   'missing-calls': (tables, [live, older, limit, account], { now }) => {
