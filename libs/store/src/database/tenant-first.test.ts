@@ -36,6 +36,8 @@ const PLATFORM_FUNCTIONS: Readonly<Record<string, string>> = {
   findAccountVersion: 'finds an account by its id; the row names its tenant',
   dropOldCredentials: 'deletes expired credentials of all tenants',
   listDataKeysToRewrap: 'lists data keys of all tenants; each row names its tenant',
+  listEndpointSecretsToRewrap: 'lists secrets of all tenants; each row names its tenant',
+  listPinsToRewrap: 'lists PINs of all tenants; each row names its tenant',
   countDataKeys: 'counts for the operator',
   readHorizon: 'reads the running transactions of all tenants',
   isDialInNumber: 'compares a destination with the dial-in numbers of all tenants',
