@@ -62,7 +62,13 @@ describe('guardSpend', () => {
     expect(await guardSpend(deps)).toEqual({ warned: 1, ended: 0 });
     expect(await guardSpend(deps)).toEqual({ warned: 0, ended: 0 });
     expect(await readEvents(meeting, 'spend.warning')).toEqual([
-      { scope: 'room-spend', usedMicro: expect.stringMatching(/^8\d{5}$/), allowedMicro: '1000000', currency: 'EUR' },
+      {
+        scope: 'room-spend',
+        usedMicro: expect.stringMatching(/^8\d{5}$/),
+        allowedMicro: '1000000',
+        currency: 'EUR',
+        externalId: null,
+      },
     ]);
     const heard = (await harness.emulator.client.caller(meeting.caller.id)).timeline
       .filter(({ event }) => event === 'heard')
@@ -73,7 +79,7 @@ describe('guardSpend', () => {
     expect(await guardSpend(deps)).toEqual({ warned: 0, ended: 1 });
     expect(await readSession(harness, meeting)).toMatchObject({ state: 'ending', end_reason: 'spend-limit' });
     await hangUpUntilDone(harness, deps, meeting);
-    expect(await readEvents(meeting, 'session.ended')).toEqual([{ reason: 'spend-limit' }]);
+    expect(await readEvents(meeting, 'session.ended')).toEqual([{ reason: 'spend-limit', externalId: null }]);
     expect(await guardSpend(deps)).toEqual({ warned: 0, ended: 0 });
   });
 
@@ -133,7 +139,7 @@ describe('guardSpend', () => {
     await setAnsweredMinutesAgo(meeting, 40);
     const results = await Promise.all(Array.from({ length: 8 }, () => guardSpend(deps)));
     expect(results.reduce((sum, { ended }) => sum + ended, 0)).toBe(1);
-    expect(await readEvents(meeting, 'session.ending')).toEqual([{ reason: 'spend-limit' }]);
+    expect(await readEvents(meeting, 'session.ending')).toEqual([{ reason: 'spend-limit', externalId: null }]);
     expect(await readEvents(meeting, 'spend.warning')).toHaveLength(1);
   });
 
@@ -270,7 +276,7 @@ describe('fraud limits', () => {
     expect(new Set(outcomes)).toEqual(new Set(['accepted', 'fraud-limit']));
     // One warning, in either room.
     const warnings = [...(await readEvents(one, 'fraud.warning')), ...(await readEvents(other, 'fraud.warning'))];
-    expect(warnings).toEqual([{ meter, measured: 2, threshold: 2 }]);
+    expect(warnings).toEqual([{ meter, measured: 2, threshold: 2, externalId: null }]);
   });
 
   it('toOneNumber: dial-outs to other numbers are accepted', async () => {
