@@ -117,7 +117,7 @@ const isNewer = (leg: LegRow, other: LegRow): boolean =>
  * After this time past its deadline a session ends although the provider could not be asked who is
  * still connected: its legs cost money.
  */
-const MAX_PRESENCE_CHECK_MS = 120_000;
+export const MAX_PRESENCE_CHECK_MS = 120_000;
 
 /**
  * Ends a session that is due. A clock that a departure started ends it only after the provider was

@@ -2,7 +2,7 @@ import type { LegRow } from '@partyline/store/legs/legs';
 import { isClosed, isUp, LEG_KINDS, type LegKind } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
 import { canJoin, END_REASONS } from '@partyline/domain/session';
-import { decideEnd, settleSession } from '@partyline/conference/sessions/settle-session';
+import { decideEnd, MAX_PRESENCE_CHECK_MS, settleSession } from '@partyline/conference/sessions/settle-session';
 import { closeHandle, attachProviderId, moveLeg } from '@partyline/conference/sessions/leg-transitions';
 import type { SessionView } from '@partyline/store/sessions/session-lock';
 import fc from 'fast-check';
@@ -15,6 +15,8 @@ export type SessionStep =
   | { readonly kind: 'close'; readonly leg: number; readonly handle: 'media' | 'voice' | 'sip' }
   | { readonly kind: 'attach-id'; readonly leg: number; readonly handle: 'media_connection_id' | 'voice_call_id' }
   | { readonly kind: 'tick'; readonly seconds: number }
+  /** The provider was asked who is still connected. */
+  | { readonly kind: 'check-presence' }
   | { readonly kind: 'end' }
   | { readonly kind: 'settle' }
   /** The process dies before its commit. Changes since the last commit are lost. */
@@ -39,6 +41,7 @@ export const sessionStep: fc.Arbitrary<SessionStep> = fc.oneof(
     handle: fc.constantFrom('media_connection_id' as const, 'voice_call_id' as const),
   }),
   fc.record({ kind: fc.constant('tick' as const), seconds: fc.integer({ min: 1, max: 2_000 }) }),
+  fc.constant({ kind: 'check-presence' as const }),
   fc.constant({ kind: 'end' as const }),
   fc.constant({ kind: 'settle' as const }),
   fc.constant({ kind: 'crash' as const }),
@@ -161,6 +164,9 @@ function applyStep(view: SessionView, step: Exclude<SessionStep, { kind: 'crash'
       return view;
     case 'tick':
       return { ...view, now: new Date(view.now.getTime() + step.seconds * 1000) };
+    case 'check-presence':
+      view.session.presence_checked_at = view.now;
+      return view;
     case 'end':
       decideEnd(view, END_REASONS[0]);
       return view;
@@ -170,6 +176,17 @@ function applyStep(view: SessionView, step: Exclude<SessionStep, { kind: 'crash'
       return step satisfies never;
   }
 }
+
+/** A deadline that follows from a departure waits until the provider was asked, for a limited time. */
+const isWaitingForPresenceCheck = ({ session, now }: SessionView): boolean =>
+  now.getTime() - session.due_at.getTime() <= MAX_PRESENCE_CHECK_MS &&
+  [
+    session.browsers_left_at,
+    session.phones_left_at,
+    session.alone_since,
+    session.empty_since,
+    session.host_left_at,
+  ].some((at) => at !== null && (session.presence_checked_at === null || session.presence_checked_at < at));
 
 class BrokenRuleError extends Error {}
 const assertRule = (isMet: boolean, violation: string): void => {
@@ -188,7 +205,10 @@ function checkInvariants(before: SessionView, after: SessionView): void {
     session.state !== 'ended' || !legs.some(isUp) || before.session.state === 'ended',
     'the session ended with a live leg',
   );
-  assertRule(!canJoin(session.state) || session.due_at > now, 'the session still runs after its deadline');
+  assertRule(
+    !canJoin(session.state) || session.due_at > now || isWaitingForPresenceCheck(after),
+    'the session still runs after its deadline',
+  );
   assertRule(
     canJoin(session.state) || legs.every((each) => !isUp(each) || each.state === 'ending'),
     'the session is over and a live leg of it has no hang-up request',

@@ -85,11 +85,19 @@ function checkEvents(
  */
 function compareBilling({ database: { tables }, ledger }: System, report: ReportViolation): number {
   let maxDifference = 0;
+  // A reopened connection has two legs; the later one has the only record.
+  const lastLegOfConnection = new Map<string, LegRow>();
+  for (const leg of tables.legs.values()) {
+    const last = lastLegOfConnection.get(leg.media_connection_id ?? '');
+    if (leg.media_connection_id !== null && (last === undefined || last.created_at <= leg.created_at))
+      lastLegOfConnection.set(leg.media_connection_id, leg);
+  }
   for (const leg of tables.legs.values()) {
     for (const handle of ['voice', 'media'] as const) {
       const entry = ledger.byId.get((handle === 'voice' ? leg.voice_call_id : leg.media_connection_id) ?? '');
       if (
         entry === undefined ||
+        (handle === 'media' && lastLegOfConnection.get(leg.media_connection_id!) !== leg) ||
         entry.endedAt === null ||
         (handle === 'voice' ? leg.voice_closed_at : leg.media_closed_at) === null
       )
