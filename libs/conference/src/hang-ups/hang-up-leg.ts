@@ -4,12 +4,15 @@ import { VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { finishHangUpAttempt, recordHangUpAttempt, type AttemptOutcome } from '@partyline/store/hang-ups/hang-ups';
 import { lockLeg, saveLegs, type LegRow } from '@partyline/store/legs/legs';
+import { listConnections } from '@partyline/store/reconciliation/inventory';
 import { findNumber } from '@partyline/store/numbers/numbers';
 import { findMediaSessionOfLeg } from '@partyline/store/sessions/sessions';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { applyMediaEvent } from '../legs/apply-media-event.ts';
+import { findBridgeConnection } from '../legs/bridge-connection.ts';
 import { compareConnection } from '../legs/compare-connection.ts';
+import { writeConnectionData } from '../legs/connection-data.ts';
 import { accountOwner, type Deps, type Providers } from '../deps.ts';
 import { expireUnobservedDial } from './expire-unobserved-dial.ts';
 import { closeMissingMediaSession } from './close-missing-media-session.ts';
@@ -329,13 +332,21 @@ async function lookUpConnection(
       await compareConnection(deps, leg, { accountId, tenantId, sessionId, mediaSessionId, isListed, askedAt });
     return true;
   }
-  // The reply to the dial was lost; the connection's data holds the leg's id.
-  const found = live.find((each) => each.data?.includes(leg.id));
+  // The reply to the dial was lost.
+  if (leg.kind !== 'bridge' || tenantId === null || sessionId === null) return true;
+  const legs = await listConnections(deps.store, tenantId, sessionId);
+  const found = findBridgeConnection(leg, live, new Set(legs.map((each) => each.media_connection_id)));
   if (found !== undefined)
     await applyMediaEvent(
       deps,
       { via: 'look-up', accountId },
-      { kind: 'connected', mediaSessionId, connectionId: found.connectionId, data: found.data ?? '', at: null },
+      {
+        kind: 'connected',
+        mediaSessionId,
+        connectionId: found.connectionId,
+        data: writeConnectionData({ leg: leg.id }),
+        at: null,
+      },
     );
   return true;
 }

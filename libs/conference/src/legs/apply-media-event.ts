@@ -3,7 +3,7 @@ import { storeObservation } from '@partyline/store/legs/observations';
 import { findOwnerOfMediaSession } from '@partyline/store/sessions/find-owner';
 import type { SessionView } from '@partyline/store/sessions/session-lock';
 import type { Tx } from '@partyline/store/database/store';
-import type { LegRow } from '@partyline/store/legs/legs';
+import { hasUnobservedBridge, type LegRow } from '@partyline/store/legs/legs';
 import { consumeToken } from '@partyline/store/callers/webhook-tokens';
 import { isUp } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
@@ -70,7 +70,7 @@ async function findLegOfConnection(
   // A reopened connection (reopen-connection.ts) has several legs; the last one counts.
   const known = view.legs.findLast((leg) => leg.media_connection_id === event.connectionId);
   if (known !== undefined) return known;
-  if (event.kind === 'sip-call') return findBridgeOfCall(view, event);
+  if (event.kind === 'sip-call') return findBridgeOfCall(view, tx, event);
   const data = readConnectionData(event.data);
   if (data === null) return undefined;
   if ('leg' in data) {
@@ -97,12 +97,14 @@ const MAX_CLOCK_SKEW_MS = 30_000;
 /**
  * Finds the bridge leg of a SIP call event that arrived before the `connected` event and the reply
  * to the dial: the session's bridge leg that has no connection id. A session has at most one. An
- * event that is older than its dial belongs to an earlier bridge leg.
+ * event that is older than its dial belongs to an earlier bridge leg, and so may any event when an
+ * earlier dial was never observed: its call can arrive late.
  */
-function findBridgeOfCall(
-  { legs }: SessionView,
+async function findBridgeOfCall(
+  { session, legs }: SessionView,
+  tx: Tx,
   { connectionId, at }: Extract<MediaEvent, { kind: 'sip-call' }>,
-): LegRow | undefined {
+): Promise<LegRow | undefined> {
   const bridge = legs.find((leg) => leg.kind === 'bridge' && isUp(leg) && leg.media_connection_id === null);
   if (
     bridge === undefined ||
@@ -111,6 +113,7 @@ function findBridgeOfCall(
     at.getTime() < bridge.dialled_at.getTime() - MAX_CLOCK_SKEW_MS
   )
     return undefined;
+  if (await hasUnobservedBridge(tx, session.tenant_id, session.id)) return undefined;
   attachProviderId(bridge, 'media_connection_id', connectionId);
   return bridge;
 }

@@ -126,3 +126,131 @@ describe('events of a bridge leg whose dial got no reply', () => {
     expect(await readBridgeStates(meeting)).toEqual(['dialling']);
   });
 });
+
+describe('a bridge dial with an unusable reply that was not placed', () => {
+  type Dial = Parameters<TestDeps['media']['dialSip']>[0];
+  /** Dials without effect; `dials` holds what was to be dialled. */
+  function withoutEffect(): { deps: TestDeps; dials: Dial[] } {
+    const dials: Dial[] = [];
+    const dialSip = (dial: Dial) => {
+      dials.push(dial);
+      return Promise.reject(new ProviderError('unknown', 'unusable-reply', 'The reply was not JSON.'));
+    };
+    return { deps: withProviders(deps, { media: { dialSip } }), dials };
+  }
+  /** Runs a round of the reconciler and the bridge's job every second. */
+  async function runSeconds(meeting: Meeting, seconds: number, by = deps): Promise<void> {
+    for (let second = 0; second < seconds; second++) {
+      await passTime(harness, 1);
+      await reconcile(by);
+      await openBridge(by, meeting.tenantId, meeting.sessionId);
+    }
+  }
+  async function dialWithoutEffect(): Promise<{ meeting: Meeting; dial: Dial }> {
+    const meeting = await openRoomWithBrowserAndCaller();
+    const lost = withoutEffect();
+    expect(await openBridge(lost.deps, meeting.tenantId, meeting.sessionId)).toBe('unknown');
+    return { meeting, dial: lost.dials.at(-1) as Dial };
+  }
+
+  it('is found by two lists and dialled again within 15 s of a timeout of 4 s', async () => {
+    const { meeting } = await dialWithoutEffect();
+    await runSeconds(meeting, 11);
+    await until(() => readBridgeStates(meeting), ['ended', 'joined']);
+    expect((await readLegs(harness, meeting, 'bridge'))[0]).toMatchObject({
+      reason: 'unobserved',
+      hangup_reason: 'unobserved',
+      voice_call_id: null,
+    });
+    expect(harness.counters.filter((each) => each.startsWith('dial_unobserved'))).toEqual([
+      'dial_unobserved bridge platform',
+    ]);
+  });
+
+  it('is not concluded from one list', async () => {
+    const { meeting } = await dialWithoutEffect();
+    await runSeconds(meeting, 5);
+    expect(await readBridgeStates(meeting)).toEqual(['dialling']);
+  });
+
+  it('that has a connection after the first list is up, and the list counts for nothing', async () => {
+    const { meeting } = await dialWithoutEffect();
+    await runSeconds(meeting, 3);
+    const [bridge] = await readLegs(harness, meeting, 'bridge');
+    expect(bridge?.media_missing_since).toEqual(expect.any(Date));
+    const event = deps.media.parseCallback({
+      sessionId: meeting.mediaSessionId,
+      event: 'connectionCreated',
+      timestamp: Date.now(),
+      connection: { id: 'own', createdAt: Date.now(), data: writeConnectionData({ leg: bridge?.id ?? '' }) },
+    });
+    expect(await applyMediaEvent(deps, { via: 'look-up', accountId: null }, event)).toBe('applied');
+    expect((await readLegs(harness, meeting, 'bridge'))[0]).toMatchObject({
+      media_connection_id: 'own',
+      media_missing_since: null,
+    });
+    await runSeconds(meeting, 12);
+    expect(await readBridgeStates(meeting)).toEqual(['dialling']);
+  });
+
+  it('that is placed late after all is refused, and the later bridge leg stays', async () => {
+    const { meeting, dial } = await dialWithoutEffect();
+    await runSeconds(meeting, 11);
+    await until(() => readBridgeStates(meeting), ['ended', 'joined']);
+    await deps.media.dialSip(dial);
+    const readCalls = async () =>
+      (await readLegs(harness, meeting, 'bridge')).map((leg) => [leg.state, leg.voice_call_id !== null]);
+    await until(readCalls, [
+      ['ended', true],
+      ['joined', true],
+    ]);
+    const [late, bridge] = await readLegs(harness, meeting, 'bridge');
+    await until(async () => (await deps.voice.getCall(late?.voice_call_id ?? ''))?.over, true);
+    expect((await deps.voice.getCall(bridge?.voice_call_id ?? ''))?.over).toBe(false);
+  });
+
+  it('does not give the event of its late call to the later bridge leg', async () => {
+    const { meeting } = await dialWithoutEffect();
+    const lost = withoutEffect();
+    await runSeconds(meeting, 11, lost.deps);
+    expect(await readBridgeStates(meeting)).toEqual(['ended', 'dialling']);
+    const event = deps.media.parseCallback({
+      sessionId: meeting.mediaSessionId,
+      event: 'callCreated',
+      timestamp: Date.now(),
+      call: { id: 'call', connectionId: 'late', createdAt: Date.now() },
+    });
+    expect(await applyMediaEvent(deps, { via: 'look-up', accountId: null }, event)).toBe('ignored');
+    expect((await readLegs(harness, meeting, 'bridge')).map((leg) => leg.media_connection_id)).toEqual([null, null]);
+  });
+
+  it('is not concluded while a list shows a connection that may be its own, nor from a failed list', async () => {
+    const { meeting } = await dialWithoutEffect();
+    const failing = withProviders(deps, {
+      media: { listConnections: () => Promise.reject(new ProviderError('unknown', 'upstream-timeout', 'No reply.')) },
+    });
+    await runSeconds(meeting, 15, failing);
+    expect(await readBridgeStates(meeting)).toEqual(['dialling']);
+    await harness.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
+    await harness.emulator.client.joinWebrtc({ sessionId: meeting.mediaSessionId, token: meeting.token });
+    await runSeconds(meeting, 15);
+    expect(await readBridgeStates(meeting)).toEqual(['dialling']);
+  });
+
+  it('does not get the connection of a browser whose callback was lost, which counts once the bridge is there', async () => {
+    const { meeting } = await dialWithoutEffect();
+    await harness.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
+    await harness.emulator.client.joinWebrtc({ sessionId: meeting.mediaSessionId, token: meeting.token });
+    await sweepInventory(deps, null);
+    expect((await readLegs(harness, meeting, 'bridge')).map((leg) => leg.media_connection_id)).toEqual([null]);
+    expect(await readLegs(harness, meeting, 'webrtc')).toHaveLength(1);
+    await harness.emulator.client.resetFaults();
+    for (let round = 0; round < 6 && (await readBridgeStates(meeting)).length < 2; round++) {
+      await passTime(harness, 60);
+      await reconcile(deps);
+      await sweepInventory(deps, null);
+    }
+    await sweepInventory(deps, null);
+    expect(await readLegs(harness, meeting, 'webrtc')).toHaveLength(2);
+  });
+});

@@ -2,6 +2,7 @@ import { verdict, VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { insertLeg } from '@partyline/store/legs/legs';
 import { sessionDeadline } from '../sessions/session-deadline.ts';
+import { isUnanswered } from './bridge-connection.ts';
 import { BRIDGE_HEADER, bridgeTokenHash } from './bridge-token.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import { writeConnectionData } from './connection-data.ts';
@@ -79,12 +80,40 @@ export async function openBridge(
       reason: error instanceof VerdictError ? error.verdict.reason : String(error),
     });
     // Any other error (for example of the database) leaves a call that may still arrive.
-    if (!(error instanceof ProviderError) || error.failure === 'unknown') return 'unknown';
+    if (!(error instanceof ProviderError) || error.failure === 'unknown') {
+      await scheduleCheck(deps, tenantId, sessionId, legId);
+      return 'unknown';
+    }
     // The provider placed no call. Settling the session schedules the next dial.
     await changeSession(deps, tenantId, sessionId, (view) => {
       const leg = view.legs.find((each) => each.id === legId);
       if (leg !== undefined) endLeg(leg, verdict('upstream', error.verdict.reason), view.now);
     });
     return 'refused';
+  }
+}
+
+/**
+ * Makes the check of a dial with an unknown outcome due (hang-ups/check-unanswered-bridge.ts). If
+ * this fails, the reconciler checks the dial a few seconds later.
+ */
+async function scheduleCheck(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  tenantId: string,
+  sessionId: string,
+  legId: string,
+): Promise<void> {
+  try {
+    await changeSession(deps, tenantId, sessionId, ({ legs, now }) => {
+      const leg = legs.find((each) => each.id === legId);
+      if (leg !== undefined && isUnanswered(leg)) leg.lease_until = now;
+    });
+  } catch (error) {
+    deps.report.warn('the check of a bridge dial could not be scheduled', {
+      tenantId,
+      sessionId,
+      legId,
+      error: String(error),
+    });
   }
 }

@@ -5,6 +5,7 @@ import type { Deps } from '../deps.ts';
 import { dialOut } from '../legs/dial-out.ts';
 import { endSession } from '../sessions/end-session.ts';
 import { expireRoom } from '../rooms/expire-room.ts';
+import { checkUnansweredBridge } from '../hang-ups/check-unanswered-bridge.ts';
 import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
 import { hangUpSession } from '../hang-ups/hang-up-session.ts';
 import { openBridge } from '../legs/open-bridge.ts';
@@ -41,6 +42,9 @@ export async function reconcile(deps: Deps): Promise<Record<string, number>> {
       changeSession(deps, tenant_id, id, () => undefined),
     ),
     ...toItems('open-bridge', due.bridge, ({ tenant_id, id }) => openBridge(deps, tenant_id, id)),
+    ...toItems('check-bridge', due.unansweredBridges, ({ tenant_id, session_id, id }) =>
+      checkUnansweredBridge(deps, tenant_id, session_id, id),
+    ),
     ...toItems('expire-room', due.rooms, ({ tenant_id, id }) => expireRoom(deps, tenant_id, id)),
     ...toItems('dial-out', due.dial, ({ tenant_id, id }) => dialOut(deps, tenant_id, id)),
   ];

@@ -19,6 +19,7 @@ import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { reopenCall } from '../legs/reopen-call.ts';
 import { reopenConnection } from '../legs/reopen-connection.ts';
 import { applyMediaEvent } from '../legs/apply-media-event.ts';
+import { findBridgeConnection } from '../legs/bridge-connection.ts';
 import { compareConnection } from '../legs/compare-connection.ts';
 import { writeConnectionData } from '../legs/connection-data.ts';
 import { accountOwner, type Deps, type Providers } from '../deps.ts';
@@ -253,7 +254,7 @@ async function compareConnections(deps: Deps, at: Account): Promise<number> {
 async function compareSession(
   deps: Deps,
   { accountId, media }: Account,
-  { id, tenant_id: tenantId, media_session_id: mediaSessionId }: MediaSessionToSweep,
+  { id, tenant_id: tenantId, media_session_id: mediaSessionId, state }: MediaSessionToSweep,
 ): Promise<number> {
   // Read before the list is requested, as the reply may take long: the list may lack connections
   // that opened after this time, and hold ones that closed after it.
@@ -261,6 +262,10 @@ async function compareSession(
   const settled = (at: Date | null): boolean => at === null || askedAt.getTime() - at.getTime() >= MIN_AGE_MS;
   const live = await media.listConnections(mediaSessionId);
   const legs = await listConnections(deps.store, tenantId, id);
+  const dialled = legs.find(
+    (leg) => leg.kind === 'bridge' && leg.media_connection_id === null && leg.state !== 'ended',
+  );
+  const ofBridge = dialled && findBridgeConnection(dialled, live, new Set(legs.map((leg) => leg.media_connection_id)));
   let changed = 0;
   for (const { connectionId, data } of live) {
     const known = legs.findLast((leg) => leg.media_connection_id === connectionId);
@@ -281,12 +286,11 @@ async function compareSession(
       });
       continue;
     }
-    // A bridge leg whose dial got no reply, or a browser whose callback was lost. A list without
-    // the connection's data does not tell which.
-    const dialled = legs.find(
-      (leg) => leg.kind === 'bridge' && leg.media_connection_id === null && leg.state !== 'ended',
-    );
-    const owner = data ?? writeConnectionData(dialled === undefined ? { participant: null } : { leg: dialled.id });
+    // A bridge leg whose dial got no reply, or a browser whose callback was lost. While the former
+    // is possible and not certain, the connection waits for a later list, unless all are closed.
+    const isOfBridge = dialled !== undefined && ofBridge?.connectionId === connectionId;
+    if (data === undefined && dialled !== undefined && !isOfBridge && canJoin(state)) continue;
+    const owner = data ?? writeConnectionData(isOfBridge ? { leg: dialled.id } : { participant: null });
     if (
       (await applyMediaEvent(
         deps,

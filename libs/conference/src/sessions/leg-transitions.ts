@@ -76,6 +76,8 @@ export function endLeg(leg: LegRow, how: Verdict, now: Date): void {
 export function attachProviderId(leg: LegRow, handle: 'media_connection_id' | 'voice_call_id', id: string): void {
   if (leg[handle] !== null) return;
   leg[handle] = id;
+  // Lists that lacked a connection without an id say nothing about this one.
+  if (handle === 'media_connection_id') leg.media_missing_since = null;
   if (leg.state === 'ending') leg.hangup_attempted_at = null;
 }
 

@@ -166,3 +166,22 @@ export async function lockLeg(
   const { now, ...leg } = found;
   return { leg, now };
 }
+
+/**
+ * Whether a bridge leg of the session ended unobserved in the last ten minutes, without a connection
+ * id: its connection can still appear.
+ */
+export async function hasUnobservedBridge(tx: Tx, tenantId: string, sessionId: string): Promise<boolean> {
+  const { rows } = await tx.query<{ found: boolean }>({
+    name: 'has-unobserved-bridge',
+    text: `SELECT EXISTS (
+             SELECT 1
+             FROM leg
+             WHERE session_id = $1 AND tenant_id = $2 AND kind = 'bridge' AND state = 'ended'
+               AND reason = 'unobserved' AND media_connection_id IS NULL
+               AND ended_at > now() - interval '10 minutes'
+           ) AS found`,
+    values: [sessionId, tenantId],
+  });
+  return rows[0]!.found;
+}

@@ -50,6 +50,11 @@ describe('listDueWork with more work than the limit', () => {
     { what: 'ending sessions', list: 'ending', makeDue: (at) => sessionWith({ state: 'ending', ending_at: at }) },
     { what: 'bridges to dial', list: 'bridge', makeDue: (at) => sessionWith({ state: 'live', bridge_due_at: at }) },
     {
+      what: 'bridge dials without a reply',
+      list: 'unansweredBridges',
+      makeDue: async (at) => makeLeg(store, await roomWith({}), { kind: 'bridge', state: 'dialling', dialled_at: at }),
+    },
+    {
       what: 'outbound legs to dial',
       list: 'dial',
       makeDue: async (at) =>

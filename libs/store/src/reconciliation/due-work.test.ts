@@ -3,6 +3,7 @@ import { SESSION_STATES } from '@partyline/domain/session';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { listDueWork, type DueWork } from './due-work.ts';
+import type { LegRow } from '../legs/legs.ts';
 import { openStore, type Store } from '../database/store.ts';
 import { makeLeg, makeNumbers, makeRoom, setColumns } from '../testing/fixtures.ts';
 
@@ -120,5 +121,27 @@ describe('listDueWork for legs', () => {
     const { hangUpLegs } = await listDueWork(store, { graceMs: 0 });
     expect(hangUpLegs.filter((each) => each.id === legId)).toHaveLength(1);
     expect((await listDueWork(store, { graceMs: 0, limit: 1 })).hangUpLegs).toHaveLength(1);
+  });
+});
+
+describe('listDueWork for bridge dials without a reply', () => {
+  const ago = (seconds: number): Date => new Date(Date.now() - seconds * 1_000);
+  /** Far more than a busy machine takes for one test. */
+  const GRACE_SECONDS = 60;
+  const due = ago(2 * GRACE_SECONDS);
+  test.each<[string, () => Partial<LegRow>, boolean]>([
+    ['whose check is due', () => ({ lease_until: due }), true],
+    ['whose check is not due', () => ({ lease_until: ago(0) }), false],
+    ['under a lease', () => ({ lease_until: FAR }), false],
+    ['of a process that died', () => ({}), true],
+    ['whose request may still run', () => ({ dialled_at: ago(GRACE_SECONDS) }), false],
+    ['with a connection', () => ({ media_connection_id: 'with-connection' }), false],
+    ['with a call', () => ({ voice_call_id: 'with-call' }), false],
+    ['that rings', () => ({ state: 'ringing' }), false],
+    ['of a telephone', () => ({ kind: 'outbound' }), false],
+  ])('a dial %s', async (_what, columns, isListed) => {
+    const leg = { kind: 'bridge', state: 'dialling', dialled_at: due } as const;
+    const id = await makeLeg(store, await makeRoom(store), { ...leg, ...columns() });
+    expect(await listsOf(id, GRACE_SECONDS * 1_000)).toEqual(isListed ? ['unansweredBridges'] : []);
   });
 });

@@ -24,6 +24,8 @@ export interface DueWork {
   readonly hangUpLegs: readonly { tenant_id: string | null; id: string }[];
   /** Sessions whose bridge is due and not dialled. */
   readonly bridge: readonly { tenant_id: string; id: string }[];
+  /** Bridge legs whose dial got no usable reply and no event. */
+  readonly unansweredBridges: readonly { tenant_id: string; session_id: string; id: string }[];
   /** Outbound legs that are not dialled. */
   readonly dial: readonly { tenant_id: string; id: string }[];
   /** Rooms whose expiry check is due. */
@@ -43,7 +45,7 @@ export async function listDueWork(
   const before = `now() - make_interval(secs => $1)`;
   const read = async <T extends object = { tenant_id: string; id: string }>(name: string, text: string): Promise<T[]> =>
     (await store.query<T>(EVERY_TENANT, { name, text: `${text} LIMIT $2`, values: [graceMs / 1000, limit] })).rows;
-  const [settle, overdue, suspended, ending, hangUpLegs, bridge, dial, rooms] = await Promise.all([
+  const [settle, overdue, suspended, ending, hangUpLegs, bridge, unansweredBridges, dial, rooms] = await Promise.all([
     read(
       'due-settle',
       `SELECT tenant_id, id
@@ -147,6 +149,16 @@ export async function listDueWork(
        WHERE bridge_due_at < ${before}
        ORDER BY bridge_due_at`,
     ),
+    // The request of a dial takes at most 13 s, with its wait for a slot. The lease of a dial with an
+    // unknown outcome says when its check is due.
+    read<{ tenant_id: string; session_id: string; id: string }>(
+      'due-unanswered-bridges',
+      `SELECT tenant_id, session_id, id
+       FROM leg
+       WHERE kind = 'bridge' AND state = 'dialling' AND media_connection_id IS NULL AND voice_call_id IS NULL
+         AND COALESCE(lease_until, dialled_at + interval '15 seconds') < ${before}
+       ORDER BY dialled_at`,
+    ),
     read(
       'due-dial',
       `SELECT tenant_id, id
@@ -163,7 +175,7 @@ export async function listDueWork(
        ORDER BY expiry_check_at`,
     ),
   ]);
-  return { settle, overdue, suspended, ending, hangUpLegs, bridge, dial, rooms };
+  return { settle, overdue, suspended, ending, hangUpLegs, bridge, unansweredBridges, dial, rooms };
 }
 
 /** Unconfirmed legs, with the age in seconds of the oldest request. */

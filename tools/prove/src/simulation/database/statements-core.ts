@@ -376,6 +376,21 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
         .slice(0, 20)
         .map(({ id, kind, media_connection_id, voice_call_id }) => ({ id, kind, media_connection_id, voice_call_id })),
     ),
+  'has-unobserved-bridge': (tables, [session, tenant], { now }) =>
+    returnRow({
+      found: (tables.legsOfSession.get(session as string) ?? [])
+        .map((id) => tables.legs.get(id)!)
+        .some(
+          (leg) =>
+            leg.tenant_id === tenant &&
+            leg.kind === 'bridge' &&
+            leg.state === 'ended' &&
+            leg.reason === 'unobserved' &&
+            leg.media_connection_id === null &&
+            leg.ended_at !== null &&
+            leg.ended_at.getTime() > now.getTime() - 600_000,
+        ),
+    }),
   'lock-leg': (tables, [id, tenant], { clock }) => {
     const leg = tables.legs.get(id as string);
     return returnRow(leg?.tenant_id === tenant ? { ...leg, now: clock } : undefined);

@@ -130,6 +130,23 @@ export const DUE_WORK_TWINS: Readonly<Record<string, StatementTwin>> = {
         .map(({ leg: { tenant_id, id } }) => ({ tenant_id, id })),
     );
   },
+  'due-unanswered-bridges': (tables, [grace, limit], { now }) => {
+    const before = now.getTime() - Number(grace) * 1000;
+    const due = listLegs(tables, tables.diallingLegs).filter(
+      (leg) =>
+        leg.kind === 'bridge' &&
+        leg.state === 'dialling' &&
+        leg.media_connection_id === null &&
+        leg.voice_call_id === null &&
+        (leg.lease_until?.getTime() ?? (leg.dialled_at?.getTime() ?? Infinity) + 15_000) < before,
+    );
+    return returnRows(
+      due
+        .toSorted((a, b) => a.dialled_at!.getTime() - b.dialled_at!.getTime())
+        .slice(0, Number(limit))
+        .map(({ id, tenant_id, session_id }) => ({ tenant_id, session_id, id })),
+    );
+  },
   'due-dial': (tables, [grace, limit], { now }) => {
     const before = now.getTime() - Number(grace) * 1000;
     const due = listLegs(tables, tables.legsToDial)

@@ -106,9 +106,27 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
       (tables.legsOfSession.get(session as string) ?? [])
         .filter((id) => tables.legs.get(id)!.tenant_id === tenant)
         .map((id) => {
-          const { kind, state, media_connection_id, media_missing_since, media_closed_at, ended_at, created_at } =
-            tables.legs.get(id)!;
-          return { id, kind, state, media_connection_id, media_missing_since, media_closed_at, ended_at, created_at };
+          const {
+            kind,
+            state,
+            media_connection_id,
+            voice_call_id,
+            media_missing_since,
+            media_closed_at,
+            ended_at,
+            created_at,
+          } = tables.legs.get(id)!;
+          return {
+            id,
+            kind,
+            state,
+            media_connection_id,
+            voice_call_id,
+            media_missing_since,
+            media_closed_at,
+            ended_at,
+            created_at,
+          };
         }),
     ),
   'read-clock': (_tables, _values, { clock }) => returnRows([{ now: clock }]),
