@@ -324,7 +324,8 @@ CREATE TABLE room (
   ended_at timestamp(3) with time zone,
   end_reason text,
   deleted_at timestamp(3) with time zone,
-  max_spend_micro bigint
+  max_spend_micro bigint,
+  last_seq integer DEFAULT 0 NOT NULL
 );
 CREATE TABLE room_sum (
   tenant_id text NOT NULL,
@@ -482,6 +483,7 @@ CREATE UNIQUE INDEX leg_voice_call_id_key ON public.leg USING btree (voice_call_
 CREATE INDEX observation_leg_id_idx ON public.observation USING btree (leg_id);
 CREATE INDEX outbox_created_at_idx ON public.outbox USING btree (created_at);
 CREATE UNIQUE INDEX outbox_endpoint_id_seq_key ON public.outbox USING btree (endpoint_id, seq);
+CREATE UNIQUE INDEX outbox_of_room ON public.outbox USING btree (room_id, seq) WHERE ((session_id IS NULL) AND (endpoint_id IS NULL));
 CREATE UNIQUE INDEX outbox_session_id_seq_key ON public.outbox USING btree (session_id, seq);
 CREATE INDEX outbox_tenant_id_id_idx ON public.outbox USING btree (tenant_id, id);
 CREATE INDEX participant_tenant_id_room_id_idx ON public.participant USING btree (tenant_id, room_id);

@@ -131,7 +131,7 @@ describe('deliverEvents', () => {
     const room = await recordEvents(1);
     expect(await deliver()).toBe(1);
     const [row] = await store.prisma.outbox.findMany();
-    const id = eventId({ session_id: room.sessionId, endpoint_id: null, seq: 1 });
+    const id = eventId({ room_id: room.roomId, session_id: room.sessionId, endpoint_id: null, seq: 1 });
     expect(received).toMatchObject([
       { path: '/events', id, headers: { 'content-type': 'application/json', 'webhook-id': id } },
     ]);

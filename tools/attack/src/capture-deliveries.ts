@@ -10,8 +10,8 @@ export interface CapturedDelivery {
 
 const ROOM_COUNT = 3;
 const PING_COUNT = 5;
-/** Each room emits two events, `ending` and `ended`; each ping one. */
-const EXPECTED_DELIVERIES = ROOM_COUNT * 2 + PING_COUNT;
+/** Each room emits four events, two of its own and two of its session; each ping one. */
+const EXPECTED_DELIVERIES = ROOM_COUNT * 4 + PING_COUNT;
 const CAPTURE_TIMEOUT_MS = 30_000;
 
 /**

@@ -34,6 +34,7 @@ export const beyondPrisma: readonly string[] = [
   'index leg_unnamed',
   'index leg_up',
   'index leg_up_of_session',
+  'index outbox_of_room',
   'index pin_live',
   'index provider_account_application',
   'index provider_account_old',

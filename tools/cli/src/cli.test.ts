@@ -393,7 +393,7 @@ describe('tail', () => {
         .trim()
         .split('\n')
         .map((line) => (JSON.parse(line) as { type: string }).type),
-    ).toEqual(['session.ending', 'session.ended']);
+    ).toEqual(['room.ended', 'session.ending', 'session.ended']);
   });
 
   it('prints one readable line per event without --json', async () => {
@@ -401,9 +401,14 @@ describe('tail', () => {
     const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Read' } });
     await harness.request('POST', `/v1/rooms/${body.room.id}/end`);
     const { out } = await shell.run(['tail', '--room', body.room.id, '--until', 'session.ended', '--after', after]);
-    expect(out).toMatch(
-      /^\d\d:\d\d:\d\d {2}session\.ending +ses_\S+ {2}reason [\w-]+\n\d\d:\d\d:\d\d {2}session\.ended +ses_/,
-    );
+    const line = (type: string, about: string): unknown =>
+      expect.stringMatching(new RegExp(String.raw`^\d\d:\d\d:\d\d {2}${type} +${about}`));
+    expect(out.trim().split('\n')).toEqual([
+      line('room.created', String.raw`room_\S+ {2}name Read, version 1`),
+      line('room.ended', String.raw`room_\S+ {2}reason [\w-]+$`),
+      line('session.ending', String.raw`ses_\S+ {2}reason [\w-]+$`),
+      line('session.ended', 'ses_'),
+    ]);
     expect(out).not.toContain('{');
     const listed = await shell.run(['events', '--types', 'session.ended', '--limit', '1']);
     expect([listed.code, listed.out.trim().split('\n').length]).toEqual([0, 1]);

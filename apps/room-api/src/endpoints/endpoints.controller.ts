@@ -140,7 +140,7 @@ export class EndpointsController {
     if (ping === 'disabled') throw endpointDisabled();
     return {
       deliveryId: ping.deliveryId,
-      eventId: eventId({ session_id: null, endpoint_id: ping.endpointId, seq: ping.seq }),
+      eventId: eventId({ room_id: null, session_id: null, endpoint_id: ping.endpointId, seq: ping.seq }),
     };
   }
 

@@ -21,7 +21,7 @@ const ONE_MINUTE_AGO = new Date(Date.now() - 60_000).toISOString();
 const THIRTY_ONE_DAYS_AGO = new Date(Date.now() - 31 * 86_400_000).toISOString();
 const createTestEndpoint = async (of: object = {}, key = harness.keys.ours) =>
   (await harness.request('POST', '/v1/endpoints', { key, body: { url: URL, ...of } })).body;
-/** Emits two events: those of the end of a room without participants. */
+/** Emits four events: those of a room that is created and ended, and of its session. */
 async function emitEvents(): Promise<void> {
   const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
   await harness.request('POST', `/v1/rooms/${body.room.id}/end`);
@@ -153,15 +153,16 @@ describe('endpoint', () => {
     const log = async (query: string) =>
       (await harness.request('GET', `/v1/endpoints/${endpoint.id}/deliveries${query}`)).body;
     const all = (await log('')).deliveries as { id: string; type: string }[];
-    expect(all.map(({ type }) => type)).toEqual(['session.ended', 'session.ending', 'session.ended', 'session.ending']);
-    const first = await log('?limit=3');
-    const second = await log(`?limit=3&after=${first.next}`);
+    const types = ['session.ended', 'session.ending', 'room.ended', 'room.created'];
+    expect(all.map(({ type }) => type)).toEqual([...types, ...types]);
+    const first = await log('?limit=5');
+    const second = await log(`?limit=5&after=${first.next}`);
     expect([...first.deliveries, ...second.deliveries, second.next]).toEqual([...all, null]);
     expect([
       (await log('?state=pending')).deliveries.length,
       (await log('?state=delivered')).deliveries.length,
       (await log('?state=failed')).deliveries.length,
-    ]).toEqual([2, 2, 0]);
+    ]).toEqual([4, 4, 0]);
     const other = (await createTestEndpoint()).endpoint;
     for (const query of ['?after=dlv_unknown', '?state=lost'])
       expect((await harness.request('GET', `/v1/endpoints/${endpoint.id}/deliveries${query}`)).status).toBe(422);
@@ -192,8 +193,8 @@ describe('replay', () => {
     expect((await replay({ since: ONE_MINUTE_AGO })).body).toEqual({ replayed: 1, next: null });
     expect((await replay({ since: ONE_MINUTE_AGO, until: ONE_MINUTE_AGO })).body.replayed).toBe(0);
     const { events } = (await harness.request('GET', '/v1/events')).body;
-    expect((await replay({ eventIds: events.map(({ id }: { id: string }) => id) })).body.replayed).toBe(2);
-    expect(await deliverAll()).toBe(2);
+    expect((await replay({ eventIds: events.map(({ id }: { id: string }) => id) })).body.replayed).toBe(4);
+    expect(await deliverAll()).toBe(4);
     for (const [body, pointer] of [
       [{}, '/since'],
       [{ since: ONE_MINUTE_AGO, eventIds: [events[0].id] }, '/since'],
@@ -238,7 +239,7 @@ describe('replay of purged events', () => {
       'delivery-not-found',
     );
     expect(await deliverAll()).toBe(0);
-    expect((await replay({ since: ONE_MINUTE_AGO })).replayed).toBe(1);
+    expect((await replay({ since: ONE_MINUTE_AGO })).replayed).toBe(2);
   });
 });
 

@@ -15,12 +15,18 @@ beforeAll(async () => {
 afterAll(() => harness.stop());
 beforeEach(async () => {
   await harness.store.pool.query('DELETE FROM outbox');
-  const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
-  testSession = { tenantId: 'ten_ours', roomId: body.room.id, sessionId: body.session.id };
+  testSession = await createTestRoom('Room');
 });
 afterEach(() => {
   for (const each of openStreams.splice(0)) each.abort();
 });
+
+/** Creates a room without its event, because these tests count the events of sessions. */
+async function createTestRoom(name: string, key = harness.keys.ours): Promise<typeof testSession> {
+  const { body } = await harness.request('POST', '/v1/rooms', { key, body: { name } });
+  await harness.store.pool.query('DELETE FROM outbox WHERE room_id = $1', [body.room.id]);
+  return { tenantId: 'ten_ours', roomId: body.room.id, sessionId: body.session.id };
+}
 
 /** Emits events of a session. `beforeCommit` runs before the commit. */
 const emitTestEvents = (
@@ -93,7 +99,7 @@ const readPage = async (
 describe('page of events', () => {
   it("contains the tenant's events, oldest first", async () => {
     await emitTestEvents(['session.live', 'leg.joined', 'leg.ended']);
-    await harness.request('POST', '/v1/rooms', { key: harness.keys.theirs, body: { name: 'Theirs' } });
+    await createTestRoom('Theirs', harness.keys.theirs);
     const first = await readPage('?limit=2');
     expect(first.events.map(({ type }) => type)).toEqual(['session.live', 'leg.joined']);
     const second = await readPage(`?limit=2&after=${first.next}`);
@@ -110,6 +116,18 @@ describe('page of events', () => {
       events: [],
       next: null,
     });
+  });
+
+  it('contains the events of a room, which have no session, after their position too', async () => {
+    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Weekly', externalId: 'booking-1' } });
+    await harness.request('PATCH', `/v1/rooms/${body.room.id}`, { body: { name: 'Daily' } });
+    const { events } = await readPage(`?roomId=${body.room.id}`);
+    const of = { roomId: body.room.id, sessionId: null };
+    expect(events).toMatchObject([
+      { ...of, seq: 1, type: 'room.created', data: { name: 'Weekly', version: 1, externalId: 'booking-1' } },
+      { ...of, seq: 2, type: 'room.updated', data: { name: 'Daily', version: 2, externalId: 'booking-1' } },
+    ]);
+    expect((await readPage(`?after=${events[0]?.id}`)).events).toEqual([events[1]]);
   });
 
   it('contains only the requested types', async () => {
@@ -160,8 +178,7 @@ describe('page of events', () => {
   it('ends before an uncommitted event', async () => {
     await emitTestEvents(['session.live']);
     expect((await readPage()).events).toHaveLength(1);
-    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Slow' } });
-    const slow = { tenantId: 'ten_ours', roomId: body.room.id, sessionId: body.session.id };
+    const slow = await createTestRoom('Slow');
     await emitTestEvents(['leg.joined'], slow, async () => {
       await emitTestEvents(['leg.joined']);
       const shown = await readPage();
@@ -232,8 +249,7 @@ describe('stream of events', () => {
   });
 
   it('waits for an event that commits after one with a larger id, and sends both', async () => {
-    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Slow' } });
-    const slow = { tenantId: 'ten_ours', roomId: body.room.id, sessionId: body.session.id };
+    const slow = await createTestRoom('Slow');
     const one = await openStream();
     await emitTestEvents(['session.live'], slow, async () => {
       // This transaction starts later, gets a larger event id, and commits first.
@@ -250,10 +266,7 @@ describe('stream of events', () => {
 
   it('sends every event once, in the order of its session, during concurrent writes', async () => {
     const sessions = [testSession];
-    for (let i = 0; i < 4; i++) {
-      const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'More' } });
-      sessions.push({ tenantId: 'ten_ours', roomId: body.room.id, sessionId: body.session.id });
-    }
+    for (let i = 0; i < 4; i++) sessions.push(await createTestRoom('More'));
     const one = await openStream();
     await Promise.all(
       sessions.map(async (each) => {

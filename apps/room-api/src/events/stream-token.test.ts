@@ -20,6 +20,8 @@ afterAll(() => harness.stop());
 
 const openRoom = async (name: string): Promise<TestRoom> => {
   const { body } = await harness.request('POST', '/v1/rooms', { body: { name } });
+  // These tests count the events of sessions.
+  await harness.store.pool.query('DELETE FROM outbox WHERE room_id = $1', [body.room.id]);
   return { tenantId: 'ten_ours', roomId: body.room.id, sessionId: body.session.id };
 };
 

@@ -76,12 +76,12 @@ export class SessionsController {
   async events(@TenantId() tenantId: string, @Param('sessionId', sessionIdPipe) id: string): Promise<SessionEvents> {
     const rows = await listSessionEvents(this.deps.store, tenantId, id, MAX_SESSION_ITEMS + 1);
     if (rows === null) throw noSuchSession();
-    const events = rows.slice(0, MAX_SESSION_ITEMS).map(({ session_id, endpoint_id, seq, type, created_at, data }) => ({
-      id: eventId({ session_id, endpoint_id, seq }),
-      seq,
-      type,
-      at: created_at.toISOString(),
-      data: data as SessionEvent['data'],
+    const events = rows.slice(0, MAX_SESSION_ITEMS).map((row) => ({
+      id: eventId(row),
+      seq: row.seq,
+      type: row.type,
+      at: row.created_at.toISOString(),
+      data: row.data as SessionEvent['data'],
     }));
     return { events, complete: rows.length <= MAX_SESSION_ITEMS };
   }

@@ -2,6 +2,7 @@ import type { RandomInt } from '@partyline/domain/clock';
 import { computeExpiry, type ExpiryRules } from '@partyline/domain/room-expiry';
 import type { Schedule, SessionClocks } from '@partyline/domain/session-clock';
 import { VerdictError } from '@partyline/domain/verdict';
+import { appendRoomEvent } from '@partyline/store/events/append-events';
 import { readLimits } from '@partyline/store/limits/limits';
 import { findNumber, lockNumberForRoom, type NumberCriteria } from '@partyline/store/numbers/numbers';
 import { violatedRoomConstraint, hasActiveRoom, insertRoom } from '@partyline/store/rooms/rooms';
@@ -54,6 +55,13 @@ interface FirstSession {
   readonly participantId: string;
   readonly media: OpenedMedia;
 }
+
+/** The data of the events `room.created` and `room.updated`. */
+export const describeRoom = ({ name, number, version }: RoomRow): Record<string, unknown> => ({
+  name,
+  dialInNumber: number,
+  version,
+});
 
 /**
  * Throws `invalid-schedule` (422) for a room that would end before it starts, or would already be
@@ -142,6 +150,7 @@ export async function createRoom(
         },
         participant: { id: ids.participant, name: hostName, role: 'host' },
       });
+      await appendRoomEvent(tx, tenantId, room.id, { type: 'room.created', data: describeRoom(room) });
       const [participant, host] = await allocatePins(deps, tx, tenantId, { roomId: room.id, number: number.e164 }, [
         { role: 'participant' },
         { role: 'host' },

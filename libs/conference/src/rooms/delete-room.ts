@@ -1,3 +1,4 @@
+import { appendRoomEvent } from '@partyline/store/events/append-events';
 import { hideRoom } from '@partyline/store/rooms/rooms';
 import { inTransaction } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
@@ -14,6 +15,9 @@ export async function deleteRoom(
   roomId: string,
 ): Promise<EndResult & { sessionId: string | null }> {
   const ended = await endRoom(deps, tenantId, roomId);
-  await inTransaction(deps.store, tenantId, (tx) => hideRoom(tx, tenantId, roomId));
+  await inTransaction(deps.store, tenantId, async (tx) => {
+    if (await hideRoom(tx, tenantId, roomId))
+      await appendRoomEvent(tx, tenantId, roomId, { type: 'room.deleted', data: {} });
+  });
   return ended;
 }

@@ -1,5 +1,6 @@
 import { findNewestSession } from '@partyline/store/sessions/sessions';
 import { canJoin, type EndReason } from '@partyline/domain/session';
+import { appendRoomEvent } from '@partyline/store/events/append-events';
 import { inTransaction } from '@partyline/store/database/store';
 import { closeRoom, lockRoom } from '@partyline/store/rooms/rooms';
 import type { Deps } from '../deps.ts';
@@ -20,7 +21,10 @@ export async function endRoom(
   const { session, endReason, wasEnded } = await inTransaction(deps.store, tenantId, async (tx) => {
     const room = await lockRoom(tx, tenantId, roomId);
     if (room === null) throw noSuchRoom();
-    if (room.state !== 'ended') await closeRoom(tx, tenantId, roomId, reason, PIN_QUARANTINE_SECONDS);
+    if (room.state !== 'ended') {
+      await closeRoom(tx, tenantId, roomId, reason, PIN_QUARANTINE_SECONDS);
+      await appendRoomEvent(tx, tenantId, roomId, { type: 'room.ended', data: { reason } });
+    }
     return {
       session: await findNewestSession(tx, tenantId, roomId),
       endReason: room.end_reason ?? reason,

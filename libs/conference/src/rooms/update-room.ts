@@ -2,12 +2,13 @@ import { readLastUse, findNewestSession } from '@partyline/store/sessions/sessio
 import { computeExpiry } from '@partyline/domain/room-expiry';
 import { canJoin } from '@partyline/domain/session';
 import { VerdictError } from '@partyline/domain/verdict';
+import { appendRoomEvent } from '@partyline/store/events/append-events';
 import { isDedicated } from '@partyline/store/numbers/numbers';
 import { violatedRoomConstraint, hasActiveRoom, lockRoom, saveRoom } from '@partyline/store/rooms/rooms';
 import type { RoomRow } from '@partyline/store/sessions/session-lock';
 import { inTransaction } from '@partyline/store/database/store';
 import { changeSession } from '../sessions/change-session.ts';
-import { checkSchedule, type RoomSettings } from './create-room.ts';
+import { checkSchedule, describeRoom, type RoomSettings } from './create-room.ts';
 import type { Deps } from '../deps.ts';
 import { externalIdTaken, noSuchRoom, notDedicated, numberInUse, roomEnded } from '../errors.ts';
 
@@ -39,9 +40,11 @@ export async function updateRoom(
       }
       const last = await readLastUse(tx, tenantId, roomId);
       const usedAt = last === null ? before.created_at : canJoin(last.state) ? now : (last.ended_at ?? now);
+      const room = await saveRoom(tx, tenantId, roomId, { ...after, expiry_check_at: computeExpiry(after, usedAt) });
+      await appendRoomEvent(tx, tenantId, roomId, { type: 'room.updated', data: describeRoom(room) });
       return {
         before,
-        room: await saveRoom(tx, tenantId, roomId, { ...after, expiry_check_at: computeExpiry(after, usedAt) }),
+        room,
         sessionId: (await findNewestSession(tx, tenantId, roomId))?.id ?? null,
       };
     });

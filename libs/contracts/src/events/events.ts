@@ -37,6 +37,12 @@ const person = {
 const personExample = { participantId: 'part_3q2-7wAAQkV1bWJlclBhcn', name: 'Ada', role: 'participant' };
 /** A participant with the connection by which they joined. */
 const connected = { ...person, legId, kind: legKind, number: leg.number };
+const room = {
+  name: z.string().meta({ description: 'The name of the room.', examples: ['Weekly'] }),
+  dialInNumber: z.string().meta({ description: 'The dial-in number of the room.', examples: ['+442079460018'] }),
+  version: z.int().meta({ description: 'The version of the room after the change.', examples: [1] }),
+};
+const roomExample = { name: 'Weekly', dialInNumber: '+442079460018', version: 1 };
 /** In the data of every event of a room. */
 const externalId = z
   .string()
@@ -56,6 +62,22 @@ interface EventDefinition {
  * libs/conference compare the events that it emits with it.
  */
 const EVENTS = {
+  'room.created': { description: 'A room was created.', data: z.object(room), example: roomExample },
+  'room.updated': {
+    description: 'The settings of a room were changed.',
+    data: z.object(room),
+    example: { ...roomExample, version: 2 },
+  },
+  'room.ended': {
+    description: 'A room ended: its PINs are no longer valid, and its session, if any, ends.',
+    data: z.object({ reason: endReason }),
+    example: { reason: 'ended-by-tenant' },
+  },
+  'room.deleted': {
+    description: 'A room was removed from your lists. It ended before.',
+    data: z.object({}),
+    example: {},
+  },
   'session.live': { description: 'The first participant has joined.', data: z.object({}), example: {} },
   'session.ending': {
     description: 'The session ends. Hang-ups are in progress.',
@@ -212,9 +234,12 @@ const seq = z
   .int()
   .min(1)
   .meta({
-    description: 'Counts from 1 within the session, or within the endpoint for `endpoint.` events, without gaps.',
+    description:
+      'Counts from 1 without gaps: within the session, within the room for `room.` events, or within the endpoint for ' +
+      '`endpoint.` events.',
     examples: [1],
   });
+const alwaysNull = z.null().meta({ description: 'Always null.', examples: [null] });
 const ofSession = { roomId: id('room', 'The room'), sessionId: id('ses', 'The session') };
 const eventId = z.string().meta({
   description:
@@ -236,12 +261,10 @@ const exampleData = (type: EventType): Readonly<Record<string, unknown>> => ({
 export const EVENT_SCHEMAS: Readonly<Record<EventType, z.ZodObject>> = Object.fromEntries(
   EVENT_TYPES.map((type) => {
     const isOfEndpoint = type.startsWith('endpoint.');
-    const about = isOfEndpoint
-      ? {
-          roomId: z.null().meta({ description: 'Always null.', examples: [null] }),
-          sessionId: z.null().meta({ description: 'Always null.', examples: [null] }),
-        }
-      : ofSession;
+    const about = {
+      roomId: isOfEndpoint ? alwaysNull : ofSession.roomId,
+      sessionId: isOfEndpoint || type.startsWith('room.') ? alwaysNull : ofSession.sessionId,
+    };
     const { description, data }: EventDefinition = EVENTS[type];
     return [
       type,
@@ -264,9 +287,11 @@ export const EVENT_SCHEMAS: Readonly<Record<EventType, z.ZodObject>> = Object.fr
 
 /** An example of each type of event. */
 export const exampleOf = (type: EventType): Record<string, unknown> => {
-  const about = type.startsWith('endpoint.')
-    ? { roomId: null, sessionId: null }
-    : { roomId: 'room_3q2-7wAAQkV1bWJlclBhcn', sessionId: 'ses_3q2-7wAAQkV1bWJlclBhcn' };
+  const isOfEndpoint = type.startsWith('endpoint.');
+  const about = {
+    roomId: isOfEndpoint ? null : 'room_3q2-7wAAQkV1bWJlclBhcn',
+    sessionId: isOfEndpoint || type.startsWith('room.') ? null : 'ses_3q2-7wAAQkV1bWJlclBhcn',
+  };
   return {
     id: 'evt_3q2-7wAAQkV1bWJlclBhcn_4',
     type,
@@ -287,9 +312,10 @@ export const Event = z
     roomId: ofSession.roomId
       .nullable()
       .meta({ description: 'The room. Null for `endpoint.` events.', examples: ['room_3q2-7wAAQkV1bWJlclBhcn'] }),
-    sessionId: ofSession.sessionId
-      .nullable()
-      .meta({ description: 'The session. Null for `endpoint.` events.', examples: ['ses_3q2-7wAAQkV1bWJlclBhcn'] }),
+    sessionId: ofSession.sessionId.nullable().meta({
+      description: 'The session. Null for `room.` and `endpoint.` events.',
+      examples: ['ses_3q2-7wAAQkV1bWJlclBhcn'],
+    }),
     seq,
     at,
     data: z

@@ -342,7 +342,7 @@ describe('replayEvents', () => {
     await emitEvents(1, { room, type: 'session.ended' });
     const id = await makeEndpoint(store, room.tenantId, { types: ['leg.joined'] });
     const span = { outboxIds: null, since: new Date(Date.now() - 86_400_000), until: null, after: null, limit: 3 };
-    const last = { session_id: room.sessionId, endpoint_id: null, seq: 3 };
+    const last = { room_id: room.roomId, session_id: room.sessionId, endpoint_id: null, seq: 3 };
     expect(await replayEvents(store, room.tenantId, id, span)).toMatchObject({ count: 3, last });
     const after = (await findEventPosition(store, room.tenantId, eventId(last)))!.id;
     expect(await replayEvents(store, room.tenantId, id, { ...span, after })).toMatchObject({

@@ -23,8 +23,8 @@ export interface DeliveryLogEntry extends EventSubject {
   readonly attempts: readonly DeliveryAttempt[];
 }
 
-const COLUMNS = `d.id, d.endpoint_id AS to_endpoint, o.session_id, o.endpoint_id, o.seq, o.type, d.state, d.next_try_at,
-  d.created_at, d.done_at`;
+const COLUMNS = `d.id, d.endpoint_id AS to_endpoint, o.room_id, o.session_id, o.endpoint_id, o.seq, o.type, d.state,
+  d.next_try_at, d.created_at, d.done_at`;
 
 /**
  * Returns a page of an endpoint's deliveries, the newest event first. `after` is the last delivery
@@ -161,7 +161,7 @@ export async function replayEvents(
       name: 'replay-events',
       // FOR KEY SHARE keeps the events from being purged until the deliveries are committed.
       text: `WITH wanted AS (
-               SELECT o.id, o.session_id, o.endpoint_id, o.seq, e.id AS to_endpoint
+               SELECT o.id, o.room_id, o.session_id, o.endpoint_id, o.seq, e.id AS to_endpoint
                FROM endpoint e
                JOIN outbox o ON o.tenant_id = e.tenant_id
                WHERE e.tenant_id = $1 AND e.id = $2 AND e.deleted_at IS NULL AND o.tenant_id = $1
@@ -178,12 +178,12 @@ export async function replayEvents(
              ),
              replayed AS (
                INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
-               SELECT ${NEW_DELIVERY_ID}, $1, to_endpoint, id, COALESCE(session_id, endpoint_id), seq,
+               SELECT ${NEW_DELIVERY_ID}, $1, to_endpoint, id, COALESCE(session_id, endpoint_id, room_id), seq,
                  date_trunc('milliseconds', now())
                FROM wanted
                ON CONFLICT (endpoint_id, event_id) DO UPDATE SET ${RESET}
              )
-             SELECT id, session_id, endpoint_id, seq FROM wanted ORDER BY id`,
+             SELECT id, room_id, session_id, endpoint_id, seq FROM wanted ORDER BY id`,
       values: [tenantId, endpointId, outboxIds, since, until, after, limit],
     });
     return { count: rows.length, last: rows.at(-1) ?? null };

@@ -71,6 +71,32 @@ export async function appendEvents(
 }
 
 /**
+ * Stores an event about a room itself, in the transaction of the change, with its deliveries.
+ * Updates the room's row, whose lock keeps its sequence numbers without a gap.
+ */
+export async function appendRoomEvent(
+  tx: Tx,
+  tenantId: string,
+  roomId: string,
+  { type, data }: NewEvent,
+): Promise<void> {
+  await tx.query({
+    name: 'append-room-event',
+    text: `WITH counted AS (
+             UPDATE room SET last_seq = last_seq + 1 WHERE tenant_id = $1 AND id = $2 RETURNING last_seq
+           ),
+           new_event AS (
+             INSERT INTO outbox (tenant_id, room_id, seq, type, data, created_at)
+             SELECT $1, $2, last_seq, $3, describe_event($2, $4), clock_timestamp()
+             FROM counted
+             RETURNING id, room_id AS stream, seq, type
+           )
+           ${INSERT_DELIVERIES}`,
+    values: [tenantId, roomId, type, JSON.stringify(data)],
+  });
+}
+
+/**
  * Stores an event about an endpoint. The endpoint's row must be locked, so that its sequence
  * numbers have no gap. Returns the event's outbox id.
  */

@@ -1,7 +1,8 @@
 import { EVERY_TENANT, inTransaction, readForTenant, type Store } from '../database/store.ts';
 
-/** The subject of an event: a session, or an endpoint of the tenant. */
+/** The subject of an event: a session, an endpoint of the tenant, or else a room. */
 export interface EventSubject {
+  readonly room_id: string | null;
   readonly session_id: string | null;
   readonly endpoint_id: string | null;
   readonly seq: number;
@@ -10,22 +11,26 @@ export interface EventSubject {
 /** An event as it is listed and delivered. */
 export interface OutboxRow extends EventSubject {
   readonly id: string;
-  readonly room_id: string | null;
   readonly type: string;
   readonly data: Record<string, unknown>;
   readonly created_at: Date;
 }
 
 /** An event's public id, unique and always the same for the same event. */
-export const eventId = ({ session_id, endpoint_id, seq }: EventSubject): string =>
-  `evt_${(session_id ?? endpoint_id ?? '').replace(/^(ses|ep)_/, '')}_${seq}`;
+export const eventId = ({ room_id, session_id, endpoint_id, seq }: EventSubject): string =>
+  `evt_${(session_id ?? endpoint_id ?? room_id ?? '').replace(/^(ses|ep|room)_/, '')}_${seq}`;
 
-/** Returns the two possible subjects of an event id; `null` for text that is not an event id. */
-function subjectsOf(
-  id: string,
-): { readonly sessionId: string; readonly endpointId: string; readonly seq: number } | null {
+/** Returns the possible subjects of an event id; `null` for text that is not an event id. */
+function subjectsOf(id: string): {
+  readonly sessionId: string;
+  readonly endpointId: string;
+  readonly roomId: string;
+  readonly seq: number;
+} | null {
   const [, subject, seq] = /^evt_([\w-]{1,64})_([1-9]\d{0,8})$/.exec(id) ?? [];
-  return subject === undefined ? null : { sessionId: `ses_${subject}`, endpointId: `ep_${subject}`, seq: Number(seq) };
+  return subject === undefined
+    ? null
+    : { sessionId: `ses_${subject}`, endpointId: `ep_${subject}`, roomId: `room_${subject}`, seq: Number(seq) };
 }
 
 /** The period in which events are listed, accepted as a cursor, and replayed. */
@@ -62,6 +67,10 @@ export async function findEventPosition(store: Store, tenantId: string, id: stri
            FROM outbox
            WHERE tenant_id = $1 AND endpoint_id = $3 AND seq = $4
            UNION ALL
+           SELECT id, created_at < now() - ${EVENT_RETENTION_INTERVAL}
+           FROM outbox
+           WHERE tenant_id = $1 AND room_id = $5 AND session_id IS NULL AND endpoint_id IS NULL AND seq = $4
+           UNION ALL
            SELECT NULL, true
            FROM session
            WHERE tenant_id = $1 AND id = $2 AND last_seq >= $4
@@ -69,9 +78,13 @@ export async function findEventPosition(store: Store, tenantId: string, id: stri
            SELECT NULL, true
            FROM endpoint
            WHERE tenant_id = $1 AND id = $3 AND last_seq >= $4
+           UNION ALL
+           SELECT NULL, true
+           FROM room
+           WHERE tenant_id = $1 AND id = $5 AND last_seq >= $4
            ORDER BY id NULLS LAST
            LIMIT 1`,
-    values: [tenantId, subjects.sessionId, subjects.endpointId, subjects.seq],
+    values: [tenantId, subjects.sessionId, subjects.endpointId, subjects.seq, subjects.roomId],
   });
   return rows[0] ?? null;
 }
@@ -121,7 +134,7 @@ export async function findLastEventId(
 ): Promise<string | null> {
   const { rows } = await store.query<EventSubject>(tenantId, {
     name: 'last-event-up-to',
-    text: `SELECT session_id, endpoint_id, seq
+    text: `SELECT room_id, session_id, endpoint_id, seq
            FROM outbox
            WHERE tenant_id = $1 AND id <= $2 AND created_at >= now() - ${EVENT_LISTING_INTERVAL}
              AND ($3::text IS NULL OR room_id = $3)

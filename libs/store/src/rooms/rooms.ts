@@ -19,7 +19,8 @@ type OptionalColumn =
   | 'expiry_check_at'
   | 'external_id'
   | 'metadata';
-type GeneratedColumn = 'state' | 'version' | 'created_at' | 'ended_at' | 'end_reason' | 'deleted_at' | 'tenant_id';
+type GeneratedColumn =
+  'state' | 'version' | 'last_seq' | 'created_at' | 'ended_at' | 'end_reason' | 'deleted_at' | 'tenant_id';
 
 interface NewRoom {
   readonly room: Omit<RoomRow, GeneratedColumn | OptionalColumn> & Partial<Pick<RoomRow, OptionalColumn>>;
@@ -200,13 +201,14 @@ export async function saveRoom(tx: Tx, tenantId: string, roomId: string, setting
   return rows[0]!;
 }
 
-/** Removes an ended room from its tenant's lists. */
-export async function hideRoom(tx: Tx, tenantId: string, roomId: string): Promise<void> {
-  await tx.query({
+/** Removes an ended room from its tenant's lists. Returns `false` when it was removed before. */
+export async function hideRoom(tx: Tx, tenantId: string, roomId: string): Promise<boolean> {
+  const { rowCount } = await tx.query({
     name: 'hide-room',
-    text: 'UPDATE room SET deleted_at = COALESCE(deleted_at, now()) WHERE id = $1 AND tenant_id = $2',
+    text: 'UPDATE room SET deleted_at = now() WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL',
     values: [roomId, tenantId],
   });
+  return rowCount === 1;
 }
 
 /** Sets when the room's expiry is checked next; null: never. */

@@ -71,7 +71,7 @@ async function run(bench: BenchRun): Promise<object> {
   const fanOut: Readonly<Record<ServerName, () => Promise<number>>> = {
     async ours() {
       seq += 1;
-      const id = eventId({ session_id: SESSION, endpoint_id: null, seq });
+      const id = eventId({ room_id: ROOM, session_id: SESSION, endpoint_id: null, seq });
       await inTransaction(store, TENANT, (tx) =>
         appendEvents(tx, TENANT, { roomId: ROOM, sessionId: SESSION, firstSeq: seq }, [
           { type: 'leg.joined', data: { legId: 'leg_bench', kind: 'inbound', participantId: 'part_bench' } },

@@ -93,6 +93,7 @@ export function createView(clocks: {
       external_id: null,
       metadata: {},
       version: 1,
+      last_seq: 0,
       deleted_at: null,
       end_reason: null,
       ...clocks,

@@ -1,4 +1,4 @@
-import { appendEvents } from '@partyline/store/events/append-events';
+import { appendEvents, appendRoomEvent } from '@partyline/store/events/append-events';
 import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/purge';
 import { claimPin, countPins } from '@partyline/store/pins/pins';
 import { insertParticipant } from '@partyline/store/participants/participants';
@@ -191,6 +191,14 @@ const endRoom = op(
   fc.record({ tenant, room, reason: fc.constantFrom(...END_REASONS) }),
   (store, g) => inTransaction(store, g.tenant, (tx) => closeRoom(tx, g.tenant, g.room, g.reason, 3_600)),
   'end room',
+);
+const roomEvent = op(
+  fc.record({ tenant, room }),
+  (store, g) =>
+    inTransaction(store, g.tenant, (tx) =>
+      appendRoomEvent(tx, g.tenant, g.room, { type: 'room.updated', data: { name: 'Room' } }),
+    ),
+  'room event',
 );
 const addLeg = op(
   fc.record({
@@ -530,6 +538,7 @@ export const operation = fc.oneof(
   { weight: 4, arbitrary: createRoom },
   { weight: 1, arbitrary: nextSession },
   { weight: 1, arbitrary: endRoom },
+  { weight: 1, arbitrary: roomEvent },
   { weight: 3, arbitrary: addLeg },
   { weight: 3, arbitrary: changeLeg },
   { weight: 3, arbitrary: changeSession },

@@ -133,10 +133,29 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
     });
     return returnCount(list.length);
   },
+  'append-room-event': (tables, [tenant, id, type, data], { now, clock }) => {
+    const room = tables.rooms.get(id as string);
+    if (room === undefined || room.tenant_id !== tenant) return returnCount(0);
+    const seq = room.last_seq + 1;
+    tables.put(tables.rooms, room.id, Object.freeze({ ...room, last_seq: seq }));
+    const event = tables.addOutbox({
+      tenant_id: room.tenant_id,
+      room_id: room.id,
+      session_id: null,
+      endpoint_id: null,
+      seq,
+      type: type as string,
+      data: describeEvent(tables, room.id, data as string),
+      created_at: clock,
+    });
+    enqueueDeliveries(tables, event, now);
+    return returnCount(1);
+  },
   'insert-room': (tables, values, { now }, text) => {
     const row: Record<string, unknown> = {
       state: 'active',
       version: 1,
+      last_seq: 0,
       created_at: now,
       ended_at: null,
       end_reason: null,

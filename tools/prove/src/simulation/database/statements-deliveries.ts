@@ -46,7 +46,7 @@ export const DEFAULT_ENDPOINT: Omit<EndpointRow, 'id' | 'tenant_id' | 'url' | 's
 /** Adds a delivery of the event for each endpoint that receives its type. */
 export function enqueueDeliveries(
   tables: Tables,
-  { tenant_id, id, session_id, seq, type }: OutboxRow,
+  { tenant_id, id, room_id, session_id, seq, type }: OutboxRow,
   now: Date,
 ): void {
   for (const endpoint of tables.endpoints.values()) {
@@ -62,7 +62,7 @@ export function enqueueDeliveries(
       tenant_id,
       endpoint_id: endpoint.id,
       event_id: id,
-      stream: session_id,
+      stream: session_id ?? room_id,
       seq,
       state: 'pending',
       attempts: 0,

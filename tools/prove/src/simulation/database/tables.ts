@@ -41,7 +41,8 @@ export interface OutboxRow {
   readonly id: number;
   readonly tenant_id: string;
   readonly room_id: string;
-  readonly session_id: string;
+  /** Null: an event about the room itself. */
+  readonly session_id: string | null;
   readonly seq: number;
   readonly type: string;
   /** JSON. */
@@ -154,7 +155,8 @@ export class Tables {
   /** Call records without a price, with the time of the next look-up. */
   readonly cdrsWithPriceDue = new Map<string, Date>();
   readonly outbox = new Map<number, OutboxRow>();
-  readonly outboxOfSession = new Map<string, number[]>();
+  /** By session, or by room for the events about a room itself. */
+  readonly outboxOfStream = new Map<string, number[]>();
   readonly observations: ObservationRow[] = [];
 
   readonly sessionByConversation = new Map<string, string>();
@@ -316,9 +318,11 @@ export class Tables {
   }
 
   addOutbox(values: Omit<OutboxRow, 'id'>): OutboxRow {
-    let ids = this.outboxOfSession.get(values.session_id);
-    if (ids === undefined) this.outboxOfSession.set(values.session_id, (ids = []));
-    if (ids.some((each) => this.outbox.get(each)!.seq === values.seq)) throw duplicateKey('outbox_session_id_seq_key');
+    const stream = values.session_id ?? values.room_id;
+    let ids = this.outboxOfStream.get(stream);
+    if (ids === undefined) this.outboxOfStream.set(stream, (ids = []));
+    if (ids.some((each) => this.outbox.get(each)!.seq === values.seq))
+      throw duplicateKey(values.session_id === null ? 'outbox_of_room' : 'outbox_session_id_seq_key');
     const row: OutboxRow = { ...values, id: (this.#outboxId += 1) };
     const list = ids;
     list.push(row.id);

@@ -56,7 +56,7 @@ function checkEvents(
   let eventsLost = 0;
   let eventsDuplicated = 0;
   for (const session of tables.sessions.values()) {
-    const rows = (tables.outboxOfSession.get(session.id) ?? []).map((id) => tables.outbox.get(id)!);
+    const rows = (tables.outboxOfStream.get(session.id) ?? []).map((id) => tables.outbox.get(id)!);
     const seqs = new Set(rows.map(({ seq }) => seq));
     for (let seq = 1; seq <= session.last_seq; seq++) if (!seqs.has(seq)) eventsLost += 1;
     const endedEvents = new Map<string, number>();
