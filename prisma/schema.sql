@@ -969,6 +969,7 @@ CREATE OR REPLACE FUNCTION public.answer_own_leg(p_jti text, p_jti_expires times
 AS $function$
 DECLARE
   v_leg leg;
+  v_of_call leg;
   v_session session;
 BEGIN
   waits := false;
@@ -997,8 +998,21 @@ BEGIN
     WHERE (p_token_hash IS NOT NULL AND l.token_hash = p_token_hash AND l.kind = 'bridge')
       OR (p_token_hash IS NULL AND l.id = p_leg AND l.kind = 'outbound')
     FOR NO KEY UPDATE;
+    SELECT l.*
+    INTO v_of_call
+    FROM leg l
+    WHERE l.voice_call_id = p_call
+    FOR NO KEY UPDATE;
+    IF v_of_call.id <> v_leg.id THEN
+      IF v_of_call.session_id = v_session.id AND v_of_call.kind = 'outbound'
+        AND v_leg.kind = 'outbound' AND v_leg.voice_call_id IS NULL THEN
+        v_leg := v_of_call;
+      ELSE
+        v_leg := NULL;
+      END IF;
+    END IF;
   END IF;
-  -- A token is valid for one call. Another call that presents it is unknown.
+  -- A token is valid for one call. Another call that presents it is unknown, and so is another leg's call.
   IF v_leg.id IS NULL OR (v_leg.voice_call_id IS NOT NULL AND v_leg.voice_call_id <> p_call) THEN
     outcome := 'unknown-leg';
     RETURN NEXT;

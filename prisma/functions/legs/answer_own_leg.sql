@@ -2,6 +2,9 @@
 -- or a dial-out, identified by the leg id in the answer URL. Stores the token id of the webhook; its
 -- second use is rejected. Locks the session, then the leg.
 --
+-- The answer URL of a reopened call still names the ended leg: the leg that has the call is answered if it
+-- belongs to the same session (libs/conference/src/legs/reopen-call.ts).
+--
 -- p_token_hash  SHA-256 of the bridge token; null for a dial-out
 -- p_account     the account whose secret signed the webhook; see answer_caller
 -- outcome       join | hang-up | unknown-leg | replayed. hang-up stores the call id too: its end must
@@ -26,6 +29,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off SET search_path = pub
 AS $$
 DECLARE
   v_leg leg;
+  v_of_call leg;
   v_session session;
 BEGIN
   waits := false;
@@ -54,8 +58,21 @@ BEGIN
     WHERE (p_token_hash IS NOT NULL AND l.token_hash = p_token_hash AND l.kind = 'bridge')
       OR (p_token_hash IS NULL AND l.id = p_leg AND l.kind = 'outbound')
     FOR NO KEY UPDATE;
+    SELECT l.*
+    INTO v_of_call
+    FROM leg l
+    WHERE l.voice_call_id = p_call
+    FOR NO KEY UPDATE;
+    IF v_of_call.id <> v_leg.id THEN
+      IF v_of_call.session_id = v_session.id AND v_of_call.kind = 'outbound'
+        AND v_leg.kind = 'outbound' AND v_leg.voice_call_id IS NULL THEN
+        v_leg := v_of_call;
+      ELSE
+        v_leg := NULL;
+      END IF;
+    END IF;
   END IF;
-  -- A token is valid for one call. Another call that presents it is unknown.
+  -- A token is valid for one call. Another call that presents it is unknown, and so is another leg's call.
   IF v_leg.id IS NULL OR (v_leg.voice_call_id IS NOT NULL AND v_leg.voice_call_id <> p_call) THEN
     outcome := 'unknown-leg';
     RETURN NEXT;

@@ -19,6 +19,7 @@ import { MEDIA_KINDS, startTestHarness, type TestDeps, type TestHarness } from '
 import { withProviders } from '../testing/with-providers.ts';
 import { applyLegEvent } from './apply-leg-event.ts';
 import { applyMediaEvent } from './apply-media-event.ts';
+import { dialOut, requestDialOut } from './dial-out.ts';
 
 /* The provider says that a connection or a call is over, and it is not. */
 
@@ -203,5 +204,40 @@ describe('a phone that an event reports as completed and that is live', () => {
       await passTime(harness, 40);
     }
     expect(harness.counters.filter((each) => each.startsWith('false_kill'))).toEqual(['false_kill inbound platform']);
+  });
+});
+
+describe('a called phone that an event reports as completed while it rings', () => {
+  const PHONE = '+442079460031';
+  let deps: TestDeps;
+  let meeting: Meeting;
+  let ringing: { id: string; callId: string };
+  beforeEach(async () => {
+    deps = harness.deps.unified;
+    meeting = await startMeeting(harness, deps);
+    await harness.emulator.client.setPhone(PHONE, { mode: 'no-answer' });
+    const { legId } = await requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: PHONE });
+    await dialOut(deps, meeting.tenantId, legId);
+    ringing = await harness.emulator.client.awaitRing(PHONE);
+    await untilLegs(harness, meeting, 'outbound', ['ringing']);
+    await reportCallOver(deps, ringing.callId);
+    await untilLegs(harness, meeting, 'outbound', ['ended']);
+  });
+
+  it('rings again after the next inventory, and joins when it is picked up', async () => {
+    await sweepInventory(deps, null);
+    expect((await readLegs(harness, meeting, 'outbound'))[1]).toMatchObject({ state: 'ringing', answered_at: null });
+    await harness.emulator.client.answer(ringing.id);
+    await untilLegs(harness, meeting, 'outbound', ['ended', 'joined']);
+    expect(harness.webhookErrors).toEqual([]);
+    await harness.emulator.client.hangUp(ringing.id);
+    await untilLegs(harness, meeting, 'outbound', ['ended', 'ended']);
+  });
+
+  it('is answered after the next inventory when the look-up shows it answered', async () => {
+    const call = await deps.voice.getCall(ringing.callId);
+    const event = { kind: 'call', callId: ringing.callId, phase: 'answered', at: null } as const;
+    await sweepInventory(withProviders(deps, { voice: { getCall: async () => ({ ...call!, event }) } }), null);
+    expect((await readLegs(harness, meeting, 'outbound'))[1]).toMatchObject({ state: 'answered' });
   });
 });

@@ -151,8 +151,9 @@ async function lookBeforeHangUp(
   if (leg === undefined || leg.tenant_id === null || leg.session_id === null || leg.hangup_requested_at !== null)
     return 'orphan';
   const isRunning = leg.session_state !== null && canJoin(leg.session_state);
+  let call: ObservedCall | null;
   try {
-    const call = await voice.getCall(callId);
+    call = await voice.getCall(callId);
     if (call?.over === true) return 'not-live';
     if (call === null) return isRunning ? 'not-live' : 'orphan';
   } catch (error) {
@@ -163,7 +164,8 @@ async function lookBeforeHangUp(
     });
     return isRunning ? 'not-live' : 'orphan';
   }
-  return reopenCall(deps, { tenantId: leg.tenant_id, sessionId: leg.session_id, legId: leg.id });
+  const phase = call.event.kind === 'call' ? call.event.phase : undefined;
+  return reopenCall(deps, { tenantId: leg.tenant_id, sessionId: leg.session_id, legId: leg.id }, phase);
 }
 
 /**

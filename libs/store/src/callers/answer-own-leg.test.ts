@@ -136,6 +136,43 @@ test('answerOwnLeg rejects a token for an outbound leg', async () => {
   expect((await answerOwnLeg(store, freshToken(), { tokenHash }, freshId('call'))).outcome).toBe('unknown-leg');
 });
 
+describe('answerOwnLeg for a call that another leg has', () => {
+  /** An ended leg, and another leg that has the call. */
+  async function makeLegs(callId: string, other: { of?: TestRoom; kind?: 'outbound' | 'inbound' } = {}) {
+    const of = await makeRoom(store);
+    const { by } = await makeOwnLeg('outbound', 'ended', of);
+    const kind = other.kind ?? 'outbound';
+    const legId = await makeLeg(store, other.of ?? of, { kind, state: 'ringing', voice_call_id: callId });
+    return { by, legId };
+  }
+
+  it('answers the leg that reopened the call, although the URL names the ended one', async () => {
+    const callId = freshId('call');
+    const { by, legId } = await makeLegs(callId);
+    for (let n = 0; n < 2; n++)
+      expect(await answerOwnLeg(store, freshToken(), by, callId)).toMatchObject({ outcome: 'join', leg_id: legId });
+    expect(await readLeg(store, legId)).toMatchObject({ state: 'answered', voice_call_id: callId });
+  });
+
+  it.each([
+    { what: 'of another session', other: async () => ({ of: await makeRoom(store) }) },
+    { what: 'that dialled in', other: async () => ({ kind: 'inbound' as const }) },
+  ])('answers unknown-leg when it is a leg $what', async ({ other }) => {
+    const callId = freshId('call');
+    const { by, legId } = await makeLegs(callId, await other());
+    expect((await answerOwnLeg(store, freshToken(), by, callId)).outcome).toBe('unknown-leg');
+    expect((await readLeg(store, legId)).state).toBe('ringing');
+  });
+
+  it('answers unknown-leg for a token', async () => {
+    const callId = freshId('call');
+    const of = await makeRoom(store);
+    const { by } = await makeOwnLeg('bridge', 'dialling', of);
+    await makeLeg(store, of, { kind: 'outbound', state: 'ringing', voice_call_id: callId });
+    expect((await answerOwnLeg(store, freshToken(), by, callId)).outcome).toBe('unknown-leg');
+  });
+});
+
 test('answerOwnLeg runs one query', async () => {
   const { by } = await makeOwnLeg('bridge', 'dialling', await makeRoom(store));
   const query = vi.spyOn(store.pool, 'query');

@@ -385,10 +385,17 @@ export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Da
   const unknown = { tenant_id: null, session_id: null, conversation: null, leg_id: null, kind: null, waits: false };
   if (!consumeToken(tables, jti, expires)) return { outcome: 'replayed', ...unknown };
   const identified = tables.legs.get((tokenHash === null ? legId : tables.legByToken.get(bytesKey(tokenHash))) ?? '');
-  const leg =
+  const named =
     identified?.kind === (tokenHash === null ? 'outbound' : 'bridge') && identified.account_id === account
       ? identified
       : undefined;
+  const ofCall = tables.legs.get(tables.legByCall.get(call) ?? '') ?? named;
+  const isReopened =
+    ofCall?.session_id === named?.session_id &&
+    ofCall?.kind === 'outbound' &&
+    named?.kind === 'outbound' &&
+    named.voice_call_id === null;
+  const leg = named === undefined || (ofCall !== named && !isReopened) ? undefined : ofCall;
   const session = leg === undefined ? undefined : tables.sessions.get(leg.session_id ?? '');
   if (leg === undefined || session === undefined || (leg.voice_call_id !== null && leg.voice_call_id !== call))
     return { outcome: 'unknown-leg', ...unknown };
