@@ -6,6 +6,7 @@ import { reconcile } from '../reconciliation/reconcile.ts';
 import { sweepInventory } from '../reconciliation/sweep-inventory.ts';
 import { endSession } from '../sessions/end-session.ts';
 import {
+  executeSql,
   hangUpUntilDone,
   listLegsAtProvider,
   readLegs,
@@ -97,6 +98,22 @@ describe.each(MEDIA_KINDS)('a browser that a callback reports as gone and that i
       expect(harness.counters.filter((each) => each.startsWith('false_kill'))).toEqual([]);
     },
   );
+
+  it('is a leg again although twenty phones left after it', async () => {
+    const meeting = await startMeeting(harness, deps, { browsers_left_s: 60 });
+    await reportBrowserGone(deps, meeting);
+    await executeSql(
+      harness,
+      `INSERT INTO leg (id, tenant_id, session_id, kind, state, voice_call_id, ended_at, deadline_at)
+       SELECT 'leg_' || n, $1, $2, 'inbound', 'ended', 'call_' || n, now(), now()
+       FROM generate_series(1, 20) AS n`,
+      [meeting.tenantId, meeting.sessionId],
+    );
+    await passTime(harness, 61);
+    await job(withProviders(deps, { voice: { getCall: async () => null } }), meeting);
+    expect((await readSession(harness, meeting)).state).toBe('live');
+    expect(await statesOf(meeting, 'webrtc')).toEqual(['ended', 'joined']);
+  });
 
   it('ends the session at the first check when the browser has really left', async () => {
     const meeting = await startMeeting(harness, deps, { browsers_left_s: 60 });

@@ -124,7 +124,8 @@ export async function releaseCall(tx: Tx, tenantId: string, legId: string): Prom
 
 /**
  * Returns legs of a session that only an observation ended: browsers and phones without a hang-up
- * request that ended within ten minutes, the latest first.
+ * request that ended within ten minutes. All browsers, as one list shows them, and the last 20
+ * phones, as each costs a look-up.
  */
 export async function listObservedEnds(
   store: Store,
@@ -133,12 +134,23 @@ export async function listObservedEnds(
 ): Promise<Pick<LegRow, 'id' | 'kind' | 'media_connection_id' | 'voice_call_id'>[]> {
   const { rows } = await store.query<Pick<LegRow, 'id' | 'kind' | 'media_connection_id' | 'voice_call_id'>>(tenantId, {
     name: 'observed-ends',
-    text: `SELECT id, kind, media_connection_id, voice_call_id
-           FROM leg
-           WHERE tenant_id = $1 AND session_id = $2 AND state = 'ended' AND kind <> 'bridge'
-             AND hangup_requested_at IS NULL AND ended_at > now() - interval '10 minutes'
-           ORDER BY ended_at DESC, id DESC
-           LIMIT 20`,
+    text: `WITH observed AS (
+             SELECT id, kind, media_connection_id, voice_call_id, ended_at
+             FROM leg
+             WHERE tenant_id = $1 AND session_id = $2 AND state = 'ended' AND kind <> 'bridge'
+               AND hangup_requested_at IS NULL AND ended_at > now() - interval '10 minutes'
+           )
+           SELECT id, kind, media_connection_id, voice_call_id
+           FROM observed
+           WHERE kind = 'webrtc'
+           UNION ALL
+           (
+             SELECT id, kind, media_connection_id, voice_call_id
+             FROM observed
+             WHERE kind <> 'webrtc'
+             ORDER BY ended_at DESC, id DESC
+             LIMIT 20
+           )`,
     values: [tenantId, sessionId],
   });
   return rows;

@@ -378,23 +378,28 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
     tables.putLeg({ ...leg!, voice_call_id: null });
     return returnCount(1);
   },
-  'observed-ends': (tables, [tenant, session], { now }) =>
-    returnRows(
-      (tables.legsOfSession.get(session as string) ?? [])
-        .map((id) => tables.legs.get(id)!)
-        .filter(
-          (leg) =>
-            leg.tenant_id === tenant &&
-            leg.state === 'ended' &&
-            leg.kind !== 'bridge' &&
-            leg.hangup_requested_at === null &&
-            leg.ended_at !== null &&
-            leg.ended_at.getTime() > now.getTime() - 600_000,
-        )
-        .toSorted((a, b) => b.ended_at!.getTime() - a.ended_at!.getTime() || (a.id < b.id ? 1 : -1))
-        .slice(0, 20)
-        .map(({ id, kind, media_connection_id, voice_call_id }) => ({ id, kind, media_connection_id, voice_call_id })),
-    ),
+  'observed-ends': (tables, [tenant, session], { now }) => {
+    const observed = (tables.legsOfSession.get(session as string) ?? [])
+      .map((id) => tables.legs.get(id)!)
+      .filter(
+        (leg) =>
+          leg.tenant_id === tenant &&
+          leg.state === 'ended' &&
+          leg.kind !== 'bridge' &&
+          leg.hangup_requested_at === null &&
+          leg.ended_at !== null &&
+          leg.ended_at.getTime() > now.getTime() - 600_000,
+      );
+    const phones = observed
+      .filter((leg) => leg.kind !== 'webrtc')
+      .toSorted((a, b) => b.ended_at!.getTime() - a.ended_at!.getTime() || (a.id < b.id ? 1 : -1))
+      .slice(0, 20);
+    return returnRows(
+      [...observed.filter((leg) => leg.kind === 'webrtc'), ...phones].map(
+        ({ id, kind, media_connection_id, voice_call_id }) => ({ id, kind, media_connection_id, voice_call_id }),
+      ),
+    );
+  },
   'has-unobserved-bridge': (tables, [session, tenant], { now }) =>
     returnRow({
       found: (tables.legsOfSession.get(session as string) ?? [])
