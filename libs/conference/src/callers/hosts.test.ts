@@ -10,6 +10,7 @@ import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
 import { hangUpSession } from '../hang-ups/hang-up-session.ts';
 import { issueToken } from '../participants/issue-token.ts';
 import { openBridge } from '../legs/open-bridge.ts';
+import { endSession } from '../sessions/end-session.ts';
 import { reconcile } from '../reconciliation/reconcile.ts';
 import { sweepInventory } from '../reconciliation/sweep-inventory.ts';
 import { removeParticipant } from '../participants/remove-participant.ts';
@@ -275,6 +276,28 @@ describe('PINs of a room', () => {
     await deps.provider.mute({ tenantId: meeting.tenantId, participantId: own.participantId, muted: false });
     expect(await isMuted(second.callId)).toBe(false);
   });
+
+  it.each(['before', 'after'])(
+    'a replaced call is hung up without a delay when its session ends %s the reason is spoken',
+    async (when) => {
+      const meeting = await openRoom(deps);
+      const own = await addPin(deps, meeting.tenantId, meeting.roomId, { name: 'Grace', role: 'participant' });
+      const first = await joinWithPin(meeting, own.pin);
+      await joinWithPin(meeting, own.pin);
+      const [replaced] = await readLegs(harness, meeting);
+      if (when === 'after') {
+        await hangUpLeg(deps, meeting.tenantId, replaced?.id ?? '');
+        await until(async () => (await heard(first.id)).at(-1), getPrompt('en-GB', 'replaced'));
+      }
+      await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+      await moveLegsBack(harness, meeting, 1);
+      await hangUpSession(deps, meeting.tenantId, meeting.sessionId);
+      await until(async () => (await harness.emulator.client.caller(first.id)).state, 'ended');
+      await untilLegs(harness, meeting, 'inbound', ['ended', 'ended']);
+      expect((await readLegs(harness, meeting))[0]).toMatchObject({ reason: 'replaced' });
+      expect((await heard(first.id)).includes(getPrompt('en-GB', 'replaced'))).toBe(when === 'after');
+    },
+  );
 
   it('a first telephone whose call was falsely reported over does not take the place back', async () => {
     const meeting = await openRoom(deps);

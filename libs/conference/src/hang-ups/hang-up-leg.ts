@@ -6,8 +6,8 @@ import { finishHangUpAttempt, recordHangUpAttempt, type AttemptOutcome } from '@
 import { lockLeg, saveLegs, type LegRow } from '@partyline/store/legs/legs';
 import { listConnections } from '@partyline/store/reconciliation/inventory';
 import { findNumber } from '@partyline/store/numbers/numbers';
-import { findMediaSessionOfLeg } from '@partyline/store/sessions/sessions';
-import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
+import { findMediaSessionOfLeg, isSessionRunning } from '@partyline/store/sessions/sessions';
+import { EVERY_TENANT, inTransaction, type Tx } from '@partyline/store/database/store';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { applyMediaEvent } from '../legs/apply-media-event.ts';
 import { findBridgeConnection } from '../legs/bridge-connection.ts';
@@ -48,6 +48,7 @@ interface ClaimedLeg {
   readonly leg: LegRow;
   /** The video session in which the leg may still have a connection. */
   readonly mediaSessionId: string | null;
+  readonly hearsReason: boolean;
 }
 
 /**
@@ -75,15 +76,26 @@ export async function hangUpLeg(
   } finally {
     await finishAttempt(deps, leg, result);
   }
-  return { retryAfterMs: result?.retryAfterMs ?? retryDelayMs(leg) };
+  return { retryAfterMs: result?.retryAfterMs ?? retryDelayMs(leg, claimed.hearsReason) };
 }
 
-/** Whether the person on the telephone is told why the call ends, before it is hung up. */
-const hearsReason = (leg: LegRow): leg is LegRow & { voice_call_id: string } =>
-  leg.kind === 'inbound' && leg.hangup_reason === REPLACED_REASON && leg.voice_call_id !== null;
+/**
+ * Whether the person on the telephone is told why the call ends, before it is hung up. Not when the
+ * session ends: its legs are confirmed sooner than the reason takes (docs/guarantee.md).
+ */
+const hearsReason = async (
+  tx: Tx,
+  { tenant_id, session_id, kind, hangup_reason, voice_call_id }: LegRow,
+): Promise<boolean> =>
+  kind === 'inbound' &&
+  hangup_reason === REPLACED_REASON &&
+  voice_call_id !== null &&
+  tenant_id !== null &&
+  session_id !== null &&
+  (await isSessionRunning(tx, tenant_id, session_id));
 
-const retryDelayMs = (leg: LegRow): number =>
-  hearsReason(leg) && leg.hangup_attempts === 1 ? SPOKEN_REASON_MS : backoff(leg.hangup_attempts, BACK_OFF);
+const retryDelayMs = (leg: LegRow, isTold: boolean): number =>
+  isTold && leg.hangup_attempts === 1 ? SPOKEN_REASON_MS : backoff(leg.hangup_attempts, BACK_OFF);
 
 /** Asks the provider to close the leg; `null` when another attempt has taken over the lease. */
 async function makeAttempt(deps: HangUpDeps, claimed: ClaimedLeg): Promise<AttemptResult | null> {
@@ -116,11 +128,12 @@ async function claimAttempt(
     // A caller who keyed no valid PIN before the deadline.
     if (leg.session_id === null && leg.deadline_at <= now) requestHangUp(leg, 'keying-deadline', now);
     if (leg.state !== 'ending') return 'done';
+    const isTold = await hearsReason(tx, leg);
     const dueAt = Math.max(
       leg.lease_until?.getTime() ?? 0,
       leg.hangup_attempted_at === null || leg.hangup_attempts === 0
         ? 0
-        : leg.hangup_attempted_at.getTime() + retryDelayMs(leg),
+        : leg.hangup_attempted_at.getTime() + retryDelayMs(leg, isTold),
     );
     if (dueAt > now.getTime()) return { retryAfterMs: dueAt - now.getTime() };
     leg.hangup_attempted_at = now;
@@ -128,7 +141,8 @@ async function claimAttempt(
     leg.lease_until = new Date(now.getTime() + ATTEMPT_LEASE_MS);
     await saveLegs(tx, tenantId, [leg]);
     await recordHangUpAttempt(tx, leg.tenant_id, { legId, no: leg.hangup_attempts, at: now });
-    return { leg, mediaSessionId: hasMediaHandle(leg) ? await findMediaSessionOfLeg(tx, leg.tenant_id, legId) : null };
+    const mediaSessionId = hasMediaHandle(leg) ? await findMediaSessionOfLeg(tx, leg.tenant_id, legId) : null;
+    return { leg, mediaSessionId, hearsReason: isTold };
   });
 }
 
@@ -184,9 +198,9 @@ async function findProviders(
 async function sendRequests(
   deps: HangUpDeps,
   { media, voice }: Providers,
-  { leg, mediaSessionId }: ClaimedLeg,
+  { leg, mediaSessionId, hearsReason: isTold }: ClaimedLeg,
 ): Promise<AttemptResult> {
-  if (hearsReason(leg) && leg.hangup_attempts === 1 && (await sayReason(deps, voice, leg)))
+  if (isTold && leg.hangup_attempts === 1 && (await sayReason(deps, voice, leg)))
     return { outcome: 'accepted', reason: null };
   const requests: Promise<void>[] = [];
   if (mediaSessionId !== null && leg.media_connection_id !== null)
@@ -234,9 +248,9 @@ async function sendRequests(
 async function sayReason(
   deps: HangUpDeps,
   voice: Providers['voice'],
-  { tenant_id, id, number, voice_call_id }: LegRow & { voice_call_id: string },
+  { tenant_id, id, number, voice_call_id }: LegRow,
 ): Promise<boolean> {
-  if (!voice.capabilities.say || tenant_id === null) return false;
+  if (!voice.capabilities.say || tenant_id === null || voice_call_id === null) return false;
   const found = number === null ? null : await findNumber(deps.store, tenant_id, { number });
   const language = found?.language ?? 'en-US';
   try {

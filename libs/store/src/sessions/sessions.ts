@@ -143,6 +143,16 @@ export async function findMediaSessionOfLeg(tx: Tx, tenantId: string, legId: str
   return rows[0]?.media_session_id ?? null;
 }
 
+/** Whether a tenant's session runs, so that connections may join it. */
+export async function isSessionRunning(tx: Tx, tenantId: string, sessionId: string): Promise<boolean> {
+  const { rows } = await tx.query({
+    name: 'running-session',
+    text: `SELECT id FROM session WHERE id = $1 AND tenant_id = $2 AND state IN ('open', 'live')`,
+    values: [sessionId, tenantId],
+  });
+  return rows.length > 0;
+}
+
 /**
  * Returns the provider account and video session of a tenant's session; `null` when there is no
  * such session.

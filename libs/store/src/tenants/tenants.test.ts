@@ -1,5 +1,11 @@
 import { listSessionEvents } from '../events/outbox.ts';
-import { listSessions, findMediaSessionOfLeg, findSessionOfLeg, findNewestSession } from '../sessions/sessions.ts';
+import {
+  listSessions,
+  findMediaSessionOfLeg,
+  findSessionOfLeg,
+  findNewestSession,
+  isSessionRunning,
+} from '../sessions/sessions.ts';
 import { randomBytes } from 'node:crypto';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
@@ -63,6 +69,11 @@ describe('functions with a tenant and an id', () => {
       what: 'lockSession',
       call: (tenantId) => inTransaction(store, tenantId, (tx) => lockSession(tx, tenantId, mine.sessionId)),
       nothing: null,
+    },
+    {
+      what: 'isSessionRunning',
+      call: (tenantId) => inTransaction(store, tenantId, (tx) => isSessionRunning(tx, tenantId, mine.sessionId)),
+      nothing: false,
     },
     { what: 'findSessionOfLeg', call: (tenantId) => findSessionOfLeg(store, tenantId, myLeg), nothing: null },
   ];

@@ -7,6 +7,7 @@ import {
   findMediaSession,
   findSessionOfLeg,
   insertSession,
+  isSessionRunning,
   findNewestSession,
 } from '@partyline/store/sessions/sessions';
 import { insertLeg, lockLeg, saveLegs } from '@partyline/store/legs/legs';
@@ -354,6 +355,7 @@ const read = op(
     await findSessionOfLeg(store, g.tenant, g.leg),
     await listLastAttempts(store, g.tenant, { legId: g.leg, no: 3, limit: 2 }),
     await inTransaction(store, g.tenant, (tx) => findMediaSessionOfLeg(tx, g.tenant, g.leg)),
+    await inTransaction(store, g.tenant, (tx) => isSessionRunning(tx, g.tenant, g.session)),
     await listConnections(store, g.tenant, g.session),
     await findDialsWithoutCall(store, g.account, ['+447700900001']),
     await findNumber(store, g.tenant, {}),

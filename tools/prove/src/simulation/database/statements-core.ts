@@ -97,6 +97,11 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
         : undefined,
     );
   },
+  'running-session': (tables, [id, tenant]) => {
+    const session = tables.sessions.get(String(id));
+    const runs = session?.tenant_id === tenant && (session?.state === 'open' || session?.state === 'live');
+    return returnRow(runs ? { id } : undefined);
+  },
   'media-of-leg': (tables, [id, tenant]) => {
     const leg = tables.legs.get(id as string);
     const session = leg?.tenant_id === tenant ? tables.sessions.get(leg?.session_id ?? '') : undefined;
