@@ -1634,10 +1634,22 @@ AS $function$
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('dials of ' || coalesce(p_account, 'platform'), 0));
   WITH waiting AS (
-    SELECT l.tenant_id, count(*)::int AS n
-    FROM leg l
-    WHERE l.state = 'requested' AND l.kind = 'outbound' AND l.account_id IS NOT DISTINCT FROM p_account
-    GROUP BY l.tenant_id
+    SELECT c.tenant_id, count(*)::int AS n
+    FROM (
+      SELECT l.tenant_id
+      FROM leg l
+      WHERE l.state = 'requested' AND l.kind = 'outbound' AND l.account_id IS NOT DISTINCT FROM p_account
+      UNION ALL
+      SELECT s.tenant_id
+      FROM session s
+      WHERE s.bridge_due_at IS NOT NULL AND s.account_id IS NOT DISTINCT FROM p_account
+      UNION ALL
+      SELECT l.tenant_id
+      FROM leg l
+      WHERE l.state = 'dialling' AND l.kind = 'bridge' AND l.media_connection_id IS NULL
+        AND l.dialled_at > now() - interval '8 seconds' AND l.account_id IS NOT DISTINCT FROM p_account
+    ) AS c
+    GROUP BY c.tenant_id
   ),
   own AS (
     SELECT coalesce(max(w.n), 0) AS n FROM waiting w WHERE w.tenant_id = p_tenant

@@ -7,7 +7,7 @@ import { DIAL_INTERVAL_MS } from './rate-limit-providers.ts';
 const MAX_DIAL_WAIT_MS = 20_000;
 /**
  * With all other tenants' calls. Less than a requested call may wait (GIVE_UP_AFTER_SECONDS), with
- * a quarter for bridges, which share the slots.
+ * a quarter for bridges that become due later, which share the slots.
  */
 const MAX_QUEUE_MS = 45_000;
 

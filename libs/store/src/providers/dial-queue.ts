@@ -1,6 +1,6 @@
 import type { Tx } from '../database/store.ts';
 
-/** The calls that wait to be placed through a provider account. */
+/** The calls, dial-outs and bridges, that wait to be placed through a provider account. */
 export interface DialQueue {
   /** Calls that are placed until the tenant's last one is. */
   readonly ahead: number;

@@ -427,11 +427,23 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
   'read-limits': (tables, [tenant, names], { clock }) =>
     returnRows((names as string[]).map((name) => ({ name, ...readLimitUse(tables, [tenant, name], clock) }))),
   'lock-limit': (tables, values, { clock }) => returnRow(readLimitUse(tables, values, clock)),
-  'queue-dial': (tables, [tenant, account]) => {
+  'queue-dial': (tables, [tenant, account], { now }) => {
     const waiting = new Map<string | null, number>();
-    for (const leg of tables.legs.values())
-      if (leg.state === 'requested' && leg.kind === 'outbound' && leg.account_id === account)
-        waiting.set(leg.tenant_id, (waiting.get(leg.tenant_id) ?? 0) + 1);
+    const add = (owner: string | null): void => void waiting.set(owner, (waiting.get(owner) ?? 0) + 1);
+    for (const leg of tables.legs.values()) {
+      const isDialledBridge =
+        leg.state === 'dialling' &&
+        leg.kind === 'bridge' &&
+        leg.media_connection_id === null &&
+        leg.dialled_at !== null &&
+        leg.dialled_at.getTime() > now.getTime() - 8_000;
+      const isRequested = leg.state === 'requested' && leg.kind === 'outbound';
+      if ((isRequested || isDialledBridge) && leg.account_id === account) add(leg.tenant_id);
+    }
+    for (const id of tables.bridgeDue) {
+      const session = tables.sessions.get(id)!;
+      if (session.account_id === account) add(session.tenant_id);
+    }
     const own = waiting.get(tenant as string) ?? 0;
     const counts = [...waiting.values()];
     return returnRow({
