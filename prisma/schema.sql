@@ -255,6 +255,11 @@ CREATE TABLE pin (
   digits integer,
   head bytea
 );
+CREATE TABLE pin_guess_day (
+  number text NOT NULL,
+  day date NOT NULL,
+  odds double precision NOT NULL
+);
 CREATE TABLE platform_limit (
   "only" boolean DEFAULT true NOT NULL,
   max_live_rooms integer DEFAULT 1000 NOT NULL,
@@ -422,6 +427,7 @@ ALTER TABLE orphan_call ADD CONSTRAINT orphan_call_pkey PRIMARY KEY (id);
 ALTER TABLE outbox ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
 ALTER TABLE participant ADD CONSTRAINT participant_pkey PRIMARY KEY (id);
 ALTER TABLE pin ADD CONSTRAINT pin_pkey PRIMARY KEY (id);
+ALTER TABLE pin_guess_day ADD CONSTRAINT pin_guess_day_pkey PRIMARY KEY (number, day);
 ALTER TABLE platform_limit ADD CONSTRAINT platform_limit_pkey PRIMARY KEY ("only");
 ALTER TABLE platform_limit ADD CONSTRAINT platform_limit_one_row CHECK ("only");
 ALTER TABLE platform_rate ADD CONSTRAINT platform_rate_pkey PRIMARY KEY (what, prefix, currency);
@@ -492,6 +498,7 @@ CREATE INDEX pin_number_head_idx ON public.pin USING btree (number, head);
 CREATE UNIQUE INDEX pin_number_lookup_key ON public.pin USING btree (number, lookup);
 CREATE INDEX pin_quarantined_until_idx ON public.pin USING btree (quarantined_until);
 CREATE INDEX pin_room_id_idx ON public.pin USING btree (room_id);
+CREATE INDEX pin_guess_day_day_idx ON public.pin_guess_day USING btree (day);
 CREATE UNIQUE INDEX provider_account_application ON public.provider_account USING btree (application_id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX provider_account_id_tenant_id_key ON public.provider_account USING btree (id, tenant_id);
 CREATE INDEX provider_account_old ON public.provider_account USING btree (old_until) WHERE (old_ciphertext IS NOT NULL);
@@ -529,6 +536,7 @@ ALTER TABLE leg ADD CONSTRAINT leg_account_id_tenant_id_fkey FOREIGN KEY (accoun
 ALTER TABLE leg ADD CONSTRAINT leg_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(id) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE orphan_call ADD CONSTRAINT orphan_call_account_id_fkey FOREIGN KEY (account_id) REFERENCES provider_account(id) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE pin ADD CONSTRAINT pin_room_id_fkey FOREIGN KEY (room_id) REFERENCES room(id) ON UPDATE CASCADE ON DELETE CASCADE;
+ALTER TABLE pin_guess_day ADD CONSTRAINT pin_guess_day_number_fkey FOREIGN KEY (number) REFERENCES dial_in_number(e164) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE provider_account ADD CONSTRAINT provider_account_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenant(id) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE room ADD CONSTRAINT room_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenant(id) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE session ADD CONSTRAINT session_account_id_tenant_id_fkey FOREIGN KEY (account_id, tenant_id) REFERENCES provider_account(id, tenant_id);
@@ -584,6 +592,7 @@ DECLARE
   v_admission record;
   v_outcome text;
   v_ends boolean;
+  v_odds double precision := 0;
 BEGIN
   language := 'en-US';
   prompts := 0;
@@ -666,20 +675,29 @@ BEGIN
     ELSE 'wrong-pin'
   END;
   v_ends := v_outcome IN ('refused', 'silent');
+  -- Digits that cannot be a PIN are not a guess.
+  IF p_lookups IS NOT NULL THEN
+    v_odds := pin_guess_odds(v_leg.number);
+  END IF;
   UPDATE leg l
   SET tries = l.tries + CASE WHEN p_silent THEN 0 ELSE 1 END,
     silences = l.silences + CASE WHEN p_silent THEN 1 ELSE 0 END,
     version = l.version + 1,
     last_outcome = v_outcome,
-    -- Digits that cannot be a PIN are not a guess.
     last_wrong_pin_at = CASE WHEN p_lookups IS NULL THEN l.last_wrong_pin_at ELSE now() END,
-    pin_guess_odds = l.pin_guess_odds + CASE WHEN p_lookups IS NULL THEN 0 ELSE pin_guess_odds(l.number) END,
+    pin_guess_odds = l.pin_guess_odds + v_odds,
     state = CASE WHEN v_ends THEN 'ending' ELSE answered_state(l.state) END,
     answered_at = COALESCE(l.answered_at, now()),
     hangup_requested_at = CASE WHEN v_ends THEN now() END,
     hangup_reason = CASE v_outcome WHEN 'refused' THEN 'too-many-tries' WHEN 'silent' THEN 'no-digits' END,
     deadline_at = now() + CASE WHEN v_ends THEN goodbye_time() ELSE pin_entry_time(l.slow) END
   WHERE l.id = p_leg;
+  -- Last, because other callers of the number who key a wrong PIN wait for this row until the commit.
+  IF v_odds > 0 THEN
+    INSERT INTO pin_guess_day AS g (number, day, odds)
+    VALUES (v_leg.number, (now() AT TIME ZONE 'UTC')::date, v_odds)
+    ON CONFLICT (number, day) DO UPDATE SET odds = g.odds + EXCLUDED.odds;
+  END IF;
   outcome := v_outcome;
   RETURN NEXT;
 END $function$;
@@ -1157,6 +1175,7 @@ AS $function$
 DECLARE
   v_number dial_in_number;
   v_spent double precision;
+  v_month double precision := month_guess_odds(p_number);
   v_odds double precision := 1e-5;
 BEGIN
   SELECT d.* INTO v_number FROM dial_in_number d WHERE d.e164 = p_number;
@@ -1171,11 +1190,19 @@ BEGIN
   -- The first check uses the worst odds that a number can have (libs/domain/src/pin.ts); the PINs are
   -- counted only when it fails.
   FOR v_check IN 1..2 LOOP
-    IF v_spent + (p_tries + max_pin_attempts(false)) * v_odds <= 0.0005 THEN
+    IF v_spent + (p_tries + max_pin_attempts(false)) * v_odds <= 0.0005
+      AND v_month + (p_tries + max_pin_attempts(false)) * v_odds <= 0.0025 THEN
       RETURN false;
     END IF;
     v_odds := pin_guess_odds(p_number);
   END LOOP;
+
+  IF v_month + (p_tries + max_pin_attempts(false)) * v_odds > 0.0025 THEN
+    UPDATE dial_in_number d
+    SET slow_until = (date_trunc('day', now() AT TIME ZONE 'UTC') + interval '1 day') AT TIME ZONE 'UTC'
+    WHERE d.e164 = p_number;
+    RETURN true;
+  END IF;
 
   UPDATE dial_in_number d
   SET slow_until = COALESCE(
@@ -1341,12 +1368,14 @@ CREATE OR REPLACE FUNCTION public.guard_slow_mode(p_number dial_in_number, p_rem
 AS $function$
 DECLARE
   v_odds double precision := pin_guess_odds(p_number.e164);
+  v_share double precision;
   v_guesses_per_day double precision;
   v_guesses_per_period double precision;
 BEGIN
   IF v_odds = 0 THEN
     RETURN 'slow';
   END IF;
+  v_share := slow_mode_share(p_number, v_odds);
 
   IF EXISTS (
       SELECT
@@ -1371,12 +1400,12 @@ BEGIN
       SELECT COALESCE(sum(l.pin_guess_odds), 0)
       FROM leg l
       WHERE l.number = p_number.e164 AND l.last_wrong_pin_at > now() - interval '1 day' AND l.known
-    ) + (p_known + 1) * v_odds <= 0.00025 THEN
+    ) + (p_known + 1) * v_odds <= v_share THEN
     RETURN 'known';
   END IF;
 
   -- At least one guess a day, whatever its odds, so that every number accepts strangers.
-  v_guesses_per_day := GREATEST(1, floor(0.00025 / v_odds));
+  v_guesses_per_day := GREATEST(1, floor(v_share / v_odds));
   v_guesses_per_period := GREATEST(1, floor(v_guesses_per_day / 96));
   -- Half of the concurrent callers of the number are reserved for known callers.
   IF p_strangers >= GREATEST(1, p_number.max_unadmitted / 2)
@@ -1578,6 +1607,20 @@ BEGIN
       v_room_limit, v_first_minute, v_tenant.currency
     WHERE v_room_limit IS NOT NULL;
 END $function$;
+CREATE OR REPLACE FUNCTION public.month_guess_odds(p_number text)
+ RETURNS double precision
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+BEGIN
+  RETURN (
+    SELECT COALESCE(sum(g.odds), 0)
+    FROM pin_guess_day g
+    WHERE g.number = p_number AND g.day >= (now() AT TIME ZONE 'UTC')::date - 30
+  );
+END $function$;
+ALTER FUNCTION month_guess_odds(text) OWNER TO partyline_platform;
+REVOKE ALL ON FUNCTION month_guess_odds(text) FROM PUBLIC;
 CREATE OR REPLACE FUNCTION public.month_spent(p_tenant text, p_currency text)
  RETURNS TABLE(seconds bigint, micro bigint)
  LANGUAGE plpgsql
@@ -1895,6 +1938,20 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SEQUENCE %s TO partyline_tenant, partyline_platform', v_sequence);
   END LOOP;
 END $function$;
+CREATE OR REPLACE FUNCTION public.slow_mode_share(p_number dial_in_number, p_odds double precision)
+ RETURNS double precision
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+BEGIN
+  RETURN CASE
+    WHEN month_guess_odds(p_number.e164) + p_number.max_unadmitted * max_pin_attempts(false) * p_odds > 0.0025
+      THEN 0.0025 / 60
+    ELSE 0.00025
+  END;
+END $function$;
+ALTER FUNCTION slow_mode_share(dial_in_number,double precision) OWNER TO partyline_platform;
+REVOKE ALL ON FUNCTION slow_mode_share(dial_in_number,double precision) FROM PUBLIC;
 CREATE OR REPLACE FUNCTION public.spent_micro(p_cdr cdr, p_currency text)
  RETURNS numeric
  LANGUAGE sql
@@ -2089,6 +2146,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE participant TO partyline_platform;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE participant TO partyline_tenant;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE pin TO partyline_platform;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE pin TO partyline_tenant;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE pin_guess_day TO partyline_platform;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE platform_limit TO partyline_platform;
 GRANT SELECT ON TABLE platform_limit TO partyline_tenant;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE platform_rate TO partyline_platform;

@@ -140,12 +140,13 @@ await runMain(async () => {
         everyMs: GAUGES_INTERVAL_MS,
         run: async () => {
           const unconfirmed = await countUnconfirmed(store);
-          const { open, slowNumbers } = await countOpenCharges(store);
+          const { open, slowNumbers, guessOdds } = await countOpenCharges(store);
           for (const owner of ['platform', 'tenant'] as const) {
             metrics.set('legs_unconfirmed', unconfirmed[owner].legs, { owner });
             metrics.set('oldest_unconfirmed_seconds', unconfirmed[owner].oldestS, { owner });
             metrics.set('charges_open', open[owner], { owner });
             metrics.set('slow_numbers', slowNumbers[owner], { owner });
+            metrics.set('guess_odds', guessOdds[owner], { owner });
           }
         },
       },

@@ -80,6 +80,10 @@ const GAUGES = {
     help: 'Dial-in numbers in slow mode, because too many wrong PINs were keyed.',
     labels: ['owner'],
   },
+  guess_odds: {
+    help: 'Odds that a wrong PIN of the last 30 days was right, of the number with the highest.',
+    labels: ['owner'],
+  },
   charges_open: { help: 'Call records older than an hour without a price from the provider.', labels: ['owner'] },
   reconciled_timestamp_seconds: {
     help: 'End of the last run of the reconciler, in seconds since 1970.',

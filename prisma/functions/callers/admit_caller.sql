@@ -1,5 +1,5 @@
 -- Admits a caller by the PIN that they keyed. Stores the token id of the webhook; its second use is
--- rejected. Locks the leg, then the session.
+-- rejected. Locks the leg, then the session; with a wrong PIN the leg, then the number's sum of the day.
 --
 -- p_try      counts from 1 and names the prompt that this answers. A repeat of an earlier prompt gets the
 --            last outcome again, or hang-up once the session ends, and counts no attempt.
@@ -39,6 +39,7 @@ DECLARE
   v_admission record;
   v_outcome text;
   v_ends boolean;
+  v_odds double precision := 0;
 BEGIN
   language := 'en-US';
   prompts := 0;
@@ -121,20 +122,29 @@ BEGIN
     ELSE 'wrong-pin'
   END;
   v_ends := v_outcome IN ('refused', 'silent');
+  -- Digits that cannot be a PIN are not a guess.
+  IF p_lookups IS NOT NULL THEN
+    v_odds := pin_guess_odds(v_leg.number);
+  END IF;
   UPDATE leg l
   SET tries = l.tries + CASE WHEN p_silent THEN 0 ELSE 1 END,
     silences = l.silences + CASE WHEN p_silent THEN 1 ELSE 0 END,
     version = l.version + 1,
     last_outcome = v_outcome,
-    -- Digits that cannot be a PIN are not a guess.
     last_wrong_pin_at = CASE WHEN p_lookups IS NULL THEN l.last_wrong_pin_at ELSE now() END,
-    pin_guess_odds = l.pin_guess_odds + CASE WHEN p_lookups IS NULL THEN 0 ELSE pin_guess_odds(l.number) END,
+    pin_guess_odds = l.pin_guess_odds + v_odds,
     state = CASE WHEN v_ends THEN 'ending' ELSE answered_state(l.state) END,
     answered_at = COALESCE(l.answered_at, now()),
     hangup_requested_at = CASE WHEN v_ends THEN now() END,
     hangup_reason = CASE v_outcome WHEN 'refused' THEN 'too-many-tries' WHEN 'silent' THEN 'no-digits' END,
     deadline_at = now() + CASE WHEN v_ends THEN goodbye_time() ELSE pin_entry_time(l.slow) END
   WHERE l.id = p_leg;
+  -- Last, because other callers of the number who key a wrong PIN wait for this row until the commit.
+  IF v_odds > 0 THEN
+    INSERT INTO pin_guess_day AS g (number, day, odds)
+    VALUES (v_leg.number, (now() AT TIME ZONE 'UTC')::date, v_odds)
+    ON CONFLICT (number, day) DO UPDATE SET odds = g.odds + EXCLUDED.odds;
+  END IF;
   outcome := v_outcome;
   RETURN NEXT;
 END $$;

@@ -8,12 +8,17 @@
 -- for strangers and a quarter for known callers. A caller is asked for a PIN only if their attempts, and
 -- those that the other callers have left, still fit; so a right PIN is never rejected. Slow mode lasts
 -- until enough wrong PINs are a day old that the maximum number of callers fits again.
+--
+-- Within any 30 days they add up to at most 0.005, in the same way: half is for normal operation and for
+-- slow mode with full shares; when it is used up, slow mode with smaller shares begins (slow_mode_share).
+-- It lasts until the next day (UTC), when a day's wrong PINs may leave the sum.
 CREATE OR REPLACE FUNCTION enter_slow_mode(p_number text, p_tries bigint) RETURNS boolean
 LANGUAGE plpgsql
 AS $$
 DECLARE
   v_number dial_in_number;
   v_spent double precision;
+  v_month double precision := month_guess_odds(p_number);
   v_odds double precision := 1e-5;
 BEGIN
   SELECT d.* INTO v_number FROM dial_in_number d WHERE d.e164 = p_number;
@@ -28,11 +33,19 @@ BEGIN
   -- The first check uses the worst odds that a number can have (libs/domain/src/pin.ts); the PINs are
   -- counted only when it fails.
   FOR v_check IN 1..2 LOOP
-    IF v_spent + (p_tries + max_pin_attempts(false)) * v_odds <= 0.0005 THEN
+    IF v_spent + (p_tries + max_pin_attempts(false)) * v_odds <= 0.0005
+      AND v_month + (p_tries + max_pin_attempts(false)) * v_odds <= 0.0025 THEN
       RETURN false;
     END IF;
     v_odds := pin_guess_odds(p_number);
   END LOOP;
+
+  IF v_month + (p_tries + max_pin_attempts(false)) * v_odds > 0.0025 THEN
+    UPDATE dial_in_number d
+    SET slow_until = (date_trunc('day', now() AT TIME ZONE 'UTC') + interval '1 day') AT TIME ZONE 'UTC'
+    WHERE d.e164 = p_number;
+    RETURN true;
+  END IF;
 
   UPDATE dial_in_number d
   SET slow_until = COALESCE(

@@ -3,8 +3,9 @@
 -- p_strangers, p_known  callers of either kind who are being asked now
 --
 -- A caller id can be forged. So callers admitted within the last 30 days at the account of the number
--- count as known only up to five wrong PINs a day each, and up to odds of 0.00025 a day together. The strangers' share, 0.00025 a day
--- too, is spread evenly: in periods of 15 minutes, or of the time that one guess takes.
+-- count as known only up to five wrong PINs a day each, and up to a share of the odds a day together
+-- (slow_mode_share). The strangers' share, as large, is spread evenly: in periods of 15 minutes, or of the
+-- time that one guess takes.
 CREATE OR REPLACE FUNCTION guard_slow_mode(
   p_number dial_in_number,
   p_remote text,
@@ -15,12 +16,14 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
   v_odds double precision := pin_guess_odds(p_number.e164);
+  v_share double precision;
   v_guesses_per_day double precision;
   v_guesses_per_period double precision;
 BEGIN
   IF v_odds = 0 THEN
     RETURN 'slow';
   END IF;
+  v_share := slow_mode_share(p_number, v_odds);
 
   IF EXISTS (
       SELECT
@@ -45,12 +48,12 @@ BEGIN
       SELECT COALESCE(sum(l.pin_guess_odds), 0)
       FROM leg l
       WHERE l.number = p_number.e164 AND l.last_wrong_pin_at > now() - interval '1 day' AND l.known
-    ) + (p_known + 1) * v_odds <= 0.00025 THEN
+    ) + (p_known + 1) * v_odds <= v_share THEN
     RETURN 'known';
   END IF;
 
   -- At least one guess a day, whatever its odds, so that every number accepts strangers.
-  v_guesses_per_day := GREATEST(1, floor(0.00025 / v_odds));
+  v_guesses_per_day := GREATEST(1, floor(v_share / v_odds));
   v_guesses_per_period := GREATEST(1, floor(v_guesses_per_day / 96));
   -- Half of the concurrent callers of the number are reserved for known callers.
   IF p_strangers >= GREATEST(1, p_number.max_unadmitted / 2)

@@ -186,11 +186,18 @@ interface CountByOwner {
   readonly tenant: number;
 }
 
-/**
- * Counts the records of all tenants without a price after an hour, and the numbers in slow mode.
- */
-export async function countOpenCharges(store: Store): Promise<{ open: CountByOwner; slowNumbers: CountByOwner }> {
-  const { rows } = await store.query<{ open: CountByOwner; slowNumbers: CountByOwner }>(EVERY_TENANT, {
+/** What the operator's gauges show of charges and of guessed PINs. */
+interface OperatorCounts {
+  /** Records without a price after an hour. */
+  readonly open: CountByOwner;
+  readonly slowNumbers: CountByOwner;
+  /** The odds that a wrong PIN of the last 30 days was right, of the number with the highest. */
+  readonly guessOdds: CountByOwner;
+}
+
+/** Reads the operator's gauges of all tenants. */
+export async function countOpenCharges(store: Store): Promise<OperatorCounts> {
+  const { rows } = await store.query<OperatorCounts>(EVERY_TENANT, {
     name: 'count-charges',
     // Without the records of deleted tenants: they have no leg, and are not looked up.
     text: `SELECT
@@ -210,7 +217,20 @@ export async function countOpenCharges(store: Store): Promise<{ open: CountByOwn
                )
                FROM dial_in_number
                WHERE slow_until > now()
-             ) AS "slowNumbers"`,
+             ) AS "slowNumbers",
+             (
+               SELECT jsonb_build_object(
+                 'platform', COALESCE(max(month.odds) FILTER (WHERE month.account_id IS NULL), 0),
+                 'tenant', COALESCE(max(month.odds) FILTER (WHERE month.account_id IS NOT NULL), 0)
+               )
+               FROM (
+                 SELECT d.account_id, sum(g.odds) AS odds
+                 FROM pin_guess_day g
+                 JOIN dial_in_number d ON d.e164 = g.number
+                 WHERE g.day >= (now() AT TIME ZONE 'UTC')::date - 30
+                 GROUP BY d.e164
+               ) AS month
+             ) AS "guessOdds"`,
   });
   return rows[0]!;
 }

@@ -1,5 +1,6 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { countOpenCharges } from '../billing/cdrs.ts';
 import { openStore, type Store } from '../database/store.ts';
 import { freshId, freshToken, lookupOf, makeAccount, makeRoom, setColumns } from '../testing/fixtures.ts';
 import { admitCaller, answerCaller, type Admission, type AnsweredCaller } from './voice-webhooks.ts';
@@ -466,5 +467,88 @@ describe('slow mode of a number', () => {
     await store.prisma.dial_in_number.update({ where: { e164: SHARED }, data: { guarded: false } });
     await key(call, 'wrong', 3);
     expect((await store.prisma.leg.findFirstOrThrow()).pin_guess_odds).toBeCloseTo(1 / (10 * 9 ** 8), 15);
+  });
+});
+
+describe('the budget of 30 days of a number', () => {
+  /** Uses up a part of it with wrong PINs of one day. */
+  const use = (part: number, daysAgo: number): Promise<unknown> =>
+    store.pool.query(
+      `INSERT INTO pin_guess_day (number, day, odds)
+       VALUES ($1, (now() AT TIME ZONE 'UTC')::date - $2::int, 0.005 * $3::float8)`,
+      [SHARED, daysAgo, part],
+    );
+  const readNumber = () => store.prisma.dial_in_number.findUniqueOrThrow({ where: { e164: SHARED } });
+  beforeEach(() => store.prisma.pin.updateMany({ data: { digits: 6 } }));
+
+  it('adds up the odds of wrong PINs by day, and no other input', async () => {
+    const [first, second] = [newCall(), newCall()];
+    for (const call of [first, second]) await answer(null, call);
+    for (const tryNo of [1, 2]) await key(first, 'wrong', tryNo);
+    await admitCaller(store, freshToken(), { ...second, tryNo: 1, lookups: null }, fresh());
+    await admitCaller(store, freshToken(), { ...second, tryNo: 2, lookups: null, isSilent: true }, fresh());
+    expect((await key(second, pin, 3)).outcome).toBe('admitted');
+    const [day, ...others] = await store.prisma.pin_guess_day.findMany();
+    expect([day?.number, others]).toEqual([SHARED, []]);
+    expect(day?.odds).toBeCloseTo(2 / (10 * 9 ** 5), 12);
+  });
+
+  it('starts slow mode until the next day when half of it is used up', async () => {
+    await use(0.49, 20);
+    expect(await tryCall(caller(1))).toBe('ask');
+    await use(0.01, 10);
+    expect(await tryCall(caller(2))).toBe('ask-slowly');
+    const { slow_until: until } = await readNumber();
+    expect(until?.toISOString()).toMatch(/T00:00:00\.000Z$/);
+    expect(until!.getTime() - Date.now()).toBeLessThanOrEqual(86_400_000);
+  });
+
+  it('gives unknown callers, and known callers together, 24 wrong PINs of six digits a day then', async () => {
+    for (const n of [6, 7]) {
+      const call = newCall();
+      await answer(caller(n), call);
+      await key(call, pin, 1);
+      await hangUp(call);
+    }
+    await use(0.5, 10);
+    expect(await wrongCall(caller(1))).toBe('ask-slowly');
+    await pass(3_500);
+    expect(await wrongCall(caller(2))).toBe('busy');
+    await pass(110);
+    expect(await wrongCall(caller(2))).toBe('ask-slowly');
+
+    // As a known caller, who does not wait for unknown ones.
+    expect(await tryCall(caller(6))).toBe('ask-slowly');
+    await store.pool.query(
+      `INSERT INTO leg (
+         id, kind, state, number, last_outcome, slow, known, last_wrong_pin_at, pin_guess_odds, deadline_at, ended_at
+       )
+       SELECT 'known ' || n, 'inbound', 'ended', $1, 'refused', true, true, now(), pin_guess_odds($1), now(), now()
+       FROM generate_series(1, 24) AS n`,
+      [SHARED],
+    );
+    expect(await tryCall(caller(7))).toBe('busy');
+  });
+
+  it('is shown to the operator for the number with the highest odds, by owner', async () => {
+    const { number } = await makeAccount(store);
+    await store.prisma.dial_in_number.create({ data: { e164: '+442079460005' } });
+    await use(0.1, 31);
+    for (const daysAgo of [0, 30]) await use(0.2, daysAgo);
+    await store.pool.query(
+      `INSERT INTO pin_guess_day (number, day, odds)
+       VALUES ('+442079460005', now() - interval '2 days', 0.001), ($1, now(), 0.003)`,
+      [number],
+    );
+    const { guessOdds } = await countOpenCharges(store);
+    expect(guessOdds.platform).toBeCloseTo(0.002, 10);
+    expect(guessOdds.tenant).toBeCloseTo(0.003, 10);
+  });
+
+  it('counts the current day and the 30 days before it', async () => {
+    await use(1, 31);
+    expect(await tryCall(caller(1))).toBe('ask');
+    await use(0.5, 30);
+    expect(await tryCall(caller(2))).toBe('ask-slowly');
   });
 });

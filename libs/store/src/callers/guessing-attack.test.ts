@@ -119,7 +119,7 @@ it.each([
        FROM generate_series(0, 999) AS n`,
     [NUMBER],
   );
-  for (let from = 0; from < DAY_S + 7_200; from += 300) await runPlay('play_day', NUMBER, from, from + 300);
+  for (let from = 0; from < DAY_S + 7_200; from += 300) await runPlay('play_day', NUMBER, from, from + 300, 0);
   const { rows } = await client.query<{ fast: number; strangers: number; known: number; all: number }>(
     `SELECT fast, strangers, known, all_of_them AS all FROM worst_day('${NUMBER}')`,
   );
@@ -128,6 +128,25 @@ it.each([
   expect(odds(pins, digits, all)).toBeLessThanOrEqual(0.001);
   expectRow(pins, digits, budget, fast, strangers, known, odds(pins, digits, all).toFixed(6));
 });
+
+it('docs/fraud.md has the worst 30 days of a 40-day attack on one PIN of six digits', async () => {
+  await reset();
+  await prepare(1, 6);
+  await client.query(
+    `INSERT INTO leg (id, kind, state, number, remote, last_outcome, created_at, deadline_at)
+     SELECT 'known' || n, 'inbound', 'ended', $1, '+4477' || lpad(n::text, 8, '0'), 'admitted',
+       timestamptz '2029-12-25Z' + make_interval(days => 20 * (n % 3)), now()
+     FROM generate_series(0, 999) AS n`,
+    [NUMBER],
+  );
+  // A round every ten minutes: in slow mode a number accepts no more than one unknown caller in that time.
+  for (let from = 0; from < 40 * DAY_S; from += DAY_S / 4)
+    await runPlay('play_day', NUMBER, from, from + DAY_S / 4, 600);
+  const { rows } = await client.query<{ tried: number }>(`SELECT worst_month('${NUMBER}') AS tried`);
+  const { tried } = rows.at(0)!;
+  expect(odds(1, 6, tried)).toBeLessThanOrEqual(0.005);
+  expectRow(1, 6, Math.floor(0.005 * 10 * 9 ** 5), tried, odds(1, 6, tried).toFixed(6));
+}, 300_000);
 
 it('docs/fraud.md has the figures of a day of guesses on one PIN of nine digits', async () => {
   await reset();
@@ -210,16 +229,19 @@ it('any mix of callers stays within the budget of 24 hours, and a right PIN is a
         const e164 = `+4420${String(number).padStart(8, '0')}`;
         // A smaller budget than allocated PINs ever have, so that it is used up soon.
         const budget = await prepare(pins, 8, e164, lines);
-        const { most, refused, waited } = await runPlay<{ most: number; refused: number; waited: number }>(
-          'play_script',
-          e164,
-          number,
-          JSON.stringify(steps),
-        );
+        const { most, refused, waited, month } = await runPlay<{
+          most: number;
+          refused: number;
+          waited: number;
+          /** The odds of the 30 days. */
+          month: number;
+        }>('play_script', e164, number, JSON.stringify(steps));
         expect(most).toBeLessThanOrEqual(budget);
         expect(refused).toBe(0);
         // The delay of an unknown caller after all others are gone.
-        expect(waited).toBeLessThan(DAY_S / Math.floor(budget / 4) + 11);
+        const isMonthUsed = month + (lines * TRIES * 0.001) / budget > 0.0025;
+        const aDay = isMonthUsed ? (budget * (0.0025 / 60)) / 0.001 : budget / 4;
+        expect(waited).toBeLessThan(DAY_S / Math.floor(aDay) + 11);
       },
     ),
     { numRuns: 40, ...(process.env['SEED'] === undefined ? {} : { seed: Number(process.env['SEED']) }) },

@@ -45,6 +45,18 @@ describe('purgeExpired', () => {
     expect(await store.prisma.webhook_jti.count({ where: { expires_at: { lt: new Date() } } })).toBe(0);
   });
 
+  it('deletes sums of wrong PINs of days that no longer count, and keeps the others', async () => {
+    await store.prisma.dial_in_number.create({ data: { e164: '+442079460099' } });
+    await store.pool.query(
+      `INSERT INTO pin_guess_day (number, day, odds)
+       SELECT '+442079460099', (now() AT TIME ZONE 'UTC')::date - n, 0.0001
+       FROM generate_series(0, 40) AS n`,
+    );
+    expect(await purgeExpired(store, 'guessDays', 4)).toBe(4);
+    expect(await purgeExpired(store, 'guessDays', 1_000)).toBe(6);
+    expect(await store.prisma.pin_guess_day.count()).toBe(31);
+  });
+
   it.each(PURGE_KINDS)('returns 0 when no row of the kind %s has expired', async (kind) => {
     while ((await purgeExpired(store, kind, 1_000)) > 0);
     expect(await purgeExpired(store, kind, 1_000)).toBe(0);

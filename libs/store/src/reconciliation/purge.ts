@@ -25,6 +25,14 @@ const PURGE_RULES = {
     at: 'created_at',
     before: `now() - interval '${REPLY_RETENTION_HOURS} hours'`,
   },
+  /** Sums of wrong PINs, after the days that count for the budget (month_guess_odds). */
+  guessDays: {
+    name: 'purge-guess-days',
+    table: 'pin_guess_day',
+    key: 'ctid',
+    at: 'day',
+    before: `(now() AT TIME ZONE 'UTC')::date - 30`,
+  },
   /** Audit entries, after 400 days. */
   audit: {
     name: 'purge-audit',

@@ -118,8 +118,8 @@ BEGIN
 END $$;
 
 -- Attacks from second p_from to p_until, from 100 million unknown and 1,000 known caller ids. Rejected
--- callers try again in the next round.
-CREATE FUNCTION play_day(p_number text, p_from int, p_until int) RETURNS jsonb LANGUAGE plpgsql AS $$
+-- callers try again in the next round, which begins after p_round_s seconds or later.
+CREATE FUNCTION play_day(p_number text, p_from int, p_until int, p_round_s int) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   v_start timestamptz := timestamptz '2030-01-01Z' + make_interval(secs => p_from);
   v_end timestamptz := timestamptz '2030-01-01Z' + make_interval(secs => p_until);
@@ -148,7 +148,7 @@ BEGIN
       END LOOP;
     END LOOP;
     PERFORM played.guess_in(v_asked);
-    PERFORM played.pass(CASE WHEN v_slow THEN 35 WHEN v_asked = '{}' THEN 120 ELSE 25 END);
+    PERFORM played.pass(GREATEST(p_round_s, CASE WHEN v_slow THEN 35 WHEN v_asked = '{}' THEN 120 ELSE 25 END));
   END LOOP;
   RETURN '{}';
 END $$;
@@ -168,6 +168,16 @@ LANGUAGE sql AS $$
   ) AS days
   ORDER BY a DESC
   LIMIT 1
+$$;
+
+-- The most wrong PINs of a number within 30 days.
+CREATE FUNCTION worst_month(p_number text) RETURNS int LANGUAGE sql AS $$
+  SELECT max(n)::int
+  FROM (
+    SELECT count(*) OVER (ORDER BY g.at RANGE BETWEEN interval '2591999.999 seconds' PRECEDING AND CURRENT ROW) AS n
+    FROM played.guess g
+    WHERE g.number = p_number
+  ) AS months
 $$;
 
 -- In slow mode: how many unknown callers may key a wrong PIN before the next one is rejected, and for how
@@ -206,6 +216,7 @@ DECLARE
   v_open text[] := '{}';
   v_refused int := 0;
   v_waited int := 0;
+  v_month double precision;
   v_call text;
   v_outcome text;
 BEGIN
@@ -240,12 +251,17 @@ BEGIN
     END CASE;
   END LOOP;
   PERFORM played.hang_up(v_open);
+  SELECT sum(g.odds)
+  INTO v_month
+  FROM pin_guess_day g
+  WHERE g.number = p_number AND g.day >= (played.now() AT TIME ZONE 'UTC')::date - 30;
   WHILE cardinality(played.dial(p_number, p_run, 'stranger', 1)) = 0 LOOP
     PERFORM played.pass(10);
     v_waited := v_waited + 10;
   END LOOP;
   RETURN jsonb_build_object(
-    'most', COALESCE((SELECT all_of_them FROM worst_day(p_number)), 0), 'refused', v_refused, 'waited', v_waited
+    'most', COALESCE((SELECT all_of_them FROM worst_day(p_number)), 0), 'refused', v_refused, 'waited', v_waited,
+    'month', COALESCE(v_month, 0)
   );
 END $$;
 
