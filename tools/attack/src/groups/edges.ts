@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -14,20 +14,30 @@ const ADDRESSES = 40;
 const LOG_WAIT_MS = 5_000;
 const HOUR_MS = 3_600_000;
 
-type Needs = Pick<Target, 'apiUrl' | 'attacker' | 'stack'>;
+/** The patient attacker's number has ten PINs of six digits, so that few guesses use up its limits. */
+const GUESSED_NUMBER = '+442079460177';
+const LIVE_PINS = 10;
+const GUESS_ODDS = LIVE_PINS / (10 * 9 ** 5);
+/** docs/fraud.md: the odds that one of the wrong PINs of 30 days was right. */
+const MONTH_ODDS = 0.005;
+const DAYS = 30;
+const ROUNDS_PER_DAY = 4;
+
+type Needs = Pick<Target, 'apiUrl' | 'attacker' | 'stack' | 'owner' | 'victim' | 'webhookSender'>;
 
 /** The edges of the services: counting of addresses, slow clients, headers, paths, log lines, keys. */
 export const edges: Group<Needs> = {
   name: 'edges',
   summary:
     'many addresses of one network, one byte at a time, replies that may be stored, management paths, unlogged ' +
-    'refusals, keys that outlive their maker',
+    'refusals, keys that outlive their maker, guesses of a month',
   minInputs: 3 * SLOW_CONNECTIONS,
   async run(target, tally) {
     await sendRefusals(target, tally);
     await countAddresses(target, tally);
     await readHeaders(target, tally);
     await createLongerKeys(target, tally);
+    await guessPatiently(target, tally);
     await sendSlowly(target, tally);
   },
 };
@@ -128,6 +138,80 @@ async function createLongerKeys({ apiUrl, attacker }: Needs, tally: Tally): Prom
       'the rotation of a key that never expires',
       isLonger(reply) ? 'gave a key that is valid for longer' : null,
     );
+  }
+}
+
+/**
+ * Guesses PINs for 30 days, as many as the number accepts, from caller ids of strangers and of known
+ * callers. Instead of waiting, the rows of the number become older.
+ */
+async function guessPatiently({ owner, victim, webhookSender }: Needs, tally: Tally): Promise<void> {
+  const query = (text: string, ...values: unknown[]): Promise<unknown> => owner.pool.query(text, values);
+  await query(`INSERT INTO dial_in_number (e164, language) VALUES ($1, 'en-GB')`, GUESSED_NUMBER);
+  await query(
+    `INSERT INTO pin (id, tenant_id, room_id, number, lookup, ciphertext, digits)
+     SELECT 'pin_guessed_' || n, $2, $3, $1, sha256(n::text::bytea), '', 6
+     FROM generate_series(1, $4::int) AS n`,
+    GUESSED_NUMBER,
+    victim.tenantId,
+    victim.ids['roomId'],
+    LIVE_PINS,
+  );
+  await query(
+    `INSERT INTO leg (id, kind, state, number, remote, last_outcome, created_at, deadline_at, ended_at)
+     SELECT 'leg_known_' || n, 'inbound', 'ended', $1, '+44207946' || (8000 + n), 'admitted',
+       now() - interval '1 day', now(), now()
+     FROM generate_series(0, 99) AS n`,
+    GUESSED_NUMBER,
+  );
+  let guesses = 0;
+  /** Makes one call and guesses until it is ended. Returns whether it was asked for a PIN. */
+  const guess = async (from: string): Promise<boolean> => {
+    const uuid = randomUUID();
+    const to = GUESSED_NUMBER.slice(1);
+    const pathOf = ({ body }: { body: string }): string | undefined =>
+      /\/v1\/voice\/digits\/[\w-]+\/\d/.exec(body)?.[0];
+    const first = pathOf(
+      await webhookSender.sendSigned('/v1/voice/answer', { from, to, uuid, conversation_uuid: `CON-${uuid}` }),
+    );
+    for (let path = first; path !== undefined;) {
+      const digits = String(randomInt(100_000, 1_000_000));
+      path = pathOf(await webhookSender.sendSigned(path, { uuid, dtmf: { digits, timed_out: false } }));
+      guesses += 1;
+      const isBeyond = guesses * GUESS_ODDS > MONTH_ODDS;
+      tally.record(`guess ${guesses} within ${DAYS} days`, isBeyond ? 'is beyond the limit of docs/fraud.md' : null);
+    }
+    const timestamp = new Date().toISOString();
+    await webhookSender.sendSigned('/v1/voice/events', { uuid, status: 'completed', timestamp });
+    return first !== undefined;
+  };
+  try {
+    for (let round = 0; round < DAYS * ROUNDS_PER_DAY; round++) {
+      const known = `44207946${8_000 + (round % 100)}`;
+      await guess(known);
+      while (await guess(`4477${String(randomInt(100_000_000)).padStart(8, '0')}`));
+      await query(
+        `UPDATE leg
+         SET created_at = created_at - $2::interval, last_wrong_pin_at = last_wrong_pin_at - $2::interval
+         WHERE number = $1 AND pin_guess_odds > 0`,
+        GUESSED_NUMBER,
+        `${24 / ROUNDS_PER_DAY} hours`,
+      );
+      await query(
+        'UPDATE dial_in_number SET slow_until = slow_until - $2::interval WHERE e164 = $1',
+        GUESSED_NUMBER,
+        `${24 / ROUNDS_PER_DAY} hours`,
+      );
+      if (round % ROUNDS_PER_DAY !== ROUNDS_PER_DAY - 1) continue;
+      // In two steps, so that no two days are equal meanwhile.
+      for (const days of [-10_000, 9_999])
+        await query('UPDATE pin_guess_day SET day = day + $2::int WHERE number = $1', GUESSED_NUMBER, days);
+    }
+    tally.measure('odds of a month of guesses', guesses * GUESS_ODDS);
+    tally.record('a month of guesses', guesses > DAYS ? null : `only ${guesses} were accepted: nothing was tested`);
+  } finally {
+    await query('DELETE FROM pin WHERE number = $1', GUESSED_NUMBER);
+    await query('DELETE FROM dial_in_number WHERE e164 = $1', GUESSED_NUMBER);
   }
 }
 
