@@ -8,7 +8,7 @@ import { createWebhookUrls } from '@partyline/conference/providers/webhook-urls'
 import { openJobs } from '@partyline/jobs/enqueue';
 import { startWorkers } from '@partyline/jobs/work';
 import { createProviders } from '@partyline/provider-registry/registry';
-import { createAccountBuilder } from '@partyline/provider-registry/from-account';
+import { createAccountBuilder, UNLISTED_REGION } from '@partyline/provider-registry/from-account';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
 import { readConfig } from '@partyline/runtime/config';
 import { systemClock, systemIds, systemSecret, systemSleep } from '@partyline/runtime/system';
@@ -69,7 +69,7 @@ await runMain(async () => {
     keys: createKeyService(config.accounts.MASTER_KEYS),
     sleep: systemSleep,
     platform: createProviders(settingsFromEnvironment(config.vonage), timing),
-    buildAccount: createAccountBuilder(config.vonage, timing),
+    buildAccount: createAccountBuilder(config.vonage, timing, (account) => log.warn(account, UNLISTED_REGION)),
   });
   const deps: Deps = {
     providers,

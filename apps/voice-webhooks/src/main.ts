@@ -5,7 +5,7 @@ import { openProviders } from '@partyline/conference/providers/open-providers';
 import { openPinVault } from '@partyline/conference/pins/pin-vault';
 import { createWebhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
-import { createAccountBuilder } from '@partyline/provider-registry/from-account';
+import { createAccountBuilder, UNLISTED_REGION } from '@partyline/provider-registry/from-account';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
 import { createProviders } from '@partyline/provider-registry/registry';
 import { readConfig } from '@partyline/runtime/config';
@@ -42,12 +42,11 @@ await runMain(async () => {
     watch: watchRedis,
   });
   const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS, holdMusicUrl: config.vonage.HOLD_MUSIC_URL };
-  const buildAccount = createAccountBuilder(config.vonage, timing);
   const providers = openProviders({
     // The account is read to verify each of its webhooks, also those that a caller waits for.
     store: callerStore,
     vault: openAccountVault({ store: callerStore, keys: createKeyService(config.accounts.MASTER_KEYS) }),
-    build: (credentials, { old }) => buildAccount(credentials, old),
+    build: createAccountBuilder(config.vonage, timing, (account) => log.warn(account, UNLISTED_REGION)),
     platform: createProviders(settingsFromEnvironment(config.vonage), timing),
   });
   const pins = openPinVault(config.pins.PIN_KEYS.map(({ key }) => key));

@@ -55,7 +55,7 @@ test.each([
 });
 
 test.each([
-  [undefined, { us: 'https://api-us.vonage.com', eu: 'https://api-eu.vonage.com', ap: 'https://api-ap.vonage.com' }],
+  [undefined, undefined],
   [
     'eu=https://api-eu.vonage.com, ap=http://127.0.0.1:1',
     { eu: 'https://api-eu.vonage.com', ap: 'http://127.0.0.1:1' },

@@ -263,12 +263,11 @@ const GROUPS = {
       /** For the emulator. Absent: the region's host, or Vonage's default hosts. */
       VONAGE_API_HOST: z.url().optional(),
       VIDEO_API_HOST: z.url().optional(),
-      /** The regions that a tenant may choose for its account, with their hosts. */
-      VONAGE_REGION_HOSTS: regionHosts.default({
-        us: 'https://api-us.vonage.com',
-        eu: 'https://api-eu.vonage.com',
-        ap: 'https://api-ap.vonage.com',
-      }),
+      /**
+       * The regions that a tenant may choose for its account, with their hosts. Absent: all regions
+       * of the provider.
+       */
+      VONAGE_REGION_HOSTS: regionHosts.optional(),
       /** The region of the platform's application. Absent: Vonage's default host. */
       VONAGE_REGION: z.enum(REGIONS).optional(),
       /** Host of the SIP address that the bridge leg dials, or the account's own SIP domain. */
@@ -287,7 +286,7 @@ const GROUPS = {
       (value, ctx) => {
         // Another invalid variable may have no value here.
         const { VONAGE_REGION: region, VONAGE_REGION_HOSTS: hosts } = value;
-        if (region !== undefined && hosts?.[region] === undefined)
+        if (region !== undefined && hosts !== undefined && hosts[region] === undefined)
           ctx.addIssue({ code: 'custom', path: ['VONAGE_REGION'], message: 'must be a region of VONAGE_REGION_HOSTS' });
         if ((value.SIP_USERNAME === undefined) !== (value.SIP_PASSWORD === undefined))
           ctx.addIssue({

@@ -23,6 +23,7 @@ beforeAll(async () => {
       VONAGE_APPLICATION_ID: '8f3d2b1c-9a47-4c1e-8e59-1f7f0b2a6c44',
     },
     { timeoutMs: 4_000 },
+    () => undefined,
   );
   const jobs = {
     enqueue: async () => undefined,
@@ -39,7 +40,7 @@ beforeAll(async () => {
         clock: systemClock,
         report,
         providers: () => Promise.reject(new Error('these tests do not use the platform account')),
-        accounts: { vault, build: (credentials, { old }) => buildAccount(credentials, old) },
+        accounts: { vault, build: buildAccount },
       });
       return { ...acceptingProvider, verifyAccount: (input) => orchestrator.verifyAccount(input) };
     },

@@ -154,11 +154,10 @@ export async function startTestHarness({
       : openLogger({ service: 'voice-webhooks', level: 'debug' }, logTo);
   const timing = { timeoutMs: 500 };
   const vault = openAccountVault({ store: callerStore, keys: localKeyService([{ id: 'test', key: randomBytes(32) }]) });
-  const buildAccountProviders = createAccountBuilder(config.vonage, timing);
   const providers = openProviders({
     store: callerStore,
     vault,
-    build: (account, { old }) => buildAccountProviders(account, old),
+    build: createAccountBuilder(config.vonage, timing, () => undefined),
     platform: createProviders(settingsFromEnvironment(config.vonage), timing),
   });
   const service = await startService({

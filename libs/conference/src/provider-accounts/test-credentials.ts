@@ -17,6 +17,7 @@ export async function testCredentials(
   const { voice, media } = build(await vault.decrypt(binding, Buffer.from(encryptedCredentials, 'base64')), {
     tenantId: binding.tenantId,
     old: null,
+    isNew,
   });
   const [calls, session] = await Promise.allSettled([voice.listLiveCalls(), media.openSession()]);
   if (calls.status === 'rejected') throw toRejection(calls.reason, '/voice', 'voice');

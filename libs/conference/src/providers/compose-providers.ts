@@ -1,4 +1,3 @@
-import type { AccountCredentials, PreviousSecrets } from '@partyline/provider-contract/account-credentials';
 import type { Store } from '@partyline/store/database/store';
 import type { KeyService } from '../crypto/key-service.ts';
 import type { Deps, Providers } from '../deps.ts';
@@ -11,7 +10,7 @@ interface RegistryBuilders {
   /** The providers of the platform's own account. */
   readonly platform: Providers;
   /** Builds the providers of a tenant's account. */
-  readonly buildAccount: (credentials: AccountCredentials, old: PreviousSecrets | null) => Providers;
+  readonly buildAccount: BuildProviders;
 }
 
 export interface ComposedProviders {
@@ -38,8 +37,8 @@ export function composeProviders({
   readonly sleep: (ms: number) => Promise<void>;
 }): ComposedProviders {
   const vault = openAccountVault({ store, keys });
-  const build: BuildProviders = (credentials, { tenantId, old }) =>
-    rateLimitProviders(buildAccount(credentials, old), { store, sleep, tenantId });
+  const build: BuildProviders = (credentials, owner) =>
+    rateLimitProviders(buildAccount(credentials, owner), { store, sleep, tenantId: owner.tenantId });
   const providers = openProviders({ store, vault, build, platform: rateLimitProviders(platform, { store, sleep }) });
   return { providers, vault, build };
 }

@@ -9,10 +9,11 @@ import { accountGone } from '../errors.ts';
 /**
  * Builds the providers of a tenant's account.
  * @param owner.old previous secrets whose signatures are still accepted
+ * @param owner.isNew the account is not stored yet, so it may be refused by what the platform allows
  */
 export type BuildProviders = (
   credentials: AccountCredentials,
-  owner: { readonly tenantId: string; readonly old: PreviousSecrets | null },
+  owner: { readonly tenantId: string; readonly old: PreviousSecrets | null; readonly isNew: boolean },
 ) => Providers;
 
 interface CachedProviders {
@@ -56,6 +57,7 @@ export function openProviders({
         : await decrypt(row.old_version, row.old_ciphertext);
     return build(credentials, {
       tenantId,
+      isNew: false,
       old:
         previous === null
           ? null

@@ -135,7 +135,7 @@ export async function startTestHarness(): Promise<TestHarness> {
   };
   const jobs = recordJobs(realJobs, sentJobs, () => controls.jobsDown);
 
-  const buildAccount = createAccountBuilder(
+  const build: BuildProviders = createAccountBuilder(
     {
       VONAGE_API_HOST: emulator.url,
       VIDEO_API_HOST: emulator.url,
@@ -144,13 +144,13 @@ export async function startTestHarness(): Promise<TestHarness> {
       VONAGE_APPLICATION_ID: credentials.applicationId,
     },
     { timeoutMs: PROVIDER_TIMEOUT_MS },
+    () => undefined,
   );
   const createDeps = (kind: MediaKind): TestDeps => {
     const platform = createProviders(providerSettings(kind, credentials, emulator.url), {
       timeoutMs: PROVIDER_TIMEOUT_MS,
     });
     const accounts = openAccountVault({ store, keys: localKeyService([{ id: 'test', key: MASTER_KEY }]) });
-    const build: BuildProviders = (own, { old }) => buildAccount(own, old);
     const deps: Deps = {
       store,
       jobs,

@@ -4,7 +4,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { AccountCredentials } from '@partyline/provider-contract/account-credentials';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createAccountBuilder } from './from-account.ts';
+import { createAccountBuilder, settingsFromAccount } from './from-account.ts';
 
 const { privateKey } = generateKeyPairSync('rsa', {
   modulusLength: 2048,
@@ -47,6 +47,7 @@ const credentials = (voice: Partial<AccountCredentials['voice']> = {}): AccountC
   video: { kind: 'unified' },
   callbackSecret: 'c'.repeat(32),
 });
+const NEW = { tenantId: 'ten_1', old: null, isNew: true };
 const build = (voice?: Partial<AccountCredentials['voice']>) =>
   createAccountBuilder(
     {
@@ -56,7 +57,8 @@ const build = (voice?: Partial<AccountCredentials['voice']>) =>
       SIP_HOST: 'sip.nexmo.com',
     },
     { timeoutMs: 5_000 },
-  )(credentials(voice), null);
+    () => undefined,
+  )(credentials(voice), NEW);
 
 describe('createAccountBuilder', () => {
   it("sends requests to the host of the account's region", async () => {
@@ -65,7 +67,24 @@ describe('createAccountBuilder', () => {
     expect([...new Set(requests.map(({ path }) => path))]).toEqual(['/v1/calls', '/ap/v1/calls']);
   });
 
-  it('rejects a region that the platform does not list, and names those that it lists', () => {
+  it.each([
+    ['us', { eu: 'https://api.example' }, 'https://api-us.vonage.com', 1],
+    ['ap', {}, 'https://api-ap.vonage.com', 1],
+    ['eu', { eu: 'https://api.example' }, 'https://api.example', 0],
+    ['eu', undefined, 'https://api-eu.vonage.com', 0],
+  ] as const)('keeps the region %s of a stored account with the hosts %j', (region, hosts, apiHost, warnings) => {
+    const warned: unknown[] = [];
+    const settings = settingsFromAccount(
+      { SIP_HOST: 'sip.nexmo.com', VONAGE_API_HOST: url, VONAGE_REGION_HOSTS: hosts },
+      credentials({ region }),
+      { ...NEW, isNew: false },
+      (account) => void warned.push(account),
+    );
+    expect(settings.voice.account).toMatchObject({ apiHost });
+    expect(warned).toEqual(Array.from({ length: warnings }, () => ({ tenantId: 'ten_1', region })));
+  });
+
+  it('rejects a region of a new account that the platform does not list, and names those that it lists', () => {
     expect(() => build({ region: 'us' })).toThrow(
       expect.objectContaining({
         verdict: { outcome: 'client', reason: 'region-not-available' },

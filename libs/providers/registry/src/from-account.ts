@@ -1,6 +1,11 @@
 import { VerdictError } from '@partyline/domain/verdict';
-import type { AccountCredentials, PreviousSecrets } from '@partyline/provider-contract/account-credentials';
+import type {
+  AccountCredentials,
+  PreviousSecrets,
+  ProviderRegion,
+} from '@partyline/provider-contract/account-credentials';
 import type { ProviderDeps } from '@partyline/provider-contract/definition';
+import { VONAGE_REGION_HOSTS } from '@partyline/provider-vonage/account';
 import type { VonageEnvironment } from './from-environment.ts';
 import { createProviders, type Providers, type ProviderSettings } from './registry.ts';
 
@@ -10,27 +15,55 @@ import { createProviders, type Providers, type ProviderSettings } from './regist
  */
 type Hosts = Pick<VonageEnvironment, 'VONAGE_API_HOST' | 'VIDEO_API_HOST' | 'SIP_HOST' | 'VONAGE_REGION_HOSTS'>;
 
-/** Returns the API host of an account: that of its region, or else the platform's. */
-function selectApiHost(hosts: Hosts, region: AccountCredentials['voice']['region']): { apiHost?: string } {
+/** The log line for a stored account with a region that `VONAGE_REGION_HOSTS` does not list. */
+export const UNLISTED_REGION =
+  'an account has a region that VONAGE_REGION_HOSTS does not list: its requests go to the default host of the region';
+
+/** Whose account it is. */
+interface Owner {
+  readonly tenantId: string;
+  /** Secrets whose signatures are also accepted during a rotation. */
+  readonly old: PreviousSecrets | null;
+  /** The account is not stored yet. */
+  readonly isNew: boolean;
+}
+
+type OnUnlistedRegion = (account: { readonly tenantId: string; readonly region: ProviderRegion }) => void;
+
+/**
+ * Returns the API host of an account: that of its region, or else the platform's. A stored account
+ * keeps its region, because its live calls are there and must be hung up.
+ */
+function selectApiHost(
+  hosts: Hosts,
+  region: ProviderRegion | undefined,
+  { tenantId, isNew }: Owner,
+  onUnlistedRegion: OnUnlistedRegion,
+): { apiHost?: string } {
   if (region === undefined) return hosts.VONAGE_API_HOST ? { apiHost: hosts.VONAGE_API_HOST } : {};
-  const apiHost = hosts.VONAGE_REGION_HOSTS[region];
-  if (apiHost === undefined)
+  const listed: Partial<Record<ProviderRegion, string>> = hosts.VONAGE_REGION_HOSTS ?? VONAGE_REGION_HOSTS;
+  const apiHost = listed[region];
+  if (apiHost !== undefined) return { apiHost };
+  if (isNew)
     throw new VerdictError('client', 'region-not-available', `The region ${region} is not available here.`, {
       field: '/voice/region',
-      fix: `Use ${Object.keys(hosts.VONAGE_REGION_HOSTS).join(', ') || 'no region'}, or leave the field out.`,
+      fix: `Use ${Object.keys(listed).join(', ') || 'no region'}, or leave the field out.`,
     });
-  return { apiHost };
+  onUnlistedRegion({ tenantId, region });
+  return { apiHost: VONAGE_REGION_HOSTS[region] };
 }
 
 /**
  * Converts the credentials of a tenant's own account to the registry's settings.
- * @param previous secrets whose signatures are also accepted during a rotation
+ * @throws VerdictError `region-not-available` (422) for the region of a new account
  */
-function settingsFromAccount(
+export function settingsFromAccount(
   hosts: Hosts,
   { voice, video, callbackSecret }: AccountCredentials,
-  previous: PreviousSecrets | null,
+  owner: Owner,
+  onUnlistedRegion: OnUnlistedRegion,
 ): ProviderSettings {
+  const previous = owner.old;
   const { kind, apiKey, apiSecret, applicationId, privateKey, signatureSecret } = voice;
   const sip =
     voice.sip === undefined
@@ -46,7 +79,7 @@ function settingsFromAccount(
         privateKey,
         signatureSecret,
         extraSignatureSecrets: previous === null ? [] : [previous.signatureSecret],
-        ...selectApiHost(hosts, voice.region),
+        ...selectApiHost(hosts, voice.region, owner, onUnlistedRegion),
       },
     },
     media:
@@ -77,17 +110,23 @@ function settingsFromAccount(
 /**
  * Returns a function that creates the providers of a tenant's own account. The platform's
  * application is rejected, because its calls belong to all tenants.
+ * @param onUnlistedRegion warns of a stored account with a region that `VONAGE_REGION_HOSTS` does
+ *   not list
  * @throws VerdictError `application-taken` (409) for the platform's application,
- *   `region-not-available` (422), or the registry's error for invalid credentials
+ *   `region-not-available` (422) for a new account, or the registry's error for invalid credentials
  */
 export const createAccountBuilder =
-  (platform: Hosts & Pick<VonageEnvironment, 'VONAGE_APPLICATION_ID'>, deps: ProviderDeps) =>
-  (credentials: AccountCredentials, old: PreviousSecrets | null): Providers => {
+  (
+    platform: Hosts & Pick<VonageEnvironment, 'VONAGE_APPLICATION_ID'>,
+    deps: ProviderDeps,
+    onUnlistedRegion: OnUnlistedRegion,
+  ) =>
+  (credentials: AccountCredentials, owner: Owner): Providers => {
     if (credentials.voice.applicationId.toLowerCase() === platform.VONAGE_APPLICATION_ID.toLowerCase()) {
       throw new VerdictError('client', 'application-taken', "This application is the platform's own.", {
         field: '/voice/applicationId',
         fix: 'Create a separate application for Partyline (docs/accounts.md).',
       });
     }
-    return createProviders(settingsFromAccount(platform, credentials, old), deps);
+    return createProviders(settingsFromAccount(platform, credentials, owner, onUnlistedRegion), deps);
   };

@@ -1,4 +1,5 @@
 import type { ProviderRegion } from '@partyline/provider-contract/account-credentials';
+import { VONAGE_REGION_HOSTS } from '@partyline/provider-vonage/account';
 import type { ProviderSettings } from './registry.ts';
 
 /**
@@ -20,8 +21,8 @@ export interface VonageEnvironment {
   readonly OPENTOK_API_SECRET?: string | undefined;
   readonly VONAGE_API_HOST?: string | undefined;
   readonly VIDEO_API_HOST?: string | undefined;
-  /** The regions that accounts may choose, with their API hosts. */
-  readonly VONAGE_REGION_HOSTS: Readonly<Partial<Record<ProviderRegion, string>>>;
+  /** The regions that accounts may choose, with their API hosts. Absent: all of the provider. */
+  readonly VONAGE_REGION_HOSTS?: Readonly<Partial<Record<ProviderRegion, string>>> | undefined;
   readonly VONAGE_REGION?: ProviderRegion | undefined;
   readonly SIP_HOST: string;
   readonly SIP_USERNAME?: string | undefined;
@@ -38,7 +39,8 @@ export function settingsFromEnvironment(env: VonageEnvironment): ProviderSetting
     host: env.SIP_HOST,
   };
   const apiHost =
-    env.VONAGE_API_HOST ?? (env.VONAGE_REGION === undefined ? undefined : env.VONAGE_REGION_HOSTS[env.VONAGE_REGION]);
+    env.VONAGE_API_HOST ??
+    (env.VONAGE_REGION === undefined ? undefined : (env.VONAGE_REGION_HOSTS ?? VONAGE_REGION_HOSTS)[env.VONAGE_REGION]);
   const other = (secret: string | undefined): string[] => (secret === undefined ? [] : [secret]);
   const callbackSecrets = {
     callbackSecret: env.VIDEO_CALLBACK_SECRET,

@@ -1,4 +1,5 @@
 import { createPrivateKey } from 'node:crypto';
+import type { ProviderRegion } from '@partyline/provider-contract/account-credentials';
 import { z } from 'zod';
 
 /**
@@ -58,6 +59,13 @@ const sip = z.strictObject({
   /** Encrypts the signalling. */
   tls: z.boolean().default(true),
 });
+
+/** The API hosts of the provider's regions. */
+export const VONAGE_REGION_HOSTS: Readonly<Record<ProviderRegion, string>> = {
+  us: 'https://api-us.vonage.com',
+  eu: 'https://api-eu.vonage.com',
+  ap: 'https://api-ap.vonage.com',
+};
 
 /** A voice account. `extraSignatureSecrets` holds the other secret during a rotation. */
 export const voiceAccountSchema = z.strictObject({
