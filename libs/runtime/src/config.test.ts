@@ -252,6 +252,24 @@ test.each(['disable', 'allow', 'prefer', 'no-verify', ''])('production rejects s
   expect(() => readConfig(env, ['database'])).not.toThrow(/hunter2/);
 });
 
+test.each([
+  'postgresql://app:hunter2@/partyline?host=/var/run/postgresql',
+  'postgresql:///partyline?host=/var/run/postgresql&user=app&password=hunter2',
+  'postgresql://app:hunter2@%2Fvar%2Frun%2Fpostgresql/partyline',
+])('production accepts a socket in the file system without TLS, as node-postgres does: %s', (url) => {
+  expect(readConfig({ NODE_ENV: 'production', DATABASE_URL: url }, ['database'])).toMatchObject({
+    database: { DATABASE_URL: url },
+  });
+});
+
+test.each([
+  ['postgresql://app:hunter2@/partyline', /must use TLS/],
+  ['postgresql://app:hunter2@/partyline?host=db', /must use TLS/],
+  ['postgresql://app@/partyline?host=/var/run/postgresql', /must contain a password/],
+])('production rejects %s', (url, problem) => {
+  expect(() => readConfig({ NODE_ENV: 'production', DATABASE_URL: url }, ['database'])).toThrow(problem);
+});
+
 test('names a URL that cannot be parsed', () => {
   const read = (): unknown => readConfig({ DATABASE_URL: 'postgresql://app:hunter2/x@db:port/p' }, ['database']);
   expect(read).toThrow(/DATABASE_URL: must be a URL; encode special characters/);

@@ -108,6 +108,13 @@ const networks = z
     'must be a comma-separated list of addresses and networks, such as 10.0.0.0/8,fd00::/8',
   );
 
+/**
+ * `postgresql://user:password@/database?host=/folder` has no host, which is no URL. node-postgres
+ * (pg-connection-string) reads it in this way too.
+ */
+const withHost = (databaseUrl: string): string =>
+  URL.canParse(databaseUrl) ? databaseUrl : databaseUrl.replace('@/', '@localhost/');
+
 const seconds = z.coerce.number().int().positive();
 const portNumber = z.coerce.number().int().min(0).max(65_535);
 
@@ -147,7 +154,10 @@ const GROUPS = {
     DATABASE_URL: z
       .string()
       .regex(/^postgres(ql)?:\/\//, 'must look like postgresql://user:password@host:5432/database')
-      .refine((url) => URL.canParse(url), 'must be a URL; encode special characters of the password (%2F for /)'),
+      .refine(
+        (url) => URL.canParse(withHost(url)),
+        'must be a URL; encode special characters of the password (%2F for /)',
+      ),
     /** Connections of one replica. The sum over all replicas must fit the server's limit. */
     DATABASE_POOL: z.coerce.number().int().min(1).max(200).default(10),
   }),
@@ -380,7 +390,7 @@ const TLS_MODES = ['require', 'verify-ca', 'verify-full'];
 
 /**
  * In production, Postgres and Redis are reached with a password and TLS: commands to providers pass
- * through Redis, and everything is in Postgres.
+ * through Redis, and everything is in Postgres. A socket in the file system needs no TLS.
  */
 function findInsecureConnections(env: NodeJS.ProcessEnv, config: Partial<Record<Group, unknown>>): string[] {
   if (env.NODE_ENV !== 'production' || env.ALLOW_INSECURE_CONNECTIONS === 'on') return [];
@@ -389,11 +399,13 @@ function findInsecureConnections(env: NodeJS.ProcessEnv, config: Partial<Record<
   const add = (variable: string, text: string): void =>
     void problems.push(`${variable}: ${text}, or set ALLOW_INSECURE_CONNECTIONS=on for a network that you trust`);
   if (database !== undefined) {
-    const url = new URL(database.DATABASE_URL);
+    const url = new URL(withHost(database.DATABASE_URL));
     const query = url.searchParams;
+    // The path of a socket: nothing crosses a network.
+    const isSocket = /^(\/|%2f)/i.test(query.get('host') || url.hostname);
     if (!url.password && !query.has('password') && !query.has('sslcert'))
       add('DATABASE_URL', 'must contain a password when NODE_ENV is production');
-    if (!TLS_MODES.includes(query.get('sslmode') ?? '') && query.get('ssl') !== 'true')
+    if (!isSocket && !TLS_MODES.includes(query.get('sslmode') ?? '') && query.get('ssl') !== 'true')
       add('DATABASE_URL', 'must use TLS (sslmode=verify-full) when NODE_ENV is production');
   }
   if (redis !== undefined) {
