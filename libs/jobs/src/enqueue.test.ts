@@ -1,5 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { openLink } from '@partyline/dev/faults/proxy';
+import { findFreePort } from '@partyline/dev/processes/ports';
 import { createTestRedis, type TestRedis } from '@partyline/testing/redis';
 import { producerOptions, workerOptions } from '@partyline/runtime/redis';
 import { Queue } from 'bullmq';
@@ -235,6 +237,48 @@ describe('armHangUp', () => {
     await jobs.armHangUp(SESSION, 0);
     await until(() => ran.log.length, 3);
     expect(ran.failed).toEqual([]);
+  });
+});
+
+describe('Redis that is down since the start', () => {
+  it('fails each operation within the time limit of a command, and works once Redis answers', async () => {
+    const direct = new URL(redis.url);
+    const port = await findFreePort();
+    const through = new URL(redis.url);
+    through.host = `127.0.0.1:${port}`;
+    const own = openJobs({
+      connection: { ...producerOptions(through.href), commandTimeout: 300 },
+      prefix: redis.prefix,
+      now: () => Date.now(),
+      onError: () => undefined,
+    });
+    const operations = {
+      enqueue: () => own.enqueue('settle-session', SESSION),
+      armHangUp: () => own.armHangUp(SESSION, 0),
+      assertReachable: () => own.assertReachable(),
+    };
+    for (const run of Object.values(operations))
+      await expect(run()).rejects.toThrow('Redis did not answer for 300 ms.');
+
+    const link = await openLink({
+      name: 'redis',
+      port,
+      targets: [{ host: direct.hostname, port: Number(direct.port) }],
+    });
+    for (const run of Object.values(operations)) await expect.poll(run).toBe(undefined);
+    await until(async () => [await countJobs('conference'), await countJobs('hang-up')], [1, 1]);
+    await own.close();
+    await link.close();
+  });
+
+  it('can be closed', async () => {
+    const own = openJobs({
+      connection: producerOptions(`redis://127.0.0.1:${await findFreePort()}`),
+      prefix: redis.prefix,
+      now: () => Date.now(),
+      onError: () => undefined,
+    });
+    await expect(own.close()).resolves.toBeUndefined();
   });
 });
 

@@ -32,7 +32,7 @@ const REMOVE_WHEN_FINISHED = { removeOnComplete: true, removeOnFail: true } as c
 /**
  * Opens the producers of all lanes.
  * @param connection Redis connection for producers; it should fail at once while Redis is
- *   unavailable
+ *   unavailable. `commandTimeout` bounds the wait for its first connection too
  * @param prefix prefix of all keys; each test uses its own
  * @param now current time in milliseconds, on the clock of BullMQ's delays
  * @param watch receives each connection, to check it while it is idle
@@ -44,32 +44,49 @@ export function openJobs({
   onError,
   watch = () => undefined,
 }: {
-  connection: ConnectionOptions;
+  connection: ConnectionOptions & { readonly commandTimeout: number };
   prefix: string;
   now: () => number;
   onError: (error: Error) => void;
   watch?: (client: object) => void;
 }): OpenJobs {
+  let isClosing = false;
   const queues = Object.fromEntries(
     LANES.map((lane) => {
       const queue = new Queue(lane, { connection, prefix, defaultJobOptions: REMOVE_WHEN_FINISHED });
       queue.on('error', onError);
-      queue.getBackend().client.then(watch, onError);
+      queue.getBackend().client.then((client) => {
+        // BullMQ removes its own handler before the connection is closed.
+        client.on('error', (error: Error) => isClosing && onError(error));
+        watch(client);
+      }, onError);
       return [lane, queue];
     }),
   ) as Record<Lane, Queue>;
+
+  /** Returns a lane's queue. BullMQ waits without limit for its first connection. */
+  const connected = new Set<Lane>();
+  async function connectedQueue(lane: Lane): Promise<Queue> {
+    const queue = queues[lane];
+    if (connected.has(lane)) return queue;
+    await within(connection.commandTimeout, queue.waitUntilReady());
+    connected.add(lane);
+    return queue;
+  }
 
   const options = (name: JobName) => ({ attempts: CATALOGUE[name].attempts, backoff: { type: BACKOFF_TYPE } }) as const;
 
   return {
     async enqueue(name, payload, delayMs = 0) {
-      await queues[CATALOGUE[name].lane].add(name, CATALOGUE[name].schema.parse(payload), {
+      const data = CATALOGUE[name].schema.parse(payload);
+      const queue = await connectedQueue(CATALOGUE[name].lane);
+      await queue.add(name, data, {
         ...options(name),
         ...(delayMs > 0 ? { delay: delayMs } : {}),
       });
     },
     async armHangUp(session, delayMs) {
-      const queue = queues['hang-up'];
+      const queue = await connectedQueue('hang-up');
       const delay = Math.max(0, Math.ceil(delayMs));
       const at = now() + delay;
       // While the first job runs it cannot be moved, and it may have read the rows before they
@@ -86,11 +103,23 @@ export function openJobs({
       await queue.add('hang-up-session', session, { ...options('hang-up-session'), delay });
     },
     async assertReachable() {
-      const client = (await queues.dial.getBackend().client) as unknown as { ping(): Promise<unknown> };
+      const queue = await connectedQueue('dial');
+      const client = (await queue.getBackend().client) as unknown as { ping(): Promise<unknown> };
       await client.ping();
     },
     async close() {
+      isClosing = true;
       await Promise.all(Object.values(queues).map((queue) => queue.close()));
     },
   };
+}
+
+/** Rejects when the work takes longer. */
+function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  return Promise.race([
+    work,
+    new Promise<never>((_, reject) =>
+      AbortSignal.timeout(ms).addEventListener('abort', () => reject(new Error(`Redis did not answer for ${ms} ms.`))),
+    ),
+  ]);
 }

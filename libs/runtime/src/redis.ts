@@ -38,7 +38,7 @@ const common = (url: string) =>
  * Options for producers. Commands fail at once while Redis is unavailable, so that the calling
  * function does not wait.
  */
-export const producerOptions = (url: string): ConnectionSettings => ({
+export const producerOptions = (url: string): ConnectionSettings & { readonly commandTimeout: number } => ({
   ...common(url),
   enableOfflineQueue: false,
   maxRetriesPerRequest: 1,
