@@ -30,9 +30,19 @@ it('writes ten lines a minute for one address, and still those of others', () =>
   expect(lines.map(({ address }) => address)).toEqual([...Array(10).fill('192.0.2.1'), '192.0.2.2']);
 });
 
+it('counts the addresses of an IPv6 /64 as one client, and logs each', () => {
+  const { lines, refuse } = openTestLog();
+  for (let n = 1; n <= 1_000; n++) refuse(`2001:db8:0:1::${n}`, REFUSAL);
+  refuse('2001:db8:0:2::1', REFUSAL);
+  expect(lines.map(({ address }) => address)).toEqual([
+    ...Array.from({ length: 10 }, (_, n) => `2001:db8:0:1::${n + 1}`),
+    '2001:db8:0:2::1',
+  ]);
+});
+
 it('writes 120 lines a minute in total, and then says how many it left out', () => {
   const { clock, lines, refuse } = openTestLog();
-  for (let n = 0; n < 1_000; n++) refuse(`2001:db8::${n}`, REFUSAL);
+  for (let n = 0; n < 1_000; n++) refuse(`2001:db8:0:${n}::1`, REFUSAL);
   expect(lines).toHaveLength(120);
   clock.ms += 60_000;
   refuse('192.0.2.1', REFUSAL);

@@ -8,11 +8,11 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { VerdictError } from '@partyline/domain/verdict';
+import { clientNetworkOf } from '@partyline/runtime/client-address';
 import { statusOf } from '@partyline/runtime/problem';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { AddressGate } from '../limits/address-gate.ts';
-import { clientNetworkOf } from '../limits/client-network.ts';
 import type { AuthenticatedRequest } from './caller.ts';
 import { authenticateRequest } from './authenticate-request.ts';
 import { operationOf } from './operation-of.ts';

@@ -2,13 +2,13 @@ import { Inject, Injectable, type CanActivate, type ExecutionContext, type OnMod
 import { HttpAdapterHost } from '@nestjs/core';
 import { END_RATE_FACTOR } from '@partyline/contracts/operation';
 import type { VerdictError } from '@partyline/domain/verdict';
+import { clientNetworkOf } from '@partyline/runtime/client-address';
 import { toProblem } from '@partyline/runtime/problem';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { AuthenticatedRequest } from '../auth/caller.ts';
 import { operationOf } from '../auth/operation-of.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { AddressGate, rateLimited } from './address-gate.ts';
-import { clientNetworkOf } from './client-network.ts';
 import { WINDOW_SECONDS } from './request-meter.ts';
 
 interface MeteredRequest extends AuthenticatedRequest {

@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify';
 import { expect, it } from 'vitest';
-import { clientNetworkOf } from './client-network.ts';
+import { clientNetworkOf } from './client-address.ts';
 
-const networkOf = (ip: string, remoteAddress = '192.0.2.1'): string =>
+const countedAs = (ip: string, remoteAddress = '192.0.2.1'): string =>
   clientNetworkOf({ ip, socket: { remoteAddress } as FastifyRequest['socket'] });
 
 it.each([
@@ -16,9 +16,9 @@ it.each([
   ['::ffff:0:192.0.2.7', '192.0.2.7'],
   ['64:ff9b::192.0.2.7', '192.0.2.7'],
   ['2002:c000:207:5::9', '192.0.2.7'],
-])('counts %s as %s', (ip, network) => expect(networkOf(ip)).toBe(network));
+])('counts %s as %s', (ip, network) => expect(countedAs(ip)).toBe(network));
 
 it.each(['unknown', '', '192.0.2.7:4711', '_hidden', 'x'.repeat(10_000)])(
   'counts a forwarded text that is not an address by the socket: %.20s',
-  (ip) => expect(networkOf(ip, '2001:db8::5')).toBe('2001:db8::/64'),
+  (ip) => expect(countedAs(ip, '2001:db8::5')).toBe('2001:db8::/64'),
 );
