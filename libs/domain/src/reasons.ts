@@ -18,6 +18,11 @@ export interface ReasonEntry {
  * Reasons of providers are not in it: see `PROVIDER_REASONS`.
  */
 export const REASONS = {
+  'malformed-request': {
+    status: 400,
+    meaning: 'The request is not valid HTTP/1.1.',
+    action: 'Use an HTTP client, or check what it sends. Any proxy on the way can also be the cause.',
+  },
   'missing-key': {
     status: 401,
     meaning: 'The request has no API key.',
@@ -132,6 +137,11 @@ export const REASONS = {
     status: 405,
     meaning: 'The path does not support this method.',
     action: 'Use one of the methods in the `allow` header.',
+  },
+  'request-timeout': {
+    status: 408,
+    meaning: 'The request took too long to arrive.',
+    action: 'Send it again. If your network is slow, send less in one request.',
   },
   'room-ended': {
     status: 409,
@@ -387,6 +397,11 @@ export const REASONS = {
     status: 429,
     meaning: 'You have 10 open event streams.',
     action: 'Close a stream, or share one.',
+  },
+  'headers-too-large': {
+    status: 431,
+    meaning: 'The headers are larger than 16 kB.',
+    action: 'Send fewer or shorter headers.',
   },
   'internal-error': {
     status: 500,

@@ -1,4 +1,7 @@
-import { Controller, Get, Module } from '@nestjs/common';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { Controller, Get, Module, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { readConfig } from './config.ts';
 import { openLogger } from './logging.ts';
@@ -10,6 +13,10 @@ class AnsweringController {
   @Get('good')
   accept(): object {
     return { ok: true };
+  }
+  @Get('endless')
+  stream(@Res() reply: FastifyReply): void {
+    reply.raw.write('first');
   }
   @Get('bad')
   fail(): never {
@@ -23,7 +30,18 @@ let service: RunningService;
 const lines: string[] = [];
 beforeAll(async () => {
   service = await startService({
-    config: readConfig({ HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0', DRAIN_SECONDS: '1' }, ['service']),
+    config: readConfig(
+      {
+        HOST: '127.0.0.1',
+        PORT: '0',
+        MANAGEMENT_PORT: '0',
+        DRAIN_SECONDS: '1',
+        HEADERS_TIMEOUT_MS: '300',
+        REQUEST_TIMEOUT_MS: '300',
+        HSTS_SECONDS: '60',
+      },
+      ['service'],
+    ),
     log: openLogger({ service: 'test', level: 'error' }, { write: (line) => void lines.push(line) }),
     metrics: openMetrics(),
     module: AnsweringModule,
@@ -78,4 +96,63 @@ it.each([
 ])('a request id of another form, or that could be a secret, is replaced: %s', async (id) => {
   for (const path of PATHS) expect((await send(path, id)).header).toMatch(/^req_[\w-]{22}$/);
   expect(lines.join()).not.toContain(id);
+});
+
+/** Sends bytes and returns the whole reply. The server closes the connection. */
+async function sendBytes(bytes: string): Promise<{ head: string; problem: Record<string, unknown> }> {
+  const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
+  socket.write(bytes);
+  const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n');
+  return { head, problem: JSON.parse(body) as Record<string, unknown> };
+}
+
+it.each([
+  ['nothing', '', 408, 'request-timeout'],
+  ['headers that never end', 'GET /good HTTP/1.1\r\nhost: x\r\n', 408, 'request-timeout'],
+  [
+    'a body that never ends',
+    'POST /good HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{',
+    408,
+    'request-timeout',
+  ],
+  ['no HTTP', 'hello\r\n\r\n', 400, 'malformed-request'],
+  ['a header without a name', 'GET /good HTTP/1.1\r\nhost: x\r\n: y\r\n\r\n', 400, 'malformed-request'],
+  [
+    'two lengths',
+    'POST /good HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}',
+    400,
+    'malformed-request',
+  ],
+  ['no host', 'GET /good HTTP/1.1\r\nconnection: close\r\n\r\n', 400, 'malformed-request'],
+  ['too many headers', `GET /good HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'headers-too-large'],
+])('a client that sends %s gets a problem with a request id', async (_what, bytes, status, reason) => {
+  const { head, problem } = await sendBytes(bytes);
+  const [, requestId] = /\r\nx-request-id: (req_[\w-]{22})(\r\n|$)/.exec(head) ?? [];
+  expect(problem).toMatchObject({ status, reason, requestId, title: expect.any(String), fix: expect.any(String) });
+  for (const line of [
+    new RegExp(`^HTTP/1.1 ${status} [A-Z]`),
+    /content-type: application\/problem\+json/,
+    /cache-control: no-store/,
+    /x-content-type-options: nosniff/,
+    /strict-transport-security: max-age=60/,
+  ])
+    expect(head).toMatch(line);
+});
+
+it('an invalid request does not interrupt the reply to an earlier one', async () => {
+  const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
+  socket.write('GET /endless HTTP/1.1\r\nhost: x\r\n\r\n');
+  let received = '';
+  for await (const part of socket.setEncoding('utf8')) {
+    received += part;
+    if (received.includes('first')) socket.write('hello\r\n\r\n');
+  }
+  expect(received).toMatch(/^HTTP\/1\.1 200 /);
+  expect(received).not.toContain('malformed-request');
+});
+
+it('a request with an unknown expectation is answered as any other', async () => {
+  const { head } = await sendBytes('GET /good HTTP/1.1\r\nhost: x\r\nexpect: a-miracle\r\nconnection: close\r\n\r\n');
+  expect(head).toMatch(/^HTTP\/1\.1 200 /);
+  expect(head).toMatch(/x-request-id: req_/);
 });

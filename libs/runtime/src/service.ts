@@ -15,6 +15,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isFinalSqlState, isSqlState } from '@partyline/domain/sql-state';
 import { VerdictError } from '@partyline/domain/verdict';
 import { clientAddressOf } from './client-address.ts';
+import { createClientErrorHandler, malformedRequest } from './client-error.ts';
 import type { Config } from './config.ts';
 import { isLoggable, type Logger } from './logging.ts';
 import { checkIntervalOf, startManagementServer } from './management.ts';
@@ -97,7 +98,16 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       headersTimeout: Math.min(HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS),
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: checkIntervalOf(Math.min(HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS)),
+      // Node's own reply has no body and no request id; a hook below rejects such a request.
+      requireHostHeader: false,
     },
+    clientErrorHandler: createClientErrorHandler({
+      replyHeaders,
+      requestIdHeader: REQUEST_ID,
+      nextId: () => systemIds.next('req'),
+    }),
+    // While the service stops, requests on open connections are still served, before stores close.
+    return503OnClosing: false,
     genReqId: readRequestId,
     // From any other peer, the header would let the client choose the address that is rate-limited
     // and audited.
@@ -132,6 +142,11 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     'onRequest',
     async (request, reply) => void reply.headers({ ...replyHeaders, [REQUEST_ID]: request.id }),
   );
+  fastify.addHook('onRequest', async ({ headers, raw }) => {
+    if (headers.host === undefined && raw.httpVersion === '1.1') throw malformedRequest();
+  });
+  // RFC 9110, section 10.1.1: an unknown expectation may be ignored. Node would answer 417, without a body.
+  fastify.server.on('checkExpectation', (request, reply) => fastify.routing(request, reply));
   fastify.addHook('onResponse', async (request, reply) =>
     metrics.observeRequest(
       `${request.method} ${request.routeOptions.url ?? 'unknown'}`,

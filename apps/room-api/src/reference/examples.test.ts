@@ -193,7 +193,7 @@ describe('docs/api.md', () => {
 
 it('every reason of the catalogue is asserted by a test', () => {
   const root = new URL('../../../../', import.meta.url).pathname;
-  const tests = globSync(['apps/*/src/**/*.test.ts', 'libs/{conference,store,providers}/**/src/**/*.test.ts'], {
+  const tests = globSync(['apps/*/src/**/*.test.ts', 'libs/{conference,runtime,store,providers}/**/src/**/*.test.ts'], {
     cwd: root,
     exclude: (path) => path.includes('node_modules') || path.includes('/reference/'),
   });
