@@ -5,13 +5,15 @@ import type { Deps } from '@partyline/conference/deps';
 import { openEndpointSecrets } from '@partyline/conference/endpoints/endpoint-secrets';
 import { guardSpend } from '@partyline/conference/limits/guard-spend';
 import { createKeyService } from '@partyline/conference/crypto/key-service';
+import { fillPinHeads } from '@partyline/conference/pins/fill-pin-heads';
+import { openPinVault } from '@partyline/conference/pins/pin-vault';
 import { composeProviders } from '@partyline/conference/providers/compose-providers';
 import { reconcile } from '@partyline/conference/reconciliation/reconcile';
 import { reconcileCharges } from '@partyline/conference/billing/reconcile-charges';
 import { sweepAccounts } from '@partyline/conference/reconciliation/sweep-accounts';
 import { createWebhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
-import { createAccountBuilder } from '@partyline/provider-registry/from-account';
+import { createAccountBuilder, UNLISTED_REGION } from '@partyline/provider-registry/from-account';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
 import { createProviders } from '@partyline/provider-registry/registry';
 import { readConfig } from '@partyline/runtime/config';
@@ -49,6 +51,8 @@ const DELIVERY_INTERVAL_MS = 50;
 const DELIVERY_BACKOFF_MS = 1_000;
 /** Per replica. */
 const MAX_CONCURRENT_DELIVERIES = 64;
+/** Only PINs of older versions are found; one may run beside this one during a deployment. */
+const PIN_HEADS_INTERVAL_MS = 600_000;
 const DELIVERY_CLEANUP_INTERVAL_MS = 5_000;
 const POST_TIMEOUT_MS = 15_000;
 /** A longer reconciler round hangs: its longest wait is for a slot of the provider's rate limit. */
@@ -89,7 +93,7 @@ await runMain(async () => {
     keys: createKeyService(config.accounts.MASTER_KEYS),
     sleep: systemSleep,
     platform: createProviders(settingsFromEnvironment(config.vonage), timing),
-    buildAccount: createAccountBuilder(config.vonage, timing),
+    buildAccount: createAccountBuilder(config.vonage, timing, (account) => log.warn(account, UNLISTED_REGION)),
   });
   const deps: Deps = {
     providers,
@@ -115,16 +119,18 @@ await runMain(async () => {
     onError: (kind: string, err: unknown) =>
       log.warn({ err, kind }, 'expired rows could not be deleted; the next round retries'),
   };
+  const pinKeys = config.pins.PIN_KEYS.map(({ key }) => key);
   const addresses = { allowPrivate: config.events.EVENTS_ALLOW_PRIVATE === 'on', ports: config.events.EVENTS_PORTS };
   const sender = openSender(
     {
       ...deps,
       post: postEvent({ timeoutMs: POST_TIMEOUT_MS, addresses }),
-      endpointSecrets: openEndpointSecrets(config.pins.PIN_KEYS.map(({ key }) => key)),
+      endpointSecrets: openEndpointSecrets(pinKeys),
     },
     { maxConcurrent: MAX_CONCURRENT_DELIVERIES, signal: stopping.signal },
   );
 
+  const pins = openPinVault(pinKeys);
   const timers = startTimers(
     {
       reconciler: {
@@ -174,6 +180,14 @@ await runMain(async () => {
         },
       },
       purge: { everyMs: PURGE_INTERVAL_MS, run: () => purge(purgesOf(store), purgeOptions) },
+      pinHeads: {
+        everyMs: PIN_HEADS_INTERVAL_MS,
+        run: async () => {
+          const { filled, unreadable } = await fillPinHeads({ store, pins });
+          if (filled > 0) log.info({ filled }, 'PINs of an older version got the look-up of their first digits');
+          if (unreadable > 0) log.warn({ unreadable }, 'PINs cannot be decrypted: PIN_KEYS lacks their key');
+        },
+      },
       delivery: {
         everyMs: DELIVERY_INTERVAL_MS,
         run: async () => {

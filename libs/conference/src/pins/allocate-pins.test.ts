@@ -4,6 +4,7 @@ import { makeNumbers, makeRoom, NUMBER, type TestRoom } from '@partyline/store/t
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allocatePins } from './allocate-pins.ts';
+import { fillPinHeads } from './fill-pin-heads.ts';
 import { openPinVault, type PinVault } from './pin-vault.ts';
 
 let database: TestDatabase;
@@ -38,16 +39,16 @@ const allocateWith = (vault: PinVault, ...drawn: readonly string[]): Promise<str
   inTransaction(store, room.tenantId, (tx) => allocateIn(tx, vault, ...drawn));
 const allocate = (...drawn: readonly string[]): Promise<string> => allocateWith(pins, ...drawn);
 /** Stores a PIN of any length. */
-const insertPin = (pin: string): Promise<unknown> =>
+const insertPin = (pin: string, vault: PinVault = pins): Promise<unknown> =>
   store.prisma.pin.create({
     data: {
       id: `pin_${pin}`,
       tenant_id: room.tenantId,
       room_id: room.roomId,
       number: NUMBER,
-      lookup: new Uint8Array(pins.lookups(pin)[0]),
-      head: new Uint8Array(pins.lookups(pin.slice(0, PIN_HEAD_LENGTH))[0]),
-      ciphertext: new Uint8Array(pins.encrypt(pin, `pin_${pin}`)),
+      lookup: new Uint8Array(vault.lookups(pin)[0]),
+      head: new Uint8Array(vault.lookups(pin.slice(0, PIN_HEAD_LENGTH))[0]),
+      ciphertext: new Uint8Array(vault.encrypt(pin, `pin_${pin}`)),
       digits: pin.length,
     },
   });
@@ -56,6 +57,46 @@ it('draws again for a PIN that begins with another one, or is its beginning', as
   await insertPin('4072819353');
   await insertPin('62940518');
   expect(await allocate('407281935', '629405183', '813572946')).toBe('813572946');
+});
+
+describe('PINs from a version that stored no look-up of the first digits', () => {
+  const insertOldPin = async (pin: string, vault?: PinVault): Promise<void> => {
+    await insertPin(pin, vault);
+    await store.prisma.pin.update({ where: { id: `pin_${pin}` }, data: { head: null, digits: null } });
+  };
+
+  it('are not the beginning of a new PIN, nor begin with one, once their look-ups are filled in', async () => {
+    await insertOldPin('5180273946');
+    await insertOldPin('90518273');
+    await insertOldPin('27183640', openPinVault([Buffer.alloc(32, 9)]));
+    // As long as they have no look-up.
+    expect(await allocate('518027394')).toBe('518027394');
+    await store.prisma.pin.deleteMany({ where: { digits: 9 } });
+
+    expect(await fillPinHeads({ store, pins })).toEqual({ filled: 2, unreadable: 1 });
+    expect(await allocate('518027394', '905182736', '163705284')).toBe('163705284');
+    expect(await store.prisma.pin.findUnique({ where: { id: 'pin_90518273' } })).toMatchObject({ digits: 8 });
+    expect(await fillPinHeads({ store, pins })).toEqual({ filled: 0, unreadable: 1 });
+  });
+
+  it('are filled in with more than one batch, and without another process that does the same', async () => {
+    const { count } = await store.prisma.pin.createMany({
+      data: Array.from({ length: 1_100 }, (_, n) => {
+        const pin = `31${String(n).padStart(6, '0')}`;
+        return {
+          id: `pin_${pin}`,
+          tenant_id: room.tenantId,
+          room_id: room.roomId,
+          number: NUMBER,
+          lookup: new Uint8Array(pins.lookups(pin)[0]),
+          ciphertext: new Uint8Array(pins.encrypt(pin, `pin_${pin}`)),
+        };
+      }),
+    });
+    const runs = await Promise.all([fillPinHeads({ store, pins }), fillPinHeads({ store, pins })]);
+    expect(runs[0].filled + runs[1].filled).toBe(count);
+    await store.prisma.pin.deleteMany({ where: { digits: 8, room_id: room.roomId, id: { startsWith: 'pin_31' } } });
+  });
 });
 
 describe('while a PIN key is replaced', () => {

@@ -38,6 +38,7 @@ const PLATFORM_FUNCTIONS: Readonly<Record<string, string>> = {
   listDataKeysToRewrap: 'lists data keys of all tenants; each row names its tenant',
   listEndpointSecretsToRewrap: 'lists secrets of all tenants; each row names its tenant',
   listPinsToRewrap: 'lists PINs of all tenants; each row names its tenant',
+  listPinsWithoutHead: 'lists PINs of all tenants; each row names its tenant',
   countDataKeys: 'counts for the operator',
   readHorizon: 'reads the running transactions of all tenants',
   isDialInNumber: 'compares a destination with the dial-in numbers of all tenants',

@@ -162,6 +162,39 @@ export async function listPinsToRewrap(
   return rows;
 }
 
+/** Returns PINs of all tenants without a look-up of their first six digits, by id, after the PIN `after`. */
+export async function listPinsWithoutHead(
+  store: Store,
+  { after, limit }: { after: string; limit: number },
+): Promise<{ readonly id: string; readonly tenantId: string; readonly ciphertext: Uint8Array }[]> {
+  const { rows } = await store.query<{ id: string; tenantId: string; ciphertext: Uint8Array }>(EVERY_TENANT, {
+    name: 'pins-without-head',
+    text: `SELECT id, tenant_id AS "tenantId", ciphertext
+           FROM pin
+           WHERE head IS NULL AND id > $1
+           ORDER BY id
+           LIMIT $2`,
+    values: [after, limit],
+  });
+  return rows;
+}
+
+/** Stores the look-up of a PIN's first six digits, and its length. Returns `false` when it has one. */
+export async function fillPinHead(
+  store: Store,
+  tenantId: string,
+  { id, head, digits }: { id: string; head: Uint8Array; digits: number },
+): Promise<boolean> {
+  const { rowCount } = await store.query(tenantId, {
+    name: 'fill-pin-head',
+    text: `UPDATE pin
+           SET head = $3, digits = $4
+           WHERE tenant_id = $1 AND id = $2 AND head IS NULL`,
+    values: [tenantId, id, head, digits],
+  });
+  return rowCount === 1;
+}
+
 /** Replaces a PIN's stored forms by those of another key. Returns `false` unless they are `before`. */
 export async function replaceEncryptedPin(
   store: Store,
