@@ -3,14 +3,14 @@
 --
 -- p_leg      the caller's leg, locked by the calling function
 -- p_person   the participant to whom the PIN belongs; null: p_participant is created
--- outcome    admitted | full | at-limit | spent | not-open | over, or no-room when the room has ended;
---            no-room changes nothing
+-- outcome    admitted | full | at-limit | spent | not-open | over, or no-room when the room has ended or its
+--            session is at another account. no-room does not change the leg, but may have opened the session
 -- waits      the caller hears hold music until a host joins
 -- muted      the person is muted in the session, by an earlier call
 --
 -- A person has one place: their earlier calls in the session count neither for the room nor for the
 -- tenant's limit. Settling the session hangs them up (libs/conference/src/sessions/settle-session.ts).
--- Locks: the session, then the tenant's live-legs limit.
+-- Locks: the room (shared) if a session is opened, the session, then the tenant's live-legs limit.
 CREATE OR REPLACE FUNCTION admit_to_session(
   p_leg leg,
   p_room text,
