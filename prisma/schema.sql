@@ -472,6 +472,7 @@ CREATE INDEX leg_hangup_requested ON public.leg USING btree (tenant_id, hangup_r
 CREATE INDEX leg_known_guess ON public.leg USING btree (number, last_wrong_pin_at) INCLUDE (pin_guess_odds) WHERE (known AND (last_wrong_pin_at IS NOT NULL));
 CREATE INDEX leg_media_connection_id_idx ON public.leg USING btree (media_connection_id);
 CREATE INDEX leg_never_seen ON public.leg USING btree (account_id, ended_at) WHERE (voice_missing_lists >= 3);
+CREATE INDEX leg_of_account ON public.leg USING btree (account_id, kind, created_at) WHERE (account_id IS NOT NULL);
 CREATE INDEX leg_of_caller ON public.leg USING btree (remote, COALESCE(account_id, ''::text), created_at) WHERE (kind = 'inbound'::text);
 CREATE UNIQUE INDEX leg_one_bridge ON public.leg USING btree (session_id) WHERE ((kind = 'bridge'::text) AND (state <> 'ended'::text));
 CREATE INDEX leg_participant_id_idx ON public.leg USING btree (participant_id);
@@ -1448,17 +1449,24 @@ CREATE OR REPLACE FUNCTION public.is_account_busy(p_account text, p_call text)
 AS $function$
   SELECT NOT EXISTS (SELECT FROM leg l WHERE l.voice_call_id = p_call)
     AND (
-      SELECT count(*)
-      FROM leg l
-      WHERE l.account_id = p_account
-        AND l.state <> 'ended'
-        AND l.voice_call_id IS NOT NULL
-        AND (l.session_id IS NULL OR l.hangup_requested_at < now() - interval '1 minute')
-    ) + (
-      SELECT count(*)
-      FROM leg l
-      WHERE l.account_id = p_account AND l.voice_missing_lists >= 3 AND l.ended_at > now() - interval '1 hour'
-    ) >= max_unseen_calls()
+      (
+        SELECT count(*)
+        FROM leg l
+        WHERE l.account_id = p_account
+          AND l.state <> 'ended'
+          AND l.voice_call_id IS NOT NULL
+          AND (l.session_id IS NULL OR l.hangup_requested_at < now() - interval '1 minute')
+      ) + (
+        SELECT count(*)
+        FROM leg l
+        WHERE l.account_id = p_account AND l.voice_missing_lists >= 3 AND l.ended_at > now() - interval '1 hour'
+      ) >= max_unseen_calls()
+      OR (
+        SELECT count(*)
+        FROM leg l
+        WHERE l.account_id = p_account AND l.kind = 'inbound' AND l.created_at > now() - interval '1 hour'
+      ) >= max_legs_per_hour()
+    )
 $function$;
 ALTER FUNCTION is_account_busy(text,text) OWNER TO partyline_platform;
 REVOKE ALL ON FUNCTION is_account_busy(text,text) FROM PUBLIC;
@@ -1539,6 +1547,13 @@ BEGIN
   END IF;
   RETURN NULL;
 END $function$;
+CREATE OR REPLACE FUNCTION public.max_legs_per_hour()
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  SELECT 3600
+$function$;
 CREATE OR REPLACE FUNCTION public.max_pin_attempts(p_slow boolean)
  RETURNS integer
  LANGUAGE sql

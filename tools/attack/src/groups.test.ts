@@ -58,8 +58,17 @@ const applyEveryEvent: Responder = async (path, body, owner) => {
   else await owner.pool.query(`UPDATE leg SET reason = COALESCE(reason, '') || 'x' WHERE voice_call_id = $1`, [uuid]);
   return { status: 200, body: {} };
 };
-/** Stores every call and its charge without a tenant. */
+/** Stores every call and its charge without a tenant, and every connection. */
 const storeEveryCall: Responder = async (path, body, owner) => {
+  if (path === '/v1/rooms') return { status: 201, body: { client: { mediaSessionId: 'media' } } };
+  if (path.endsWith('/video/events')) {
+    const { connection } = JSON.parse(body) as { connection: { id: string } };
+    await owner.pool.query(
+      `INSERT INTO leg (id, kind, state, media_connection_id, deadline_at) VALUES ($1, 'webrtc', 'joined', $1, now())`,
+      [connection.id],
+    );
+    return { status: 200, body: { result: 'applied' } };
+  }
   const { uuid } = JSON.parse(body) as { uuid: string };
   if (path.endsWith('/voice/answer'))
     await owner.pool.query(

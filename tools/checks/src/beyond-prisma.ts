@@ -23,6 +23,7 @@ export const beyondPrisma: readonly string[] = [
   'index leg_hangup_requested',
   'index leg_known_guess',
   'index leg_never_seen',
+  'index leg_of_account',
   'index leg_of_caller',
   'index leg_one_bridge',
   'index leg_placed',

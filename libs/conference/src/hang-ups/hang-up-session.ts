@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import { isUp } from '@partyline/domain/leg';
 import { canJoin } from '@partyline/domain/session';
 import type { SessionView } from '@partyline/store/sessions/session-lock';
@@ -8,6 +9,12 @@ import { hangUpLeg } from './hang-up-leg.ts';
 
 /** Until the provider is asked again who is still connected, after a failed request. */
 const PRESENCE_CHECK_RETRY_MS = 2_000;
+
+/**
+ * Legs that are hung up concurrently. A room has hundreds, and each takes a database connection;
+ * more than the provider accepts in the time of one request.
+ */
+const MAX_CONCURRENT = 32;
 
 /** Whether the session is past a deadline and settling has not ended it. */
 const isPresenceCheckDue = ({ session, now }: SessionView): boolean => canJoin(session.state) && session.due_at <= now;
@@ -32,25 +39,25 @@ export async function hangUpSession(
   if (session.state !== 'ending') return { retryAfterMs: Math.max(1, session.due_at.getTime() - now.getTime()) };
 
   // A leg with a lease waits for a slot, or another process works on it.
-  const results = await Promise.allSettled(
-    legs
-      .filter(isUp)
-      .map(async (leg) =>
-        leg.lease_until !== null && leg.lease_until > now
-          ? { retryAfterMs: leg.lease_until.getTime() - now.getTime() }
-          : hangUpLeg(deps, tenantId, leg.id),
-      ),
+  const results = await pMap(
+    legs.filter(isUp),
+    async (leg) => {
+      if (leg.lease_until !== null && leg.lease_until > now)
+        return { retryAfterMs: leg.lease_until.getTime() - now.getTime() };
+      try {
+        return await hangUpLeg(deps, tenantId, leg.id);
+      } catch (error) {
+        deps.report.warn('a leg could not be hung up; the hang-up is retried', {
+          tenantId,
+          sessionId,
+          error: String(error),
+        });
+        return { retryAfterMs: 1_000 };
+      }
+    },
+    { concurrency: MAX_CONCURRENT },
   );
-  const waits = results.flatMap((result) =>
-    result.status === 'rejected' ? [1_000] : result.value === 'done' ? [] : [result.value.retryAfterMs],
-  );
-  for (const result of results)
-    if (result.status === 'rejected')
-      deps.report.warn('a leg could not be hung up; the hang-up is retried', {
-        tenantId,
-        sessionId,
-        error: String(result.reason),
-      });
+  const waits = results.flatMap((result) => (result === 'done' ? [] : [result.retryAfterMs]));
   // All legs are confirmed: run once more to observe the end of the session.
   return { retryAfterMs: waits.length === 0 ? 1 : Math.min(...waits) };
 }

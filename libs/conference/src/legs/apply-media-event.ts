@@ -5,6 +5,7 @@ import type { SessionView } from '@partyline/store/sessions/session-lock';
 import type { Tx } from '@partyline/store/database/store';
 import { hasUnobservedBridge, type LegRow } from '@partyline/store/legs/legs';
 import { consumeToken } from '@partyline/store/callers/webhook-tokens';
+import { guardConnection } from '@partyline/store/provider-accounts/guard-connection';
 import { isUp } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
 import { accountOf, type Source } from './apply-leg-event.ts';
@@ -40,7 +41,7 @@ export async function applyMediaEvent(
     async (view, tx) => {
       if (source.via === 'callback' && !(await consumeToken(tx, source.token))) throw replayedWebhook();
       const leg = await findLegOfConnection(deps, view, tx, event, source.via);
-      if (leg === undefined) return ignored('unknown-connection');
+      if (typeof leg === 'string') return ignored(leg);
       await applyToLeg(leg, view, event, source.via, tx);
       return 'applied' as const;
     },
@@ -59,6 +60,7 @@ function readLegId(event: ConnectionEvent): string | undefined {
 /**
  * Finds the leg of a connection by its connection id, or by the leg id in its data (the reply to
  * the dial was lost), or inserts the leg of a new browser.
+ * @returns the leg, or why the event has none
  */
 async function findLegOfConnection(
   deps: Pick<Deps, 'ids'>,
@@ -66,19 +68,24 @@ async function findLegOfConnection(
   tx: Tx,
   event: ConnectionEvent,
   via: Source['via'],
-): Promise<LegRow | undefined> {
+): Promise<LegRow | 'unknown-connection' | 'account-busy' | 'tenant-suspended'> {
   // A reopened connection (reopen-connection.ts) has several legs; the last one counts.
   const known = view.legs.findLast((leg) => leg.media_connection_id === event.connectionId);
   if (known !== undefined) return known;
-  if (event.kind === 'sip-call') return findBridgeOfCall(view, tx, event);
+  if (event.kind === 'sip-call') return (await findBridgeOfCall(view, tx, event)) ?? 'unknown-connection';
   const data = readConnectionData(event.data);
-  if (data === null) return undefined;
+  if (data === null) return 'unknown-connection';
   if ('leg' in data) {
     const dialled = view.legs.find(
       (leg) => leg.id === data.leg && leg.kind === 'bridge' && leg.media_connection_id === null,
     );
     if (dialled !== undefined) attachProviderId(dialled, 'media_connection_id', event.connectionId);
-    return dialled;
+    return dialled ?? 'unknown-connection';
+  }
+  const { tenant_id, account_id } = view.session;
+  if (via === 'callback' && account_id !== null) {
+    const guarded = await guardConnection(tx, tenant_id, account_id);
+    if (guarded !== 'accepted') return guarded;
   }
   // Also for a `disconnected` that arrives before its `connected`: the leg is inserted and closed,
   // and the late event finds it ended.

@@ -200,6 +200,21 @@ it("rejects calls over the account's limit with a prompt and without a row", asy
   expect(await legOf(await reportGhost())).not.toBeNull();
 });
 
+it('rejects calls over the hourly limit of the account, although all are over', async () => {
+  await executeSql(
+    harness,
+    `INSERT INTO leg (id, tenant_id, account_id, kind, state, number, voice_call_id, ended_at, deadline_at)
+     SELECT 'leg_' || n, $1, $2, 'inbound', 'ended', $3, 'call_' || n, now(), now()
+     FROM generate_series(1, 3600) AS n`,
+    [deps.tenantId, own.accountId, own.number],
+  );
+  expect(await legOf(await reportGhost())).toBeNull();
+  expect(harness.counters).toContain('caller_rejected account-busy');
+  expect(await legOf(await reportGhost(null, NUMBER))).not.toBeNull();
+  await passTime(harness, 3_601);
+  expect(await legOf(await reportGhost())).not.toBeNull();
+});
+
 it('reports unconfirmed legs and open charges of the platform and of tenants separately', async () => {
   await reportGhost();
   await passDeadline();

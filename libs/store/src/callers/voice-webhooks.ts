@@ -30,7 +30,7 @@ export type AnsweredCaller =
       readonly language: string;
     }
   // `busy` and `later`: rejected by the guard before the PIN prompt (docs/fraud.md), without a leg.
-  // `account-busy`: rejected because the account has too many unconfirmed calls, without a leg.
+  // `account-busy`: rejected because the account has too many open or new calls, without a leg.
   | {
       readonly outcome: 'unknown-number' | 'account-busy' | 'busy' | 'later' | 'replayed';
       readonly leg_id: null;

@@ -5,13 +5,16 @@ import type { Group, Tally } from '../group.ts';
 import type { Target } from '../target.ts';
 import { createWebhookSender, type WebhookSender } from '../webhook-sender.ts';
 
-/** More than the calls that an account may have unseen at once (`max_unseen_calls`). */
+/** More than the calls, or connections, that an account may have unseen at once (`max_unseen_calls`). */
 const GHOST_CALLS = 260;
 const MAX_UNSEEN_CALLS = 200;
 /** Concurrent webhooks; together they can exceed the limit by as many calls. */
 const MAX_CONCURRENT = 8;
-/** The attacker's number, at its own account. */
+/** The attacker's numbers, at its own account. */
 const NUMBER = '442079463901';
+const ROOM_NUMBER = '442079463902';
+/** The places of the attacker's room. */
+const MAX_PARTICIPANTS = 2;
 
 /**
  * A tenant has the secrets of its own account and can report calls that do not exist. They may
@@ -19,15 +22,18 @@ const NUMBER = '442079463901';
  */
 export const forgedLegs: Group = {
   name: 'calls that do not exist',
-  summary: "signed by a tenant's own account: many calls without an end, and ends with a high price",
-  minInputs: 500,
+  summary:
+    "signed by a tenant's own account: many calls and browser connections without an end, also while the tenant is " +
+    'suspended, and ends with a high price',
+  minInputs: 750,
   async run(target, tally) {
     const { owner, attacker } = target;
     const accountId = attacker.ids['accountId']!;
-    await owner.pool.query(
-      'INSERT INTO dial_in_number (e164, dedicated_to, account_id, guarded) VALUES ($1, $2, $3, false)',
-      [`+${NUMBER}`, attacker.tenantId, accountId],
-    );
+    for (const number of [NUMBER, ROOM_NUMBER])
+      await owner.pool.query(
+        'INSERT INTO dial_in_number (e164, dedicated_to, account_id, guarded) VALUES ($1, $2, $3, false)',
+        [`+${number}`, attacker.tenantId, accountId],
+      );
     const before = await countUnconfirmed(owner);
     const own = createWebhookSender('', { provider: attacker.providerAccount }, target.send);
     const send = async (path: string, body: object) => {
@@ -35,7 +41,7 @@ export const forgedLegs: Group = {
       return target.webhookSender.post({
         path: `/v1/accounts/${accountId}${path}`,
         body: text,
-        authorization: `Bearer ${own.token(text)}`,
+        authorization: `Bearer ${path.startsWith('/video') ? own.videoToken(text) : own.token(text)}`,
       });
     };
     const calls = Array.from({ length: GHOST_CALLS }, () => randomUUID());
@@ -45,6 +51,7 @@ export const forgedLegs: Group = {
       accountId,
     ]);
     await endCalls(target, tally, calls, send);
+    await reportConnections(target, tally, send);
     tally.record(
       'all of them together',
       (await countUnconfirmed(owner)).platform.legs > before.platform.legs
@@ -126,4 +133,61 @@ async function endCalls(
     },
     { concurrency: MAX_CONCURRENT },
   );
+}
+
+async function reportConnections(target: Target, tally: Tally, send: SendOwn): Promise<void> {
+  const { owner, attacker } = target;
+  const sessionId = await openMediaSession(target);
+  const report = (id: string) =>
+    send('/video/events', {
+      sessionId,
+      event: 'connectionCreated',
+      timestamp: Date.now(),
+      connection: { id, createdAt: Date.now(), data: JSON.stringify({ participant: null }) },
+    });
+  const countLegs = async (ids: readonly string[]): Promise<number> =>
+    (
+      await owner.pool.query<{ n: number }>('SELECT count(*)::int AS n FROM leg WHERE media_connection_id = ANY($1)', [
+        ids,
+      ])
+    ).rows[0]!.n;
+  const early = Array.from({ length: MAX_CONCURRENT }, () => randomUUID());
+  await owner.pool.query('UPDATE tenant SET suspended_at = now() WHERE id = $1', [attacker.tenantId]);
+  try {
+    await pMap(early, report, { concurrency: MAX_CONCURRENT });
+  } finally {
+    await owner.pool.query('UPDATE tenant SET suspended_at = NULL WHERE id = $1', [attacker.tenantId]);
+  }
+  tally.record('connections of a suspended tenant', (await countLegs(early)) === 0 ? null : 'opened legs');
+
+  const connections = Array.from({ length: GHOST_CALLS }, () => randomUUID());
+  let opened = 0;
+  await pMap(
+    connections,
+    async (id) => {
+      const reply = await report(id);
+      if (reply.body.includes('"applied"')) opened += 1;
+      tally.record(
+        'a connection without an end',
+        reply.status >= 500
+          ? `answered ${reply.status}`
+          : opened > MAX_UNSEEN_CALLS + MAX_PARTICIPANTS
+            ? `was the ${opened}th connection that opened a leg`
+            : null,
+      );
+    },
+    { concurrency: MAX_CONCURRENT },
+  );
+  tally.measure('connections that opened a leg', await countLegs(connections));
+}
+
+/** Opens a room of the attacker at its own account, and returns its video session. */
+async function openMediaSession({ apiUrl, send, attacker }: Target): Promise<string> {
+  const reply = await send({
+    method: 'POST',
+    url: `${apiUrl}/v1/rooms`,
+    headers: { authorization: `Bearer ${attacker.key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'Ghosts', number: `+${ROOM_NUMBER}`, maxParticipants: MAX_PARTICIPANTS }),
+  });
+  return (JSON.parse(reply.body) as { client: { mediaSessionId: string } }).client.mediaSessionId;
 }

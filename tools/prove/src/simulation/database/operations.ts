@@ -43,6 +43,7 @@ import {
   type DeliveryToSend,
 } from '@partyline/store/endpoints/deliveries';
 import { lockLimit, LIMITS } from '@partyline/store/limits/limits';
+import { guardConnection } from '@partyline/store/provider-accounts/guard-connection';
 import { queueDial } from '@partyline/store/providers/dial-queue';
 import { findNumber, lockNumberForRoom } from '@partyline/store/numbers/numbers';
 import { listDueWork } from '@partyline/store/reconciliation/due-work';
@@ -356,6 +357,7 @@ const read = op(
     await listLastAttempts(store, g.tenant, { legId: g.leg, no: 3, limit: 2 }),
     await inTransaction(store, g.tenant, (tx) => findMediaSessionOfLeg(tx, g.tenant, g.leg)),
     await inTransaction(store, g.tenant, (tx) => isSessionRunning(tx, g.tenant, g.session)),
+    await inTransaction(store, g.tenant, (tx) => guardConnection(tx, g.tenant, OWN_ACCOUNT)),
     await listConnections(store, g.tenant, g.session),
     await findDialsWithoutCall(store, g.account, ['+447700900001']),
     await findNumber(store, g.tenant, {}),

@@ -78,6 +78,9 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
         : { tenant_id: tables.sessions.get(id)!.tenant_id, session_id: id },
     );
   },
+  // Without the limits of an account, which tests of libs/conference cover.
+  'guard-connection': (tables, [tenant]) =>
+    returnRow({ suspended: Boolean(tables.tenants.get(tenant as string)?.suspended_at), busy: false }),
   'leg-of-call': (tables, [call, legId, account]) => {
     const find = (id: string | undefined): LegRow | undefined =>
       [tables.legs.get(id ?? '')].find((leg) => leg?.account_id === account);
