@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   EVERY_TENANT,
   inTransaction,
@@ -10,6 +12,8 @@ import { openWriteCheck } from '@partyline/store/database/check-writes';
 import { acquireLease } from '@partyline/store/database/lease';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildApps } from '../build.ts';
+import { startStack, type Stack } from '../stack/stack.ts';
 import { migrate } from './migrate.ts';
 import { startPgBouncer, type PgBouncer } from './pgbouncer.ts';
 
@@ -96,5 +100,49 @@ describe('through PgBouncer in transaction mode', () => {
       expect(run).toMatchObject({ status: 'rejected', reason: { message: expect.stringContaining('direct address') } });
     expect((await owner.pool.query(`SELECT FROM pg_locks WHERE locktype = 'advisory'`)).rowCount).toBe(0);
     expect(await migrate(database.url)).toEqual([]);
+  });
+});
+
+describe('the four services through PgBouncer in transaction mode', () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    await buildApps({ log: () => undefined });
+    stack = await startStack({ mode: 'unified', useOwnServers: true, pooled: true, log: () => undefined });
+  });
+  afterAll(() => stack.stop());
+
+  const send = async <T>(method: string, path: string, body?: object): Promise<T> => {
+    const reply = await fetch(`${stack.urls['room-api']}/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${stack.apiKey}`, 'content-type': 'application/json' },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    expect([path, reply.ok]).toEqual([path, true]);
+    return (await reply.json()) as T;
+  };
+
+  it('are ready, admit a caller by PIN, and confirm every hang-up of the ended room', async () => {
+    const ready = await Promise.all(stack.instances.map(({ managementUrl }) => fetch(`${managementUrl}/readyz`)));
+    expect(ready.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+
+    const emulator = stack.emulator!;
+    const { room, pin } = await send<{ room: { id: string; number: string }; pin: string }>('POST', '/rooms', {
+      name: 'Pooled',
+    });
+    const { id } = await emulator.dial({ from: '+442079460123', to: room.number });
+    await emulator.awaitPrompt(id);
+    await emulator.key(id, `${pin}#`);
+    await emulator.awaitJoined(id);
+    await send('POST', `/rooms/${room.id}/end`);
+    await emulator.awaitEnded(id);
+    await expect
+      .poll(async () => (await send<{ hangUps: { confirmedAt: string | null }[] }>('GET', '/hang-ups')).hangUps)
+      .toEqual([expect.objectContaining({ confirmedAt: expect.any(String) })]);
+
+    const readLog = (name: string): string => readFileSync(join(stack.logFolder, name), 'utf8');
+    expect(readLog('pgbouncer.log').match(/login attempt/g)?.length).toBeGreaterThan(4);
+    const logs = readdirSync(stack.logFolder).filter((name) => /api|webhooks|orchestrator|worker/.test(name));
+    expect(logs).toHaveLength(4);
+    for (const name of logs) expect(readLog(name)).not.toMatch(/"level":"?(50|error)|prepared statement/);
   });
 });

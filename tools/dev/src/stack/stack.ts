@@ -9,6 +9,7 @@ import { migrate } from '../postgres/migrate.ts';
 import { ownNumber } from './own-account.ts';
 import type { RealAccount } from './real-account.ts';
 import { findFreePort } from '../processes/ports.ts';
+import { startPgBouncer } from '../postgres/pgbouncer.ts';
 import { startPostgres, type PostgresServer } from '../postgres/postgres.ts';
 import { createProcesses, type Log, type Processes } from '../processes/processes.ts';
 import { openLink, type Link, type Target } from '../faults/proxy.ts';
@@ -40,6 +41,8 @@ export interface StackOptions {
   webhooksPort?: number;
   /** Number of processes of each service; default 1. */
   replicas?: number;
+  /** Put PgBouncer in transaction mode between the services and Postgres. */
+  pooled?: boolean;
   /** Put a proxy for faults between all parts, and keep every commit after a crash of Postgres. */
   breakable?: boolean;
   /**
@@ -131,8 +134,11 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
   const databaseUrl = postgres.external ? postgres.url : await postgres.ensureDatabase('partyline');
   const applied = await migrate(databaseUrl);
   if (applied.length > 0) log(`Applied ${applied.length} migrations and SQL functions.`);
-  const dialInNumbers = realAccount?.numbers ?? numbers;
   const serviceUrl = await postgres.serviceUrlOf(databaseUrl);
+  const pooledUrl = options.pooled
+    ? processes.add(await startPgBouncer({ users: [serviceUrl], logFile: logFile('pgbouncer') })).through(serviceUrl)
+    : serviceUrl;
+  const dialInNumbers = realAccount?.numbers ?? numbers;
   // The phones of the emulator have numbers of three countries and place many calls at once. A real
   // account keeps the defaults.
   await seedTenant(
@@ -204,7 +210,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
   }
   async function createInstance({ name, service, url, managementUrl }: (typeof addresses)[number]): Promise<Instance> {
     const context: ServiceContext = {
-      databaseUrl: await connectThrough('postgres', name, [serviceUrl]),
+      databaseUrl: await connectThrough('postgres', name, [pooledUrl]),
       redisUrl: await connectThrough('redis', name, [redis.url]),
       provider: realAccount
         ? realAccount.environment
