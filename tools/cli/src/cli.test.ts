@@ -160,7 +160,8 @@ describe('exit codes', () => {
   it('prints errors as text, or as JSON with --json', async () => {
     const asText = await shell.run(['rooms', 'create', ' ']);
     expect(asText.err).toBe(
-      'partyline: Some values are invalid:\n  <name>: must not be empty\nCorrect them and try again.\n',
+      'partyline: Some values are invalid:\n  <name>: must not be empty\n' +
+        'Correct them and try again. --help explains each option.\n',
     );
     const asJson = await shell.run(['rooms', 'create', ' ', '--json']);
     expect(JSON.parse(asJson.err)).toMatchObject({
@@ -204,6 +205,31 @@ describe('output', () => {
     expect((await list({ FORCE_COLOR: '1' })).out).toContain('\u001B[');
     expect((await list({ FORCE_COLOR: '1', NO_COLOR: '1' })).out).not.toContain('\u001B[');
     expect((await shell.run(['rooms', 'list', '--json'], { env: { FORCE_COLOR: '1' } })).out).not.toContain('\u001B[');
+  });
+
+  it('prints usage as CSV', async () => {
+    const show = await shell.run(['usage', 'show', '--group', 'direction', '--csv']);
+    expect(show).toMatchObject({ code: 0, err: '' });
+    expect(show.out).toMatch(/^direction,currency,records,seconds,price,/);
+    expect((await shell.run(['usage', 'records', '--csv'])).out).toMatch(/^id,/);
+  });
+
+  it('shows when something happened in UTC, and how long ago something was created', async () => {
+    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Timed' } });
+    await harness.request('POST', `/v1/rooms/${body.room.id}/participants`, { body: { phone: '+442079460018' } });
+    await harness.request('POST', `/v1/rooms/${body.room.id}/end`);
+    for (const args of [
+      ['hang-ups', body.session.id],
+      ['sessions', 'timeline', body.session.id],
+      ['sessions', 'events', body.session.id],
+      ['audit'],
+      ['calls', 'list', body.session.id],
+    ]) {
+      const { out } = await shell.run(args as string[]);
+      expect([args, out]).toEqual([args, expect.stringMatching(/\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC\b/)]);
+      expect([args, out]).toEqual([args, expect.not.stringMatching(/\bago\b|\bnow\b/)]);
+    }
+    expect((await shell.run(['sessions', 'list', '--room', body.room.id])).out).toMatch(/\bago\b|\bnow\b/);
   });
 
   it('shows amounts in their currency', async () => {
@@ -402,7 +428,7 @@ describe('tail', () => {
     await harness.request('POST', `/v1/rooms/${body.room.id}/end`);
     const { out } = await shell.run(['tail', '--room', body.room.id, '--until', 'session.ended', '--after', after]);
     const line = (type: string, about: string): unknown =>
-      expect.stringMatching(new RegExp(String.raw`^\d\d:\d\d:\d\d {2}${type} +${about}`));
+      expect.stringMatching(new RegExp(String.raw`^[-\d]{10} [:\d]{8} UTC {2}${type} +${about}`));
     expect(out.trim().split('\n')).toEqual([
       line('room.created', String.raw`room_\S+ {2}name Read, version 1`),
       line('room.ended', String.raw`room_\S+ {2}reason [\w-]+$`),

@@ -1,17 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { Partyline } from '@partyline/sdk';
 import { Option, type Command } from 'commander';
-import { CommandFailedError, EXIT, exitCodeOf } from './exit-codes.ts';
+import { CommandFailedError, EXIT, exitCodeOf, UsageError } from './exit-codes.ts';
 import {
   flagOfField,
   listFieldOptions,
   parseInteger,
   readFields,
+  type FieldOption,
   type FieldSource,
   type OperationId,
 } from './fields.ts';
 import type { Io } from './io.ts';
-import { describeError, formatError, formatErrorAsJson } from './error-text.ts';
+import { describeError, formatError, formatErrorAsJson, type DescribedError } from './error-text.ts';
 import { openOutput, type Output } from './output.ts';
 import { readOperatorSettings, readTenantSettings, type Settings } from './settings.ts';
 
@@ -22,6 +23,8 @@ export interface CommandContext {
   readonly client: () => Partyline;
   /** Opens the operator API with the operator's key. Throws a UsageError without one. */
   readonly operator: () => Partyline['operator'];
+  /** Words an error as this command prints it. */
+  readonly describe: (error: unknown) => DescribedError;
   /** The fields that the options set, as the operation takes them. */
   readonly fields: <T>() => NonNullable<T>;
 }
@@ -39,6 +42,8 @@ export interface CommandSpec {
   readonly operations?: readonly OperationId[];
   /** Options for the fields of an operation. */
   readonly fields?: FieldSource;
+  /** What sets the other fields of the operation: `<amount>`, `--file`. */
+  readonly inputs?: Readonly<Record<string, string>>;
   readonly options?: OptionSpecs;
   /** Command lines without `partyline`. */
   readonly examples: readonly string[];
@@ -49,13 +54,21 @@ export interface CommandSpec {
   ) => Promise<void> | void;
 }
 
-/** The command that calls an operation, for error messages: `GET /v1/rooms` becomes `rooms list`. */
-export const commandByOperation = new Map<OperationId, string>();
-/** What a command was made from. */
-export const specByCommand = new WeakMap<Command, CommandSpec>();
+/** A program and what is known about its commands. */
+export interface ProgramContext {
+  readonly io: Io;
+  /** The first command that calls an operation: `rooms list`. */
+  readonly commandByOperation: Map<OperationId, string>;
+  /** What a command was made from. */
+  readonly specByCommand: Map<Command, CommandSpec>;
+}
 
 /** Adds a command to the program or to a group, with the options that every command takes. */
-export function addCommand(io: Io, parent: Command, spec: CommandSpec): void {
+export function addCommand(
+  { io, commandByOperation, specByCommand }: ProgramContext,
+  parent: Command,
+  spec: CommandSpec,
+): void {
   const { usage, description, operations = [], fields, options = {}, examples, run } = spec;
   const command = parent
     .command(usage)
@@ -80,13 +93,20 @@ export function addCommand(io: Io, parent: Command, spec: CommandSpec): void {
     const { json = false, idempotencyKey = randomUUID() } = values as { json?: boolean; idempotencyKey?: string };
     const out = openOutput(io, json);
     const { open, countWrites } = clientFactory(idempotencyKey);
+    const describe = (error: unknown): DescribedError =>
+      describeError(error, {
+        commandOf: (operation) => commandByOperation.get(operation),
+        inputOf: (name) => inputOfField(command, spec, fieldOptions, name),
+      });
     try {
+      assertArguments(command, parameters.slice(0, -2).flat());
       await run(
         {
           io,
           out,
           client: () => open(readTenantSettings(io)),
           operator: () => open(readOperatorSettings(io)).operator,
+          describe,
           fields: <T>() => readFields(fieldOptions, values) as NonNullable<T>,
         },
         parameters.slice(0, -2).flat() as string[],
@@ -94,11 +114,7 @@ export function addCommand(io: Io, parent: Command, spec: CommandSpec): void {
       );
     } catch (error) {
       if (error instanceof CommandFailedError) throw error;
-      const described = describeError(error, {
-        commandOf: (operation) => commandByOperation.get(operation),
-        flagOf: (name) => flagOfField(fieldOptions, name),
-        args: command.registeredArguments.map((argument) => argument.name()),
-      });
+      const described = describe(error);
       if (json) io.err(formatErrorAsJson(error, described));
       else {
         io.err(formatError(described, io));
@@ -114,6 +130,24 @@ export function addCommand(io: Io, parent: Command, spec: CommandSpec): void {
   });
 }
 
+/** An empty argument would name another object: a variable of the shell is not set. */
+function assertArguments(command: Command, values: readonly unknown[]): void {
+  const empty = command.registeredArguments.find((_, at) => values[at] === '');
+  if (empty !== undefined)
+    throw new UsageError(`<${empty.name()}> is empty.`, `Run partyline ${pathOf(command)} --help for examples.`);
+}
+
+/** What sets a field: an option, or as `inputs` says, or an argument of the same name. */
+function inputOfField(
+  command: Command,
+  { inputs = {} }: CommandSpec,
+  fieldOptions: readonly FieldOption[],
+  name: string,
+): string | undefined {
+  const argument = command.registeredArguments.find((each) => each.name() === name);
+  return flagOfField(fieldOptions, name) ?? inputs[name] ?? (argument === undefined ? undefined : `<${name}>`);
+}
+
 /** The words of a command after the program's name: `rooms create`. */
 export const pathOf = (command: Command): string =>
   command.parent === null || command.parent.parent === null
@@ -122,14 +156,14 @@ export const pathOf = (command: Command): string =>
 
 /** Adds a group of commands, such as `partyline rooms ...`, and returns it. */
 export function addCommandGroup(
-  io: Io,
+  context: ProgramContext,
   parent: Command,
   name: string,
   description: string,
   specs: readonly CommandSpec[],
 ): Command {
   const group = parent.command(name).description(description);
-  for (const spec of specs) addCommand(io, group, spec);
+  for (const spec of specs) addCommand(context, group, spec);
   return group;
 }
 

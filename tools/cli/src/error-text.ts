@@ -3,6 +3,7 @@ import { OPERATIONS } from '@partyline/sdk/generated/operations.gen';
 import { PartylineError } from '@partyline/sdk/error';
 import type { OperationId } from './fields.ts';
 import type { Io } from './io.ts';
+import { ADDRESS, providerText, TEXT_BY_REASON, type ReasonText } from './reason-text.ts';
 
 /** An error in the words of the command line. */
 export interface DescribedError {
@@ -17,95 +18,97 @@ export interface DescribedError {
 /** What the command that failed calls things. */
 export interface CommandNames {
   readonly commandOf: (operation: OperationId) => string | undefined;
-  /** The flag of a field, such as `limits/maxLiveRooms`. */
-  readonly flagOf: (field: string) => string | undefined;
-  readonly args: readonly string[];
+  /** The option, argument or file that sets a field, such as `limits/maxLiveRooms`. */
+  readonly inputOf: (field: string) => string | undefined;
 }
 
-const ADDRESS = 'the address (PARTYLINE_URL, or partyline login --url)';
+const tryLater = (seconds: number | undefined): string =>
+  `Wait ${seconds === undefined ? 'a few seconds' : `${seconds} s`}, then repeat the command.`;
 
-/** Reasons whose message in the API speaks of requests and headers. */
-const TEXT_BY_REASON: Readonly<Record<string, { readonly message: string; readonly fix: string }>> = {
-  'not-partyline': {
-    message: 'Another server than Partyline answers at this address.',
-    fix: `Check ${ADDRESS}, and any proxy on the way.`,
-  },
-  'route-not-found': {
-    message: 'This Partyline does not know the command.',
-    fix: 'It may be older than this tool: partyline doctor compares the versions.',
-  },
-  'invalid-body': { message: 'Some values are invalid:', fix: 'Correct them and try again.' },
-  'invalid-query': { message: 'Some values are invalid:', fix: 'Correct them and try again.' },
-  'body-too-large': { message: 'The input is larger than 64 kB.', fix: 'Send at most 64 kB.' },
-  'idempotency-key-reused': {
-    message: 'This --idempotency-key belongs to another command.',
-    fix: 'Use a new key, or leave the option out.',
-  },
-  'idempotency-in-progress': {
-    message: 'The same command with this --idempotency-key is still running.',
-    fix: 'Wait a few seconds and repeat it.',
-  },
-  'invalid-idempotency-key': {
-    message: 'The --idempotency-key is invalid.',
-    fix: 'Use 1 to 255 printable ASCII characters.',
-  },
-  'version-mismatch': {
-    message: 'The room has another version than --if-version.',
-    fix: 'Look at it again with partyline rooms show, and use the version that it prints.',
-  },
-};
-
-/** Words an error for the user of a command: no paths, headers and statuses, but commands and options. */
+/** Words an error for the user of a command: no requests, headers and statuses, but commands and options. */
 export function describeError(error: unknown, names: CommandNames): DescribedError {
-  const { message, fix, errors = [], requestId, status = 0, reason } = error as Partial<PartylineError> & Error;
-  const own = error instanceof PartylineError ? TEXT_BY_REASON[reason ?? ''] : undefined;
+  const {
+    message,
+    fix,
+    errors = [],
+    requestId,
+    status = 0,
+    retryAfterSeconds,
+  } = error as Partial<PartylineError> & Error;
+  const text = error instanceof PartylineError ? findText(error) : undefined;
+  const apiFix = fix === undefined ? undefined : replaceApiWords(fix, names);
+  const ownFix = [
+    ...(text?.hasApiFix === true && apiFix !== undefined ? [apiFix] : []),
+    ...(text?.passes === true ? [tryLater(retryAfterSeconds)] : []),
+    ...(text === undefined ? [] : [text.fix]),
+  ].join(' ');
   return {
-    message: own?.message ?? replaceFields(replaceRequests(message, names), names),
-    values: errors.map(
-      ({ pointer, detail }) => `${nameValue(pointer, names)}: ${replaceFields(replaceRequests(detail, names), names)}`,
-    ),
-    fix: own?.fix ?? (fix === undefined ? undefined : replaceRequests(fix.replace('the base URL', ADDRESS), names)),
+    message: text?.message ?? replaceApiWords(message, names),
+    values: errors
+      // A single invalid value repeats the message.
+      .filter(({ detail }) => (text?.message === undefined ? detail !== message : text.message.endsWith(':')))
+      .map(({ pointer, detail }) => `${nameValue(pointer, names)}: ${replaceApiWords(detail, names)}`),
+    fix: ownFix === '' ? apiFix : ownFix,
     requestId: status >= 500 ? requestId : undefined,
   };
 }
 
-/** Names an invalid value as it was given: `--max-duration`, `<name>`. */
-function nameValue(pointer: string, { flagOf, args }: CommandNames): string {
-  const name = pointer.replace(/^\//, '');
-  const [outer = '', inner] = name.split('/');
-  const flag = flagOf(`${outer}/${inner}`) ?? flagOf(outer);
-  if (flag !== undefined) return flag;
-  if (args.includes(outer)) return `<${outer}>`;
-  return name === '' ? 'the input' : name;
+function findText({ reason, status }: PartylineError): ReasonText | undefined {
+  if (reason.startsWith('upstream-')) return providerText(reason, status);
+  return Object.hasOwn(TEXT_BY_REASON, reason) ? TEXT_BY_REASON[reason] : undefined;
 }
 
-/** Replaces the name of a field, such as `numberWanted`, by its flag. */
-const replaceFields = (text: string, { flagOf }: CommandNames): string =>
-  text.replaceAll(/\b[a-z]+[A-Z]\w*\b/g, (word) => flagOf(word) ?? word);
+/** Options that are headers of the API. */
+const OPTION_BY_HEADER: Readonly<Record<string, string>> = { 'If-Match': '--if-version', 'Last-Event-ID': '--after' };
 
-/** Replaces `GET /v1/rooms` by the command that calls it, and the words of HTTP. */
+/** Names an invalid value as it was given: `--max-duration`, `<name>`, `voice.apiKey in --file`. */
+function nameValue(pointer: string, { inputOf }: CommandNames): string {
+  const path = pointer.split('/').slice(1);
+  const [outer = '', inner = ''] = path;
+  if (outer === '') return 'the input';
+  // The items of a list of objects have the fields.
+  const field = /^\d+$/.test(inner) ? (path[2] ?? outer) : `${outer}/${inner}`;
+  const input = OPTION_BY_HEADER[outer] ?? inputOf(field) ?? inputOf(outer);
+  return input === '--file' ? `${path.join('.')} in --file` : (input ?? path.join('.'));
+}
+
+/** Replaces what only the API has: requests by commands, and fields by options. */
+function replaceApiWords(text: string, names: CommandNames): string {
+  const inputOf = (word: string): string => names.inputOf(word) ?? word;
+  return replaceRequests(
+    text.replaceAll(/`(\w+)`/g, (_, word: string) => inputOf(word)),
+    names,
+  )
+    .replaceAll(/\b[a-z]+[A-Z]\w*\b/g, inputOf)
+    .replaceAll(/\b([Tt]he) body\b/g, '$1 input')
+    .replace('the base URL', ADDRESS);
+}
+
+/** Replaces `GET /v1/rooms` by the command that calls it. */
 export const replaceRequests = (text: string, { commandOf }: Pick<CommandNames, 'commandOf'>): string =>
   text
-    .replaceAll(/`?\b(GET|POST|PUT|PATCH|DELETE) (\/v1\/[\w{}/-]*[\w}])`?/g, (whole, method: string, path: string) => {
-      const shape = path.replaceAll(/\{\w+\}/g, '{}');
-      const found = Object.entries(OPERATIONS).find(
-        ([, operation]) => operation.method === method && operation.path.replaceAll(/\{\w+\}/g, '{}') === shape,
-      );
-      const command = found === undefined ? undefined : commandOf(found[0] as OperationId);
-      return command === undefined ? whole : `partyline ${command}`;
-    })
+    .replaceAll(
+      /`?\b(GET|POST|PUT|PATCH|DELETE) (\/v1\/[\w{}/-]*[\w}])(\?[\w.=&]+)?`?/g,
+      (whole, method: string, path: string) => {
+        const shape = path.replaceAll(/\{\w+\}/g, '{}');
+        const found = Object.entries(OPERATIONS).find(
+          ([, operation]) => operation.method === method && operation.path.replaceAll(/\{\w+\}/g, '{}') === shape,
+        );
+        const command = found === undefined ? undefined : commandOf(found[0] as OperationId);
+        return command === undefined ? whole : `partyline ${command}`;
+      },
+    )
     .replaceAll(/`?idempotency-key`?/gi, '--idempotency-key')
-    .replaceAll(/the `?requestId`?/g, 'the request id below')
     .replaceAll('`', '');
 
 /** Formats an error as text: the message, each invalid value, and the fix. */
 export function formatError(
   { message, values, fix, requestId }: DescribedError,
-  { hasColour }: Pick<Io, 'hasColour'>,
+  { hasErrorColour }: Pick<Io, 'hasErrorColour'>,
 ): string {
   const label = 'partyline:';
   return [
-    `${hasColour ? styleText('red', label, { validateStream: false }) : label} ${message}`,
+    `${hasErrorColour ? styleText('red', label, { validateStream: false }) : label} ${message}`,
     ...values.map((line) => `  ${line}`),
     ...(fix === undefined ? [] : [fix]),
     ...(requestId === undefined ? [] : [`Request id: ${requestId}`]),

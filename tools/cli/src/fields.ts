@@ -1,18 +1,8 @@
-import { OPERATIONS } from '@partyline/sdk/generated/operations.gen';
+import { OPERATIONS, type Field } from '@partyline/sdk/generated/operations.gen';
 import { InvalidArgumentError, Option } from 'commander';
 import { UsageError } from './exit-codes.ts';
 
 export type OperationId = keyof typeof OPERATIONS;
-
-/** One field of a request, as tools/dev/src/describe-operations.ts describes it. */
-interface Field {
-  readonly name: string;
-  readonly type: 'string' | 'integer' | 'boolean' | 'list' | 'object' | 'other';
-  readonly description: string;
-  readonly nullable: boolean;
-  readonly values: readonly string[];
-  readonly fields: readonly Field[];
-}
 
 /** The options of a command that are the fields of an operation. */
 export interface FieldSource {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { homedir } from 'node:os';
 import { text } from 'node:stream/consumers';
+import { allowsColour } from './io.ts';
 import { run } from './program.ts';
 
 let interrupted: AbortController | undefined;
@@ -16,9 +17,6 @@ function interruptSignal(): AbortSignal {
 // A closed pipe (`partyline ... | head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
-const { NO_COLOR = '', FORCE_COLOR = '', TERM } = process.env;
-const isColourTerminal = process.stdout.isTTY && TERM !== 'dumb';
-
 process.exitCode = await run(
   {
     env: process.env,
@@ -26,8 +24,8 @@ process.exitCode = await run(
     out: (line) => process.stdout.write(`${line}\n`),
     err: (line) => process.stderr.write(`${line}\n`),
     readInput: () => text(process.stdin),
-    // https://no-color.org: set and not empty.
-    hasColour: NO_COLOR === '' && (isColourTerminal || (FORCE_COLOR !== '' && FORCE_COLOR !== '0')),
+    hasColour: allowsColour(process.stdout, process.env),
+    hasErrorColour: allowsColour(process.stderr, process.env),
     now: () => Date.now(),
     get interrupted() {
       return interruptSignal();

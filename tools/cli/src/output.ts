@@ -1,7 +1,8 @@
 import { styleText } from 'node:util';
+import type { PartylineEvent } from '@partyline/sdk/event';
 import Table from 'cli-table3';
 import type { Io } from './io.ts';
-import { formatValue, labelOf, type Row } from './values.ts';
+import { formatEvent, formatValue, labelOf, type Row, type ValueStyle } from './values.ts';
 
 /** Prints results as text, or as JSON with `--json`. */
 export interface Output {
@@ -10,8 +11,16 @@ export interface Output {
   object(value: object, fields?: readonly string[]): void;
   /** Prints objects as a table of `columns`, or `emptyText`. JSON is an array of whole objects. */
   table(rows: readonly object[], columns: readonly string[], emptyText: string): void;
+  /** Prints records of what happened: a table with exact times. */
+  ledger(rows: readonly object[], columns: readonly string[], emptyText: string): void;
+  /** Prints events, one a line. JSON is an array of whole events. */
+  events(events: readonly PartylineEvent[]): void;
+  /** Prints one event of a stream on one line. */
+  event(event: PartylineEvent): void;
   /** Prints one object of a stream on one line, as `text` or as JSON. */
   line(value: object, text: string): void;
+  /** Says that the API cut a list. */
+  noteCut(isComplete: boolean): void;
   /** Prints text that JSON output omits. */
   message(text: string): void;
 }
@@ -32,6 +41,21 @@ export function openOutput({ out, hasColour, now }: Pick<Io, 'out' | 'hasColour'
     for (const row of rows) table.push([...row]);
     for (const line of table.toString().split('\n')) out(line.trimEnd());
   };
+  const line = (value: object, text: string): void => out(json ? JSON.stringify(value) : text);
+  const printTable = (times: ValueStyle['times'], ...[rows, columns, emptyText]: Parameters<Output['table']>): void => {
+    if (json) return out(JSON.stringify(rows, null, 2));
+    if (rows.length === 0) return out(emptyText);
+    return print([
+      columns.map((column) => dim(labelOf(column, true))),
+      ...rows.map((object) => {
+        const byPath = new Map(flatten(object).map((row) => [row.path, row]));
+        return columns.map((path) => {
+          const row = byPath.get(path);
+          return row === undefined ? '' : formatValue(row, { hasColour, now: now(), times });
+        });
+      }),
+    ]);
+  };
   return {
     json,
     object(value, fields) {
@@ -40,25 +64,22 @@ export function openOutput({ out, hasColour, now }: Pick<Io, 'out' | 'hasColour'
         ({ path }) => fields === undefined || fields.some((field) => path === field || path.startsWith(`${field}.`)),
       );
       if (rows.length > 0)
-        print(rows.map((row) => [dim(labelOf(row.path)), formatValue(row, { hasColour, now: now(), isLong: true })]));
+        print(rows.map((row) => [dim(labelOf(row.path)), formatValue(row, { hasColour, now: now(), times: 'both' })]));
       return undefined;
     },
-    table(rows, columns, emptyText) {
-      if (json) return out(JSON.stringify(rows, null, 2));
-      if (rows.length === 0) return out(emptyText);
-      print([
-        columns.map((column) => dim(labelOf(column, true))),
-        ...rows.map((object) => {
-          const byPath = new Map(flatten(object).map((row) => [row.path, row]));
-          return columns.map((path) => {
-            const row = byPath.get(path);
-            return row === undefined ? '' : formatValue(row, { hasColour, now: now(), isLong: false });
-          });
-        }),
-      ]);
+    table: (...given) => printTable('relative', ...given),
+    ledger: (...given) => printTable('exact', ...given),
+    events(events) {
+      if (json) return out(JSON.stringify(events, null, 2));
+      if (events.length === 0) return out('No events.');
+      for (const event of events) out(formatEvent(event, hasColour));
       return undefined;
     },
-    line: (value, text) => out(json ? JSON.stringify(value) : text),
+    event: (event) => line(event, formatEvent(event, hasColour)),
+    line,
+    noteCut(isComplete) {
+      if (!json && !isComplete) out('The list is longer, and was cut here.');
+    },
     message(text) {
       if (!json) out(text);
     },

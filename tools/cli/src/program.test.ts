@@ -7,9 +7,10 @@ import { acceptingProvider, startTestHarness, type TestHarness } from '@partylin
 import { OPERATIONS } from '@partyline/sdk/generated/operations.gen';
 import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { specByCommand, type CommandSpec } from './command.ts';
+import type { CommandSpec } from './command.ts';
 import { listFieldOptions, readFields, type OperationId } from './fields.ts';
-import { buildProgram, run as runProgram } from './program.ts';
+import { run as runProgram } from './program.ts';
+import { listCommands } from './testing/commands.ts';
 import { createPastEvent } from './testing/create-past-event.ts';
 import { openShell, splitWords, type Shell } from './testing/shell.ts';
 
@@ -63,27 +64,6 @@ describe('completion', () => {
   it('rejects an unknown shell', async () => expect((await shell.run(['completion', 'tcsh'])).code).toBe(2));
 });
 
-/** Lists the commands that have no subcommands. */
-function listCommands(): { path: string; command: Command }[] {
-  const walk = (command: Command, path: string): { path: string; command: Command }[] =>
-    command.commands.length === 0
-      ? [{ path, command }]
-      : command.commands.flatMap((each) => walk(each, `${path} ${each.name()}`.trim()));
-  return walk(
-    buildProgram({
-      env: {},
-      home: '/',
-      out: () => undefined,
-      err: () => undefined,
-      readInput: async () => '',
-      hasColour: false,
-      now: () => 0,
-      interrupted: new AbortController().signal,
-    }),
-    '',
-  );
-}
-
 /** The operation of a request, by its method and path. */
 function operationOf(method: string, url: string): string {
   const path = new URL(url).pathname;
@@ -113,48 +93,132 @@ async function recordOperations<T>(run: () => Promise<T>): Promise<{ result: T; 
 /** Finds the command of a command line. */
 function findCommand(args: readonly string[]): { path: string; spec: CommandSpec | undefined } {
   const line = args.join(' ');
-  const { path = '', command } =
+  const { path = '', spec } =
     listCommands()
       .toSorted((a, b) => b.path.length - a.path.length)
       .find((each) => line === each.path || line.startsWith(`${each.path} `)) ?? {};
-  return { path, spec: command === undefined ? undefined : specByCommand.get(command) };
+  return { path, spec };
+}
+
+interface ApiSchema {
+  readonly $ref?: string;
+  readonly anyOf?: readonly ApiSchema[];
+  readonly oneOf?: readonly ApiSchema[];
+  readonly allOf?: readonly ApiSchema[];
+  readonly items?: ApiSchema;
+  readonly properties?: Readonly<Record<string, ApiSchema>>;
+}
+interface ApiOperation {
+  readonly operationId: string;
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: ApiSchema }>> };
+  readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, unknown>> }>>;
 }
 
 describe('the commands', () => {
-  const specs = listCommands().flatMap(({ command }) => specByCommand.get(command) ?? []);
+  const specs = listCommands().flatMap(({ spec }) => spec ?? []);
+  // Read here and not from what was generated of it: the generator could leave something out.
+  const { paths, components } = JSON.parse(
+    readFileSync(new URL('../../../docs/openapi.json', import.meta.url), 'utf8'),
+  ) as {
+    paths: Record<string, Record<string, ApiOperation>>;
+    components: { schemas: Record<string, ApiSchema> };
+  };
+  const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
+
+  /** The fields of a request, down to those that are no objects: `limits/maxLiveRooms`. */
+  function listFields(schema: ApiSchema, path = ''): string[] {
+    if (schema.$ref !== undefined) return listFields(components.schemas[schema.$ref.split('/').at(-1)!]!, path);
+    const parts = [...(schema.anyOf ?? []), ...(schema.oneOf ?? []), ...(schema.allOf ?? [])];
+    const inner = [
+      ...Object.entries(schema.properties ?? {}).flatMap(([name, each]) =>
+        listFields(each, path === '' ? name : `${path}/${name}`),
+      ),
+      ...parts.flatMap((part) => listFields(part, path)).filter((field) => field !== path),
+      ...(schema.items === undefined ? [] : listFields(schema.items, path).filter((field) => field !== path)),
+    ];
+    return inner.length > 0 ? [...new Set(inner)] : [path];
+  }
+
+  /** The fields that the options, arguments and files of a command set. */
+  function listInputs({ usage, fields, inputs = {}, options = {} }: CommandSpec, from: 'body' | 'query'): string[] {
+    const byOption =
+      fields !== undefined && (fields.from ?? 'body') === from
+        ? listFieldOptions(fields).map(({ path }) => path.join('/'))
+        : [];
+    const byArgument = [...usage.matchAll(/[<[](\w+)[>\]]/g)].map(([, name = '']) => name);
+    const paging = [
+      ...('-n, --limit <n>' in options ? ['limit', 'after'] : []),
+      // `tail` and `events` start where they are told; a replay follows its pages.
+      ...('--after <event>' in options || fields?.omit?.includes('after') === true ? ['after'] : []),
+    ];
+    return [...byOption, ...byArgument, ...Object.keys(inputs), ...paging];
+  }
 
   it('call every operation of the API', () => {
-    const called = new Set(specs.flatMap(({ operations = [] }) => operations));
-    expect(Object.keys(OPERATIONS).filter((id) => !called.has(id as OperationId))).toEqual([]);
+    const called = new Set(specs.flatMap(({ operations: ids = [] }) => ids as readonly string[]));
+    expect(operations.length).toBeGreaterThan(60);
+    expect(operations.map(({ operationId }) => operationId).filter((id) => !called.has(id))).toEqual([]);
   });
 
-  /** Fields that arguments or files set instead of options. */
-  const BY_ARGUMENT: Readonly<Record<string, readonly string[]>> = {
-    createProviderAccount: ['label', 'voice', 'video', 'callbackSecret'],
-    rotateProviderAccount: ['voice', 'video', 'callbackSecret', 'overlapSeconds'],
-    muteParticipant: ['muted'],
-    sendDigits: ['digits'],
-    limitRoomSpend: ['maxSpendMicro'],
-    updateRates: ['rates'],
-  };
-
-  it('take every field of the API, as an option or as an argument', () => {
+  it('take every field of the API, as an option, an argument or a file', () => {
     const missing: string[] = [];
-    for (const [id, operation] of Object.entries(OPERATIONS))
+    let compared = 0;
+    for (const { operationId, requestBody, parameters = [] } of operations) {
+      const own = specs.filter(({ operations: ids = [] }) => (ids as readonly string[]).includes(operationId));
+      const wanted = {
+        body: requestBody === undefined ? [] : listFields(requestBody.content['application/json']!.schema),
+        query: parameters.filter((each) => each.in === 'query').map(({ name }) => name),
+      };
       for (const from of ['body', 'query'] as const) {
-        const sources = specs.filter(({ fields }) => fields?.operation === id && (fields.from ?? 'body') === from);
-        for (const { name } of operation[from]) {
-          const byOption = sources.some(({ fields }) => fields!.omit?.includes(name) !== true);
-          const byArgument = sources.some(
-            ({ fields, usage }) => fields!.omit?.includes(name) === true && new RegExp(`[<[]${name}[>\\]]`).test(usage),
+        const given = new Set(own.flatMap((spec) => listInputs(spec, from)));
+        for (const field of wanted[from].filter((each) => each !== '')) {
+          compared += 1;
+          // An object that is one value of the command line, such as thresholds or metadata.
+          const isGiven = [field, field.split('/').slice(0, -1).join('/'), field.split('/')[0]!].some((each) =>
+            given.has(each),
           );
-          // Lists and replays read all pages.
-          const isPaging = name === 'after' || (from === 'query' && name === 'limit');
-          if (!byOption && !byArgument && !isPaging && BY_ARGUMENT[id]?.includes(name) !== true)
-            missing.push(`${id}.${name}`);
+          if (!isGiven) missing.push(`${operationId}.${field}`);
         }
       }
+    }
+    expect(compared).toBeGreaterThan(150);
     expect(missing).toEqual([]);
+  });
+
+  it('take every header of the API as an option', () => {
+    const headers = new Set(
+      operations
+        .flatMap(({ parameters = [] }) => parameters.filter((each) => each.in === 'header'))
+        .map(({ name }) => name),
+    );
+    const optionByHeader = {
+      'Idempotency-Key': '--idempotency-key',
+      'If-Match': '--if-version',
+      'Last-Event-ID': '--after',
+    };
+    expect([...headers].toSorted()).toEqual(Object.keys(optionByHeader).toSorted());
+    const flags = listCommands().flatMap(({ command }) => command.options.map(({ long }) => long));
+    expect(flags).toEqual(expect.arrayContaining(Object.values(optionByHeader)));
+  });
+
+  it('print every form of a reply: JSON, CSV, events as they happen', () => {
+    const forms = new Set(
+      operations.flatMap(({ operationId, responses }) =>
+        Object.values(responses)
+          .flatMap(({ content = {} }) => Object.keys(content))
+          .filter((type) => !type.endsWith('json'))
+          .map((type) => `${operationId} ${type}`),
+      ),
+    );
+    expect([...forms].toSorted()).toEqual([
+      'getUsage text/csv',
+      'listCdrs text/csv',
+      // `tail`
+      'listEvents text/event-stream',
+    ]);
+    const csv = specs.filter(({ options = {} }) => '--csv' in options).flatMap(({ operations: ids = [] }) => ids);
+    expect(csv).toEqual(['getUsage', 'listCdrs']);
   });
 
   it('send the value of each option in the form of the API', () => {
@@ -258,6 +322,7 @@ describe('docs/cli.md', () => {
       err: (line: string) => errors.push(line),
       readInput: async () => 'what,prefix,currency,price\noutbound,+4479,EUR,0.012',
       hasColour: false,
+      hasErrorColour: false,
       now: () => Date.now(),
       interrupted: new AbortController().signal,
     };

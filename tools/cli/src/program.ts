@@ -1,6 +1,6 @@
 import { SDK_VERSION } from '@partyline/sdk/version';
 import { Argument, Command, CommanderError } from 'commander';
-import { addCommandGroup, addCommand, commandByOperation, pathOf } from './command.ts';
+import { addCommand, addCommandGroup, pathOf, type ProgramContext } from './command.ts';
 import { audit, keys, limits, numbers } from './commands/account.ts';
 import { doctor } from './commands/doctor.ts';
 import { emulator } from './commands/emulator.ts';
@@ -19,6 +19,7 @@ import { usage } from './commands/usage.ts';
 import { completionFor, SHELLS, type Shell } from './completion.ts';
 import { CommandFailedError, EXIT } from './exit-codes.ts';
 import { replaceRequests } from './error-text.ts';
+import type { OperationId } from './fields.ts';
 import type { Io } from './io.ts';
 
 const HELP_FOOTER = `
@@ -37,50 +38,51 @@ same key within 24 hours, the change is made once. NO_COLOR=1 turns colours off.
 PARTYLINE_URL, PARTYLINE_KEY and PARTYLINE_OPERATOR_KEY take precedence over the stored login. See docs/cli.md.`;
 
 /** Builds the tree of all commands, which parsing, help and completion share. */
-export function buildProgram(io: Io): Command {
+export function buildProgram(io: Io): ProgramContext & { readonly program: Command } {
+  const context: ProgramContext = { io, commandByOperation: new Map(), specByCommand: new Map() };
   const program = new Command('partyline')
     .description('The command line of Partyline: rooms, calls, live events, the hang-up ledger.')
     .version(SDK_VERSION)
     .addHelpText('after', HELP_FOOTER);
-  for (const spec of [login, logout, whoami]) addCommand(io, program, spec);
-  addCommandGroup(io, program, 'rooms', 'Create, change and end rooms.', rooms);
-  addCommandGroup(io, program, 'calls', 'Dial out and list connections.', calls);
-  addCommandGroup(io, program, 'participants', 'List, mute and remove participants.', participants);
-  addCommandGroup(io, program, 'pins', 'Manage the PINs of a room.', pins);
-  addCommandGroup(io, program, 'sessions', 'List and end sessions, and print their timelines.', sessions);
-  for (const spec of [tail, events, streamToken, hangUps]) addCommand(io, program, spec);
-  addCommandGroup(io, program, 'endpoints', 'Manage endpoints that receive events.', endpoints);
-  addCommandGroup(io, program, 'accounts', 'Manage your own provider accounts.', accounts);
-  addCommandGroup(io, program, 'usage', 'Print usage, prices and spend limits.', usage);
-  addCommandGroup(io, program, 'keys', 'Manage API keys.', keys);
-  for (const spec of [limits, numbers, audit, doctor, emulator]) addCommand(io, program, spec);
-  const operator = addCommandGroup(io, program, 'operator', 'Operate the platform; needs an operator key.', [
+  for (const spec of [login, logout, whoami]) addCommand(context, program, spec);
+  addCommandGroup(context, program, 'rooms', 'Create, change and end rooms.', rooms);
+  addCommandGroup(context, program, 'calls', 'Dial out and list connections.', calls);
+  addCommandGroup(context, program, 'participants', 'List, mute and remove participants.', participants);
+  addCommandGroup(context, program, 'pins', 'Manage the PINs of a room.', pins);
+  addCommandGroup(context, program, 'sessions', 'List and end sessions, and print their timelines.', sessions);
+  for (const spec of [tail, events, streamToken, hangUps]) addCommand(context, program, spec);
+  addCommandGroup(context, program, 'endpoints', 'Manage endpoints that receive events.', endpoints);
+  addCommandGroup(context, program, 'accounts', 'Manage your own provider accounts.', accounts);
+  addCommandGroup(context, program, 'usage', 'Print usage, prices and spend limits.', usage);
+  addCommandGroup(context, program, 'keys', 'Manage API keys.', keys);
+  for (const spec of [limits, numbers, audit, doctor, emulator]) addCommand(context, program, spec);
+  const operator = addCommandGroup(context, program, 'operator', 'Operate the platform; needs an operator key.', [
     platformAudit,
   ]);
-  addCommandGroup(io, operator, 'tenants', 'Create, change, suspend and delete tenants.', tenants);
-  addCommandGroup(io, operator, 'numbers', 'Manage dial-in numbers.', operatorNumbers);
-  addCommandGroup(io, operator, 'limits', 'Manage the default limits of tenants.', platformLimits);
-  addCommandGroup(io, operator, 'rates', 'Manage the estimated prices per minute.', rates);
+  addCommandGroup(context, operator, 'tenants', 'Create, change, suspend and delete tenants.', tenants);
+  addCommandGroup(context, operator, 'numbers', 'Manage dial-in numbers.', operatorNumbers);
+  addCommandGroup(context, operator, 'limits', 'Manage the default limits of tenants.', platformLimits);
+  addCommandGroup(context, operator, 'rates', 'Manage the estimated prices per minute.', rates);
   program
     .command('completion')
     .description('Print a script that completes commands in your shell.')
     .addArgument(new Argument('<shell>').choices([...SHELLS]))
     .addHelpText('after', '\nExamples:\n  $ partyline completion bash')
     .action((shell: Shell) => io.out(completionFor(shell, program)));
-  useCommandNames(program);
-  return program;
+  useCommandNames(program, context);
+  return { ...context, program };
 }
 
 /** The descriptions of the API name requests, and all commands are known only now. */
-function useCommandNames(command: Command): void {
-  for (const option of command.options)
-    option.description = replaceRequests(option.description, { commandOf: (id) => commandByOperation.get(id) });
-  for (const child of command.commands) useCommandNames(child);
+function useCommandNames(command: Command, context: ProgramContext): void {
+  const commandOf = (operation: OperationId): string | undefined => context.commandByOperation.get(operation);
+  for (const option of command.options) option.description = replaceRequests(option.description, { commandOf });
+  for (const child of command.commands) useCommandNames(child, context);
 }
 
 /** Runs one command line and returns its exit code. */
 export async function run(io: Io, args: readonly string[]): Promise<number> {
-  const program = buildProgram(io);
+  const { program } = buildProgram(io);
   const redirectOutput = (command: Command): void => {
     command
       .exitOverride()

@@ -43,7 +43,10 @@ function loadSettings(source: SettingsSource): StoredSettings {
 
 /** Merges the environment over the stored file. A stored key is used only for the address it was stored with. */
 export function resolveSettings(source: SettingsSource): StoredSettings {
-  const { PARTYLINE_URL: url, PARTYLINE_KEY: key, PARTYLINE_OPERATOR_KEY: operatorKey } = source.env;
+  // An empty variable is one that is not set.
+  const [url, key, operatorKey] = ['PARTYLINE_URL', 'PARTYLINE_KEY', 'PARTYLINE_OPERATOR_KEY'].map(
+    (name) => source.env[name] || undefined,
+  );
   const stored = loadSettings(source);
   const usable = url === undefined || trimTrailingSlashes(url) === stored.url ? stored : {};
   return {
@@ -58,7 +61,7 @@ export function resolveSettings(source: SettingsSource): StoredSettings {
 export function readTenantSettings(source: SettingsSource): Settings {
   const { url, key } = resolveSettings(source);
   if (url === undefined || key === undefined) throw notLoggedIn(url === undefined ? 'address' : 'key');
-  return { url, key };
+  return assertSettings({ url, key });
 }
 
 /** Returns the address and the operator's key. Throws a UsageError when one is missing. */
@@ -70,7 +73,22 @@ export function readOperatorSettings(source: SettingsSource): Settings {
       'Run partyline login --url <url> --key plop_..., or set PARTYLINE_URL and PARTYLINE_OPERATOR_KEY.',
     );
   }
-  return { url, key: operatorKey };
+  return assertSettings({ url, key: operatorKey });
+}
+
+/** Returns the settings. Throws a UsageError when the address or the key cannot be one. */
+export function assertSettings({ url, key }: Settings): Settings {
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+    throw new UsageError(
+      `The address ${url} is not a URL.`,
+      'Use it with its scheme, such as https://api.example.com, in PARTYLINE_URL or with partyline login --url.',
+    );
+  if (!/^[!-~]+$/.test(key))
+    throw new UsageError(
+      'The key contains characters that a key cannot contain.',
+      'Copy it again, without spaces and line breaks, and run partyline login --url <url> --key -.',
+    );
+  return { url, key };
 }
 
 export const notLoggedIn = (missing: 'address' | 'key'): UsageError =>

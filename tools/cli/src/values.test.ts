@@ -1,7 +1,17 @@
+import { readFileSync } from 'node:fs';
+import type { PartylineEvent } from '@partyline/sdk/event';
 import { describe, expect, it } from 'vitest';
-import { formatAmount, formatDuration, formatRelativeTime, formatValue, labelOf } from './values.ts';
+import {
+  formatAmount,
+  formatDuration,
+  formatEvent,
+  formatRelativeTime,
+  formatValue,
+  labelOf,
+  paint,
+} from './values.ts';
 
-const style = { hasColour: false, now: Date.parse('2026-05-04T12:00:00Z'), isLong: false };
+const style = { hasColour: false, now: Date.parse('2026-05-04T12:00:00Z'), times: 'relative' as const };
 const format = (path: string, value: unknown, owner: object = {}): string => formatValue({ path, value, owner }, style);
 
 describe('formatValue', () => {
@@ -22,10 +32,12 @@ describe('formatValue', () => {
     ['name', '2026', '2026'],
   ])('%s: %o is "%s"', (path, value, text, owner) => expect(format(path, value, owner)).toBe(text));
 
-  it('has room for the full time of one object', () => {
-    expect(formatValue({ path: 'at', value: '2026-05-04T11:59:00.5Z', owner: {} }, { ...style, isLong: true })).toBe(
-      '2026-05-04 11:59:00 UTC (59 sec ago)',
-    );
+  it.each([
+    ['relative', '59 sec ago'],
+    ['exact', '2026-05-04 11:59:00 UTC'],
+    ['both', '2026-05-04 11:59:00 UTC (59 sec ago)'],
+  ] as const)('shows times as %s: "%s"', (times, text) => {
+    expect(formatValue({ path: 'at', value: '2026-05-04T11:59:00.5Z', owner: {} }, { ...style, times })).toBe(text);
   });
 
   it('colours a state only where colours are wanted', () => {
@@ -33,6 +45,13 @@ describe('formatValue', () => {
       '\u001B[32mlive\u001B[39m',
     );
     expect(format('state', 'live')).toBe('live');
+  });
+
+  it('leaves the texts of metadata as the tenant wrote them', () => {
+    expect(format('room.metadata.costMicro', '1350000', { currency: 'EUR' })).toBe('1350000');
+    expect(formatValue({ path: 'metadata.state', value: 'live', owner: {} }, { ...style, hasColour: true })).toBe(
+      'live',
+    );
   });
 });
 
@@ -72,4 +91,41 @@ it.each([
   ['maxDurationSeconds', false, 'Max duration'],
   ['externalId', false, 'External ID'],
   ['actor.kind', true, 'By'],
+  ['room.metadata.costCentre', false, 'Metadata costCentre'],
 ])('labelOf: %s is "%s %s"', (path, isColumn, label) => expect(labelOf(path, isColumn)).toBe(label));
+
+/** The values of every field of the API that is called `state` or `outcome`. */
+function listStates(value: unknown, name = ''): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const isState = /^(state|outcome)$/.test(name);
+  return Object.entries(value).flatMap(([key, inner]): string[] => {
+    if (key === 'enum') return isState ? (inner as string[]) : [];
+    if (key === 'properties')
+      return Object.entries(inner as object).flatMap(([field, each]) => listStates(each, field));
+    // Alternatives and items are values of the same field.
+    return listStates(inner, /^(anyOf|oneOf|items|\d+)$/.test(key) ? name : '');
+  });
+}
+
+it('every state of the API and of doctor has a colour', () => {
+  const { components } = JSON.parse(readFileSync(new URL('../../../docs/openapi.json', import.meta.url), 'utf8')) as {
+    components: { schemas: object };
+  };
+  const states = [...new Set([...listStates(components.schemas), 'ok', 'warn', 'fail', 'unknown'])];
+  expect(states).toEqual(expect.arrayContaining(['invited', 'spent', 'already-closed']));
+  expect(states.filter((state) => paint(state, true) === state)).toEqual([]);
+});
+
+it('formatEvent shows the date and the time in UTC, whatever the time zone', () => {
+  const event = {
+    id: 'evt_1',
+    type: 'leg.ended',
+    at: '2026-05-04T23:59:00.5Z',
+    sessionId: 'ses_1',
+    roomId: 'room_1',
+    data: { legId: 'leg_1', name: 'Grace', dueAt: '2026-05-05T00:00:00Z', reason: 'alone', number: null },
+  } as unknown as PartylineEvent;
+  expect(formatEvent(event, false)).toBe(
+    '2026-05-04 23:59:00 UTC  leg.ended            ses_1  name Grace, due 2026-05-05 00:00:00 UTC, reason alone',
+  );
+});

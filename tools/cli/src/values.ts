@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import type { PartylineEvent } from '@partyline/sdk/event';
 
 /** One field of an object. */
 export interface Row {
@@ -35,6 +36,7 @@ const LABELS: Readonly<Record<string, string>> = {
 export function labelOf(path: string, isColumn = false): string {
   const words = path.split('.');
   const name = words.at(-1) ?? '';
+  if (isMetadata(path)) return `Metadata ${name}`;
   const known = LABELS[path] ?? LABELS[name];
   const text =
     known ??
@@ -54,14 +56,21 @@ export interface ValueStyle {
   readonly hasColour: boolean;
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** A single object has room for a full time; a table has not. */
-  readonly isLong: boolean;
+  /**
+   * `relative` for lists of what exists, `exact` (UTC) for records of what happened, `both` where
+   * there is room.
+   */
+  readonly times: 'relative' | 'exact' | 'both';
 }
 
-/** Formats a field for people: relative times, amounts in their currency, durations, yes and no. */
-export function formatValue({ path, value, owner }: Row, { hasColour, now, isLong }: ValueStyle): string {
+/** The keys and texts of metadata are the tenant's own. */
+const isMetadata = (path: string): boolean => /(^|\.)metadata\.[^.]+$/.test(path);
+
+/** Formats a field for people: times, amounts in their currency, durations, yes and no. */
+export function formatValue({ path, value, owner }: Row, { hasColour, now, times }: ValueStyle): string {
   const name = path.split('.').at(-1) ?? '';
   if (value === null || value === undefined || value === '') return '-';
+  if (typeof value === 'string' && isMetadata(path)) return value;
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (Array.isArray(value))
     return value.every((item) => typeof item !== 'object') ? value.join(', ') || '-' : String(value.length);
@@ -72,30 +81,20 @@ export function formatValue({ path, value, owner }: Row, { hasColour, now, isLon
   if (typeof value !== 'string') return JSON.stringify(value);
   if (/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value)) {
     const ago = formatRelativeTime(Date.parse(value), now);
-    return isLong ? `${value.replace('T', ' ').replace(/(\.\d+)?Z$/, '')} UTC (${ago})` : ago;
+    if (times === 'relative') return ago;
+    return times === 'both' ? `${formatTime(value)} (${ago})` : formatTime(value);
   }
   return /^(state|outcome)$/i.test(name) ? paint(value, hasColour) : value;
 }
 
 const COLOURS = {
-  green: ['active', 'live', 'delivered', 'connected', 'joined', 'answered', 'confirmed', 'success', 'ok'],
-  yellow: [
-    'open',
-    'pending',
-    'ending',
-    'expected',
-    'requested',
-    'dialling',
-    'ringing',
-    'warn',
-    'warning',
-    'unconfirmed',
-  ],
-  red: ['failed', 'suspended', 'revoked', 'client', 'server', 'upstream', 'indeterminate', 'fail', 'reached'],
-  dim: ['ended', 'disconnected', 'expired'],
+  green: ['active', 'live', 'delivered', 'joined', 'answered', 'accepted', 'success', 'under', 'ok'],
+  yellow: ['open', 'pending', 'invited', 'requested', 'dialling', 'ringing', 'ending', 'near', 'warn'],
+  red: ['failed', 'suspended', 'revoked', 'spent', 'rejected', 'client', 'server', 'upstream', 'indeterminate', 'fail'],
+  dim: ['ended', 'expired', 'already-closed', 'no-provider-id', 'unknown'],
 } as const;
 
-/** Colours a state by what it means. */
+/** Colours a state or an outcome by what it means. */
 export function paint(state: string, hasColour: boolean): string {
   const [colour] = Object.entries(COLOURS).find(([, states]) => (states as readonly string[]).includes(state)) ?? [];
   return colour === undefined || !hasColour
@@ -146,6 +145,9 @@ export function formatRelativeTime(at: number, now: number): string {
   return RELATIVE.format(Math.trunc(seconds / length), unit).replaceAll('.', '');
 }
 
+/** Formats a time of the API in UTC: `2026-05-04 09:30:00 UTC`. */
+const formatTime = (time: string): string => `${time.replace('T', ' ').replace(/(\.\d+)?Z$/, '')} UTC`;
+
 /** Formats seconds with at most two units: `1 h 5 min`. */
 export function formatDuration(seconds: number): string {
   const parts = [
@@ -156,4 +158,27 @@ export function formatDuration(seconds: number): string {
   ] as const;
   const shown = parts.filter(([count]) => count > 0).slice(0, 2);
   return shown.length === 0 ? '0 s' : shown.map(([count, unit]) => `${count} ${unit}`).join(' ');
+}
+
+const EVENT_TYPE_WIDTH = 'participant.removed'.length;
+
+/** Formats an event for people: time, type, what it is about, and its details. */
+export function formatEvent(event: PartylineEvent, hasColour: boolean): string {
+  const style = (format: 'dim' | 'cyan', text: string): string =>
+    hasColour ? styleText(format, text, { validateStream: false }) : text;
+  // Ids of participants and legs stay out: `--json` has them, and people know names.
+  const details = Object.entries(event.data as Record<string, unknown>)
+    .filter(([name, value]) => !name.endsWith('Id') && value !== null && typeof value !== 'object')
+    .map(([path, value]) => {
+      const text = formatValue({ path, value, owner: event.data }, { hasColour, now: 0, times: 'exact' });
+      return `${labelOf(path).toLowerCase()} ${text}`;
+    });
+  return [
+    style('dim', formatTime(event.at)),
+    style('cyan', event.type.padEnd(EVENT_TYPE_WIDTH)),
+    event.sessionId ?? event.roomId ?? '',
+    details.join(', '),
+  ]
+    .filter((part) => part !== '')
+    .join('  ');
 }

@@ -109,7 +109,7 @@ export const audit: CommandSpec = {
   async run({ out, client, fields }, _args, options: { limit?: number }) {
     const { limit, pageSize } = pageOptions(options);
     const query = { limit: pageSize, ...fields<ListAuditData['query']>() };
-    out.table(
+    out.ledger(
       await takeFirst(client().account.audit(query), limit),
       ['at', 'actor.kind', 'actor.id', 'operation', 'reason'],
       'No changes.',

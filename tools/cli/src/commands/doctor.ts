@@ -16,7 +16,7 @@ export const doctor: CommandSpec = {
     'Check a deployment and report faults: address, TLS, clock, version, key and scopes, numbers, provider, ' +
     'hang-ups, endpoints. Changes nothing.',
   examples: ['doctor', 'doctor --json'],
-  async run({ io, out }) {
+  async run({ io, out, describe }) {
     const settings = readTenantSettings(io);
     const findings: Finding[] = [];
     const report = (finding: Finding): void => {
@@ -31,7 +31,7 @@ export const doctor: CommandSpec = {
     // Without a server the other checks cannot be made.
     if (await checkServer(settings, report)) {
       const client = new Partyline({ baseUrl: settings.url, apiKey: settings.key, retries: 1, timeoutMs: 10_000 });
-      await checkAccount(client, settings, report);
+      await checkAccount({ client, describe, report }, settings);
     }
     if (out.json) io.out(JSON.stringify(findings, null, 2));
     if (findings.some(({ state }) => state === 'fail')) throw new CommandFailedError(EXIT.failed);

@@ -2,7 +2,14 @@ import { Partyline } from '@partyline/sdk';
 import { PartylineError } from '@partyline/sdk/error';
 import type { CommandSpec } from '../command.ts';
 import { UsageError } from '../exit-codes.ts';
-import { deleteSettings, notLoggedIn, resolveSettings, saveSettings, trimTrailingSlashes } from '../settings.ts';
+import {
+  assertSettings,
+  deleteSettings,
+  notLoggedIn,
+  resolveSettings,
+  saveSettings,
+  trimTrailingSlashes,
+} from '../settings.ts';
 
 export const login: CommandSpec = {
   usage: 'login',
@@ -20,7 +27,10 @@ export const login: CommandSpec = {
         'Both --url and --key are required.',
         'Run partyline login --url <url> --key -, and paste the key.',
       );
-    const settings = { url: trimTrailingSlashes(url), key: key === '-' ? (await io.readInput()).trim() : key };
+    const settings = assertSettings({
+      url: trimTrailingSlashes(url),
+      key: key === '-' ? (await io.readInput()).trim() : key,
+    });
     const client = new Partyline({ baseUrl: settings.url, apiKey: settings.key });
     const isOperatorKey = settings.key.startsWith('plop_');
     // 403 means that the key is valid without the scope to list rooms.

@@ -22,11 +22,13 @@ export const calls: readonly CommandSpec[] = [
     operations: ['listSessionLegs'],
     examples: ['calls list ses_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [sessionId = '']) {
-      out.table(
-        (await client().sessions.legs(sessionId)).legs,
+      const { legs, complete } = await client().sessions.legs(sessionId);
+      out.ledger(
+        legs,
         ['id', 'kind', 'state', 'participantId', 'createdAt', 'endedAt', 'outcome', 'reason'],
         'No connections.',
       );
+      out.noteCut(complete);
     },
   },
 ];
@@ -34,7 +36,7 @@ export const calls: readonly CommandSpec[] = [
 export const participants: readonly CommandSpec[] = [
   {
     usage: 'list <room>',
-    description: 'List the participants of a room: expected, connected and disconnected.',
+    description: 'List the participants of a room: invited, connected and ended.',
     operations: ['listParticipants'],
     options: LIMIT_OPTION,
     examples: ['participants list room_3q2-7wAAQkV1bWJlclBhcn'],
@@ -81,6 +83,7 @@ export const participants: readonly CommandSpec[] = [
       usage: `${name} <participant>`,
       description: muted ? 'Mute a participant.' : 'Unmute a participant.',
       operations: ['muteParticipant'],
+      inputs: { muted: name },
       examples: [`participants ${name} part_3q2-7wAAQkV1bWJlclBhcn`],
       async run({ out, client }, [participantId = '']) {
         out.object(await client().participants.mute(participantId, { muted }));

@@ -26,7 +26,9 @@ const DETAIL_FIELDS = [
   'addresses',
   'numbers',
 ];
-const FILE_OPTION = { '--file <file>': 'request body of the API as JSON; - reads standard input' } as const;
+/** Fields whose values are in the file. */
+const FILE_INPUTS = { voice: '--file', video: '--file', callbackSecret: '--file' } as const;
+const FILE_OPTION = { '--file <file>': 'the credentials as JSON (docs/accounts.md); - reads standard input' } as const;
 
 /** Credentials are never arguments, which the shell's history and the process list would show. */
 async function readCredentials({ io }: Pick<CommandContext, 'io'>, file: string | undefined): Promise<object> {
@@ -95,6 +97,7 @@ export const accounts: readonly CommandSpec[] = [
       'Then configure the printed addresses at the provider.',
     options: FILE_OPTION,
     operations: ['createProviderAccount'],
+    inputs: { label: '--file', ...FILE_INPUTS },
     examples: ['accounts create --file account.json'],
     async run(context, _args, { file }: { file?: string }) {
       const body = (await readCredentials(context, file)) as Parameters<Accounts['create']>[0];
@@ -109,6 +112,7 @@ export const accounts: readonly CommandSpec[] = [
       '--overlap <duration>': ['accept the old secrets for this long instead, such as 1h', parseDuration],
     },
     operations: ['rotateProviderAccount'],
+    inputs: { ...FILE_INPUTS, overlapSeconds: '--overlap' },
     examples: ['accounts rotate acct_3q2-7wAAQkV1bWJlclBhcn --file new.json'],
     async run(context, [accountId = ''], { file, overlap }: { file?: string; overlap?: number }) {
       const body = {

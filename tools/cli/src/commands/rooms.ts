@@ -48,12 +48,13 @@ export const rooms: readonly CommandSpec[] = [
     async run({ out, client }, [roomId = '']) {
       const details = await client().rooms.get(roomId);
       out.object(details, ['room', 'session.id', 'session.state', 'number', 'pinSpaced', 'hostPinSpaced', 'tapToCall']);
-      if (!out.json)
-        out.table(
-          details.legs,
-          ['id', 'kind', 'state', 'participantId', 'hangUp.requestedAt', 'hangUp.confirmedAt'],
-          'No connections.',
-        );
+      if (out.json) return;
+      out.ledger(
+        details.legs,
+        ['id', 'kind', 'state', 'participantId', 'hangUp.requestedAt', 'hangUp.confirmedAt'],
+        'No connections.',
+      );
+      out.noteCut(details.complete);
     },
   },
   {

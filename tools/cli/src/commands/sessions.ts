@@ -1,7 +1,6 @@
 import type { ListHangUpsData, ListSessionsData } from '@partyline/sdk/types';
 import type { PartylineEvent } from '@partyline/sdk/event';
 import { LIMIT_OPTION, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
-import { formatEvent } from './events.ts';
 
 export const sessions: readonly CommandSpec[] = [
   {
@@ -35,12 +34,10 @@ export const sessions: readonly CommandSpec[] = [
     description: 'List the events of a session, oldest first.',
     operations: ['listSessionEvents'],
     examples: ['sessions events ses_3q2-7wAAQkV1bWJlclBhcn'],
-    async run({ io, out, client }, [sessionId = '']) {
-      const { events } = await client().sessions.events(sessionId);
-      if (out.json) return io.out(JSON.stringify(events, null, 2));
-      if (events.length === 0) return io.out('No events.');
-      for (const event of events) io.out(formatEvent(event as PartylineEvent, io));
-      return undefined;
+    async run({ out, client }, [sessionId = '']) {
+      const { events, complete } = await client().sessions.events(sessionId);
+      out.events(events as PartylineEvent[]);
+      out.noteCut(complete);
     },
   },
   {
@@ -49,11 +46,9 @@ export const sessions: readonly CommandSpec[] = [
     operations: ['listSessionCallers'],
     examples: ['sessions callers ses_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [sessionId = '']) {
-      out.table(
-        (await client().sessions.callers(sessionId)).callers,
-        ['participantId', 'legId', 'number'],
-        'No callers.',
-      );
+      const { callers, complete } = await client().sessions.callers(sessionId);
+      out.table(callers, ['participantId', 'legId', 'kind', 'number'], 'No callers.');
+      out.noteCut(complete);
     },
   },
   {
@@ -62,7 +57,10 @@ export const sessions: readonly CommandSpec[] = [
     operations: ['readTimeline'],
     examples: ['sessions timeline ses_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [sessionId = '']) {
-      out.table((await client().sessions.timeline(sessionId)).items, ['at', 'source', 'what', 'legId'], 'No entries.');
+      const { items, complete, eventsGone } = await client().sessions.timeline(sessionId);
+      out.ledger(items, ['at', 'source', 'what', 'legId'], 'No entries.');
+      out.noteCut(complete);
+      if (eventsGone > 0) out.message(`${eventsGone} events are missing: events are kept for 30 days.`);
     },
   },
   {
@@ -91,14 +89,15 @@ export const hangUps: CommandSpec = {
       state: 'unconfirmed',
       ...fields<ListHangUpsData['query']>(),
     } as const;
-    const entries =
+    const { hangUps: entries, complete } =
       sessionId === undefined
-        ? await takeFirst(client().hangUps.list(query), limit)
-        : (await client().sessions.hangUps(sessionId)).hangUps;
-    out.table(
+        ? { hangUps: await takeFirst(client().hangUps.list(query), limit), complete: true }
+        : await client().sessions.hangUps(sessionId);
+    out.ledger(
       entries,
       ['legId', 'kind', 'requestedAt', 'reason', 'attemptCount', 'confirmedAt', 'confirmedBy.source'],
       sessionId === undefined ? 'No hang-ups. All requested hang-ups are confirmed.' : 'No hang-ups.',
     );
+    out.noteCut(complete);
   },
 };

@@ -2,6 +2,7 @@ import type { GetSpendData, GetUsageData, ListCdrsData } from '@partyline/sdk/ty
 import { LIMIT_OPTION, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
 import { parseAmountOrNone } from '../fields.ts';
 
+const CSV_OPTION = { '--csv': 'print everything as CSV' } as const;
 const LIMIT_COLUMNS = ['scope', 'used', 'allowed', 'state'];
 
 export const usage: readonly CommandSpec[] = [
@@ -10,15 +11,18 @@ export const usage: readonly CommandSpec[] = [
     description: 'Sum the durations and prices of ended connections. Default: this month, by day.',
     operations: ['getUsage'],
     fields: { operation: 'getUsage', from: 'query' },
-    examples: ['usage show', 'usage show --group room,direction --json'],
-    async run({ out, client, fields }) {
+    options: CSV_OPTION,
+    examples: ['usage show', 'usage show --group room,direction --csv'],
+    async run({ io, out, client, fields }, _args, { csv = false }: { csv?: boolean }) {
       const query = fields<GetUsageData['query']>();
+      if (csv) return io.out((await client().usage.csv(query)).trimEnd());
       const groups = (query.group ?? 'day').split(',').map((group) => (group === 'room' ? 'roomId' : group));
       out.table(
         (await client().usage.get(query)).rows,
         [...groups, 'records', 'seconds', 'price', 'estimateMicro'],
         'No usage.',
       );
+      return undefined;
     },
   },
   {
@@ -26,16 +30,19 @@ export const usage: readonly CommandSpec[] = [
     description: 'List the call detail records: one for each handle of an ended connection.',
     operations: ['listCdrs'],
     fields: { operation: 'listCdrs', from: 'query' },
-    options: LIMIT_OPTION,
-    examples: ['usage records --limit 100 --json'],
-    async run({ out, client, fields }, _args, options: { limit?: number }) {
+    options: { ...LIMIT_OPTION, ...CSV_OPTION },
+    examples: ['usage records --limit 100 --json', 'usage records --csv > records.csv'],
+    async run({ io, out, client, fields }, _args, options: { limit?: number; csv?: boolean }) {
+      if (options.csv === true)
+        return io.out((await client().usage.recordsCsv(fields<ListCdrsData['query']>())).trimEnd());
       const { limit, pageSize } = pageOptions(options);
       const query = { limit: pageSize, ...fields<ListCdrsData['query']>() };
-      out.table(
+      out.ledger(
         await takeFirst(client().usage.records(query), limit),
         ['id', 'direction', 'side', 'endedAt', 'seconds', 'price'],
         'No records.',
       );
+      return undefined;
     },
   },
   {
@@ -52,6 +59,7 @@ export const usage: readonly CommandSpec[] = [
     usage: 'limit <room> <amount>',
     description: 'Limit the total spend of a room, in your currency, such as 5.00; none removes the limit.',
     operations: ['limitRoomSpend'],
+    inputs: { maxSpendMicro: '<amount>' },
     examples: ['usage limit room_3q2-7wAAQkV1bWJlclBhcn 5.00'],
     async run({ out, client }, [roomId = '', amount = '']) {
       out.table(

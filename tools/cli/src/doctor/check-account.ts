@@ -1,8 +1,9 @@
 import type { Partyline } from '@partyline/sdk';
 import { PartylineError } from '@partyline/sdk/error';
 import type { Settings } from '../settings.ts';
-import { takeFirst } from '../command.ts';
-import type { ReportFinding } from './finding.ts';
+import { takeFirst, type CommandContext } from '../command.ts';
+import type { DescribedError } from '../error-text.ts';
+import type { Finding, ReportFinding } from './finding.ts';
 
 const MAX_UNCONFIRMED_SECONDS = 60;
 const MAX_HANG_UPS_READ = 1_000;
@@ -19,13 +20,19 @@ const toResult = async <T>(request: Promise<T>): Promise<Result<T>> =>
     },
   );
 
+export interface CheckDeps {
+  readonly client: Partyline;
+  readonly describe: CommandContext['describe'];
+  readonly report: ReportFinding;
+}
+
 /** Checks the key and its scopes, the numbers, the provider, the hang-ups and the endpoints. */
-export async function checkAccount(client: Partyline, { key }: Settings, report: ReportFinding): Promise<void> {
-  if (!(await checkKey(client, key, report))) return;
-  await checkNumbers(client, report);
-  await checkProvider(client, report);
-  await checkHangUps(client, report);
-  await checkEndpoints(client, report);
+export async function checkAccount(deps: CheckDeps, { key }: Settings): Promise<void> {
+  if (!(await checkKey(deps, key))) return;
+  await checkNumbers(deps);
+  await checkProvider(deps);
+  await checkHangUps(deps);
+  await checkEndpoints(deps);
 }
 
 /** One request per scope. Those of write scopes carry an invalid body, so nothing is created. */
@@ -38,7 +45,7 @@ const scopeProbes = (client: Partyline): readonly (readonly [scope: string, prob
 ];
 
 /** Returns false when the key is not valid and the other checks cannot be made. */
-async function checkKey(client: Partyline, key: string, report: ReportFinding): Promise<boolean> {
+async function checkKey({ client, describe, report }: CheckDeps, key: string): Promise<boolean> {
   if (!/^pl_[a-z]+_[A-Za-z0-9]+_[\w-]{43}$/.test(key))
     report({
       check: 'key',
@@ -49,20 +56,13 @@ async function checkKey(client: Partyline, key: string, report: ReportFinding): 
   const scopes: string[] = [];
   for (const [scope, probe] of scopeProbes(client)) {
     const result = await toResult(probe());
-    if ('error' in result && result.error.status === 401) {
-      const { message, fix = 'Log in with another key.' } = result.error;
-      report({ check: 'key', state: 'fail', message, fix });
-      return false;
-    }
-    if ('error' in result && result.error.reason === 'no-answer') {
-      report({ check: 'key', state: 'fail', message: result.error.message, fix: 'Run doctor again.' });
+    if ('error' in result && (result.error.status === 401 || result.error.reason === 'no-answer')) {
+      report({ check: 'key', ...toFault(describe(result.error)) });
       return false;
     }
     if ('value' in result || result.error.status !== 403) scopes.push(scope);
-    else if (result.error.reason === 'tenant-suspended') {
-      const { message, fix = 'Ask the operator for the cause.' } = result.error;
-      report({ check: 'tenant', state: 'fail', message, fix });
-    }
+    else if (result.error.reason === 'tenant-suspended')
+      report({ check: 'tenant', ...toFault(describe(result.error)) });
   }
   if (scopes.length === 0)
     report({
@@ -75,16 +75,24 @@ async function checkKey(client: Partyline, key: string, report: ReportFinding): 
   return true;
 }
 
+const toFault = ({ message, fix }: DescribedError): Pick<Finding, 'state' | 'message' | 'fix'> => ({
+  state: 'fail',
+  message,
+  ...(fix !== undefined && { fix }),
+});
+
 /** A missing scope makes a check `unknown`; any other error fails it. */
-function reportError(check: string, { status, message, reason, fix }: PartylineError, report: ReportFinding): void {
-  if (status === 403)
-    report({ check, state: 'unknown', message: `The key lacks the scope for this check: ${message}` });
-  else report({ check, state: 'fail', message: `${message} (${reason})`, ...(fix !== undefined && { fix }) });
+function reportError(check: string, error: PartylineError, { describe, report }: CheckDeps): void {
+  const described = describe(error);
+  if (error.status === 403)
+    report({ check, state: 'unknown', message: `The key lacks the scope for this check: ${described.message}` });
+  else report({ check, ...toFault({ ...described, message: `${described.message} (${error.reason})` }) });
 }
 
-async function checkNumbers(client: Partyline, report: ReportFinding): Promise<void> {
+async function checkNumbers(deps: CheckDeps): Promise<void> {
+  const { client, report } = deps;
   const result = await toResult(client.numbers.list());
-  if ('error' in result) return reportError('numbers', result.error, report);
+  if ('error' in result) return reportError('numbers', result.error, deps);
   const { numbers } = result.value;
   if (numbers.length === 0)
     return report({
@@ -103,9 +111,10 @@ async function checkNumbers(client: Partyline, report: ReportFinding): Promise<v
   });
 }
 
-async function checkProvider(client: Partyline, report: ReportFinding): Promise<void> {
+async function checkProvider(deps: CheckDeps): Promise<void> {
+  const { client, report } = deps;
   const rooms = await toResult(takeFirst(client.rooms.list({ state: 'active', limit: 1 }), 1));
-  if ('error' in rooms) return reportError('provider', rooms.error, report);
+  if ('error' in rooms) return reportError('provider', rooms.error, deps);
   const [room] = rooms.value;
   if (room === undefined)
     return report({
@@ -118,7 +127,7 @@ async function checkProvider(client: Partyline, report: ReportFinding): Promise<
     return report({
       check: 'provider',
       state: 'ok',
-      message: `responds; ${room.id} has ${result.value.legs.length} connections`,
+      message: `responds; live connections of ${room.id}: ${result.value.legs.length}`,
     });
   const { status, reason } = result.error;
   if (status === 503)
@@ -136,11 +145,12 @@ async function checkProvider(client: Partyline, report: ReportFinding): Promise<
   });
 }
 
-async function checkHangUps(client: Partyline, report: ReportFinding): Promise<void> {
+async function checkHangUps(deps: CheckDeps): Promise<void> {
+  const { client, report } = deps;
   const result = await toResult(
     takeFirst(client.hangUps.list({ state: 'unconfirmed', limit: 100 }), MAX_HANG_UPS_READ),
   );
-  if ('error' in result) return reportError('hang-ups', result.error, report);
+  if ('error' in result) return reportError('hang-ups', result.error, deps);
   const late = result.value.filter(
     ({ requestedAt }) => Date.now() - Date.parse(requestedAt) > MAX_UNCONFIRMED_SECONDS * 1_000,
   );
@@ -149,7 +159,7 @@ async function checkHangUps(client: Partyline, report: ReportFinding): Promise<v
     return report({
       check: 'hang-ups',
       state: 'fail',
-      message: `${late.length} hang-ups are unconfirmed after ${MAX_UNCONFIRMED_SECONDS} s: ${ids.join(', ')}.`,
+      message: `Hang-ups unconfirmed after ${MAX_UNCONFIRMED_SECONDS} s: ${late.length}, such as ${ids.join(', ')}.`,
       fix: 'The connections may still cost money: see "When a hang-up is not confirmed" in docs/operators.md.',
     });
   }
@@ -160,9 +170,10 @@ async function checkHangUps(client: Partyline, report: ReportFinding): Promise<v
   });
 }
 
-async function checkEndpoints(client: Partyline, report: ReportFinding): Promise<void> {
+async function checkEndpoints(deps: CheckDeps): Promise<void> {
+  const { client, report } = deps;
   const result = await toResult(client.endpoints.list());
-  if ('error' in result) return reportError('endpoints', result.error, report);
+  if ('error' in result) return reportError('endpoints', result.error, deps);
   const { endpoints } = result.value;
   const failing = endpoints.filter(
     ({ disabledReason, failures }) => failures > 0 || disabledReason === 'gone' || disabledReason === 'failing',

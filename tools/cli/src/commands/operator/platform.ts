@@ -38,6 +38,12 @@ const RATE_OPTIONS = {
   '--prefix <prefix>': 'first digits of the number, such as +4479 (default: all other numbers)',
   '--currency <currency>': 'currency (default EUR)',
 } as const satisfies OptionSpecs;
+const RATE_INPUTS = {
+  rates: 'the rate',
+  prefix: '--prefix',
+  currency: '--currency',
+  microPerMinute: '<price>',
+} as const;
 interface RateOptions {
   prefix?: string;
   currency?: string;
@@ -66,6 +72,7 @@ export const rates: readonly CommandSpec[] = [
     usage: 'set <what> <price>',
     description: 'Set a rate: the price per minute, such as 0.012.',
     options: RATE_OPTIONS,
+    inputs: RATE_INPUTS,
     operations: ['updateRates'],
     examples: ['operator rates set outbound 0.012 --prefix +4479'],
     async run({ out, operator }, [what = '', price = ''], { prefix = '', currency = 'EUR' }: RateOptions) {
@@ -84,6 +91,7 @@ export const rates: readonly CommandSpec[] = [
     usage: 'remove <what>',
     description: 'Remove a rate.',
     options: RATE_OPTIONS,
+    inputs: RATE_INPUTS,
     operations: ['updateRates'],
     examples: ['operator rates remove outbound --prefix +4479'],
     async run({ out, operator }, [what = ''], { prefix = '', currency = 'EUR' }: RateOptions) {
@@ -147,7 +155,7 @@ export const audit: CommandSpec = {
   async run({ out, operator, fields }, _args, options: { limit?: number }) {
     const { limit, pageSize } = pageOptions(options);
     const query = { limit: pageSize, ...fields<ListAuditOfAllData['query']>() };
-    out.table(
+    out.ledger(
       await takeFirst(operator().audit(query), limit),
       ['at', 'tenantId', 'actor.kind', 'actor.id', 'operation', 'reason'],
       'No changes.',
