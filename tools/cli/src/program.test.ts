@@ -273,6 +273,25 @@ describe('docs/cli.md', () => {
     });
   });
 
+  it('has the commands of docs/accounts.md, which run with the ids that they print', async () => {
+    const accounts = readFileSync(new URL('../../../docs/accounts.md', import.meta.url), 'utf8');
+    const file = join(shell.home, 'own-account.json');
+    writeFileSync(file, JSON.stringify(buildAccountBody('unified', createProviderCredentials())));
+    const lines = [...accounts.matchAll(/^npm run --silent partyline -- (.*)$/gm)].map(([, line = '']) => line);
+    expect(lines).toHaveLength(2);
+    let printed = '';
+    for (const line of lines) {
+      const [, account = ''] = /^ID +(acct_\S+)$/m.exec(printed) ?? [];
+      const args = splitWords(line, { TENANT: 'ten_ours', ACCOUNT: account });
+      const { code, out, err } = await shell.run(
+        args.map((word) => (word === '.partyline/own-account.json' ? file : word)),
+      );
+      expect([line, code, err]).toEqual([line, 0, '']);
+      printed = out;
+    }
+    expect(printed).toMatch(/^Tenant +ten_ours$/m);
+  });
+
   it('contains only examples that run', async () => {
     const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
     const { body: dialled } = await harness.request('POST', `/v1/rooms/${body.room.id}/participants`, {

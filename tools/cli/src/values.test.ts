@@ -91,6 +91,11 @@ it.each([
   ['maxDurationSeconds', false, 'Max duration'],
   ['externalId', false, 'External ID'],
   ['actor.kind', true, 'By'],
+  ['voice.apiKey', false, 'Voice API key'],
+  ['video.kind', false, 'Video kind'],
+  ['video.kind', true, 'Kind'],
+  ['hangUp.requestedAt', false, 'Hang up requested'],
+  ['fraudLimits.concurrent', false, 'Fraud limits concurrent'],
   ['room.metadata.costCentre', false, 'Metadata costCentre'],
 ])('labelOf: %s is "%s %s"', (path, isColumn, label) => expect(labelOf(path, isColumn)).toBe(label));
 

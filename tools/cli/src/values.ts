@@ -14,6 +14,9 @@ const LABELS: Readonly<Record<string, string>> = {
   id: 'ID',
   at: 'Time',
   url: 'URL',
+  apiKey: 'API key',
+  sipDomain: 'SIP domain',
+  maxPerCallerId: 'Max per caller ID',
   pin: 'PIN',
   pinSpaced: 'PIN',
   hostPin: 'Host PIN',
@@ -28,6 +31,9 @@ const LABELS: Readonly<Record<string, string>> = {
   'apiKey.id': 'Key ID',
   'confirmedBy.source': 'Confirmed by',
 };
+
+/** Objects whose fields say too little without the name of the object. */
+const NAMED_GROUPS = ['fraudLimits', 'hangUp', 'video', 'voice'];
 
 /**
  * The label of a field, in sentence case: `lastUsedAt` is `Last used`, `room.id` is `Room ID`.
@@ -47,8 +53,8 @@ export function labelOf(path: string, isColumn = false): string {
       .trim();
   const label = `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
   const group = words.at(-2);
-  if (isColumn || group === undefined || known === LABELS[path]) return label;
-  if (name !== 'id' && group !== 'hangUp' && words[0] !== 'limits' && words[0] !== 'use') return label;
+  if (isColumn || group === undefined || LABELS[path] !== undefined) return label;
+  if (name !== 'id' && !NAMED_GROUPS.includes(group)) return label;
   return `${labelOf(group)} ${known === undefined ? label.toLowerCase() : label}`;
 }
 

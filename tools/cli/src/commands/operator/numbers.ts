@@ -11,6 +11,7 @@ const COLUMNS = [
   'guarded',
   'maxUnadmitted',
   'maxPerCallerId',
+  'providerAccountId',
   'slowUntil',
 ];
 
