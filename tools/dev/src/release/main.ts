@@ -3,13 +3,13 @@ import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { inWorkspace, stateFolder } from '../workspace.ts';
 import { packAll } from './pack.ts';
-import { IMAGES } from './packages.ts';
+import { imageCommands } from './packages.ts';
 import { findVersionProblems, readVersion, setVersion } from './version.ts';
 
 const HELP = `npm run release -- [--dry-run] [--out FOLDER] [--set-version X.Y.Z]
 
 Packs the SDK, the emulator and the command line, publishes them with the npm account of this machine, and prints the
-commands that build the images. All have one version.
+commands that build the images with the same version. It builds no image.
 
   --dry-run              only pack and show what would be published
   --out FOLDER           where the tarballs go (default .partyline/release)
@@ -48,8 +48,7 @@ for (const { name, file, bytes, unpackedBytes, files } of tarballs) {
   console.log(`  ${''.padEnd(36)} ${file}`);
 }
 console.log('');
-for (const app of IMAGES)
-  console.log(`  docker build -f deploy/Dockerfile --build-arg APP=${app} -t partyline/${app}:${version} .`);
+for (const command of imageCommands(version)) console.log(`  ${command}`);
 console.log(`\nCHANGELOG.md:\n\n${sectionOf(version)}\n`);
 
 if (values['dry-run']) console.log('Dry run: nothing was published.');

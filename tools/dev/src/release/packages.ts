@@ -38,8 +38,15 @@ export const RELEASED: readonly Released[] = [
   },
 ];
 
-/** The services, each with an image of the same version. */
-export const IMAGES = ['room-api', 'voice-webhooks', 'dial-orchestrator', 'cleanup-worker'] as const;
+const SERVICES = ['room-api', 'voice-webhooks', 'dial-orchestrator', 'cleanup-worker'] as const;
+
+/** The commands that build the images of the services, with the version as their tag and label. */
+export const imageCommands = (version: string): string[] =>
+  SERVICES.map(
+    (app) =>
+      `docker build -f deploy/Dockerfile --build-arg APP=${app} --build-arg VERSION=${version} ` +
+      `-t partyline/${app}:${version} .`,
+  );
 
 interface Manifest {
   readonly name: string;

@@ -1,19 +1,42 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { inWorkspace } from '../workspace.ts';
+import { inWorkspace, workspaceRoot } from '../workspace.ts';
+import { findOldestNode } from './node-binary.ts';
 import { packAll, type Tarball } from './pack.ts';
+import { imageCommands, readManifest } from './packages.ts';
 import { findVersionProblems } from './version.ts';
 
-it('the API, the packages, the images and the changelog have one version', () => {
+it('the API document, the packages and the changelog have one version', () => {
   expect(findVersionProblems()).toEqual([]);
 });
 
-/** This Node, and further ones that the environment names, separated by colons. */
-const nodes = [process.execPath, ...(process.env['PARTYLINE_TEST_NODES'] ?? '').split(':').filter(Boolean)];
+it('the commands that build the images give each service this version, as its tag and its label', () => {
+  const { version } = readManifest();
+  const dockerfile = readFileSync(inWorkspace('deploy/Dockerfile'), 'utf8');
+  expect(dockerfile).toContain('LABEL org.opencontainers.image.version=${VERSION}');
+  const apps = globSync('apps/*/package.json', { cwd: workspaceRoot }).map((file) => basename(dirname(file)));
+  const commands = imageCommands(version);
+  expect(commands).toHaveLength(apps.length);
+  for (const app of apps)
+    expect(commands).toContainEqual(
+      expect.stringMatching(
+        new RegExp(`-f deploy/Dockerfile .*APP=${app} .*VERSION=${version} -t partyline/${app}:${version} \\.$`),
+      ),
+    );
+});
+
+/** The Nodes to run on, separated by colons. By default this one and the oldest that the packages support. */
+const chosen = process.env['PARTYLINE_TEST_NODES'];
+const programs = chosen ? chosen.split(':') : [process.execPath, await findOldestNode()];
+const nodes = await Promise.all(
+  programs
+    .filter((program) => program !== undefined)
+    .map(async (program) => [(await execa(program, ['--version'])).stdout, program] as const),
+);
 
 describe('the packages, installed in an empty folder without a registry', () => {
   let folder: string;
@@ -63,7 +86,7 @@ describe('the packages, installed in an empty folder without a registry', () => 
     for (const { unpackedBytes } of tarballs) expect(unpackedBytes).toBeLessThan(15_000_000);
   });
 
-  it.each(nodes)('the SDK runs on %s', async (node) => {
+  it.each(nodes)('the SDK runs on Node %s', async (_version, node) => {
     const program = writeProgram('sdk.js', [
       "import { Partyline } from '@partyline/sdk';",
       "import { PartylineError } from '@partyline/sdk/error';",
@@ -78,7 +101,7 @@ describe('the packages, installed in an empty folder without a registry', () => 
     });
   });
 
-  it.each(nodes)('the command line runs on %s', async (node) => {
+  it.each(nodes)('the command line runs on Node %s', async (_version, node) => {
     const command = 'node_modules/.bin/partyline';
     const { version } = tarballs[2]!;
     expect(await run(node, [command, '--version'])).toMatchObject({ exitCode: 0, stdout: version });
@@ -89,7 +112,7 @@ describe('the packages, installed in an empty folder without a registry', () => 
     expect([list.exitCode, list.stderr]).toEqual([5, expect.stringContaining('refused the connection')]);
   });
 
-  it.each(nodes)('the emulator runs on %s, by its launcher and by its command', async (node) => {
+  it.each(nodes)('the emulator runs on Node %s, by its launcher and by its command', async (_version, node) => {
     const program = writeProgram('emulator.js', [
       "import { startEmulator } from '@partyline/vonage-emulator/launch';",
       "const emulator = await startEmulator({ clock: 'virtual' });",
