@@ -1,5 +1,5 @@
 import { homedir, tmpdir } from 'node:os';
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 /**
@@ -18,6 +18,13 @@ export function stateFolder(...parts: string[]): string {
   const folder = inWorkspace('.partyline', ...parts);
   mkdirSync(folder, { recursive: true });
   return folder;
+}
+
+/** Writes a file with secrets, which only this user can read. */
+export function writePrivateFile(file: string, content: string): void {
+  // `mode` applies only to a new file, and an earlier run may have left one.
+  rmSync(file, { force: true });
+  writeFileSync(file, content, { mode: 0o600 });
 }
 
 /**

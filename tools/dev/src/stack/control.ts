@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, connect, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,11 +7,11 @@ import { faults } from '../faults/faults.ts';
 import { createFaultInjector, type FaultInjector } from '../faults/inject-faults.ts';
 import type { Log } from '../processes/processes.ts';
 import type { Stack } from './stack.ts';
-import { stateFolder } from '../workspace.ts';
+import { stateFolder, writePrivateFile } from '../workspace.ts';
 
 /**
- * The file that `npm start` keeps in .partyline/ while it runs, for other tools. Contains no
- * secret.
+ * The file that `npm start` keeps in .partyline/ while it runs, for other tools. Its URLs contain the
+ * passwords of Postgres and Redis, so only this user can read it.
  */
 interface RunningState {
   readonly pid: number;
@@ -61,7 +61,7 @@ export async function openControl(stack: Stack, log: Log): Promise<{ close(): Pr
     processes: stack.instances.map(({ name, child }) => ({ name, pid: child?.pid ?? null })),
     control: path,
   };
-  writeFileSync(stateFile(), `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
+  writePrivateFile(stateFile(), `${JSON.stringify(state, null, 2)}\n`);
   return {
     async close() {
       server.close();

@@ -1,7 +1,7 @@
 import { createHash, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stateFolder } from '../workspace.ts';
+import { stateFolder, writePrivateFile } from '../workspace.ts';
 
 /** All secrets of one development stack, generated at its start. */
 export interface Credentials {
@@ -97,6 +97,6 @@ export function loadKeptCredentials(): Credentials {
     ...createCredentials(),
     ...(existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Credentials>) : {}),
   };
-  writeFileSync(file, JSON.stringify(set, null, 2), { mode: 0o600 });
+  writePrivateFile(file, JSON.stringify(set, null, 2));
   return set;
 }

@@ -13,7 +13,7 @@ const stack = {
   emulator: { baseUrl: 'http://127.0.0.1:4005' },
   numbers: [{ e164: '+12025550100', language: 'en-US' }],
   apiKey: 'pl_dev_0a1b2c_secret',
-  credentials: { operator: { key: 'plop_dev_secret' } },
+  credentials: { tenantId: 'ten_dev', operator: { key: 'plop_dev_secret' } },
   logFolder: inWorkspace('.partyline/logs/today'),
 };
 
@@ -21,7 +21,7 @@ describe('describeStack', () => {
   const text = describeStack(stack);
 
   it('has addresses, keys, one request and where to read on, on at most one screen', () => {
-    for (const part of [stack.urls['room-api'], stack.emulator.baseUrl, '+12025550100', 'plop_dev_secret'])
+    for (const part of [stack.urls['room-api'], stack.emulator.baseUrl, '+12025550100', 'ten_dev', 'plop_dev_secret'])
       expect(text).toContain(part);
     expect(text.match(/curl/g)).toHaveLength(1);
     expect(text).not.toContain('own account');

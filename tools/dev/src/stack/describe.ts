@@ -4,7 +4,7 @@ import type { Stack } from './stack.ts';
 
 type Described = Pick<Stack, 'urls' | 'numbers' | 'apiKey' | 'logFolder'> & {
   readonly emulator: { readonly baseUrl: string } | null;
-  readonly credentials: { readonly operator: { readonly key: string } };
+  readonly credentials: { readonly tenantId: string; readonly operator: { readonly key: string } };
 };
 
 /** Describes how to use a running stack: addresses, keys, a first request, and where to read on. */
@@ -16,6 +16,7 @@ Partyline is up, with ${emulator ? 'an emulated provider' : 'your Vonage account
   provider      ${emulator?.baseUrl ?? 'Vonage'}
   numbers       ${numbers.map(({ e164 }) => e164).join(', ')}
   key           ${apiKey}
+  tenant        ${credentials.tenantId}
   operator key  ${credentials.operator.key}
   logs          ${relative(workspaceRoot, logFolder)}
 

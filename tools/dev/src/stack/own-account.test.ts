@@ -36,6 +36,23 @@ describe('writeOwnAccount', () => {
     rmSync(other, { recursive: true });
   });
 
+  it('leaves the files of another stack of the same checkout', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'partyline-'));
+    const first = writeOwnAccount({ folder: other, mode: 'unified', provider, webhooksUrl: WEBHOOKS });
+    const second = writeOwnAccount({
+      folder: other,
+      mode: 'unified',
+      provider: createProviderCredentials(),
+      webhooksUrl: 'http://127.0.0.1:8081',
+    });
+    await first.stop();
+    expect(JSON.parse(readFileSync(second.bodyFile, 'utf8'))).toEqual(second.body);
+    expect(existsSync(second.addressesFile)).toBe(true);
+    await second.stop();
+    expect(existsSync(second.bodyFile)).toBe(false);
+    rmSync(other, { recursive: true });
+  });
+
   it('writes the request that sets the webhook URLs of the account at the emulator', async () => {
     const addresses = readFileSync(ownAccount.addressesFile, 'utf8').replaceAll(ID_PLACEHOLDER, 'acct_1');
     const { accounts, applications, projects, numbers } = await emulator.client.putConfig(

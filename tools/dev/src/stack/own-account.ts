@@ -1,9 +1,10 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildCallbacksPatch } from '@partyline/vonage-emulator/accounts';
 import type { ProviderCredentials } from './credentials.ts';
 import type { Stoppable } from '../processes/processes.ts';
 import { buildEmulatorAccount, type Mode } from './service-environment.ts';
+import { writePrivateFile } from '../workspace.ts';
 
 /**
  * A number that is linked to the application of the account at the emulated provider, and not yet
@@ -52,7 +53,8 @@ export const buildAccountBody = (mode: Mode, provider: ProviderCredentials) => (
 
 /**
  * Writes both files, which only this user can read, to the folder. They are removed when the stack
- * or this process ends. docs/accounts.md, "Try it", uses them.
+ * or this process ends, unless another stack has replaced them. docs/accounts.md, "Try it", uses
+ * them.
  */
 export function writeOwnAccount({
   folder,
@@ -67,14 +69,16 @@ export function writeOwnAccount({
 }): OwnAccount & Stoppable {
   const bodyFile = join(folder, 'own-account.json');
   const addressesFile = join(folder, 'own-account-addresses.json');
-  const remove = (): void => {
-    for (const file of [bodyFile, addressesFile]) rmSync(file, { force: true });
+  const written = new Map<string, string>();
+  const write = (file: string, content: object): void => {
+    const text = `${JSON.stringify(content, null, 2)}\n`;
+    writePrivateFile(file, text);
+    written.set(file, text);
   };
-  // `mode` applies only to a new file, and an earlier stack may have left one.
-  remove();
+  const remove = (): void => {
+    for (const [file, text] of written) if (existsSync(file) && readFileSync(file, 'utf8') === text) rmSync(file);
+  };
   process.once('exit', remove);
-  const write = (file: string, content: object): void =>
-    writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
   const body = buildAccountBody(mode, provider);
   const at = `${webhooksUrl}/v1/accounts/${ID_PLACEHOLDER}`;
   write(bodyFile, body);
