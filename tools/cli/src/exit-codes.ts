@@ -37,6 +37,7 @@ const EXIT_BY_STATUS: Readonly<Record<number, number>> = {
   422: EXIT.usage,
   428: EXIT.conflict,
   429: EXIT.rateLimited,
+  431: EXIT.usage,
   // The provider sent no response, so the outcome is unknown.
   504: EXIT.indeterminate,
 };

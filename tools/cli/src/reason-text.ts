@@ -20,6 +20,10 @@ const INVALID_VALUES: ReasonText = {
   message: 'Some values are invalid:',
   fix: 'Correct them and try again. --help explains each option.',
 };
+const CHANGED_ON_THE_WAY: ReasonText = {
+  message: 'The command was changed on its way to Partyline.',
+  fix: `Check ${ADDRESS}, and any proxy on the way.`,
+};
 const LIMITS = 'partyline limits shows your limits.';
 const NEW_APPLICATION = 'Create an application that only Partyline uses, and name it in the --file (docs/accounts.md).';
 const OTHER_ACCOUNT =
@@ -155,10 +159,17 @@ export const TEXT_BY_REASON: Readonly<Record<string, ReasonText>> = {
     message: 'The values are longer than 64 kB together.',
     fix: 'Shorten the longest, such as --metadata or the --file, or set fewer at a time.',
   },
-  'wrong-media-type': {
-    message: 'The values were changed on their way to Partyline.',
-    fix: `Check ${ADDRESS}, and any proxy on the way.`,
+  'headers-too-large': {
+    message: 'The key or the --idempotency-key is too long.',
+    fix: 'Check the key with partyline whoami, and give a shorter --idempotency-key.',
   },
+  'request-timeout': {
+    message: 'The command took too long to reach Partyline.',
+    passes: true,
+    fix: `If it still fails: check the network, and any proxy in front of ${ADDRESS}.`,
+  },
+  'malformed-request': CHANGED_ON_THE_WAY,
+  'wrong-media-type': CHANGED_ON_THE_WAY,
   'invalid-body': INVALID_VALUES,
   'invalid-query': INVALID_VALUES,
   'invalid-idempotency-key': {
