@@ -95,6 +95,14 @@ describe('a time in a request', () => {
     expect(messagesOf(pipe, { createdAfter: `2026-05-04T09:30:00${offset}` })).toEqual([]);
   });
 
+  it.each(['2026-05-04t09:30:00z', '2026-05-04t09:30:00Z', '2026-05-04T09:30:00z', '2026-05-04t09:30:00 00:00'])(
+    'can have lower-case letters, as RFC 3339 allows: %s',
+    (createdAfter) => {
+      const { createdAfter: read } = pipe.transform({ createdAfter }, undefined as never) as { createdAfter: string };
+      expect(read).toMatch(/^2026-05-04T09:30:00(Z|\+00:00)$/);
+    },
+  );
+
   it('can have a plus that its client did not encode in a query', () => {
     expect(pipe.transform({ createdAfter: '2026-05-04T09:30:00.5 02:00' }, undefined as never)).toMatchObject({
       createdAfter: '2026-05-04T09:30:00.5+02:00',
