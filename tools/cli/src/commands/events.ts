@@ -20,10 +20,9 @@ export const tail: CommandSpec = {
   ) {
     const typeList = types?.split(',') as PartylineEvent['type'][] | undefined;
     for await (const event of client().events.stream({
-      ...omitUndefined({ after, types: typeList }),
+      ...omitUndefined({ after, types: typeList, roomId: room }),
       signal: io.interrupted,
     })) {
-      if (room !== undefined && event.roomId !== room) continue;
       out.event(event);
       if (event.type === until) return;
     }
