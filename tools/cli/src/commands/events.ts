@@ -1,6 +1,6 @@
 import type { PartylineEvent } from '@partyline/sdk/event';
 import type { CreateStreamTokenData, ListEventsData } from '@partyline/sdk/types';
-import { LIMIT_OPTION, omitUndefined, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
+import { LIMIT_OPTION, omitUndefined, type CommandSpec } from '../command.ts';
 
 export const tail: CommandSpec = {
   usage: 'tail',
@@ -36,14 +36,10 @@ export const events: CommandSpec = {
   fields: { operation: 'listEvents', from: 'query' },
   options: { ...LIMIT_OPTION, '--after <event>': 'only events after this one' },
   examples: ['events --types session.ended --limit 100'],
-  async run({ out, client, fields }, _args, options: { limit?: number; after?: string }) {
-    const { limit, pageSize } = pageOptions(options);
-    const query = {
-      limit: pageSize,
-      ...omitUndefined({ after: options.after }),
-      ...fields<ListEventsData['query']>(),
-    };
-    out.events((await takeFirst(client().events.list(query), limit)) as PartylineEvent[]);
+  async run({ out, client, pages }, _args, { after }: { after?: string }) {
+    const listEvents = (query: ListEventsData['query']) =>
+      client().events.list({ ...omitUndefined({ after }), ...query });
+    out.events((await pages(listEvents)) as PartylineEvent[]);
   },
 };
 
