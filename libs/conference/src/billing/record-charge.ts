@@ -33,6 +33,7 @@ const MAX_SKEW_MS = 60_000;
  * reported charge the duration is Partyline's own and the price stays open; for a call, its record
  * is looked up later (reconcile-charges.ts). Reported times and durations are used only if they are
  * possible: no charge is longer than the leg can have existed.
+ * @returns `false` if the handle has a record that this one does not replace (`storeCdr`)
  */
 export async function recordCharge(
   tx: Tx,
@@ -40,7 +41,7 @@ export async function recordCharge(
   roomId: string | null,
   { handle, source, charge, since, until, observedSince, observedUntil, notBefore }: ClosedHandle,
   now: Date,
-): Promise<void> {
+): Promise<boolean> {
   const [from, to] = [notBefore.getTime() - MAX_SKEW_MS, now.getTime() + MAX_SKEW_MS];
   const reported = {
     since: charge?.startedAt ?? since,
@@ -53,7 +54,7 @@ export async function recordCharge(
   );
   const startedAt = (isPlausible ? reported.since : null) ?? observedSince;
   const endedAt = (isPlausible ? reported.until : null) ?? observedUntil;
-  await storeCdr(tx, leg.tenant_id, {
+  return storeCdr(tx, leg.tenant_id, {
     legId: leg.id,
     handle,
     source,

@@ -143,12 +143,13 @@ async function applyToLeg(
       if (leg.kind === 'webrtc') moveLeg(leg, 'joined', now);
       return;
     case 'disconnected': {
-      if (leg.media_closed_at !== null) return;
       const how = verdict('success', event.reason);
-      await observe('media', 'over', how);
+      const isClosed = leg.media_closed_at !== null;
+      // The times of a look-up are Partyline's own, so they correct no earlier end.
+      if (isClosed && source === 'look-up') return;
       // The provider reports no cost of a connection, so its seconds are charged by the operator's
       // rates. A connection that is missing from lists ended when the first list lacked it.
-      await recordCharge(
+      const isRecorded = await recordCharge(
         tx,
         leg,
         room.id,
@@ -164,7 +165,8 @@ async function applyToLeg(
         },
         now,
       );
-      closeHandle(leg, 'media', how, now);
+      if (isRecorded || !isClosed) await observe('media', 'over', how);
+      if (!isClosed) closeHandle(leg, 'media', how, now);
       return;
     }
     case 'sip-call': {

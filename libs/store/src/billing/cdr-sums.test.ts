@@ -76,7 +76,7 @@ const record = (legId: string, of: Partial<NewCdr> = {}): NewCdr => ({
   priceLookupInS: null,
   ...of,
 });
-const write = (tenantId: string, cdr: NewCdr): Promise<void> =>
+const write = (tenantId: string, cdr: NewCdr): Promise<boolean> =>
   inTransaction(store, tenantId, (tx) => storeCdr(tx, tenantId, cdr));
 
 const tenant = fc.constantFrom(...TENANTS);
@@ -96,6 +96,7 @@ const step = fc.oneof(
       tenant,
       room: fc.constantFrom(0 as const, 1 as const, null),
       leg,
+      isConnection: fc.boolean(),
       direction: fc.constantFrom('inbound', 'outbound'),
       endedAt,
       seconds,
@@ -125,15 +126,17 @@ const step = fc.oneof(
 async function runStep(one: typeof step extends fc.Arbitrary<infer Step> ? Step : never): Promise<unknown> {
   switch (one.what) {
     case 'store': {
-      const { direction, endedAt: ended, seconds: lasted, price, currency: charged } = one;
+      const { isConnection, direction, endedAt: ended, seconds: lasted, price, currency: charged } = one;
       return write(
         one.tenant,
         record(one.leg, {
+          // A later end of a connection replaces its record. The provider states no price of one.
+          handle: isConnection ? 'media' : 'voice',
           direction,
           endedAt: ended,
           seconds: lasted,
-          priceMicro: price,
-          currency: charged,
+          priceMicro: isConnection ? null : price,
+          currency: isConnection ? null : charged,
           roomId: one.room === null ? null : rooms[one.tenant][one.room],
         }),
       );

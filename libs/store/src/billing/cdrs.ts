@@ -30,11 +30,13 @@ export const cdrId = (legId: string, handle: 'media' | 'voice'): string =>
   `cdr_${legId.replace(/^leg_/, '')}_${handle}`;
 
 /**
- * Stores a record in the transaction of the closing observation. A second record of the same handle
- * is ignored.
+ * Stores a record in the transaction of the closing observation. Of several ends that callbacks
+ * state for a connection the latest counts, and each replaces a looked-up end. Any other second
+ * record of a handle is ignored.
+ * @returns whether the record was stored or replaced
  */
-export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Promise<void> {
-  await tx.query({
+export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Promise<boolean> {
+  const { rowCount } = await tx.query({
     name: 'store-cdr',
     text: `INSERT INTO cdr (
              id, tenant_id, room_id, session_id, leg_id, handle, direction, number, started_at, ended_at, seconds,
@@ -51,7 +53,12 @@ export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Pr
              FROM (SELECT) AS one
              LEFT JOIN tenant t ON t.id = $2
            ) AS m
-           ON CONFLICT (leg_id, handle) DO NOTHING`,
+           ON CONFLICT (leg_id, handle) DO UPDATE
+           SET started_at = excluded.started_at, ended_at = excluded.ended_at, seconds = excluded.seconds,
+             source = excluded.source, currency = excluded.currency, estimate_micro = excluded.estimate_micro,
+             tenant_currency = excluded.tenant_currency, tenant_estimate_micro = excluded.tenant_estimate_micro
+           WHERE cdr.handle = 'media' AND excluded.source = 'callback'
+             AND (cdr.source = 'look-up' OR excluded.ended_at > cdr.ended_at)`,
     values: [
       cdrId(cdr.legId, cdr.handle),
       tenantId,
@@ -72,6 +79,7 @@ export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Pr
       cdr.remote,
     ],
   });
+  return rowCount === 1;
 }
 
 /**

@@ -429,7 +429,8 @@ const charge = op(
     hasPrice: fc.boolean(),
     isLookupLater: fc.boolean(),
     seconds: fc.integer({ min: 0, max: 90 }),
-    action: fc.constantFrom('store', 'apply', 'claim'),
+    action: fc.constantFrom('store', 'store connection', 'apply', 'claim'),
+    isLookedUp: fc.boolean(),
   }),
   (store, g) =>
     g.action === 'claim'
@@ -452,7 +453,25 @@ const charge = op(
               { ...price, startedAt: PAST, endedAt: PAST },
             );
           if ((await lockLeg(tx, g.tenant, g.leg)) === null) return 'no leg';
-          await storeCdr(tx, g.tenant, {
+          if (g.action === 'store connection')
+            return storeCdr(tx, g.tenant, {
+              legId: g.leg,
+              handle: 'media',
+              source: g.isLookedUp ? 'look-up' : 'callback',
+              direction: 'webrtc',
+              roomId: null,
+              sessionId: null,
+              number: null,
+              remote: null,
+              startedAt: PAST,
+              endedAt: new Date(PAST.getTime() + g.seconds * 1000),
+              seconds: g.seconds,
+              rateMicro: null,
+              priceMicro: null,
+              currency: null,
+              priceLookupInS: null,
+            });
+          return storeCdr(tx, g.tenant, {
             legId: g.leg,
             handle: 'voice',
             source: 'callback',
@@ -466,7 +485,6 @@ const charge = op(
             ...price,
             priceLookupInS: g.hasPrice ? null : g.isLookupLater ? 600 : -600,
           });
-          return 'stored';
         }),
   'charge',
 );

@@ -21,7 +21,17 @@ export const BILLING_TWINS: Readonly<Record<string, StatementTwin>> = {
     returnRow({ callsPerMinute: 0, concurrent: 0, toOneNumber: 0, minutesPerDay: 0, longestMinutes: 0 }),
   'store-cdr': (tables, values, { now }) => {
     const id = values[0] as string;
-    if (tables.cdrs.has(id)) return returnCount(0);
+    const earlier = tables.cdrs.get(id);
+    const endedAt = values[9] as Date;
+    if (
+      earlier !== undefined &&
+      !(
+        earlier.handle === 'media' &&
+        values[14] === 'callback' &&
+        (earlier.source === 'look-up' || endedAt > earlier.ended_at)
+      )
+    )
+      return returnCount(0);
     const lookupInS = values[15] as number | null;
     putCdr(
       tables,
@@ -30,6 +40,7 @@ export const BILLING_TWINS: Readonly<Record<string, StatementTwin>> = {
         leg_id: values[4] as string,
         tenant_id: values[1] as string | null,
         handle: values[5] as string,
+        ended_at: endedAt,
         seconds: values[10] as number,
         source: values[14] as string,
         priced: values[12] !== null,

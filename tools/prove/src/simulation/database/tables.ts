@@ -55,6 +55,7 @@ export interface CdrRow {
   readonly leg_id: string;
   readonly tenant_id: string | null;
   readonly handle: string;
+  readonly ended_at: Date;
   readonly seconds: number;
   readonly source: string;
   readonly priced: boolean;
