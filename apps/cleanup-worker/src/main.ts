@@ -10,6 +10,7 @@ import { openPinVault } from '@partyline/conference/pins/pin-vault';
 import { composeProviders } from '@partyline/conference/providers/compose-providers';
 import { reconcile } from '@partyline/conference/reconciliation/reconcile';
 import { reconcileCharges } from '@partyline/conference/billing/reconcile-charges';
+import { listAccountsToSweep } from '@partyline/store/reconciliation/inventory';
 import { sweepAccounts } from '@partyline/conference/reconciliation/sweep-accounts';
 import { createWebhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
@@ -111,6 +112,11 @@ await runMain(async () => {
     for (const [what, number] of Object.entries(counts))
       if (number > 0) metrics.count('reconciled', { kind: what }, number);
   };
+  const sweep = async (accountIds: readonly (string | null)[]): Promise<void> => {
+    if (!isReconciling) return;
+    const { adopted, ambiguous, orphans, missing, connections } = await sweepAccounts(deps, INVENTORY_MS, accountIds);
+    countSwept({ adopted, ambiguous, orphans, missing, connections });
+  };
   const stopping = new AbortController();
   const purgeOptions = {
     limit: PURGE_BATCH_ROWS,
@@ -156,14 +162,9 @@ await runMain(async () => {
           }
         },
       },
-      inventory: {
-        everyMs: INVENTORY_MS / 6,
-        run: async () => {
-          if (!isReconciling) return;
-          const { adopted, ambiguous, orphans, missing, connections } = await sweepAccounts(deps, INVENTORY_MS);
-          countSwept({ adopted, ambiguous, orphans, missing, connections });
-        },
-      },
+      inventory: { everyMs: INVENTORY_MS / 6, run: () => sweep([null]) },
+      // Separate, so that no tenant's account delays the sweep of the platform's.
+      tenantInventories: { everyMs: INVENTORY_MS / 6, run: async () => sweep(await listAccountsToSweep(store)) },
       // Separate from the reconciler: spend is checked however many hang-ups are due.
       spendGuard: {
         everyMs: SPEND_INTERVAL_MS,

@@ -1,7 +1,7 @@
 import { isUp } from '@partyline/domain/leg';
 import { canJoin } from '@partyline/domain/session';
 import { verdict } from '@partyline/domain/verdict';
-import type { VoiceEvent } from '@partyline/provider-contract/provider-event';
+import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
 import { voidCharges } from '@partyline/store/billing/cdrs';
 import { insertLeg, releaseCall, type LegRow } from '@partyline/store/legs/legs';
 import { storeObservation } from '@partyline/store/legs/observations';
@@ -10,20 +10,18 @@ import { changeSession } from '../sessions/change-session.ts';
 import { moveLeg, REPLACED_REASON, requestHangUp } from '../sessions/leg-transitions.ts';
 import { sessionDeadline } from '../sessions/session-deadline.ts';
 
-type CallPhase = Extract<VoiceEvent, { kind: 'call' }>['phase'];
-
 /**
  * Reopens a call that a look-up shows live although an observation ended its leg. In a running
  * session a phone whose hang-up was never requested gets a new leg, since an ended leg stays ended.
  * The new leg has the call, and is charged for the whole of it. It is hung up as replaced if the
  * person has called again since.
- * @param phase what the look-up reported; the new leg is at least as far as the ended one was
+ * The new leg is at least as far as the ended one was, and as far as the look-up reports.
  * @returns `orphan`: the session is over, or the hang-up was requested
  */
 export async function reopenCall(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
   { tenantId, sessionId, legId }: { tenantId: string; sessionId: string; legId: string },
-  phase?: CallPhase,
+  { event }: ObservedCall,
 ): Promise<'reopened' | 'orphan'> {
   const changed = await changeSession(
     deps,
@@ -70,7 +68,8 @@ export async function reopenCall(
       view.legs.push(reopened);
       // A call that rings stays so until its pick-up is reported (answer_own_leg).
       moveLeg(reopened, 'ringing', view.now);
-      if (phase === 'answered' || answered_at !== null) moveLeg(reopened, 'answered', view.now);
+      if ((event.kind === 'call' && event.phase === 'answered') || answered_at !== null)
+        moveLeg(reopened, 'answered', view.now);
       if (joined_at !== null) moveLeg(reopened, 'joined', view.now);
       if (isReplaced) requestHangUp(reopened, REPLACED_REASON, view.now);
       deps.report.count('leg_reopened', { kind, owner: accountOwner(leg.account_id) });

@@ -17,16 +17,15 @@ interface ClosedConnection {
 
 /**
  * Reopens a connection that is live although it was recorded as closed, by an error of ours or of
- * the provider. If its leg is up, its media handle is open again. In a running session a browser
- * whose hang-up was never requested gets a new leg, since an ended leg stays ended. The new leg is
- * charged for the whole connection.
- * @returns `orphan`: to be disconnected, since its session is over or its hang-up was requested;
- *   `false-kill`: to be disconnected although its leg was closed by mistake
+ * the provider. If its leg is up, its media handle is open again. A browser whose hang-up was never
+ * requested gets a new leg, since an ended leg stays ended. The new leg is charged for the whole
+ * connection. If the session is over it is hung up, which counts as a false kill.
+ * @returns `orphan`: the caller has to disconnect it
  */
 export async function reopenConnection(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
   { tenantId, sessionId, connectionId }: ClosedConnection,
-): Promise<'reopened' | 'orphan' | 'false-kill'> {
+): Promise<'reopened' | 'orphan'> {
   const changed = await changeSession(
     deps,
     tenantId,
@@ -35,15 +34,23 @@ export async function reopenConnection(
       const leg = view.legs.findLast((each) => each.media_connection_id === connectionId);
       if (leg === undefined) return 'orphan';
       if (isUp(leg)) {
+        await voidCharges(tx, tenantId, leg.id);
         leg.media_closed_at = null;
         leg.media_missing_since = null;
         if (leg.state === 'ending') leg.hangup_attempted_at = null;
         return 'reopened';
       }
-      const isRunning = canJoin(view.session.state);
       if (leg.hangup_requested_at !== null) return 'orphan';
       // Only a wrong observation ended it.
-      if (!isRunning || leg.kind !== 'webrtc') return 'false-kill';
+      if (!canJoin(view.session.state) || leg.kind !== 'webrtc') {
+        deps.report.count('false_kill', { kind: leg.kind, owner: accountOwner(leg.account_id) });
+        deps.report.warn('a connection is hung up by mistake: its leg was closed without a hang-up request', {
+          tenantId,
+          sessionId,
+          legId: leg.id,
+        });
+      }
+      if (leg.kind !== 'webrtc') return 'orphan';
       await voidCharges(tx, tenantId, leg.id);
       await storeObservation(tx, tenantId, {
         legId: leg.id,

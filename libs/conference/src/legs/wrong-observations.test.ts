@@ -124,6 +124,31 @@ describe.each(MEDIA_KINDS)('a browser that a callback reports as gone and that i
     expect(await readSession(harness, meeting)).toMatchObject({ state: 'ending', end_reason: 'browsers-left' });
   });
 
+  it('has really left, and its session ends on time although a list still shows it for a moment', async () => {
+    const meeting = await startMeeting(harness, deps, { browsers_left_s: 5 });
+    const { connectionId } = meeting.browser;
+    const stale = withProviders(deps, { media: { listConnections: () => Promise.resolve([{ connectionId }]) } });
+    await harness.emulator.client.leaveWebrtc(connectionId);
+    await untilLegs(harness, meeting, 'webrtc', ['ended']);
+    await passTime(harness, 6);
+    expect(await job(stale, meeting)).toEqual({ retryAfterMs: 2_000 });
+    expect(await statesOf(meeting, 'webrtc')).toEqual(['ended']);
+    await job(deps, meeting);
+    expect(await readSession(harness, meeting)).toMatchObject({ state: 'ending', end_reason: 'browsers-left' });
+  });
+
+  it('is not cut while a list shows it, and is a leg again once the list proves it', async () => {
+    const meeting = await startMeeting(harness, deps, { browsers_left_s: 5 });
+    await reportBrowserGone(deps, meeting);
+    await passTime(harness, 6);
+    expect(await job(deps, meeting)).toEqual({ retryAfterMs: 2_000 });
+    expect(await statesOf(meeting, 'webrtc')).toEqual(['ended']);
+    await passTime(harness, 25);
+    await job(deps, meeting);
+    expect(await statesOf(meeting, 'webrtc')).toEqual(['ended', 'joined']);
+    expect((await readSession(harness, meeting)).state).toBe('live');
+  });
+
   it('does not end the session while the provider cannot be asked, for two minutes at most', async () => {
     const meeting = await startMeeting(harness, deps, { browsers_left_s: 60 });
     await reportBrowserGone(deps, meeting);
@@ -142,6 +167,25 @@ describe.each(MEDIA_KINDS)('a browser that a callback reports as gone and that i
     expect(harness.counters).toContain('false_kill webrtc platform');
   });
 
+  it('is charged until the latest end that a callback states, in any order', async () => {
+    const meeting = await startMeeting(harness, deps, {});
+    const now = Date.now();
+    const { mediaSessionId, browser } = meeting;
+    const reportEnd = (agoS: number) =>
+      applyMediaEvent(deps, callback(), {
+        kind: 'disconnected',
+        mediaSessionId,
+        connectionId: browser.connectionId,
+        data: '',
+        reason: 'clientDisconnected',
+        since: new Date(now - 50_000),
+        at: new Date(now - agoS * 1000),
+      });
+    for (const agoS of [40, 0, 20]) await reportEnd(agoS);
+    expect(await charges(meeting, 'media', 'webrtc')).toMatchObject([{ seconds: 50, ended_at: new Date(now) }]);
+    expect(await statesOf(meeting, 'webrtc')).toEqual(['ended']);
+  });
+
   it('does not delay an end that no departure causes', async () => {
     const meeting = await startMeeting(harness, deps, { browsers_left_s: 60, max_duration_s: 3_600 });
     await reportBrowserGone(deps, meeting);
@@ -149,6 +193,28 @@ describe.each(MEDIA_KINDS)('a browser that a callback reports as gone and that i
     await job(deps, meeting);
     expect((await readSession(harness, meeting)).state).toBe('ending');
   });
+});
+
+it('a bridge connection that a callback reports as gone is charged once, until its real end', async () => {
+  const deps = harness.deps.unified;
+  const meeting = await startMeeting(harness, deps, {});
+  const bridge = (await readLegs(harness, meeting, 'bridge'))[0];
+  await applyMediaEvent(deps, callback(), {
+    kind: 'disconnected',
+    mediaSessionId: meeting.mediaSessionId,
+    connectionId: bridge?.media_connection_id ?? '',
+    data: '',
+    reason: 'networkDisconnected',
+    at: new Date(),
+  });
+  expect(await charges(meeting, 'media', 'bridge')).toHaveLength(1);
+  await passTime(harness, 31);
+  await sweepInventory(deps, null);
+  expect(await charges(meeting, 'media', 'bridge')).toEqual([]);
+  await passTime(harness, 600);
+  const records = await endAndCharge(deps, meeting, 'media', 'bridge');
+  expect(records).toHaveLength(1);
+  expect(records[0]?.ended_at.getTime()).toBeGreaterThan(Date.now() - 60_000);
 });
 
 describe('a phone that an event reports as completed and that is live', () => {

@@ -164,6 +164,27 @@ it('a failed list or look-up does not count', async () => {
   expect(await legOf(callId)).toMatchObject({ state: 'ending' });
 });
 
+it('looks up for 20 s in one sweep, and closes every ghost call in the sweeps after it', async () => {
+  for (let n = 0; n < 5; n++) await reportGhost();
+  await passDeadline();
+  let lookUpMs = 0;
+  const slow: TestDeps = {
+    ...withVoice((voice) => ({
+      getCall: (id) => {
+        lookUpMs += 9_000;
+        return voice.getCall(id);
+      },
+    })),
+    clock: { now: () => new Date(Date.now() + lookUpMs) },
+  };
+  const countOfLists = async () =>
+    (await harness.store.prisma.leg.findMany()).map((leg) => leg.voice_missing_lists).toSorted((a, b) => a - b);
+  await sweep(own.accountId, 1, slow);
+  expect(await countOfLists()).toEqual([0, 0, 1, 1, 1]);
+  await sweep(own.accountId, 5, slow);
+  expect(await countOfLists()).toEqual([3, 3, 3, 3, 3]);
+});
+
 it("never concludes this about a call at the platform's account", async () => {
   const callId = await reportGhost(null, NUMBER);
   await passDeadline();

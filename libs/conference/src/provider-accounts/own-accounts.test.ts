@@ -5,6 +5,7 @@ import { endSession } from '../sessions/end-session.ts';
 import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
 import { reconcile } from '../reconciliation/reconcile.ts';
 import { reconcileCharges } from '../billing/reconcile-charges.ts';
+import { listAccountsToSweep } from '@partyline/store/reconciliation/inventory';
 import { sweepAccounts } from '../reconciliation/sweep-accounts.ts';
 import {
   joinByPhone,
@@ -170,10 +171,11 @@ describe('the inventory of several accounts', () => {
     atPlatform: await createOrphanCall(null, '+442079460000'),
     atTenant: await createOrphanCall(own.accountId, own.number),
   });
+  const sweepAll = async (at: TestDeps) => sweepAccounts(at, 60_000, [null, ...(await listAccountsToSweep(at.store))]);
   /** Advances the time by one minute, so that the sweep of every account is due. */
   async function sweep(at: TestDeps): Promise<Awaited<ReturnType<typeof sweepAccounts>>> {
     await passTime(harness, 60);
-    return sweepAccounts(at, 60_000);
+    return sweepAll(at);
   }
 
   it('finds the orphan calls of each account, and hangs them up there', async () => {
@@ -204,7 +206,7 @@ describe('the inventory of several accounts', () => {
       expect(harness.counters).toContain(`account_sweep_failed ${bad === null ? 'platform' : 'tenant'}`);
       // The failed sweep is due at once, the other in a minute. Orphan calls found before the
       // failure count.
-      expect(await sweepAccounts(deps, 60_000)).toMatchObject({ orphans: 1 });
+      expect(await sweepAll(deps)).toMatchObject({ orphans: 1 });
       expect(await countHangUpRequests(harness)).toEqual({ [found]: 1, [lost]: 1 });
     },
   );

@@ -249,6 +249,7 @@ describe('a provider that does not report', () => {
     await sweepInventory(deps, null);
     await passTime(harness, 31);
     await sweepInventory(deps, null);
+    await reconcileUntilQuiet(harness, deps);
     expect((await untilNoLegIsUp()).up).toBe(0);
   });
 });

@@ -1,5 +1,4 @@
 import pMap from 'p-map';
-import { listAccountsToSweep } from '@partyline/store/reconciliation/inventory';
 import { releaseLease, acquireLease } from '@partyline/store/database/lease';
 import { accountOwner, type Deps } from '../deps.ts';
 import { sweepInventory, type InventoryCounts } from './sweep-inventory.ts';
@@ -10,12 +9,17 @@ import { sweepInventory, type InventoryCounts } from './sweep-inventory.ts';
 const MAX_CONCURRENT = 8;
 
 /**
- * Sweeps the inventory of the platform's account and of each tenant's account: at most once every
- * `everyMs`, in one replica at a time. A failed account is counted and logged, and its lease is
- * released; the other accounts are still swept.
+ * Sweeps the inventory of each of these accounts: at most once every `everyMs`, in one replica at a
+ * time. A failed account is counted and logged, and its lease is released; the other accounts are
+ * still swept. Returns when the slowest account is done, so the platform's account has its own call.
+ * @param accountIds null: the platform's account
  * @returns the sums over the swept accounts
  */
-export async function sweepAccounts(deps: Deps, everyMs: number): Promise<InventoryCounts> {
+export async function sweepAccounts(
+  deps: Deps,
+  everyMs: number,
+  accountIds: readonly (string | null)[],
+): Promise<InventoryCounts> {
   const sums: { -readonly [What in keyof InventoryCounts]: number } = {
     calls: 0,
     adopted: 0,
@@ -39,6 +43,6 @@ export async function sweepAccounts(deps: Deps, everyMs: number): Promise<Invent
       await releaseLease(deps.store, lease);
     }
   };
-  await pMap([null, ...(await listAccountsToSweep(deps.store))], sweepAccount, { concurrency: MAX_CONCURRENT });
+  await pMap(accountIds, sweepAccount, { concurrency: MAX_CONCURRENT });
   return sums;
 }

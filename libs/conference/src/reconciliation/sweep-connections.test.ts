@@ -243,6 +243,7 @@ describe('a connected browser that a list omits', () => {
     await harness.emulator.client.resetFaults();
     await passTime(harness, 31);
     await sweepInventory(deps, null);
+    await reconcileUntilQuiet(harness, deps);
     await harness.emulator.client.awaitDisconnected(connectionId);
     expect(harness.counters.filter((name) => name.startsWith('false_kill'))).toEqual(['false_kill webrtc platform']);
   });

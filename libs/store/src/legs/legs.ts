@@ -122,35 +122,34 @@ export async function releaseCall(tx: Tx, tenantId: string, legId: string): Prom
   });
 }
 
+type ObservedEnd = Pick<LegRow, 'id' | 'media_connection_id' | 'voice_call_id'> & { readonly ended_at: Date };
+
 /**
  * Returns legs of a session that only an observation ended: browsers and phones without a hang-up
  * request that ended within ten minutes. All browsers, as one list shows them, and the last 20
- * phones, as each costs a look-up.
+ * phones, as each costs a look-up; the latest first.
  */
-export async function listObservedEnds(
-  store: Store,
-  tenantId: string,
-  sessionId: string,
-): Promise<Pick<LegRow, 'id' | 'kind' | 'media_connection_id' | 'voice_call_id'>[]> {
-  const { rows } = await store.query<Pick<LegRow, 'id' | 'kind' | 'media_connection_id' | 'voice_call_id'>>(tenantId, {
+export async function listObservedEnds(store: Store, tenantId: string, sessionId: string): Promise<ObservedEnd[]> {
+  const { rows } = await store.query<ObservedEnd>(tenantId, {
     name: 'observed-ends',
     text: `WITH observed AS (
-             SELECT id, kind, media_connection_id, voice_call_id, ended_at
+             SELECT id, kind, ended_at, media_connection_id, voice_call_id
              FROM leg
              WHERE tenant_id = $1 AND session_id = $2 AND state = 'ended' AND kind <> 'bridge'
                AND hangup_requested_at IS NULL AND ended_at > now() - interval '10 minutes'
            )
-           SELECT id, kind, media_connection_id, voice_call_id
+           SELECT id, ended_at, media_connection_id, voice_call_id
            FROM observed
            WHERE kind = 'webrtc'
            UNION ALL
            (
-             SELECT id, kind, media_connection_id, voice_call_id
+             SELECT id, ended_at, media_connection_id, voice_call_id
              FROM observed
              WHERE kind <> 'webrtc'
              ORDER BY ended_at DESC, id DESC
              LIMIT 20
-           )`,
+           )
+           ORDER BY ended_at DESC, id DESC`,
     values: [tenantId, sessionId],
   });
   return rows;

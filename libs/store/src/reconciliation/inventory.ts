@@ -55,7 +55,7 @@ export async function findLegsOfCalls(
 
 /**
  * Returns legs older than `olderMs` with an open call that is not among `liveIds`. Each needs a
- * look-up.
+ * look-up, those first that are nearest to counting as never seen.
  */
 export async function findMissingCalls(
   store: Store,
@@ -70,7 +70,7 @@ export async function findMissingCalls(
            WHERE state <> 'ended' AND voice_call_id IS NOT NULL AND voice_closed_at IS NULL
              AND created_at < now() - make_interval(secs => $2)
              AND voice_call_id <> ALL($1) AND ${isAt('$4')}
-           ORDER BY created_at
+           ORDER BY voice_missing_lists DESC, created_at
            LIMIT $3`,
     values: [liveIds, olderMs / 1000, limit, accountId],
   });

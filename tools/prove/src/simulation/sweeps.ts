@@ -3,6 +3,7 @@ import type { Deps } from '@partyline/conference/deps';
 import { reconcile } from '@partyline/conference/reconciliation/reconcile';
 import { reconcileCharges } from '@partyline/conference/billing/reconcile-charges';
 import { sweepAccounts } from '@partyline/conference/reconciliation/sweep-accounts';
+import { listAccountsToSweep } from '@partyline/store/reconciliation/inventory';
 import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/purge';
 import type { Tables } from './database/tables.ts';
 import type { Life } from './runtime/process.ts';
@@ -73,7 +74,10 @@ export function startSweeps({
   const wakers: (() => void)[] = [];
   const plan = mutate({
     reconcile,
-    inventory: (sweepDeps) => sweepAccounts(sweepDeps, INVENTORY_INTERVAL_MS),
+    inventory: async (sweepDeps) => {
+      await sweepAccounts(sweepDeps, INVENTORY_INTERVAL_MS, [null]);
+      await sweepAccounts(sweepDeps, INVENTORY_INTERVAL_MS, await listAccountsToSweep(sweepDeps.store));
+    },
     deliver: (deliveryDeps) => deliverEvents(deliveryDeps, NEVER),
   });
   /**

@@ -398,14 +398,17 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
           leg.ended_at !== null &&
           leg.ended_at.getTime() > now.getTime() - 600_000,
       );
-    const phones = observed
-      .filter((leg) => leg.kind !== 'webrtc')
-      .toSorted((a, b) => b.ended_at!.getTime() - a.ended_at!.getTime() || (a.id < b.id ? 1 : -1))
-      .slice(0, 20);
+    const sorted = observed.toSorted((a, b) => b.ended_at!.getTime() - a.ended_at!.getTime() || (a.id < b.id ? 1 : -1));
+    const phones = new Set(sorted.filter((leg) => leg.kind !== 'webrtc').slice(0, 20));
     return returnRows(
-      [...observed.filter((leg) => leg.kind === 'webrtc'), ...phones].map(
-        ({ id, kind, media_connection_id, voice_call_id }) => ({ id, kind, media_connection_id, voice_call_id }),
-      ),
+      sorted
+        .filter((leg) => leg.kind === 'webrtc' || phones.has(leg))
+        .map(({ id, ended_at, media_connection_id, voice_call_id }) => ({
+          id,
+          ended_at,
+          media_connection_id,
+          voice_call_id,
+        })),
     );
   },
   'has-unobserved-bridge': (tables, [session, tenant], { now }) =>

@@ -40,7 +40,9 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
     );
     return returnRows(
       missing
-        .toSorted((a, b) => a.created_at.getTime() - b.created_at.getTime())
+        .toSorted(
+          (a, b) => b.voice_missing_lists - a.voice_missing_lists || a.created_at.getTime() - b.created_at.getTime(),
+        )
         .slice(0, Number(limit))
         .map(({ id, tenant_id, session_id, voice_call_id }) => ({ id, tenant_id, session_id, voice_call_id })),
     );
