@@ -7,7 +7,7 @@ import { withProviders, type Mutation } from './mutation.ts';
 import type { System } from './system.ts';
 
 /*
- * The thirteen planted bugs (docs/guarantee.md). Each wraps the dependencies of the
+ * The fourteen planted bugs (docs/guarantee.md). Each wraps the dependencies of the
  * use-cases, so that the code under test is unchanged.
  */
 
@@ -259,6 +259,20 @@ export const PLANTED_BUGS: readonly Mutation[] = [
         }),
       };
     },
+  },
+  {
+    name: 'reported departures are believed',
+    brokenRules: ['I6'],
+    // The clock of a departure ends its session although the provider was not asked.
+    faultProbabilities: { 'false-disconnected': 0.2, 'false-completed': 0.2 },
+    deps: (deps) => ({
+      ...deps,
+      store: withStatements(deps.store, async (query, run) => {
+        const answer = await run(query);
+        if (query.name !== 'lock-session') return answer;
+        return { ...answer, rows: answer.rows.map((row) => ({ ...row, presence_checked_at: new Date(8e15) })) };
+      }),
+    }),
   },
   {
     name: 'sweeps by repeatable jobs',

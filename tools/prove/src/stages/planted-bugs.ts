@@ -7,7 +7,7 @@ import { replayCommand, type Stage } from './stage.ts';
 const SEED_COUNT = { quick: 10, full: 16 };
 
 /**
- * Runs the simulation with each of the thirteen planted bugs. Each bug must break its own rule on one
+ * Runs the simulation with each planted bug. Each bug must break its own rule on one
  * of a few seeds. With the bug's fault probabilities but without the bug, no rule may break.
  */
 export const plantedBugs: Stage = async ({ seed, quick, log, priorityTask }) => {

@@ -94,6 +94,8 @@ interface BoundInput {
   readonly episodes: readonly FaultEpisode[];
   /** The times of failed lists, in order. */
   readonly failedLists: readonly number[];
+  /** The times of lists that omitted the leg, in order. */
+  readonly omittedAt: readonly number[];
   /** Legs that end at the same time, this one included. */
   readonly simultaneousEnds: number;
   /** Hang-up attempts that failed because of the provider, and the time of the last. */
@@ -107,6 +109,7 @@ export function computeBound({
   faults,
   episodes,
   failedLists,
+  omittedAt,
   simultaneousEnds,
   failedAttempts,
   lastFailedAttemptAt,
@@ -135,7 +138,7 @@ export function computeBound({
   if (needsInventory(faults, fault)) {
     // A failed or incomplete inventory does not count. Each one moves the bound to the next.
     const boundMs = BOUND_AFTER_EPISODE_MS['webhooks-lost']!;
-    for (const at of failedLists)
+    for (const at of [...failedLists, ...omittedAt].toSorted((a, b) => a - b))
       if (at >= from - INVENTORY_MARGIN_MS && at <= deadline) deadline = Math.max(deadline, at + boundMs);
     for (let i = findFirstAfter(episodes, from - MAX_EPISODE_MS); i < episodes.length; i++) {
       const episode = episodes[i]!;

@@ -109,6 +109,10 @@ function compareBilling({ database: { tables }, ledger }: System, report: Report
         checkLookedUpRecord(leg, entry, record.seconds, report);
         continue;
       }
+      if (record !== undefined && entry.saidOverAt !== null && entry.isEndLost && handle === 'media') {
+        checkFalseEndRecord(leg, entry, entry.saidOverAt, record.seconds, report);
+        continue;
+      }
       const difference = Math.abs((record?.seconds ?? 0) - billed);
       maxDifference = Math.max(maxDifference, difference);
       if (record === undefined || difference > 1)
@@ -135,4 +139,18 @@ function checkLookedUpRecord(leg: LegRow, entry: LedgerEntry, seconds: number, r
   const min = Math.ceil((end - (leg.joined_at ?? leg.answered_at ?? leg.media_closed_at!).getTime()) / 1000);
   if (seconds > max + 1 || seconds < min - 1)
     report('I15', entry, `${leg.id} was observed for ${min} to ${max} s but is recorded with ${seconds} s`);
+}
+
+/** Without a callback of its real end, a connection is charged until the false one at least. */
+function checkFalseEndRecord(
+  leg: LegRow,
+  entry: LedgerEntry,
+  saidOverAt: number,
+  seconds: number,
+  report: ReportViolation,
+): void {
+  const min = Math.ceil((saidOverAt - entry.createdAt) / 1000);
+  const max = Math.ceil((entry.endedAt! - entry.createdAt) / 1000);
+  if (seconds < min - 1 || seconds > max + 1)
+    report('I15', entry, `${leg.id} lasted for ${min} to ${max} s but is recorded with ${seconds} s`);
 }

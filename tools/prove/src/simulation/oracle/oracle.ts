@@ -200,7 +200,7 @@ export class Oracle {
     const { ledger } = this.#system;
     for (const handle of [leg.voice_call_id, leg.media_connection_id]) {
       const live = handle === null ? undefined : ledger.live.get(handle);
-      if (live !== undefined && !wasSaidToBeOver(live))
+      if (live !== undefined && live.saidOverAt === null)
         this.#addViolation(
           'I2',
           live,
@@ -234,7 +234,7 @@ export class Oracle {
 
   /** A bridge leg that was said to be over is dialled again. Then one of the two must end. */
   #isSecondBridge(entry: LedgerEntry): boolean {
-    if (entry.kind !== 'bridge' || ![entry, entry.peer].some((each) => each !== null && wasSaidToBeOver(each)))
+    if (entry.kind !== 'bridge' || ![entry, entry.peer].some((each) => each !== null && each.saidOverAt !== null))
       return false;
     for (const other of this.#system.ledger.live.values())
       if (other.kind === 'bridge' && other.media === entry.media && other !== entry && other !== entry.peer)
@@ -330,6 +330,7 @@ export class Oracle {
         faults: mergeSets(entry.faults, peer?.faults ?? null),
         episodes,
         failedLists: restApi.failedLists,
+        omittedAt: [...(entry.omittedAt ?? []), ...(peer?.omittedAt ?? [])],
         simultaneousEnds: countBetween(ends, from - 20_000, from + 5_000),
         failedAttempts: entry.failedAttempts + (peer?.failedAttempts ?? 0),
         lastFailedAttemptAt: Math.max(entry.lastFailedAttemptAt, peer?.lastFailedAttemptAt ?? 0),
@@ -378,7 +379,7 @@ export class Oracle {
       // tenant did not see confirmed has no meeting.
       if (meeting === undefined || lostSessions.has(id)) continue;
       const ofSession = entries.get(id) ?? [];
-      const attendance = ofSession.map((entry) => this.#toAttendance(entry, episodes));
+      const attendance = ofSession.map((entry) => this.#toAttendance(entry, decidedAt, episodes));
       const { clocks, endRequestedAt } = meeting;
       if (isEndExplained({ createdAt: this.#createdAt.get(id)!, clocks, endRequestedAt, attendance }, decidedAt))
         continue;
@@ -419,8 +420,16 @@ export class Oracle {
     return entries;
   }
 
-  #toAttendance(entry: LedgerEntry, episodes: readonly FaultEpisode[]): Attendance {
-    const until = Math.min(entry.endedAt ?? Infinity, this.#rejectedAt.get(entry.id) ?? Infinity);
+  /**
+   * A participant who had left by `decidedAt`, but was said to have left earlier, counts as absent
+   * since then: Partyline need not notice that it was there in between (docs/guarantee.md).
+   */
+  #toAttendance(entry: LedgerEntry, decidedAt: number, episodes: readonly FaultEpisode[]): Attendance {
+    const endedAt = entry.endedAt ?? Infinity;
+    const until = Math.min(
+      endedAt <= decidedAt ? (entry.saidOverAt ?? endedAt) : endedAt,
+      this.#rejectedAt.get(entry.id) ?? Infinity,
+    );
     const common = { from: entry.createdAt, until };
     // Partyline itself lets a telephone into the conference.
     if (entry.handle === 'voice')
@@ -430,6 +439,7 @@ export class Oracle {
       faults: entry.faults,
       episodes,
       failedLists: this.#system.restApi.failedLists,
+      omittedAt: entry.omittedAt ?? [],
       simultaneousEnds: 0,
       failedAttempts: 0,
       lastFailedAttemptAt: 0,
@@ -456,10 +466,6 @@ export class Oracle {
       );
   }
 }
-
-/** Whether the provider said of the live entry that it had ended. */
-const wasSaidToBeOver = ({ faults }: LedgerEntry): boolean =>
-  faults !== null && (faults.has('false-disconnected') || faults.has('false-completed'));
 
 const isRunning = (session: SessionRow): boolean => canJoin(session.state);
 const formatTime = (at: number): string => new Date(at).toISOString().slice(8, 23);

@@ -33,6 +33,12 @@ export interface LedgerEntry {
   maxAttemptsInFlight: number;
   /** Faults of requests and webhooks about the entry. Null if there were none. */
   faults: Set<string> | null;
+  /** When an event first said that the entry had ended although it was live. Null: none did. */
+  saidOverAt: number | null;
+  /** Whether an event after its end was lost. */
+  isEndLost: boolean;
+  /** When a list omitted the entry, in order. Null if none did. */
+  omittedAt: number[] | null;
   /** Hang-up attempts that failed because of a single fault. */
   failedAttempts: number;
   lastFailedAttemptAt: number;
@@ -90,6 +96,9 @@ export class Ledger {
       attemptsInFlight: 0,
       maxAttemptsInFlight: 0,
       faults: null,
+      saidOverAt: null,
+      isEndLost: false,
+      omittedAt: null,
       failedAttempts: 0,
       lastFailedAttemptAt: 0,
       peer: null,
@@ -110,6 +119,18 @@ export class Ledger {
     this.live.delete(entry.id);
     this.#scheduler.note(`${entry.id}${by}`);
     this.recordHistory(entry, `ended by ${by}`);
+  }
+
+  /** An event says that the live entry has ended. */
+  recordFalseEnd(entry: LedgerEntry, fault: 'false-disconnected' | 'false-completed'): void {
+    recordFault(entry, fault);
+    entry.saidOverAt ??= this.#scheduler.now;
+    this.recordHistory(entry, 'an event says that it has ended');
+  }
+
+  recordOmission(entry: LedgerEntry): void {
+    (entry.omittedAt ??= []).push(this.#scheduler.now);
+    this.recordHistory(entry, 'a list omits it');
   }
 
   recordHistory(entry: LedgerEntry | null | undefined, fact: string): void {

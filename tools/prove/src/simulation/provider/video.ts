@@ -87,8 +87,7 @@ export class SimVideo {
       scheduler.after(random.between(1_000, FALSE_STATEMENT_MS.afterStart), () => {
         if (connection.isOver || !faultProfile.isEnabled) return;
         faultProfile.count('false-disconnected');
-        recordFault(entry, 'false-disconnected');
-        ledger.recordHistory(entry, 'an event says that it is gone');
+        ledger.recordFalseEnd(entry, 'false-disconnected');
         this.#sendDisconnected(connection, 'networkDisconnected');
       });
     return connection;
@@ -217,6 +216,7 @@ export class SimVideo {
     const ageMs = firstOmittedAt === null ? Infinity : scheduler.now - firstOmittedAt;
     if (ageMs >= MAX_OMISSION_MS && ageMs < OMISSION_INTERVAL_MS) return all;
     if (ageMs >= OMISSION_INTERVAL_MS) all[index]!.firstOmittedAt = scheduler.now;
+    this.#parts.ledger.recordOmission(all[index]!.entry);
     return all.toSpliced(index, 1);
   }
 
@@ -272,7 +272,7 @@ export class SimVideo {
           isRead: true,
           limit: 'none',
           entry: null,
-          act: () => this.#list(mediaSessionId).map(({ entry, data }) => ({ connectionId: entry.id, data })),
+          act: () => this.#list(mediaSessionId).map(({ entry }) => ({ connectionId: entry.id })),
         }),
       verifyCallback: unsupported,
       parseCallback: unsupported,

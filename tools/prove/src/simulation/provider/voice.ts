@@ -178,8 +178,7 @@ export class SimVoice {
       scheduler.after(random.between(1_000, FALSE_STATEMENT_MS.afterAnswer), () => {
         if (call.phase === 'over' || !faultProfile.isEnabled) return;
         faultProfile.count('false-completed');
-        recordFault(call.entry, 'false-completed');
-        ledger.recordHistory(call.entry, 'an event says that it is over');
+        ledger.recordFalseEnd(call.entry, 'false-completed');
         this.#sendEvent(call, 'over', { isFalse: true });
       });
   }
@@ -326,11 +325,15 @@ export class SimVoice {
   #listLive(): ObservedCall[] {
     const { faultProfile, random, ledger } = this.#parts;
     if (faultProfile.shouldInject('list-fails')) throw Object.assign(notFound(), { failure: 'busy' });
-    const live = [...ledger.live.values()].filter((entry) => entry.handle === 'voice');
+    let live = [...ledger.live.values()].filter((entry) => entry.handle === 'voice');
+    if (live.length > 0 && faultProfile.shouldInject('list-omits-call')) {
+      const index = random.int(live.length);
+      ledger.recordOmission(live[index]!);
+      live = live.toSpliced(index, 1);
+    }
     const calls = live.map((entry) => this.#observe(this.calls.get(entry.id)!));
     if (this.#lastEnded !== undefined && faultProfile.shouldInject('list-shows-ended-call'))
       calls.push(this.#observeAsLive(this.#lastEnded));
-    if (calls.length > 0 && faultProfile.shouldInject('list-omits-call')) calls.splice(random.int(calls.length), 1);
     return calls;
   }
 

@@ -87,15 +87,18 @@ export class WebhookSender {
     const record = (fault: string): void => {
       if (entry.endedAt === null) recordFault(entry, fault);
     };
+    const lose = (): void => {
+      record('webhook-lost');
+      entry.isEndLost ||= entry.endedAt !== null;
+      this.#ledger.recordHistory(entry, `webhook ${name} is lost`);
+    };
     if (profile.isEnabled && profile.webhookLossProbability > 0 && this.#random.bool(profile.webhookLossProbability)) {
       profile.count('webhook-lost');
-      record('webhook-lost');
-      this.#ledger.recordHistory(entry, `webhook ${name} is lost`);
+      lose();
       return;
     }
     if (profile.shouldInject('webhook-lost')) {
-      record('webhook-lost');
-      this.#ledger.recordHistory(entry, `webhook ${name} is lost`);
+      lose();
       return;
     }
     let delay =
