@@ -19,8 +19,11 @@ const VOLATILE_COLUMNS = [
   'failing_since',
   'probe_at',
 ];
-/** Tables that the running services write on their own while they deliver events. */
-const VOLATILE_TABLES = new Set(['delivery', 'delivery_attempt']);
+/**
+ * Tables that the running services write on their own while they deliver events and repeat hang-ups.
+ * The request for a hang-up is in `leg`.
+ */
+const VOLATILE_TABLES = new Set(['delivery', 'delivery_attempt', 'hang_up_attempt']);
 
 /**
  * Lists every table with tenants' rows, from the database catalogue, so that new tables are

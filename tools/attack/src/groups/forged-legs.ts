@@ -137,10 +137,10 @@ async function endCalls(
 
 async function reportConnections(target: Target, tally: Tally, send: SendOwn): Promise<void> {
   const { owner, attacker } = target;
-  const sessionId = await openMediaSession(target);
+  const { roomId, mediaSessionId } = await openRoom(target);
   const report = (id: string) =>
     send('/video/events', {
-      sessionId,
+      sessionId: mediaSessionId,
       event: 'connectionCreated',
       timestamp: Date.now(),
       connection: { id, createdAt: Date.now(), data: JSON.stringify({ participant: null }) },
@@ -179,15 +179,26 @@ async function reportConnections(target: Target, tally: Tally, send: SendOwn): P
     { concurrency: MAX_CONCURRENT },
   );
   tally.measure('connections that opened a leg', await countLegs(connections));
+
+  // The sweep would close them during a later group, which compares the rows of the attacker.
+  await owner.pool.query(`UPDATE leg SET state = 'ended', ended_at = now() WHERE media_connection_id = ANY($1)`, [
+    connections,
+  ]);
+  await target.send({
+    method: 'POST',
+    url: `${target.apiUrl}/v1/rooms/${roomId}/end`,
+    headers: { authorization: `Bearer ${attacker.key}` },
+  });
 }
 
-/** Opens a room of the attacker at its own account, and returns its video session. */
-async function openMediaSession({ apiUrl, send, attacker }: Target): Promise<string> {
+/** Opens a room of the attacker at its own account. */
+async function openRoom({ apiUrl, send, attacker }: Target): Promise<{ roomId: string; mediaSessionId: string }> {
   const reply = await send({
     method: 'POST',
     url: `${apiUrl}/v1/rooms`,
     headers: { authorization: `Bearer ${attacker.key}`, 'content-type': 'application/json' },
     body: JSON.stringify({ name: 'Ghosts', number: `+${ROOM_NUMBER}`, maxParticipants: MAX_PARTICIPANTS }),
   });
-  return (JSON.parse(reply.body) as { client: { mediaSessionId: string } }).client.mediaSessionId;
+  const { room, client } = JSON.parse(reply.body) as { room: { id: string }; client: { mediaSessionId: string } };
+  return { roomId: room.id, mediaSessionId: client.mediaSessionId };
 }
