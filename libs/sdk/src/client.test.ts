@@ -5,9 +5,10 @@ import {
   startTestHarness,
   type TestHarness,
 } from '@partyline/room-api/testing/test-harness';
+import { REASONS, type ReasonEntry } from '@partyline/domain/reasons';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Partyline } from './client.ts';
-import { AuthenticationError, InvalidInputError, NotFoundError, PartylineError } from './error.ts';
+import { AuthenticationError, InvalidInputError, NotFoundError, PartylineError, toError } from './error.ts';
 
 let harness: TestHarness;
 let client: Partyline;
@@ -74,6 +75,19 @@ describe('errors', () => {
       requestId: expect.stringMatching(/^req_/) as string,
     });
     expect((error as InvalidInputError).errors.map(({ pointer }) => pointer)).toEqual(['/name', '/maxParticipants']);
+  });
+
+  it('have a class for every status of the API, which docs/sdk.md lists', async () => {
+    const page = readFileSync(new URL('../../../docs/sdk.md', import.meta.url), 'utf8');
+    const statuses = new Set(
+      Object.values<ReasonEntry>(REASONS).flatMap(({ status, audience }) => (audience === undefined ? [status] : [])),
+    );
+    expect(statuses.size).toBeGreaterThan(12);
+    for (const status of statuses) {
+      const { name } = toError(new Response(null, { status }), { reason: 'x', detail: 'x' });
+      expect([status, name]).toEqual([status, expect.not.stringMatching(/^PartylineError$/)]);
+      expect(page).toMatch(new RegExp(`\\| \`${name}\` +\\|[^|]*\\b${status}\\b`));
+    }
   });
 
   it('have a class by status', async () => {

@@ -53,7 +53,7 @@ export class AuthenticationError extends PartylineError {
 export class PermissionError extends PartylineError {
   override readonly name = 'PermissionError';
 }
-/** 404 and 410. */
+/** 404, 405 and 410. */
 export class NotFoundError extends PartylineError {
   override readonly name = 'NotFoundError';
 }
@@ -61,7 +61,7 @@ export class NotFoundError extends PartylineError {
 export class ConflictError extends PartylineError {
   override readonly name = 'ConflictError';
 }
-/** 400, 413, 415, 422: `errors` lists the invalid fields. */
+/** 400, 413, 415, 422, 431: `errors` lists the invalid fields. */
 export class InvalidInputError extends PartylineError {
   override readonly name = 'InvalidInputError';
 }
@@ -73,7 +73,7 @@ export class RateLimitError extends PartylineError {
 export class ProviderFailedError extends PartylineError {
   override readonly name = 'ProviderFailedError';
 }
-/** 503 after the last retry, and any other 5xx. */
+/** 408 and 503 after the last retry, and any other 5xx. */
 export class ServerError extends PartylineError {
   override readonly name = 'ServerError';
 }
@@ -92,6 +92,8 @@ const CLASS_BY_STATUS: Readonly<Record<number, ErrorClass>> = {
   402: PermissionError,
   403: PermissionError,
   404: NotFoundError,
+  405: NotFoundError,
+  408: ServerError,
   409: ConflictError,
   410: NotFoundError,
   412: ConflictError,
@@ -100,6 +102,7 @@ const CLASS_BY_STATUS: Readonly<Record<number, ErrorClass>> = {
   422: InvalidInputError,
   428: ConflictError,
   429: RateLimitError,
+  431: InvalidInputError,
   502: ProviderFailedError,
   504: ProviderFailedError,
 };

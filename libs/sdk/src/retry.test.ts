@@ -63,6 +63,7 @@ const createClient = (options: object = {}): Partyline =>
 describe('a request is retried', () => {
   it.each([
     ['a broken connection', disconnect],
+    ['408', problem(408, 'request-timeout')],
     ['429', problem(429, 'too-many-requests')],
     ['503', problem(503, 'provider-unreachable')],
   ])('after %s, with back-off', async (_what, failure) => {

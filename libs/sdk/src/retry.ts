@@ -37,8 +37,9 @@ export function retryAfterMs(response: Response): number | undefined {
 /** The API performs a write with an Idempotency-Key once, however often it is sent. */
 const isSafeToRetry = (request: Request): boolean => request.method === 'GET' || request.headers.has('idempotency-key');
 
-/** The API performs nothing when it returns 429, 503, or 409 with Retry-After. */
+/** The API performs nothing when it returns 408, 429, 503, or 409 with Retry-After. */
 const isTransient = (response: Response): boolean =>
+  response.status === 408 ||
   response.status === 429 ||
   response.status === 503 ||
   (response.status === 409 && response.headers.has('retry-after'));
