@@ -440,6 +440,13 @@ describe('tail', () => {
     expect([listed.code, listed.out.trim().split('\n').length]).toEqual([0, 1]);
   });
 
+  it('accepts a stream token instead of a key', async () => {
+    const { out } = await shell.run(['stream-token', '--json']);
+    const env = { PARTYLINE_KEY: (JSON.parse(out) as { token: string }).token };
+    expect(await shell.run(['events', '--limit', '1'], { env })).toMatchObject({ code: 0, err: '' });
+    expect((await shell.run(['rooms', 'list'], { env })).code).toBe(3);
+  });
+
   it('exits with 0 at Ctrl-C', async () => {
     const child = shell.start(['tail', '--after', await createPastEvent(harness), '--json']);
     child.stderr.resume();

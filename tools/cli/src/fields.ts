@@ -78,7 +78,7 @@ function valueOf(field: Field): ValueSyntax {
   if (type === 'boolean') return { placeholder: 'yes|no', parse: parseYesNo };
   if (type === 'list')
     return {
-      placeholder: `${name.replace(/s$/, '')},...`,
+      placeholder: `${placeholderOf(name.replace(/ies$/, 'y').replace(/s$/, ''))},...`,
       parse: (text) => (text === 'none' ? [] : text.split(',')),
       words: `comma-separated${values.length === 0 ? '; none: empty' : `: ${values.join(', ')}`}`,
     };
@@ -90,8 +90,11 @@ function valueOf(field: Field): ValueSyntax {
   if (type === 'integer') return { placeholder: 'n', parse: parseInteger };
   if (/(At|After|Before)$|^(from|to|since|until)$/.test(name))
     return { placeholder: 'time', parse: (text) => text, words: 'such as 2026-05-04T09:30:00Z' };
-  return { placeholder: toFlag(name).split('-').at(-1)!, parse: (text) => text };
+  return { placeholder: placeholderOf(name), parse: (text) => text };
 }
+
+/** The last word of a flag: `country` for `homeCountry`. */
+const placeholderOf = (name: string): string => toFlag(name).split('-').at(-1)!;
 
 /** The flag of a field, such as `limits/maxLiveRooms`; of an object, the beginning of its flags. */
 export function flagOfField(options: readonly FieldOption[], field: string): string | undefined {

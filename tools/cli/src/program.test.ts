@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CommandSpec } from './command.ts';
 import { listFieldOptions, readFields, type OperationId } from './fields.ts';
 import { run as runProgram } from './program.ts';
+import { findApiWords } from './testing/api-words.ts';
 import { listCommands } from './testing/commands.ts';
 import { createPastEvent } from './testing/create-past-event.ts';
 import { openShell, splitWords, type Shell } from './testing/shell.ts';
@@ -245,12 +246,15 @@ describe('the commands', () => {
   });
 });
 
-it('prints help with examples for every command', () => {
+it('prints help with examples for every command, in the words of the command line', () => {
   for (const { path, command } of listCommands()) {
     let help = '';
     command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
     expect(help).toMatch(/Examples:\n {2}\$ partyline /);
     expect(help).toContain(`$ partyline ${path}`);
+    // Commands count as requests of a rate limit.
+    expect([path, findApiWords(help).filter((word) => !/^requests?$/.test(word))]).toEqual([path, []]);
+    expect([path, help.match(/<[a-z]*[A-Z]\w*/g)]).toEqual([path, null]);
   }
 });
 

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { describeError, type CommandNames, type DescribedError } from './error-text.ts';
 import { flagOfField, listFieldOptions } from './fields.ts';
 import { TEXT_BY_REASON } from './reason-text.ts';
+import { findApiFields, findApiWords } from './testing/api-words.ts';
 import { buildSilentProgram, listCommands } from './testing/commands.ts';
 
 const { commandByOperation } = buildSilentProgram();
@@ -15,13 +16,7 @@ const names: CommandNames = {
   inputOf: (field) => flagOfField(fieldOptions, field),
 };
 
-/** Words that only a user of the API knows, and the names of its fields. */
-const API_WORDS =
-  /\b(?:get|post|put|patch|delete) \/|\/v1\/|`|\b(?:http|body|headers?|query|status|etag|if-match|last-event-id|retry-after|ratelimit|content-type|media type|bearer|authorization|requests?(?! id))\b|(?<!--)\bidempotency-key/gi;
-/** Fields in a file keep their names: `voice.privateKey`. */
-const API_FIELDS = /(?<![.\w])[a-z]{2,}[A-Z]\w*/g;
-const findApiWords = (text: string): string[] => [...(text.match(API_WORDS) ?? []), ...(text.match(API_FIELDS) ?? [])];
-
+const listApiTerms = (text: string): string[] => [...findApiWords(text), ...findApiFields(text)];
 const textOf = ({ message, values, fix = '' }: DescribedError): string => [message, ...values, fix].join('\n');
 
 /** The reasons that the API answers with; others are for webhooks or internal. */
@@ -35,7 +30,7 @@ describe.each(reasons)('%s', (reason, { status, meaning, action }) => {
 
   it('has a text without the words of the API', () => {
     expect(Object.keys(TEXT_BY_REASON)).toContain(reason);
-    expect(findApiWords(textOf(described))).toEqual([]);
+    expect(listApiTerms(textOf(described))).toEqual([]);
   });
 
   it('names an option or the next command', () => {
@@ -97,7 +92,7 @@ it('replaces the words of the API in every message that the code of the API give
   const wrong = answered.flatMap(({ reason, message, pointer }) => {
     const errors = pointer === undefined ? [] : [{ pointer, detail: message }];
     const text = textOf(describeError(new PartylineError(422, reason, message, { errors }), names));
-    const words = findApiWords(text);
+    const words = listApiTerms(text);
     return words.length === 0 ? [] : [{ reason, text, words }];
   });
   expect(wrong).toEqual([]);
@@ -116,7 +111,7 @@ describe('a reason of a provider', () => {
     );
     expect(message).toContain(part);
     expect(message).toContain(`(${reason})`);
-    expect(findApiWords(`${message.replace(reason, '')} ${fix}`)).toEqual([]);
+    expect(listApiTerms(`${message.replace(reason, '')} ${fix}`)).toEqual([]);
   });
 });
 

@@ -34,7 +34,8 @@ export const events: CommandSpec = {
   usage: 'events',
   description: 'List past events, oldest first.',
   operations: ['listEvents'],
-  fields: { operation: 'listEvents', from: 'query' },
+  fields: { operation: 'listEvents', from: 'query', omit: ['streamToken'] },
+  inputs: { streamToken: 'PARTYLINE_KEY' },
   options: { ...LIMIT_OPTION, '--after <event>': 'only events after this one' },
   examples: ['events --types session.ended --limit 100'],
   async run({ out, client, fields }, _args, options: { limit?: number; after?: string }) {
@@ -50,7 +51,8 @@ export const events: CommandSpec = {
 
 export const streamToken: CommandSpec = {
   usage: 'stream-token',
-  description: 'Create a short-lived token, with which a browser follows events.',
+  description:
+    'Create a short-lived token, with which a browser, or a command with it as PARTYLINE_KEY, follows events.',
   operations: ['createStreamToken'],
   fields: { operation: 'createStreamToken' },
   examples: ['stream-token --types session.live,session.ended --expires-in 5m'],
