@@ -9,7 +9,7 @@ it('tells a SQLSTATE from codes of the system and of Prisma', () => {
 });
 
 it('counts constraint violations, syntax, permissions and raised exceptions as final', () => {
-  for (const code of ['23505', '23503', '42601', '42501', '42P01', '22P02', '0A000', 'P0001'])
+  for (const code of ['23505', '23503', '42601', '42501', '22P02', '0A000', 'P0001'])
     expect([code, isFinalSqlState(code)]).toEqual([code, true]);
 });
 
@@ -30,5 +30,7 @@ it('counts every other error of the database as temporary, known or not', () => 
     expect([code, isFinalSqlState(code)]).toEqual([code, false]);
   // A pooler that gave the connection another server session.
   for (const code of ['42P05', '26000']) expect([code, isFinalSqlState(code)]).toEqual([code, false]);
+  // A schema of another version.
+  for (const code of ['42883', '42P01', '42703']) expect([code, isFinalSqlState(code)]).toEqual([code, false]);
   expect(isFinalSqlState('99Z99')).toBe(false);
 });

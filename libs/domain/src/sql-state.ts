@@ -5,8 +5,12 @@
  */
 const FINAL_CLASSES = new Set(['0A', '21', '22', '23', '42', '44', '54', 'P0']);
 
-/** A prepared statement that exists already: a pooler gave the connection another server session. */
-const DUPLICATE_PREPARED_STATEMENT = '42P05';
+/**
+ * A prepared statement that exists already, because a pooler gave the connection another server
+ * session; and a function, table or column that does not exist, because the schema has the version
+ * of another replica during an upgrade.
+ */
+const TEMPORARY_OF_CLASS_42 = new Set(['42P05', '42883', '42P01', '42703']);
 
 /** Whether a value is a SQLSTATE. Codes of the system (EPIPE) and of Prisma (P2002) are none. */
 export const isSqlState = (code: unknown): code is string =>
@@ -18,4 +22,4 @@ export const isSqlState = (code: unknown): code is string =>
  * again loses less than one who is sent away.
  */
 export const isFinalSqlState = (code: string): boolean =>
-  FINAL_CLASSES.has(code.slice(0, 2)) && code !== DUPLICATE_PREPARED_STATEMENT;
+  FINAL_CLASSES.has(code.slice(0, 2)) && !TEMPORARY_OF_CLASS_42.has(code);
