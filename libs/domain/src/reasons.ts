@@ -35,8 +35,8 @@ export const REASONS = {
   },
   'expired-key': {
     status: 401,
-    meaning: 'The API key has expired.',
-    action: 'Use a newer key.',
+    meaning: 'The API key or the stream token has expired.',
+    action: 'Use a newer one.',
   },
   'spend-limit': {
     status: 402,

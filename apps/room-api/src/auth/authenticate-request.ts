@@ -13,6 +13,11 @@ const MESSAGES = {
   'unknown-key': ['This API key is unknown or revoked.', `Check that the key is complete. ${SEND_KEY}`],
   'expired-key': ['This API key has expired.', 'Use a newer key.'],
 } as const;
+const NEW_TOKEN = 'Create one with POST /v1/events/stream-tokens, and use it only for GET /v1/events.';
+const TOKEN_MESSAGES = {
+  'unknown-key': ['This stream token is not valid here, or its API key was revoked.', NEW_TOKEN],
+  'expired-key': ['This stream token, or its API key, has expired.', NEW_TOKEN],
+} as const;
 
 type Deps = Pick<ApiDeps, 'store' | 'operators' | 'keyEnv' | 'requests' | 'clock'>;
 
@@ -34,7 +39,8 @@ export async function authenticateRequest(
       : await findCaller(deps, key ?? '');
   if ('rejected' in caller) {
     const reason = key === undefined ? 'missing-key' : caller.rejected;
-    const [message, fix] = MESSAGES[reason];
+    const [message, fix] =
+      reason !== 'missing-key' && isStreamToken(key ?? '') ? TOKEN_MESSAGES[reason] : MESSAGES[reason];
     throw new VerdictError('client', reason, message, { fix });
   }
   assertAuthorized(caller, operation);

@@ -101,6 +101,7 @@ describe('a stream token', () => {
     ] as const) {
       const { status, body } = await harness.request(method, path, { key: token });
       expect([path, status, body.reason]).toEqual([path, 401, 'unknown-key']);
+      expect(body.fix).toContain('only for GET /v1/events');
       const inQuery = await harness.request(method, `${path}?streamToken=${token}`, { key: null });
       expect(inQuery.status).toBe(401);
     }
@@ -111,7 +112,12 @@ describe('a stream token', () => {
     const grant = { tenantId: 'ten_ours', keyId: id, roomId: null, types: [] };
     const vault = openRequestVault([Buffer.alloc(32, 7)]);
     const expired = writeStreamToken(vault, { ...grant, expiresAt: new Date(Date.now() - 1_000).toISOString() });
-    expect((await list(expired)).body.reason).toBe('expired-key');
+    const { status, body, headers } = await list(expired);
+    expect([status, body.reason, headers.get('access-control-allow-origin')]).toEqual([401, 'expired-key', '*']);
+    expect([body.detail, body.fix]).toEqual([
+      expect.stringMatching(/^This stream token/),
+      expect.stringContaining('POST /v1/events/stream-tokens'),
+    ]);
     const token = await createToken({}, key);
     expect((await list(token)).status).toBe(200);
     await harness.request('DELETE', `/v1/keys/${id}`);
