@@ -83,7 +83,7 @@ function checkEvents(
  * I15: the call record of each closed handle agrees with the provider's charge, whatever webhooks
  * were lost.
  */
-function compareBilling({ database: { tables }, ledger }: System, report: ReportViolation): number {
+function compareBilling({ database: { tables, lostSessions }, ledger }: System, report: ReportViolation): number {
   let maxDifference = 0;
   // A reopened connection has two legs; the later one has the only record.
   const lastLegOfConnection = new Map<string, LegRow>();
@@ -109,7 +109,8 @@ function compareBilling({ database: { tables }, ledger }: System, report: Report
         checkLookedUpRecord(leg, entry, record.seconds, report);
         continue;
       }
-      if (record !== undefined && entry.saidOverAt !== null && entry.isEndLost && handle === 'media') {
+      const isEndUnknown = entry.isEndLost || lostSessions.has(leg.session_id ?? '');
+      if (record !== undefined && entry.saidOverAt !== null && isEndUnknown && handle === 'media') {
         checkFalseEndRecord(leg, entry, entry.saidOverAt, record.seconds, report);
         continue;
       }
@@ -141,7 +142,10 @@ function checkLookedUpRecord(leg: LegRow, entry: LedgerEntry, seconds: number, r
     report('I15', entry, `${leg.id} was observed for ${min} to ${max} s but is recorded with ${seconds} s`);
 }
 
-/** Without a callback of its real end, a connection is charged until the false one at least. */
+/**
+ * Without a callback of its real end, or without the commit that stored it, a connection is charged
+ * until the false end at least.
+ */
 function checkFalseEndRecord(
   leg: LegRow,
   entry: LedgerEntry,
