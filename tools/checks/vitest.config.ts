@@ -3,12 +3,13 @@ import { defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  // For Nest. Set here because a tsconfig applies only to the files it includes, and builds exclude test helpers.
+  // For Nest. Set here because a tsconfig applies only to the files it includes, and builds exclude
+  // test helpers.
   oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
   ssr: {
     resolve: {
-      // Tests import libraries from source, without a build. With the condition `module`, the CommonJS package `pg`
-      // would resolve to a file that Node cannot load.
+      // Tests import libraries from source, without a build. With the condition `module`, the
+      // CommonJS package `pg` would resolve to a file that Node cannot load.
       conditions: ['@partyline/source', ...defaultServerConditions.filter((condition) => condition !== 'module')],
     },
   },
@@ -19,7 +20,8 @@ export default defineConfig({
     passWithNoTests: globSync('{src,libs,apps,tools}/**/*.test.ts', { exclude: ['**/node_modules/**'] }).length === 0,
     pool: 'forks',
     maxWorkers: 2,
-    // Longer than any wait inside a test, so that the inner wait fails first and names its condition.
+    // Longer than any wait inside a test, so that the inner wait fails first and names its
+    // condition.
     testTimeout: 60_000,
     // The first run downloads Redis and creates a database cluster.
     hookTimeout: 120_000,

@@ -147,7 +147,8 @@ await runMain(async () => {
           metrics.set('reconciled_timestamp_seconds', systemClock.now().getTime() / 1000);
         },
       },
-      // The gauges have their own timer, so that they stay current while a reconciler round is slow.
+      // The gauges have their own timer, so that they stay current while a reconciler round is
+      // slow.
       gauges: {
         everyMs: GAUGES_INTERVAL_MS,
         run: async () => {

@@ -57,7 +57,8 @@ export const roomApiModule = (deps: ApiDeps): DynamicModule => ({
     AddressGate,
     { provide: APP_GUARD, useClass: KeyGuard },
     { provide: APP_GUARD, useClass: RateGuard },
-    // The audit interceptor is the outermost: it also records requests that another interceptor answers.
+    // The audit interceptor is the outermost: it also records requests that another interceptor
+    // answers.
     { provide: APP_INTERCEPTOR, useClass: AuditInterceptor },
     { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
   ],

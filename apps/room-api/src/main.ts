@@ -106,7 +106,8 @@ await runMain(async () => {
       version: VERSION,
     }),
     prepare: enforceStrictHttp,
-    // Without Redis, rooms can still be read and ended. Operations that need Redis answer 503 themselves.
+    // Without Redis, rooms can still be read and ended. Operations that need Redis answer 503
+    // themselves.
     ready: { postgres: openWriteCheck(store) },
     // Clients continue their streams at another replica.
     drain: () => feed.close(),

@@ -68,7 +68,10 @@ class RpcClient extends ClientRedis {
     return this.isManuallyClosed ? undefined : this.connection?.retryStrategy?.(times) || 500;
   }
 
-  /** Keeps the few reply channels subscribed: the next call needs no round trip that could fail unnoticed. */
+  /**
+   * Keeps the few reply channels subscribed: the next call needs no round trip that could fail
+   * unnoticed.
+   */
   protected override unsubscribeFromChannel(): void {}
 
   override async close(): Promise<void> {

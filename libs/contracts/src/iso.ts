@@ -1,6 +1,9 @@
 import { z } from 'zod';
 
-/** ISO 3166-1 alpha-2, and the three codes that numbering plans use besides: Ascension, Tristan da Cunha, Kosovo. */
+/**
+ * ISO 3166-1 alpha-2, and the three codes that numbering plans use besides: Ascension, Tristan da
+ * Cunha, Kosovo.
+ */
 const COUNTRIES: ReadonlySet<string> = new Set(
   (
     'AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ ' +
@@ -13,7 +16,9 @@ const COUNTRIES: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** The country that a code stands for in another case or in an older list: `uk` is GB, `SU` is RU. */
+/**
+ * The country that a code stands for in another case or in an older list: `uk` is GB, `SU` is RU.
+ */
 function findCountry(code: string): string | undefined {
   if (!/^[a-z]{2}$/i.test(code)) return undefined;
   const [canonical = ''] = Intl.getCanonicalLocales(`und-${code}`);
@@ -36,7 +41,10 @@ const LANGUAGES = new Intl.DisplayNames('en', { type: 'language', fallback: 'non
 const REGIONS = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
 const SCRIPTS = new Intl.DisplayNames('en', { type: 'script', fallback: 'none' });
 
-/** The canonical form of a BCP 47 tag whose subtags are registered: `EN-us` is `en-US`. Null for any other text. */
+/**
+ * The canonical form of a BCP 47 tag whose subtags are registered: `EN-us` is `en-US`. Null for any
+ * other text.
+ */
 function toLanguage(text: string): string | null {
   try {
     const locale = new Intl.Locale(text);

@@ -326,7 +326,10 @@ const LAST_EVENT_ID = {
   schema: { type: 'string', examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'] },
 };
 
-/** Adds a schema with an id, and all schemas that it refers to, to the components. Returns its reference. */
+/**
+ * Adds a schema with an id, and all schemas that it refers to, to the components. Returns its
+ * reference.
+ */
 function toReference(schema: z.ZodType, schemas: Map<string, JsonSchema>): JsonSchema {
   const name = schema.meta()?.id;
   if (name === undefined) throw new Error('A schema of a body or a reply must have an id.');
@@ -335,7 +338,8 @@ function toReference(schema: z.ZodType, schemas: Map<string, JsonSchema>): JsonS
 }
 
 function toJson(schema: z.ZodType, schemas: Map<string, JsonSchema>): JsonSchema {
-  // `input` also for replies: replies can get further fields, so they must not forbid additional properties.
+  // `input` also for replies: replies can get further fields, so they must not forbid additional
+  // properties.
   const {
     $schema: _dialect,
     $defs = {},
@@ -349,7 +353,10 @@ function toJson(schema: z.ZodType, schemas: Map<string, JsonSchema>): JsonSchema
   return toComponents(converted);
 }
 
-/** Removes keywords that only repeat others: the pattern of a format, the largest integer, names of a record. */
+/**
+ * Removes keywords that only repeat others: the pattern of a format, the largest integer, names of
+ * a record.
+ */
 function removeRedundantKeywords(schema: Record<string, unknown>): void {
   if (schema.format === 'date-time') delete schema.pattern;
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;

@@ -39,7 +39,10 @@ export interface Operation {
   /** With its parameters in braces, as in OpenAPI. */
   readonly path: string;
   readonly tag: keyof typeof TAGS;
-  /** The scope that the API key needs; `operator`: an operator key. The key guard of room-api reads it. */
+  /**
+   * The scope that the API key needs; `operator`: an operator key. The key guard of room-api reads
+   * it.
+   */
   readonly scope: Scope | 'operator';
   readonly summary: string;
   readonly description: string;
@@ -55,15 +58,24 @@ export interface Operation {
   readonly versioned?: true;
   /** A suspended tenant may call it, to read its hang-ups, usage and audit log. */
   readonly whileSuspended?: true;
-  /** A read that the audit log records, because its reply has personal data. Every write is recorded. */
+  /**
+   * A read that the audit log records, because its reply has personal data. Every write is
+   * recorded.
+   */
   readonly audited?: true;
-  /** It also accepts a stream token (`POST /v1/events/stream-tokens`), and pages of any origin may call it. */
+  /**
+   * It also accepts a stream token (`POST /v1/events/stream-tokens`), and pages of any origin may
+   * call it.
+   */
   readonly streamToken?: true;
   /** It ends or hangs up something: its rate limit is `END_RATE_FACTOR` times the tenant's. */
   readonly ends?: true;
   /** It sends a request to the provider, which can fail (`PROVIDER_FAILURES`). */
   readonly asksProvider?: true;
-  /** Its own reasons, besides those that `reasonsOf` adds. Tests compare every problem with this list. */
+  /**
+   * Its own reasons, besides those that `reasonsOf` adds. Tests compare every problem with this
+   * list.
+   */
   readonly reasons: readonly Reason[];
 }
 
@@ -73,7 +85,10 @@ export const END_RATE_FACTOR = 20;
 /** A write changes something and accepts an `Idempotency-Key`. */
 export const isWrite = ({ method }: Pick<Operation, 'method'>): boolean => method !== 'get';
 
-/** Whether a request without a body counts as one with `{}`: an action of which no setting is required. */
+/**
+ * Whether a request without a body counts as one with `{}`: an action of which no setting is
+ * required.
+ */
 export const isBodyOptional = ({ method, body }: Pick<Operation, 'method' | 'body'>): boolean =>
   method === 'post' && body?.safeParse({}).success === true;
 

@@ -56,9 +56,9 @@ function describeUnknownField(name: string, known: readonly string[]): string {
 }
 
 /**
- * The message of a schema issue, as a predicate of its field: "must be a list". zod uses it for every
- * check that has no message of its own, so that no reader sees the words of the library. Unknown
- * fields get one line each, in the order of `keys`.
+ * The message of a schema issue, as a predicate of its field: "must be a list". zod uses it for
+ * every check that has no message of its own, so that no reader sees the words of the library.
+ * Unknown fields get one line each, in the order of `keys`.
  */
 export function describeIssue(issue: SchemaIssue): string {
   switch (issue.code) {

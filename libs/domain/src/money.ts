@@ -5,7 +5,9 @@
  */
 const DECIMALS = 6;
 
-/** Moves the decimal point of a decimal text to the right, or to the left for a negative `places`. */
+/**
+ * Moves the decimal point of a decimal text to the right, or to the left for a negative `places`.
+ */
 function movePoint(text: string, places: number): string {
   const [whole = '', fraction = ''] = text.split('.');
   const digits = places < 0 ? whole.padStart(1 - places, '0') + fraction : whole + fraction.padEnd(places, '0');

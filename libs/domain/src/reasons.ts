@@ -1,4 +1,7 @@
-/** One reason of a `VerdictError`: the HTTP status that it becomes, and the text of the documentation. */
+/**
+ * One reason of a `VerdictError`: the HTTP status that it becomes, and the text of the
+ * documentation.
+ */
 export interface ReasonEntry {
   readonly status: number;
   /** One sentence: what is wrong. */
@@ -489,8 +492,8 @@ export const REASONS = {
 export type Reason = keyof typeof REASONS;
 
 /**
- * Reasons of a provider pass through with the prefix `upstream-` and are too many to list. Their HTTP
- * status follows from the outcome: rejected or busy is 502, no usable answer is 504.
+ * Reasons of a provider pass through with the prefix `upstream-` and are too many to list. Their
+ * HTTP status follows from the outcome: rejected or busy is 502, no usable answer is 504.
  */
 export const PROVIDER_REASONS = {
   pattern: 'upstream-*',

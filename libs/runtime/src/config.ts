@@ -135,7 +135,9 @@ const GROUPS = {
     DRAIN_SECONDS: seconds.default(20),
     /** Time limit for receiving the headers of a request, and of a new connection to begin one. */
     HEADERS_TIMEOUT_MS: z.coerce.number().int().min(100).max(60_000).default(10_000),
-    /** Time limit for receiving a whole request. Replies, such as event streams, are not limited. */
+    /**
+     * Time limit for receiving a whole request. Replies, such as event streams, are not limited.
+     */
     REQUEST_TIMEOUT_MS: z.coerce.number().int().min(100).max(300_000).default(15_000),
     /**
      * A connection on which nothing was sent or received for this time is closed. Event streams

@@ -37,7 +37,10 @@ const serializeError = (error: unknown): object =>
 /** Ids are random and can look like a secret, so they are not scrubbed. */
 const ID_PATTERN = /^(?:[a-z]{2,8}_[\w-]{22}|[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12})$/i;
 
-/** Whether the log holds a text as it is: an id, or a text that does not look like a secret or a number. */
+/**
+ * Whether the log holds a text as it is: an id, or a text that does not look like a secret or a
+ * number.
+ */
 export const isLoggable = (text: string): boolean => ID_PATTERN.test(text) || scrub(text) === text;
 
 const scrubFields = (fields: Record<string, unknown>): Record<string, unknown> =>

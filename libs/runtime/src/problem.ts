@@ -60,7 +60,10 @@ export class StoredProblem extends Error {
 export const statusOf = ({ outcome, reason }: Verdict): number =>
   findReason(reason)?.status ?? STATUS_BY_OUTCOME[outcome];
 
-/** The problem for an error. An error without a verdict becomes `internal-error` and reveals no details. */
+/**
+ * The problem for an error. An error without a verdict becomes `internal-error` and reveals no
+ * details.
+ */
 export function toProblem(error: unknown, requestId?: string): Problem {
   if (error instanceof StoredProblem) return error.problem;
   const known =

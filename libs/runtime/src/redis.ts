@@ -18,9 +18,9 @@ function parseRedisUrl(url: string): Omit<RedisOptions, 'retryStrategy'> {
 }
 
 /**
- * A connection whose answer does not come is closed and opened again: packets may be dropped without
- * an error (a firewall, a lost node). Longer than any blocking read of the workers (libs/jobs), and
- * with the interval of the checks below ten seconds.
+ * A connection whose answer does not come is closed and opened again: packets may be dropped
+ * without an error (a firewall, a lost node). Longer than any blocking read of the workers
+ * (libs/jobs), and with the interval of the checks below ten seconds.
  */
 const SOCKET_TIMEOUT_MS = 4_000;
 const CHECK_INTERVAL_MS = 2_000;

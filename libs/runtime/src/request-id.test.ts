@@ -53,7 +53,10 @@ beforeAll(async () => {
 beforeEach(() => lines.splice(0));
 afterAll(() => service.stop());
 
-/** Requests with a reply, without a route, with a failure, and with a URL that the router cannot parse. */
+/**
+ * Requests with a reply, without a route, with a failure, and with a URL that the router cannot
+ * parse.
+ */
 const PATHS = ['/good', '/nowhere', '/bad', '/%zz'];
 
 const send = async (path: string, id?: string) => {

@@ -206,7 +206,10 @@ describe('a slow client', () => {
   const MANY = 1_000;
   const BYTE_INTERVAL_MS = 500;
   const HEAD = 'POST /failing HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n';
-  /** Sends `first`, then a byte at each tick of `endless` until the server closes. Resolves with what it received. */
+  /**
+   * Sends `first`, then a byte at each tick of `endless` until the server closes. Resolves with
+   * what it received.
+   */
   const drip = async (port: number, first: string, rest: string, endless: AsyncIterable<unknown>): Promise<string> => {
     const socket = connect(port, '127.0.0.1');
     let received = '';

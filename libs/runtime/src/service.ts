@@ -80,7 +80,8 @@ export interface RunningService {
 
 /**
  * Starts a service: HTTP with problem+json for every error, and a management port with health
- * (`/healthz`, `/readyz`) and metrics (`/metrics`). On SIGTERM it becomes not ready, drains for at most `DRAIN_SECONDS`, and closes.
+ * (`/healthz`, `/readyz`) and metrics (`/metrics`). On SIGTERM it becomes not ready, drains for at
+ * most `DRAIN_SECONDS`, and closes.
  */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { config, log, metrics } = options;
@@ -145,7 +146,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   fastify.addHook('onRequest', async ({ headers, raw }) => {
     if (headers.host === undefined && raw.httpVersion === '1.1') throw malformedRequest();
   });
-  // RFC 9110, section 10.1.1: an unknown expectation may be ignored. Node would answer 417, without a body.
+  // RFC 9110, section 10.1.1: an unknown expectation may be ignored. Node would answer 417, without
+  // a body.
   fastify.server.on('checkExpectation', (request, reply) => fastify.routing(request, reply));
   fastify.addHook('onResponse', async (request, reply) =>
     metrics.observeRequest(

@@ -29,8 +29,9 @@ export interface PartylineOptions extends Partial<RetryPolicy> {
 
 /**
  * The API of one Partyline deployment, for one key. Calls throw a PartylineError. Without a
- * response, and on 408, 429, 503 and 409 with Retry-After, a call is retried with back-off (four times
- * by default). The attempts of a write share one Idempotency-Key, so the API performs it once.
+ * response, and on 408, 429, 503 and 409 with Retry-After, a call is retried with back-off (four
+ * times by default). The attempts of a write share one Idempotency-Key, so the API performs it
+ * once.
  */
 export class Partyline {
   readonly rooms: ReturnType<typeof rooms>;

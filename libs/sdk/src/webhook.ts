@@ -13,7 +13,8 @@ const HEADER_NAMES = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as
  * @param secret `whsec_...` of the endpoint's creation or rotation; during a rotation, both: [new,
  *   old]
  * @param body the received bytes, not parsed and serialized again
- * @throws PartylineError `webhook-rejected`: respond with 400; `invalid-options`: no secret is given
+ * @throws PartylineError `webhook-rejected`: respond with 400; `invalid-options`: no secret is
+ * given
  */
 export function verifyWebhook(
   secret: string | readonly string[],

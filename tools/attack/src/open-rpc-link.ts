@@ -7,7 +7,9 @@ import type { Target } from './target.ts';
 /** `REDIS_PREFIX` of a development stack. */
 const PREFIX = 'partyline';
 
-/** Connects to the Redis of a running stack, and speaks to its orchestrator as Nest's client does. */
+/**
+ * Connects to the Redis of a running stack, and speaks to its orchestrator as Nest's client does.
+ */
 export async function openRpcLink({ stack }: Pick<Target, 'stack'>): Promise<RpcLink> {
   const [publisher, subscriber] = [0, 1].map(() => connectRedis(stack.redisUrl, () => undefined, 20_000)) as [
     ReturnType<typeof connectRedis>,

@@ -20,8 +20,8 @@ const VOLATILE_COLUMNS = [
   'probe_at',
 ];
 /**
- * Tables that the running services write on their own while they deliver events and repeat hang-ups.
- * The request for a hang-up is in `leg`.
+ * Tables that the running services write on their own while they deliver events and repeat
+ * hang-ups. The request for a hang-up is in `leg`.
  */
 const VOLATILE_TABLES = new Set(['delivery', 'delivery_attempt', 'hang_up_attempt']);
 

@@ -168,8 +168,9 @@ export function addCommandGroup(
 }
 
 /**
- * Makes clients that derive the keys of their writes from one key: the first write uses it unchanged, later ones append
- * `-2`, `-3`. A repeated command then sends the same keys in the same order.
+ * Makes clients that derive the keys of their writes from one key: the first write uses it
+ * unchanged, later ones append `-2`, `-3`. A repeated command then sends the same keys in the same
+ * order.
  */
 function clientFactory(idempotencyKey: string): {
   readonly open: (settings: Settings) => Partyline;

@@ -25,7 +25,10 @@ export interface CommandNames {
 const tryLater = (seconds: number | undefined): string =>
   `Wait ${seconds === undefined ? 'a few seconds' : `${seconds} s`}, then repeat the command.`;
 
-/** Words an error for the user of a command: no requests, headers and statuses, but commands and options. */
+/**
+ * Words an error for the user of a command: no requests, headers and statuses, but commands and
+ * options.
+ */
 export function describeError(error: unknown, names: CommandNames): DescribedError {
   const {
     message,

@@ -7,7 +7,10 @@ import { formatEvent, formatValue, labelOf, type Row, type ValueStyle } from './
 /** Prints results as text, or as JSON with `--json`. */
 export interface Output {
   readonly json: boolean;
-  /** Prints one object, a field a line. `fields` selects the fields of the text; JSON always has all. */
+  /**
+   * Prints one object, a field a line. `fields` selects the fields of the text; JSON always has
+   * all.
+   */
   object(value: object, fields?: readonly string[]): void;
   /** Prints objects as a table of `columns`, or `emptyText`. JSON is an array of whole objects. */
   table(rows: readonly object[], columns: readonly string[], emptyText: string): void;

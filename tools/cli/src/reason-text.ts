@@ -1,6 +1,8 @@
 /** What the command line says for one reason of the API, in its own commands and options. */
 export interface ReasonText {
-  /** Replaces the API's message where that speaks of requests. The invalid values follow a colon. */
+  /**
+   * Replaces the API's message where that speaks of requests. The invalid values follow a colon.
+   */
   readonly message?: string;
   /** The next step: a command, an option or an argument. */
   readonly fix: string;

@@ -25,7 +25,10 @@ interface StoredSettings {
 /** The form in which an address is stored and compared. */
 export const trimTrailingSlashes = (url: string): string => url.replace(/\/+$/, '');
 
-/** Reads the file of the last login; empty when none exists. Throws a UsageError when it is not JSON. */
+/**
+ * Reads the file of the last login; empty when none exists. Throws a UsageError when it is not
+ * JSON.
+ */
 function loadSettings(source: SettingsSource): StoredSettings {
   const file = settingsPath(source);
   if (!existsSync(file)) return {};
@@ -41,7 +44,10 @@ function loadSettings(source: SettingsSource): StoredSettings {
   }
 }
 
-/** Merges the environment over the stored file. A stored key is used only for the address it was stored with. */
+/**
+ * Merges the environment over the stored file. A stored key is used only for the address it was
+ * stored with.
+ */
 export function resolveSettings(source: SettingsSource): StoredSettings {
   // An empty variable is one that is not set.
   const [url, key, operatorKey] = ['PARTYLINE_URL', 'PARTYLINE_KEY', 'PARTYLINE_OPERATOR_KEY'].map(
@@ -97,7 +103,10 @@ export const notLoggedIn = (missing: 'address' | 'key'): UsageError =>
     'Run partyline login --url <url> --key <key>, or set PARTYLINE_URL and PARTYLINE_KEY.',
   );
 
-/** Stores a key and returns the file's path. The other kind of key stays if it is for the same address. */
+/**
+ * Stores a key and returns the file's path. The other kind of key stays if it is for the same
+ * address.
+ */
 export function saveSettings(
   source: SettingsSource,
   { url, ...keys }: StoredSettings & { readonly url: string },

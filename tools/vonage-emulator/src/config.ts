@@ -202,7 +202,8 @@ export const findApplication = (config: EmulatorConfig, id: unknown): Applicatio
   config.applications.find((application) => application.id === id);
 
 /**
- * Body of `PUT /emulator/config`. List items merge by id, apiKey, e164 or domain, other settings by field.
+ * Body of `PUT /emulator/config`. List items merge by id, apiKey, e164 or domain, other settings by
+ * field.
  */
 const configPatchSchema = z.strictObject({
   account: z.looseObject({}).optional(),

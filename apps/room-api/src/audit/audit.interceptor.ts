@@ -15,9 +15,9 @@ export interface AuditedRequest extends AuthenticatedRequest {
 }
 
 /**
- * Records every write, and reads of personal data, in the audit log: before it is processed, and again when it is answered. The
- * operation comes from the list of operations, so every route is covered. If the entry cannot be
- * stored, the request fails and nothing is changed.
+ * Records every write, and reads of personal data, in the audit log: before it is processed, and
+ * again when it is answered. The operation comes from the list of operations, so every route is
+ * covered. If the entry cannot be stored, the request fails and nothing is changed.
  */
 @Injectable()
 export class AuditInterceptor implements NestInterceptor {

@@ -22,7 +22,8 @@ const OPERATOR_ONLY_FIELDS: readonly string[] = ['name'];
 
 /**
  * Returns the representation of an entry for a tenant. For a change by an operator it leaves out
- * the operator, the address, and fields about another tenant that had or received the same resource.
+ * the operator, the address, and fields about another tenant that had or received the same
+ * resource.
  */
 export function showAuditEntryToTenant(row: AuditEntryRow, tenantId: string): AuditEntry {
   const entry = showAuditEntry(row);

@@ -22,8 +22,8 @@ const TOKEN_MESSAGES = {
 type Deps = Pick<ApiDeps, 'store' | 'operators' | 'keyEnv' | 'requests' | 'clock'>;
 
 /**
- * Authenticates the key in the header and checks that it may call the operation. Throws 401 and 403.
- * Unknown keys cost the same look-ups and comparisons as known ones.
+ * Authenticates the key in the header and checks that it may call the operation. Throws 401 and
+ * 403. Unknown keys cost the same look-ups and comparisons as known ones.
  * @param isOpen a stream that was opened with the key: it outlives its stream token, not its key
  */
 export async function authenticateRequest(

@@ -60,7 +60,10 @@ export class KeyGuard implements CanActivate {
   }
 }
 
-/** The `Authorization` of a request. An `EventSource` can send no header, only a stream token in the query. */
+/**
+ * The `Authorization` of a request. An `EventSource` can send no header, only a stream token in the
+ * query.
+ */
 export function authorizationOf(request: FastifyRequest): string | undefined {
   const { streamToken } = request.query as { readonly streamToken?: unknown };
   return request.headers.authorization === undefined && typeof streamToken === 'string' && isStreamToken(streamToken)

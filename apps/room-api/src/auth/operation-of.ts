@@ -11,7 +11,9 @@ const ROUTES = new Map(
   ]),
 );
 
-/** The operation of a request's route. Throws 500 for a route that is not in the list of operations. */
+/**
+ * The operation of a request's route. Throws 500 for a route that is not in the list of operations.
+ */
 export function operationOf({ method, routeOptions }: FastifyRequest): Operation {
   const operation = ROUTES.get(`${method === 'HEAD' ? 'GET' : method} ${routeOptions.url ?? ''}`);
   if (operation === undefined)

@@ -1,6 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** The SHA-256 of each operator key with a name and an expiry (null: never), from the configuration. */
+/**
+ * The SHA-256 of each operator key with a name and an expiry (null: never), from the configuration.
+ */
 export type OperatorKeys = readonly {
   readonly id: string;
   readonly hash: Buffer;

@@ -16,7 +16,9 @@ const BOUND_TO = 'stream-token';
 
 export const isStreamToken = (text: string): boolean => text.startsWith(PREFIX);
 
-/** The token of a grant. Encrypted with authentication, so that only this deployment can create one. */
+/**
+ * The token of a grant. Encrypted with authentication, so that only this deployment can create one.
+ */
 export const writeStreamToken = (vault: RequestVault, grant: StreamGrant): string =>
   PREFIX + vault.encrypt(JSON.stringify(grant), BOUND_TO).toString('base64url');
 

@@ -40,7 +40,10 @@ const eventExpired = (field: string): VerdictError =>
     fix: 'Omit it: a page then starts with the oldest event, a stream with the next one.',
   });
 
-/** Applies the limits of a stream token to what a request selects. Throws 422 for another room or types. */
+/**
+ * Applies the limits of a stream token to what a request selects. Throws 422 for another room or
+ * types.
+ */
 function selectGranted(
   caller: Caller | undefined,
   { types, roomId }: { types: readonly string[]; roomId: string | null },

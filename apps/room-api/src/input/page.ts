@@ -1,5 +1,6 @@
 /**
- * A page of a list. `rows` has up to one row more than `limit`: that row shows that a next page exists.
+ * A page of a list. `rows` has up to one row more than `limit`: that row shows that a next page
+ * exists.
  * @param cursorOf gives the `after` of the page that follows a row
  */
 export function toPage<Row>(

@@ -58,13 +58,17 @@ export const body = <T>(schema: Schema<T>): PipeTransform<unknown, T> => {
   };
 };
 
-/** Validates a body of which no field is required: a request without a body counts as one with `{}`. */
+/**
+ * Validates a body of which no field is required: a request without a body counts as one with `{}`.
+ */
 export const optionalBody = <T>(schema: Schema<T>): PipeTransform<unknown, T> => {
   const parse = body(schema);
   return { transform: (value, metadata) => parse.transform(value === undefined ? {} : value, metadata) };
 };
 
-/** Validates a query. Throws 422 with a pointer (`/` and the parameter's name) to each invalid one. */
+/**
+ * Validates a query. Throws 422 with a pointer (`/` and the parameter's name) to each invalid one.
+ */
 export const query = <T>(schema: Schema<T>): PipeTransform<unknown, T> => {
   const parse = parser(schema, 'invalid-query', 'The query is invalid.');
   return { transform: (value, metadata) => parse.transform(restoreOffsets(value), metadata) };

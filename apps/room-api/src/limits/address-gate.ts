@@ -16,9 +16,9 @@ export const rateLimited = (endsInS: number, use: { limit: number; used: number 
   });
 
 /**
- * Bounds what a flood of invalid keys costs. For a client network above its limit each replica looks
- * up one key at a time, so that the flood cannot exhaust the database. Keys that were valid within
- * the last minute are not delayed.
+ * Bounds what a flood of invalid keys costs. For a client network above its limit each replica
+ * looks up one key at a time, so that the flood cannot exhaust the database. Keys that were valid
+ * within the last minute are not delayed.
  */
 @Injectable()
 export class AddressGate {

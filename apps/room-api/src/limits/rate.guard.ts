@@ -20,8 +20,8 @@ const OPERATOR_REQUESTS_PER_MINUTE = 6_000;
 
 /**
  * Counts every request and rejects those above the tenant's limit (429 `rate-limited`). Operations
- * that end something have a far higher limit. Requests without a valid key are counted per network of the client
- * (`clientNetworkOf`). Must run after the key guard.
+ * that end something have a far higher limit. Requests without a valid key are counted per network
+ * of the client (`clientNetworkOf`). Must run after the key guard.
  */
 @Injectable()
 export class RateGuard implements CanActivate, OnModuleInit {

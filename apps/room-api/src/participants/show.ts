@@ -12,7 +12,10 @@ type ParticipantRow = {
   readonly removed_at: Date | null;
 };
 
-/** A participant with its connection; null before the first one, which a removed participant never has. */
+/**
+ * A participant with its connection; null before the first one, which a removed participant never
+ * has.
+ */
 export function showParticipant(person: ParticipantRow, row: LegRow | null): Participant {
   const { id, room_id, name, kind, role, removed_at } = person;
   const leg = row && showLeg(row);

@@ -3,7 +3,10 @@ import type { AccountRow } from '@partyline/store/provider-accounts/provider-acc
 
 const maskKey = (lastCharacters: string): string => `****${lastCharacters}`;
 
-/** An account as the API shows it, without secrets. @param addresses the URLs to set at the provider */
+/**
+ * An account as the API shows it, without secrets.
+ * @param addresses the URLs to set at the provider
+ */
 export const showAccount = (row: AccountRow, addresses: ProviderAccount['addresses']): ProviderAccount => ({
   id: row.id,
   label: row.label,

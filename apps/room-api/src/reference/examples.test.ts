@@ -24,7 +24,10 @@ const files: Readonly<Record<string, string>> = {
   'rotate.json': JSON.stringify({ voice: { signatureSecret: 's'.repeat(32) }, overlapSeconds: 3_600 }),
 };
 
-/** Parses a curl command as a shell would: quotes, variables, and the options that the page uses. Throws on others. */
+/**
+ * Parses a curl command as a shell would: quotes, variables, and the options that the page uses.
+ * Throws on others.
+ */
 function readCurl(
   command: string,
   variables: Readonly<Record<string, string>>,

@@ -38,7 +38,9 @@ function writeReasonList(): string {
     .join('\n\n');
 }
 
-/** docs/api.md with the current list of reasons between its markers. Throws if a marker is missing. */
+/**
+ * docs/api.md with the current list of reasons between its markers. Throws if a marker is missing.
+ */
 export function insertReasonList(markdown: string): string {
   const [before, rest] = markdown.split(START);
   const [, after] = (rest ?? '').split(END);

@@ -14,7 +14,8 @@ it.each([
   ]);
 });
 
-// The characters that both dial: Apple's Phone app rejects `#` and `*`, Android's cuts at a raw `#`.
+// The characters that both dial: Apple's Phone app rejects `#` and `*`, Android's cuts at a raw
+// `#`.
 it('makes a tap-to-call link of digits, plus and pauses only', () => {
   const link = tapToCallLink('+442079460018', '407281935');
   expect(link).toMatch(/^tel:\+\d+,,\d+$/);

@@ -8,15 +8,17 @@ const LABELS = {
 } as const;
 
 /**
- * A link that dials the number and keys the PIN. Each comma is a pause of about 2 s, for the greeting.
- * It has no hash key: iOS does not dial a link that contains `#` or `*`, raw or encoded (Apple URL
- * Scheme Reference, Phone Links), and in a URI for Android's dialler a raw `#` starts the fragment
- * (RFC 3986), which is not dialled. The digit time-out, or the twelfth digit, ends the PIN.
+ * A link that dials the number and keys the PIN. Each comma is a pause of about 2 s, for the
+ * greeting. It has no hash key: iOS does not dial a link that contains `#` or `*`, raw or encoded
+ * (Apple URL Scheme Reference, Phone Links), and in a URI for Android's dialler a raw `#` starts
+ * the fragment (RFC 3986), which is not dialled. The digit time-out, or the twelfth digit, ends the
+ * PIN.
  */
 export const tapToCallLink = (number: string, pin: string): string => `tel:${number},,${pin}`;
 
 /**
- * The invitation text. Every line is complete in itself, because mail clients and calendars reflow text.
+ * The invitation text. Every line is complete in itself, because mail clients and calendars reflow
+ * text.
  * @param language BCP 47; an unknown language gets English
  */
 export function writeInvitation({

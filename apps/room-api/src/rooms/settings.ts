@@ -40,7 +40,10 @@ export function toSettings(wanted: UpdateRoom): Partial<RoomSettings> {
   return settings as Partial<RoomSettings>;
 }
 
-/** Free text of the tenant. The audit log stores only that it changed, since it can contain anything. */
+/**
+ * Free text of the tenant. The audit log stores only that it changed, since it can contain
+ * anything.
+ */
 const FREE_TEXT_COLUMNS: ReadonlySet<string> = new Set(['name', 'external_id', 'metadata']);
 
 /** The changed settings for the audit log. @param before null for a new room */

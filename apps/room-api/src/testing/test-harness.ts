@@ -71,7 +71,9 @@ export interface TestHarnessOptions {
   readonly orchestrator?: boolean;
   /** Whether Redis is available at the start. Default true. */
   readonly redisUp?: boolean;
-  /** Use the short Redis timeouts of production, for tests with an unavailable Redis. Default false. */
+  /**
+   * Use the short Redis timeouts of production, for tests with an unavailable Redis. Default false.
+   */
   readonly shortTimeouts?: boolean;
   /** The timeout of provider calls. */
   readonly rpcTimeoutMs?: number;
@@ -105,9 +107,9 @@ export interface TestHarness {
   /** Every provider call without an answer, and every failed read of the event feed. */
   readonly failures: unknown[];
   /**
-   * Sends one request. Default key: ours, or the operator's for operator paths; null sends none. A body
-   * that is not a string is sent as JSON. Every reply is compared with the contract: the schema of the
-   * reply, or a problem with a reason that the operation lists.
+   * Sends one request. Default key: ours, or the operator's for operator paths; null sends none. A
+   * body that is not a string is sent as JSON. Every reply is compared with the contract: the
+   * schema of the reply, or a problem with a reason that the operation lists.
    */
   request(
     method: string,

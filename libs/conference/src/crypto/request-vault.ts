@@ -9,8 +9,8 @@ export interface RequestVault {
   /** Throws unless one of the keys and `boundTo` are those of the encryption. */
   decrypt(ciphertext: Uint8Array, boundTo: string): string;
   /**
-   * Keyed hashes to recognise a repeated request, one for each key; the first one is stored. A plain
-   * hash would let phone numbers be guessed.
+   * Keyed hashes to recognise a repeated request, one for each key; the first one is stored. A
+   * plain hash would let phone numbers be guessed.
    */
   fingerprints(request: string): NonEmpty<Buffer>;
 }

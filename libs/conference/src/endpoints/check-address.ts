@@ -10,9 +10,9 @@ export interface AddressPolicy {
 
 const MAX_URL_LENGTH = 2_000;
 /**
- * Last labels of names in private networks: reserved by RFC 2606, 6761, 6762, 7686, 8375 and 9476 and
- * by ICANN, or used by container platforms and routers. None is delegated in the public DNS. The
- * connection checks the resolved address too.
+ * Last labels of names in private networks: reserved by RFC 2606, 6761, 6762, 7686, 8375 and 9476
+ * and by ICANN, or used by container platforms and routers. None is delegated in the public DNS.
+ * The connection checks the resolved address too.
  */
 const PRIVATE_HOST_NAME = new RegExp(
   String.raw`(^|\.)(localhost|local|localdomain|internal|intranet|private|lan|home|corp|mail|arpa|test|invalid|alt|onion` +

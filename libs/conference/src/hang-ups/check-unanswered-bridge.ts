@@ -16,10 +16,10 @@ const MIN_GAP_MS = 4_000;
 
 /**
  * Finds out whether a bridge dial without a usable reply was placed. The dial did not happen when
- * two lists of the video session's connections, at least `MIN_GAP_MS` apart, show no connection that
- * could be the leg's, and no call has arrived. The leg then ends, so that another can be dialled. A
- * call that arrives later is answered with a hang-up, because its leg has ended. An unknown
- * connection in a list may be the leg's, and concludes nothing: the dial then expires later
+ * two lists of the video session's connections, at least `MIN_GAP_MS` apart, show no connection
+ * that could be the leg's, and no call has arrived. The leg then ends, so that another can be
+ * dialled. A call that arrives later is answered with a hang-up, because its leg has ended. An
+ * unknown connection in a list may be the leg's, and concludes nothing: the dial then expires later
  * (sessions/settle-session.ts).
  */
 export async function checkUnansweredBridge(

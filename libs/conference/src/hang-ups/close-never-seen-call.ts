@@ -20,8 +20,8 @@ interface MissingCall {
 /**
  * Counts a complete inventory without a leg's call, when the account's look-up denies the call too,
  * and closes the leg at the third in a row, as indeterminate. Only for calls at a tenant's account,
- * because the tenant can sign webhooks for calls that do not exist, and only in `ending`: if a later
- * inventory shows the call, it is an orphan call and is hung up.
+ * because the tenant can sign webhooks for calls that do not exist, and only in `ending`: if a
+ * later inventory shows the call, it is an orphan call and is hung up.
  */
 export async function closeNeverSeenCall(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,

@@ -71,7 +71,10 @@ export function assertCanGrant(caller: Pick<KeyCaller, 'scopes'>, wanted: readon
     );
 }
 
-/** Throws `expiry-exceeded` (403) for a key that would be valid for longer than the caller's. Null: never expires. */
+/**
+ * Throws `expiry-exceeded` (403) for a key that would be valid for longer than the caller's. Null:
+ * never expires.
+ */
 export function assertExpiryWithin({ expiresAt: own }: Pick<KeyCaller, 'expiresAt'>, wanted: Date | null): void {
   if (own === null || (wanted !== null && wanted <= own)) return;
   throw new VerdictError(

@@ -16,8 +16,8 @@ export const MIN_AGE_MS = 30_000;
 /**
  * Asks the provider which of the browsers and phones that left a session by an observation alone
  * are still connected, and reopens those. Then settles the session, which ends it if a departure
- * still requires it. When the provider cannot be asked, or its reply proves nothing yet, the session
- * is unchanged.
+ * still requires it. When the provider cannot be asked, or its reply proves nothing yet, the
+ * session is unchanged.
  */
 export async function checkPresence(
   deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'report'>,
@@ -38,7 +38,8 @@ export async function checkPresence(
         asksList ? (await listConnections(media, media_session_id)).map(({ connectionId }) => connectionId) : [],
       );
       for (const { id: legId, ended_at, media_connection_id: connectionId, voice_call_id: callId } of ended) {
-        // Deleted: a connection that was reopened before has several legs, the latest of them first.
+        // Deleted: a connection that was reopened before has several legs, the latest of them
+        // first.
         const isListed = connectionId !== null && listed.delete(connectionId);
         const call = isListed || callId === null ? null : await voice.getCall(callId);
         const isLive = isListed || call?.over === false;

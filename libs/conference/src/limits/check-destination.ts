@@ -20,7 +20,8 @@ const PREMIUM_TYPES: ReadonlySet<NumberType> = new Set<NumberType>([
 /**
  * Ranges inside ordinary numbering plans that libphonenumber takes for fixed or mobile numbers:
  * premium and paid services, and satellite networks. Sources: NANPA (976, 950 and 555-1212 in every
- * area code), ACMA (+61 147), Rossvyaz (+7 954), the Kazakh plan (+7 750, 751), MIIT (+86 1349, 174).
+ * area code), ACMA (+61 147), Rossvyaz (+7 954), the Kazakh plan (+7 750, 751), MIIT (+86 1349,
+ * 174).
  */
 const COSTLY_RANGES: readonly RegExp[] = [
   /^\+1\d{3}(?:976|950)/,
@@ -106,7 +107,9 @@ const premiumDestination = (): VerdictError =>
     { ...FIELD, fix: 'Dial a standard landline or mobile number, or ask the person to dial in.' },
   );
 
-/** A room that dials its own number, or another room's, holds two legs for hours with nobody in it. */
+/**
+ * A room that dials its own number, or another room's, holds two legs for hours with nobody in it.
+ */
 export const dialInDestination = (): VerdictError =>
   new VerdictError('client', 'destination-is-dial-in', 'This is a dial-in number, which cannot be dialled.', {
     ...FIELD,

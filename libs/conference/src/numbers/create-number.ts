@@ -7,7 +7,10 @@ import type { Deps } from '../deps.ts';
 import { noSuchTenant } from '../errors.ts';
 import { assertCountryOfNumber, describeNumber } from './describe-number.ts';
 
-/** A number to add. Its country and whether calls to it are free are inferred where they are left out. */
+/**
+ * A number to add. Its country and whether calls to it are free are inferred where they are left
+ * out.
+ */
 type NumberRequest = Omit<NewNumber, 'country' | 'toll_free'> & {
   readonly country?: string | null | undefined;
   readonly toll_free?: boolean | undefined;

@@ -10,8 +10,8 @@ import type { PinVault } from './pin-vault.ts';
 export type PinDeps = Pick<Deps, 'ids'> & { readonly pins: PinVault; readonly random: RandomInt };
 
 /**
- * Draws before a longer PIN is tried, up to the longest. With half of all PINs of a length in use, 12
- * misses in a row have odds of 1 in 4096.
+ * Draws before a longer PIN is tried, up to the longest. With half of all PINs of a length in use,
+ * 12 misses in a row have odds of 1 in 4096.
  */
 const MAX_DRAWS_PER_LENGTH = 12;
 

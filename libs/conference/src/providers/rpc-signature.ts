@@ -2,7 +2,8 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /**
  * The oldest request that is accepted, in milliseconds: four times the client's timeout, so that
- * the clocks of client and server may differ by a few seconds. The same bound applies to the future.
+ * the clocks of client and server may differ by a few seconds. The same bound applies to the
+ * future.
  */
 export const MAX_REQUEST_AGE_MS = 20_000;
 

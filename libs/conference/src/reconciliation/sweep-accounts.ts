@@ -11,7 +11,8 @@ const MAX_CONCURRENT = 8;
 /**
  * Sweeps the inventory of each of these accounts: at most once every `everyMs`, in one replica at a
  * time. A failed account is counted and logged, and its lease is released; the other accounts are
- * still swept. Returns when the slowest account is done, so the platform's account has its own call.
+ * still swept. Returns when the slowest account is done, so the platform's account has its own
+ * call.
  * @param accountIds null: the platform's account
  * @returns the sums over the swept accounts
  */

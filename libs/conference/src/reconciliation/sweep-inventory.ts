@@ -59,9 +59,9 @@ export interface InventoryCounts {
 
 /**
  * Compares the inventory of an account with its legs, in both directions: hangs up calls that match
- * no leg or only an ended one, except ambiguous ones, and looks up legs that are not in the list. Needs no rows: with an empty database every
- * live call is an orphan and is hung up after its quarantine. Throws on a partial or failed list,
- * and draws no conclusion from it.
+ * no leg or only an ended one, except ambiguous ones, and looks up legs that are not in the list.
+ * Needs no rows: with an empty database every live call is an orphan and is hung up after its
+ * quarantine. Throws on a partial or failed list, and draws no conclusion from it.
  * @param accountId null: the platform's account
  */
 export async function sweepInventory(deps: Deps, accountId: string | null): Promise<InventoryCounts> {
@@ -143,9 +143,9 @@ async function hangUpOrphans(
 
 /**
  * Looks up a listed call whose leg an observation alone has ended: the observation or the list is
- * wrong. A call of a running session that is live is reopened; without a look-up that shows it live,
- * it is not hung up while the session runs. In a session that is over only a look-up that shows the
- * call over spares it.
+ * wrong. A call of a running session that is live is reopened; without a look-up that shows it
+ * live, it is not hung up while the session runs. In a session that is over only a look-up that
+ * shows the call over spares it.
  */
 async function lookBeforeHangUp(
   deps: Deps,

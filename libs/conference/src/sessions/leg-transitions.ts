@@ -53,12 +53,16 @@ export function closeHandle(leg: LegRow, handle: 'media' | 'voice' | 'sip', how:
   if (isClosed(leg, leg.sip_ended_at !== null)) endLeg(leg, how, now);
 }
 
-/** Hang-up reasons that do not say how one connection ended: those of a session, and of a dial without events. */
+/**
+ * Hang-up reasons that do not say how one connection ended: those of a session, and of a dial
+ * without events.
+ */
 const GENERAL_HANG_UP_REASONS: ReadonlySet<string> = new Set([...END_REASONS, 'unobserved']);
 
 /**
  * Ends a leg whose handles are all observed closed, or that was never placed at the provider. A
- * hang-up of this leg alone (`removed`, `replaced`, ...) is its reason, whatever the provider reports.
+ * hang-up of this leg alone (`removed`, `replaced`, ...) is its reason, whatever the provider
+ * reports.
  */
 export function endLeg(leg: LegRow, how: Verdict, now: Date): void {
   if (!moveLeg(leg, 'closed', now)) return;

@@ -4,7 +4,8 @@ import { id, instant, label, legState, maskedNumber, next, outcome, page, role }
 /** The body of `POST /v1/rooms/{id}/participants`. */
 export const AddParticipant = z
   .strictObject({
-    // The pattern is documentation only: dialling out rejects a bad number with its own reason, `not-e164`.
+    // The pattern is documentation only: dialling out rejects a bad number with its own reason,
+    // `not-e164`.
     phone: z.string('must be a phone number in E.164 format').meta({
       description: 'The phone number to call. E.164: a plus, the country code and the number, without spaces.',
       pattern: String.raw`^\+[1-9]\d{6,14}$`,

@@ -14,7 +14,10 @@ export const events = (client: Client, transport: StreamTransport) => ({
       (pageQuery) => listEvents({ ...toRequestOptions(client, options), query: pageQuery }),
       (page) => page.events,
     ),
-  /** A token with which a browser can follow events for a few minutes, of one room or of certain types. */
+  /**
+   * A token with which a browser can follow events for a few minutes, of one room or of certain
+   * types.
+   */
   createStreamToken: (limits: CreateStreamTokenData['body'] = {}, options?: CallOptions): Promise<StreamToken> =>
     createStreamToken({ ...toRequestOptions(client, options), body: limits }),
   /**

@@ -36,7 +36,9 @@ export const sessions = (client: Client) => ({
   /** All connections, oldest first. */
   legs: (sessionId: string, options?: CallOptions): Promise<SessionLegs> =>
     listSessionLegs({ ...toRequestOptions(client, options), path: { sessionId } }),
-  /** The full phone numbers of the session. Needs the scope `callers:read`; each call is audited. */
+  /**
+   * The full phone numbers of the session. Needs the scope `callers:read`; each call is audited.
+   */
   callers: (sessionId: string, options?: CallOptions): Promise<SessionCallers> =>
     listSessionCallers({ ...toRequestOptions(client, options), path: { sessionId } }),
   /** Ends the session. The room stays active. */

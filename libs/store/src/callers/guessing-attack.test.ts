@@ -139,7 +139,8 @@ it('docs/fraud.md has the worst 30 days of a 40-day attack on one PIN of six dig
      FROM generate_series(0, 999) AS n`,
     [NUMBER],
   );
-  // A round every ten minutes: in slow mode a number accepts no more than one unknown caller in that time.
+  // A round every ten minutes: in slow mode a number accepts no more than one unknown caller in
+  // that time.
   for (let from = 0; from < 40 * DAY_S; from += DAY_S / 4)
     await runPlay('play_day', NUMBER, from, from + DAY_S / 4, 600);
   const { rows } = await client.query<{ tried: number }>(`SELECT worst_month('${NUMBER}') AS tried`);

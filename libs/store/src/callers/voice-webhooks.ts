@@ -52,9 +52,9 @@ export interface NewIds {
 }
 
 /**
- * Answers a call to a dial-in number: creates the leg, or finds it for a duplicate webhook. A leg at
- * the platform's account has no tenant until the caller keys a correct PIN; a caller of a pinless
- * room's number is admitted at once. Concurrent calls share one round trip.
+ * Answers a call to a dial-in number: creates the leg, or finds it for a duplicate webhook. A leg
+ * at the platform's account has no tenant until the caller keys a correct PIN; a caller of a
+ * pinless room's number is admitted at once. Concurrent calls share one round trip.
  */
 export async function answerCaller(
   store: Store,

@@ -314,12 +314,16 @@ describe('inTransaction', () => {
     const lock = (tx: Tx, { tenantId, sessionId }: { tenantId: string; sessionId: string }) =>
       lockSession(tx, tenantId, sessionId);
     let runs = 0;
-    /** The first run waits until the other transaction has its first lock too, so that they deadlock. */
+    /**
+     * The first run waits until the other transaction has its first lock too, so that they
+     * deadlock.
+     */
     const lockBoth = (first: 0 | 1, second: 0 | 1): Promise<void> => {
       let isRepeated = false;
       return inTransaction(store, EVERY_TENANT, async (tx) => {
         runs += 1;
-        // Without this lock, no second deadlock is possible: on a busy machine it could overtake the other one.
+        // Without this lock, no second deadlock is possible: on a busy machine it could overtake
+        // the other one.
         if (!isRepeated) await lock(tx, rooms[first]);
         isRepeated = true;
         locked[first].resolve();

@@ -32,7 +32,9 @@ const READ_ONLY = '25006';
  * long for a lock, or had failed before.
  */
 const HARMLESS_CODES = new Set(['40P01', '40001', '55P03', '25P02']);
-/** Read-only, shut down, crashed, starting, or a broken connection: the other ones are no better. */
+/**
+ * Read-only, shut down, crashed, starting, or a broken connection: the other ones are no better.
+ */
 const isFailoverCode = (code: string): boolean => code === READ_ONLY || /^(57P0[123]|08)/.test(code);
 
 /** What is known of one connection. */

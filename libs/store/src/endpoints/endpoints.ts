@@ -248,7 +248,9 @@ export async function listEndpointSecretsToRewrap(
   return rows;
 }
 
-/** Replaces an endpoint's secrets by those of another key. Returns `false` unless they are `before`. */
+/**
+ * Replaces an endpoint's secrets by those of another key. Returns `false` unless they are `before`.
+ */
 export async function replaceEndpointSecrets(
   store: Store,
   tenantId: string,

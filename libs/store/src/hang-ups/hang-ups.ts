@@ -193,8 +193,8 @@ async function addAttemptsAndClosings(
   tenantId: string,
   legs: readonly RequestedHangUp[],
 ): Promise<HangUpLedgerEntry[]> {
-  // The legs are the tenant's. Their rows from before an admission at the platform's account have no
-  // tenant.
+  // The legs are the tenant's. Their rows from before an admission at the platform's account have
+  // no tenant.
   const values = [tenantId, legs.map(({ id }) => id)];
   const [attempts, closings] = await Promise.all([
     store.query<Attempt>(tenantId, {

@@ -179,8 +179,8 @@ export async function lockLeg(
 }
 
 /**
- * Whether a bridge leg of the session ended unobserved in the last ten minutes, without a connection
- * id: its connection can still appear.
+ * Whether a bridge leg of the session ended unobserved in the last ten minutes, without a
+ * connection id: its connection can still appear.
  */
 export async function hasUnobservedBridge(tx: Tx, tenantId: string, sessionId: string): Promise<boolean> {
   const { rows } = await tx.query<{ found: boolean }>({

@@ -2,9 +2,9 @@ import { EVERY_TENANT, readForTenant, type Store, type Tx } from '../database/st
 import type { Role } from '../legs/legs.ts';
 
 /**
- * Claims a PIN on a number for a room. Returns `false` when the number has this PIN, or one of another
- * length with the same first six digits: of any tenant, live or in quarantine. Also when another
- * transaction claims a PIN with the same first six digits.
+ * Claims a PIN on a number for a room. Returns `false` when the number has this PIN, or one of
+ * another length with the same first six digits: of any tenant, live or in quarantine. Also when
+ * another transaction claims a PIN with the same first six digits.
  */
 export async function claimPin(
   tx: Tx,
@@ -162,7 +162,10 @@ export async function listPinsToRewrap(
   return rows;
 }
 
-/** Returns PINs of all tenants without a look-up of their first six digits, by id, after the PIN `after`. */
+/**
+ * Returns PINs of all tenants without a look-up of their first six digits, by id, after the PIN
+ * `after`.
+ */
 export async function listPinsWithoutHead(
   store: Store,
   { after, limit }: { after: string; limit: number },
@@ -179,7 +182,9 @@ export async function listPinsWithoutHead(
   return rows;
 }
 
-/** Stores the look-up of a PIN's first six digits, and its length. Returns `false` when it has one. */
+/**
+ * Stores the look-up of a PIN's first six digits, and its length. Returns `false` when it has one.
+ */
 export async function fillPinHead(
   store: Store,
   tenantId: string,
@@ -195,7 +200,9 @@ export async function fillPinHead(
   return rowCount === 1;
 }
 
-/** Replaces a PIN's stored forms by those of another key. Returns `false` unless they are `before`. */
+/**
+ * Replaces a PIN's stored forms by those of another key. Returns `false` unless they are `before`.
+ */
 export async function replaceEncryptedPin(
   store: Store,
   tenantId: string,

@@ -1,12 +1,12 @@
 import type { Tx } from '../database/store.ts';
 
 /**
- * Whether a webhook of a tenant's account may open the leg of a browser. The tenant can sign webhooks
- * for any number of connections that do not exist (docs/accounts.md), so these are limited as calls
- * are (prisma/functions/callers/is_account_busy.sql): connections whose hang-up is unconfirmed, those
- * of the last hour that the provider's lists lacked, and all of the last hour. A connection that is
- * not accepted gets its leg from the next inventory, if it exists. Without a lock: concurrent
- * transactions can exceed a limit by one each.
+ * Whether a webhook of a tenant's account may open the leg of a browser. The tenant can sign
+ * webhooks for any number of connections that do not exist (docs/accounts.md), so these are limited
+ * as calls are (prisma/functions/callers/is_account_busy.sql): connections whose hang-up is
+ * unconfirmed, those of the last hour that the provider's lists lacked, and all of the last hour. A
+ * connection that is not accepted gets its leg from the next inventory, if it exists. Without a
+ * lock: concurrent transactions can exceed a limit by one each.
  */
 export async function guardConnection(
   tx: Tx,

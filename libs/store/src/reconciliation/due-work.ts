@@ -149,8 +149,8 @@ export async function listDueWork(
        WHERE bridge_due_at < ${before}
        ORDER BY bridge_due_at`,
     ),
-    // The request of a dial takes at most 13 s, with its wait for a slot. The lease of a dial with an
-    // unknown outcome says when its check is due.
+    // The request of a dial takes at most 13 s, with its wait for a slot. The lease of a dial with
+    // an unknown outcome says when its check is due.
     read<{ tenant_id: string; session_id: string; id: string }>(
       'due-unanswered-bridges',
       `SELECT tenant_id, session_id, id

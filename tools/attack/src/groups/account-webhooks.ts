@@ -15,7 +15,9 @@ interface Input {
   readonly token: string;
 }
 
-/** Returns the fault of a reply that prompts or admits the caller; null if it only plays a message. */
+/**
+ * Returns the fault of a reply that prompts or admits the caller; null if it only plays a message.
+ */
 const admissionFault = (reply: string): string | null =>
   /"action":"(conversation|input|record|stream|connect)"/.test(reply)
     ? `was answered with ${reply.slice(0, 80)}`

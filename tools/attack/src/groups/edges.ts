@@ -14,7 +14,9 @@ const ADDRESSES = 40;
 const LOG_WAIT_MS = 5_000;
 const HOUR_MS = 3_600_000;
 
-/** The patient attacker's number has ten PINs of six digits, so that few guesses use up its limits. */
+/**
+ * The patient attacker's number has ten PINs of six digits, so that few guesses use up its limits.
+ */
 const GUESSED_NUMBER = '+442079460177';
 const LIVE_PINS = 10;
 const GUESS_ODDS = LIVE_PINS / (10 * 9 ** 5);
@@ -25,7 +27,9 @@ const ROUNDS_PER_DAY = 4;
 
 type Needs = Pick<Target, 'apiUrl' | 'attacker' | 'stack' | 'owner' | 'victim' | 'webhookSender'>;
 
-/** The edges of the services: counting of addresses, slow clients, headers, paths, log lines, keys. */
+/**
+ * The edges of the services: counting of addresses, slow clients, headers, paths, log lines, keys.
+ */
 export const edges: Group<Needs> = {
   name: 'edges',
   summary:
@@ -142,8 +146,8 @@ async function createLongerKeys({ apiUrl, attacker }: Needs, tally: Tally): Prom
 }
 
 /**
- * Guesses PINs for 30 days, as many as the number accepts, from caller ids of strangers and of known
- * callers. Instead of waiting, the rows of the number become older.
+ * Guesses PINs for 30 days, as many as the number accepts, from caller ids of strangers and of
+ * known callers. Instead of waiting, the rows of the number become older.
  */
 async function guessPatiently({ owner, victim, webhookSender }: Needs, tally: Tally): Promise<void> {
   const query = (text: string, ...values: unknown[]): Promise<unknown> => owner.pool.query(text, values);

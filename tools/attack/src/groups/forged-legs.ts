@@ -5,7 +5,10 @@ import type { Group, Tally } from '../group.ts';
 import type { Target } from '../target.ts';
 import { createWebhookSender, type WebhookSender } from '../webhook-sender.ts';
 
-/** More than the calls, or connections, that an account may have unseen at once (`max_unseen_calls`). */
+/**
+ * More than the calls, or connections, that an account may have unseen at once
+ * (`max_unseen_calls`).
+ */
 const GHOST_CALLS = 260;
 const MAX_UNSEEN_CALLS = 200;
 /** Concurrent webhooks; together they can exceed the limit by as many calls. */

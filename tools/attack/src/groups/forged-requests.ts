@@ -14,7 +14,9 @@ export interface RpcLink {
   close(): void;
 }
 
-/** Genuine requests that are answered after the forged ones, so that those had time for an answer. */
+/**
+ * Genuine requests that are answered after the forged ones, so that those had time for an answer.
+ */
 const CONTROLS = 20;
 const CONTROL_TIMEOUT_MS = 10_000;
 /** base64url characters of a signature of 32 bytes. */
@@ -33,7 +35,10 @@ const INPUT = {
   expiresAt: new Date(0),
 };
 
-/** Forged RPC requests over Redis. The orchestrator answers none, because an answer shows that it acted. */
+/**
+ * Forged RPC requests over Redis. The orchestrator answers none, because an answer shows that it
+ * acted.
+ */
 export const forgedRequests: Group<() => Promise<RpcLink>> = {
   name: 'forged RPC requests',
   summary: 'written to Redis: unsigned, changed, stale, early and repeated requests to the orchestrator',

@@ -11,7 +11,10 @@ const MAX_CLOCK_SKEW_SECONDS = 30;
 /** Signatures are accepted for five minutes. */
 const MAX_SIGNATURE_AGE_SECONDS = 300;
 
-/** Checks the address, TLS, clock, version and the management port. Returns false when no Partyline answers there. */
+/**
+ * Checks the address, TLS, clock, version and the management port. Returns false when no Partyline
+ * answers there.
+ */
 export async function checkServer({ url }: Settings, report: ReportFinding): Promise<boolean> {
   const startedAt = Date.now();
   const response = await fetch(`${url}/v1/openapi.json`, {

@@ -20,7 +20,10 @@ export interface Shell {
   ) => Promise<RunResult>;
 }
 
-/** Runs the real command in a child process, with an empty home folder and no inherited environment but PATH. */
+/**
+ * Runs the real command in a child process, with an empty home folder and no inherited environment
+ * but PATH.
+ */
 export function openShell(env: Readonly<Record<string, string>> = {}): Shell {
   const home = mkdtempSync(join(tmpdir(), 'partyline-cli-'));
   const start = (args: readonly string[], extraEnv: Record<string, string> = {}): ChildProcessWithoutNullStreams =>

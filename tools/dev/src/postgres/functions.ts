@@ -34,8 +34,9 @@ export async function readFunctions(folder = functionsFolder): Promise<SqlFuncti
 }
 
 /**
- * Applies the functions whose files changed since this database applied them, in one transaction; returns their names.
- * The calling function holds the migration lock. A changed signature needs a migration that drops the old function.
+ * Applies the functions whose files changed since this database applied them, in one transaction;
+ * returns their names. The calling function holds the migration lock. A changed signature needs a
+ * migration that drops the old function.
  */
 export async function applyFunctions(client: pg.Client, folder = functionsFolder): Promise<string[]> {
   await client.query(HISTORY_TABLE);
@@ -49,7 +50,8 @@ export async function applyFunctions(client: pg.Client, folder = functionsFolder
   try {
     // A new owner must be allowed to create in the schema.
     await client.query('GRANT CREATE ON SCHEMA public TO partyline_platform');
-    // Functions call each other: the first pass creates them all, the second one checks their bodies.
+    // Functions call each other: the first pass creates them all, the second one checks their
+    // bodies.
     for (const check of ['off', 'on']) {
       await client.query(`SET LOCAL check_function_bodies = ${check}`);
       for (const { name, sql } of changed) await apply(client, name, sql);

@@ -9,7 +9,10 @@ import { applyFunctions, functionsFolder } from './functions.ts';
 /** The advisory lock that `prisma migrate deploy` takes: both commands exclude each other. */
 const LOCK = 72_707_369;
 
-/** The table as Prisma creates it, so that `prisma migrate deploy` reads and continues the same history. */
+/**
+ * The table as Prisma creates it, so that `prisma migrate deploy` reads and continues the same
+ * history.
+ */
 const HISTORY_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
   id VARCHAR(36) PRIMARY KEY NOT NULL,
   checksum VARCHAR(64) NOT NULL,
@@ -143,7 +146,8 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
     // One simple query: the server runs the whole file as one implicit transaction.
     await client.query(migration.sql);
   } catch (error) {
-    // A migration that opened its own transaction leaves it aborted; the update below needs a clean session.
+    // A migration that opened its own transaction leaves it aborted; the update below needs a clean
+    // session.
     await client.query('ROLLBACK');
     await client.query('UPDATE _prisma_migrations SET logs = $2 WHERE id = $1', [id, String(error)]);
     throw new Error(

@@ -7,7 +7,9 @@ import { findFreePort } from '../processes/ports.ts';
 import { waitUntilReady } from '../processes/readiness.ts';
 import { unprivileged } from './postgres-binaries.ts';
 
-/** A PgBouncer in transaction mode in front of a server, with the defaults of the Debian package. */
+/**
+ * A PgBouncer in transaction mode in front of a server, with the defaults of the Debian package.
+ */
 export interface PgBouncer {
   readonly name: 'pgbouncer';
   /** Returns the address of the same database through PgBouncer. */

@@ -95,7 +95,8 @@ async function compile(folder: string, target: string): Promise<void> {
         sourceMap: false,
         allowImportingTsExtensions: false,
         rewriteRelativeImportExtensions: true,
-        // Dependencies of the workspace resolve to their sources and are emitted too; they are not copied.
+        // Dependencies of the workspace resolve to their sources and are emitted too; they are not
+        // copied.
         rootDir: workspaceRoot,
         outDir: output,
       },
@@ -115,7 +116,8 @@ async function compile(folder: string, target: string): Promise<void> {
   } finally {
     rmSync(output, { recursive: true, force: true });
   }
-  // The compiler rewrites `.ts` in code only; consumers without our sources need it in declarations.
+  // The compiler rewrites `.ts` in code only; consumers without our sources need it in
+  // declarations.
   for (const file of globSync('**/*.d.ts', { cwd: target })) {
     const path = join(target, file);
     writeFileSync(
@@ -165,7 +167,9 @@ function bundle(name: string, dependent: Dependent, stage: string, work: string)
 const readPackage = (folder: string): { version: string; dependencies?: Record<string, string> } =>
   JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as ReturnType<typeof readPackage>;
 
-/** Finds an installed package as Node does: in the node_modules of the folder or of one above it. */
+/**
+ * Finds an installed package as Node does: in the node_modules of the folder or of one above it.
+ */
 function findPackage(name: string, folder: string): string {
   for (let at = realpathSync(folder); at.startsWith(realpathSync(workspaceRoot)); at = dirname(at)) {
     const candidate = join(at, 'node_modules', name);

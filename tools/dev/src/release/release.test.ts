@@ -29,7 +29,10 @@ it('the commands that build the images give each service this version, as its ta
     );
 });
 
-/** The Nodes to run on, separated by colons. By default this one and the oldest that the packages support. */
+/**
+ * The Nodes to run on, separated by colons. By default this one and the oldest that the packages
+ * support.
+ */
 const chosen = process.env['PARTYLINE_TEST_NODES'];
 const programs = chosen ? chosen.split(':') : [process.execPath, await findOldestNode()];
 const nodes = await Promise.all(

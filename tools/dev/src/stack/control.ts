@@ -10,8 +10,8 @@ import type { Stack } from './stack.ts';
 import { stateFolder, writePrivateFile } from '../workspace.ts';
 
 /**
- * The file that `npm start` keeps in .partyline/ while it runs, for other tools. Its URLs contain the
- * passwords of Postgres and Redis, so only this user can read it.
+ * The file that `npm start` keeps in .partyline/ while it runs, for other tools. Its URLs contain
+ * the passwords of Postgres and Redis, so only this user can read it.
  */
 interface RunningState {
   readonly pid: number;

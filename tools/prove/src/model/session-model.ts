@@ -178,7 +178,9 @@ function applyStep(view: SessionView, step: Exclude<SessionStep, { kind: 'crash'
   }
 }
 
-/** A deadline that follows from a departure waits until the provider was asked, for a limited time. */
+/**
+ * A deadline that follows from a departure waits until the provider was asked, for a limited time.
+ */
 const isWaitingForPresenceCheck = ({ session, now }: SessionView): boolean =>
   now.getTime() - session.due_at.getTime() <= MAX_PRESENCE_CHECK_MS &&
   [

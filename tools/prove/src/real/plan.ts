@@ -42,7 +42,9 @@ export interface RunSize {
   readonly lastStartMs: number;
   readonly maxStayMs: number;
   readonly endings: readonly Ending[];
-  /** The interval of the inventory, scaled down from 60 s (docs/guarantee.md) to fit into the run. */
+  /**
+   * The interval of the inventory, scaled down from 60 s (docs/guarantee.md) to fit into the run.
+   */
   readonly inventoryMs: number;
 }
 

@@ -98,7 +98,9 @@ function getConnectionState({ endedAt, stream, sip }: VideoConnection): string {
   return stream === undefined || (sip !== undefined && sip.state !== 'ACTIVE') ? 'Connecting' : 'Connected';
 }
 
-/** Lists the connections of a session, oldest first. A list has no connection data (contract §1). */
+/**
+ * Lists the connections of a session, oldest first. A list has no connection data (contract §1).
+ */
 function listConnections(world: World, request: RestRequest): ReturnType<RestRoute['handle']> {
   const session = findSession(world, request);
   const { offset, count } = pageQuery.parse(request.query);

@@ -9,8 +9,8 @@ import { readLimitUse } from './limit-use.ts';
 import { DEFAULT_LEG, DEFAULT_SESSION } from './default-rows.ts';
 
 /*
- * Twins of the plpgsql functions of the provider's webhooks (prisma/functions). They leave out spend
- * limits and the PIN guard. They need no row locks: twin.ts runs one transaction at a time.
+ * Twins of the plpgsql functions of the provider's webhooks (prisma/functions). They leave out
+ * spend limits and the PIN guard. They need no row locks: twin.ts runs one transaction at a time.
  */
 
 const isRinging = (state: LegRow['state']): boolean =>

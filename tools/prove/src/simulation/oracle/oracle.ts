@@ -400,7 +400,9 @@ export class Oracle {
     }
   }
 
-  /** The connections of participants by session, also those whose leg was never in the conference. */
+  /**
+   * The connections of participants by session, also those whose leg was never in the conference.
+   */
   #groupBySession(): Map<string, LedgerEntry[]> {
     const { ledger, database } = this.#system;
     const sessionOfHandle = new Map<string, string>();

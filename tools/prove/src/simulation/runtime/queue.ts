@@ -37,8 +37,8 @@ const outOfMemory = (): Error => new Error("OOM command not allowed when used me
 /**
  * BullMQ as measured: at-least-once execution, delays, and one job per id. A killed or paused
  * worker loses its lock after about six seconds. A flush deletes every job. While Redis is down,
- * every command fails. While it is full, every command that needs memory fails: to add, take, finish
- * or delay a job, and to renew a lock.
+ * every command fails. While it is full, every command that needs memory fails: to add, take,
+ * finish or delay a job, and to renew a lock.
  */
 export class SimQueue {
   isDown = false;
