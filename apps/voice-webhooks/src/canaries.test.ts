@@ -134,7 +134,7 @@ it('a forged webhook leaves one line with the failed check and the address', asy
   const refusals = lines
     .slice(before)
     .split('\n')
-    .filter((line) => line.includes('a request was refused'));
+    .filter((line) => line.includes('a request was rejected'));
   expect(refusals.map((line) => JSON.parse(line) as object)).toEqual([
     expect.objectContaining({
       reason: 'webhook-rejected',

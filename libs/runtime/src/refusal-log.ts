@@ -45,7 +45,7 @@ export function openRefusalLog(log: Pick<Logger, 'warn'>, now: () => number): Re
     const isFirst = written === 0;
     written += 1;
     writtenByNetwork.set(network, ofNetwork + 1);
-    log.warn({ ...refusal, address, ...(isFirst && leftOut > 0 && { leftOut }) }, 'a request was refused');
+    log.warn({ ...refusal, address, ...(isFirst && leftOut > 0 && { leftOut }) }, 'a request was rejected');
     if (isFirst) leftOut = 0;
   };
 }

@@ -92,7 +92,7 @@ async function sendRefusals({ apiUrl, stack }: Needs, tally: Tally): Promise<voi
       headers: { authorization: `Bearer ${key}`, 'x-forwarded-for': `198.51.100.${n + 1}` },
     });
   const isLogged = (key: string, log: string): boolean =>
-    log.split('\n').some((line) => line.includes('a request was refused') && line.includes(keyIdOf(key)));
+    log.split('\n').some((line) => line.includes('a request was rejected') && line.includes(keyIdOf(key)));
   const until = performance.now() + LOG_WAIT_MS;
   let log = readLog();
   while (!keys.every((key) => isLogged(key, log)) && performance.now() < until) {

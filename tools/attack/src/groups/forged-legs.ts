@@ -6,11 +6,11 @@ import type { Target } from '../target.ts';
 import { createWebhookSender, type WebhookSender } from '../webhook-sender.ts';
 
 /**
- * More than the calls, or connections, that an account may have unseen at once
+ * More calls, or connections, than an account may have that are possibly forged
  * (`max_unseen_calls`).
  */
-const GHOST_CALLS = 260;
-const MAX_UNSEEN_CALLS = 200;
+const FORGED_LEGS = 260;
+const MAX_POSSIBLY_FORGED = 200;
 /** Concurrent webhooks; together they can exceed the limit by as many calls. */
 const MAX_CONCURRENT = 8;
 /** The attacker's numbers, at its own account. */
@@ -47,7 +47,7 @@ export const forgedLegs: Group = {
         authorization: `Bearer ${path.startsWith('/video') ? own.videoToken(text) : own.token(text)}`,
       });
     };
-    const calls = Array.from({ length: GHOST_CALLS }, () => randomUUID());
+    const calls = Array.from({ length: FORGED_LEGS }, () => randomUUID());
     await reportCalls(target, tally, calls, send);
     // Their time for a PIN is over, so that their hang-ups are requested.
     await owner.pool.query(`UPDATE leg SET deadline_at = now() WHERE account_id = $1 AND state <> 'ended'`, [
@@ -94,7 +94,7 @@ async function reportCalls(
           ? `answered ${reply.status}`
           : rows.some(({ tenant_id }) => tenant_id !== attacker.tenantId)
             ? "created a leg that is not the tenant's own"
-            : asked > MAX_UNSEEN_CALLS + MAX_CONCURRENT
+            : asked > MAX_POSSIBLY_FORGED + MAX_CONCURRENT
               ? `was the ${asked}th call that was asked for a PIN`
               : null,
       );
@@ -163,7 +163,7 @@ async function reportConnections(target: Target, tally: Tally, send: SendOwn): P
   }
   tally.record('connections of a suspended tenant', (await countLegs(early)) === 0 ? null : 'opened legs');
 
-  const connections = Array.from({ length: GHOST_CALLS }, () => randomUUID());
+  const connections = Array.from({ length: FORGED_LEGS }, () => randomUUID());
   let opened = 0;
   await pMap(
     connections,
@@ -174,7 +174,7 @@ async function reportConnections(target: Target, tally: Tally, send: SendOwn): P
         'a connection without an end',
         reply.status >= 500
           ? `answered ${reply.status}`
-          : opened > MAX_UNSEEN_CALLS + MAX_PARTICIPANTS
+          : opened > MAX_POSSIBLY_FORGED + MAX_PARTICIPANTS
             ? `was the ${opened}th connection that opened a leg`
             : null,
       );
@@ -200,7 +200,7 @@ async function openRoom({ apiUrl, send, attacker }: Target): Promise<{ roomId: s
     method: 'POST',
     url: `${apiUrl}/v1/rooms`,
     headers: { authorization: `Bearer ${attacker.key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ name: 'Ghosts', number: `+${ROOM_NUMBER}`, maxParticipants: MAX_PARTICIPANTS }),
+    body: JSON.stringify({ name: 'Forged', number: `+${ROOM_NUMBER}`, maxParticipants: MAX_PARTICIPANTS }),
   });
   const { room, client } = JSON.parse(reply.body) as { room: { id: string }; client: { mediaSessionId: string } };
   return { roomId: room.id, mediaSessionId: client.mediaSessionId };

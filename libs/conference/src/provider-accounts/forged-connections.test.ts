@@ -14,11 +14,11 @@ import { withProviders } from '../testing/with-providers.ts';
 
 /*
  * A tenant can sign callbacks of its own account for connections that do not exist. They are
- * limited as its calls are (ghost-calls.test.ts).
+ * limited as its calls are (forged-calls.test.ts).
  */
 
 /** `max_unseen_calls`. */
-const MAX_UNSEEN = 200;
+const MAX_POSSIBLY_FORGED = 200;
 
 let harness: TestHarness;
 let deps: TestDeps;
@@ -70,11 +70,11 @@ const insertBrowsers = (count: number, columns: string, values: string): Promise
 describe('callbacks of connections that do not exist', () => {
   it('open a limited number of legs, which are hung up because the room is full', async () => {
     await executeSql(harness, 'UPDATE room SET max_participants = 2');
-    for (let n = 0; n < MAX_UNSEEN + 2; n++) expect(await reportConnection()).toBe('applied');
+    for (let n = 0; n < MAX_POSSIBLY_FORGED + 2; n++) expect(await reportConnection()).toBe('applied');
     expect(await reportConnection()).toBe('ignored');
     // Also one that was reported as closed first.
     expect(await reportConnection(meeting, own.accountId, { kind: 'disconnected', reason: 'gone' })).toBe('ignored');
-    expect(await countBrowsers()).toBe(MAX_UNSEEN + 2);
+    expect(await countBrowsers()).toBe(MAX_POSSIBLY_FORGED + 2);
     expect(harness.counters).toContain('webhook_ignored account-busy');
     // The platform's account is not affected.
     const other = await openRoom(deps);
@@ -90,7 +90,7 @@ describe('callbacks of connections that do not exist', () => {
       null,
     ],
   ])('are ignored while too many %s', async (_what, columns, values, until_) => {
-    await insertBrowsers(MAX_UNSEEN - 1, columns, values);
+    await insertBrowsers(MAX_POSSIBLY_FORGED - 1, columns, values);
     expect(await reportConnection()).toBe('applied');
     await insertBrowsers(1, columns, values);
     expect(await reportConnection()).toBe('ignored');
@@ -118,7 +118,7 @@ describe('callbacks of connections that do not exist', () => {
   });
 
   it('hide no real connection: the next inventory opens its leg', async () => {
-    await insertBrowsers(MAX_UNSEEN, 'state, media_missing_since', `'ended', now()`);
+    await insertBrowsers(MAX_POSSIBLY_FORGED, 'state, media_missing_since', `'ended', now()`);
     const { connectionId } = await harness.emulator.client.joinWebrtc({
       sessionId: meeting.mediaSessionId,
       token: meeting.token,

@@ -42,7 +42,7 @@ const token = (accountId: string | null) => ({
 const reportCall = (accountId: string | null, callId: string, to: string) =>
   answerCall(deps, token(accountId), { callId, from: '+442079461234', to, viaSip: false, headers: {} });
 
-async function reportGhost(accountId: string | null = own.accountId, to = own.number): Promise<string> {
+async function reportForgedCall(accountId: string | null = own.accountId, to = own.number): Promise<string> {
   const callId = randomUUID();
   await reportCall(accountId, callId, to);
   return callId;
@@ -69,7 +69,7 @@ const withVoice = (change: (voice: Providers['voice']) => Partial<Providers['voi
 });
 
 it("a call at a tenant's account belongs to the tenant from its first webhook, and so does its charge", async () => {
-  const callId = await reportGhost();
+  const callId = await reportForgedCall();
   expect(await legOf(callId)).toMatchObject({ tenant_id: deps.tenantId, session_id: null, state: 'ringing' });
   await applyLegEvent(
     deps,
@@ -100,13 +100,13 @@ it("a call at a tenant's account belongs to the tenant from its first webhook, a
 });
 
 it('a caller before admission does not count for the live-legs limit of the tenant', async () => {
-  await reportGhost();
+  await reportForgedCall();
   const { rows } = await harness.store.pool.query(`SELECT used FROM read_limit($1, 'live-legs')`, [deps.tenantId]);
   expect(rows).toEqual([{ used: 0 }]);
 });
 
-it('closes a ghost call that the look-up denies and three complete inventories lack', async () => {
-  const callId = await reportGhost();
+it('closes a forged call that the look-up denies and three complete inventories lack', async () => {
+  const callId = await reportForgedCall();
   await passDeadline();
   await sweep(own.accountId, 2);
   expect(await legOf(callId)).toMatchObject({ state: 'ending', voice_closed_at: null });
@@ -120,14 +120,14 @@ it('closes a ghost call that the look-up denies and three complete inventories l
 });
 
 it('does not close a call before its hang-up is requested', async () => {
-  const callId = await reportGhost();
+  const callId = await reportForgedCall();
   await executeSql(harness, `UPDATE leg SET deadline_at = now() + interval '1 day'`);
   await sweep(own.accountId, 5);
   expect(await legOf(callId)).toMatchObject({ state: 'ringing' });
 });
 
 it('starts to count again when a list or a look-up shows the call', async () => {
-  const callId = await reportGhost();
+  const callId = await reportForgedCall();
   await passDeadline();
   const live = {
     callId,
@@ -155,7 +155,7 @@ it('starts to count again when a list or a look-up shows the call', async () => 
 });
 
 it('a failed list or look-up does not count', async () => {
-  const callId = await reportGhost();
+  const callId = await reportForgedCall();
   await passDeadline();
   const fail = (): Promise<never> => Promise.reject(new Error('no answer'));
   for (const broken of [withVoice(() => ({ listLiveCalls: fail })), withVoice(() => ({ getCall: fail }))])
@@ -164,8 +164,8 @@ it('a failed list or look-up does not count', async () => {
   expect(await legOf(callId)).toMatchObject({ state: 'ending' });
 });
 
-it('looks up for 20 s in one sweep, and closes every ghost call in the sweeps after it', async () => {
-  for (let n = 0; n < 5; n++) await reportGhost();
+it('looks up for 20 s in one sweep, and closes every forged call in the sweeps after it', async () => {
+  for (let n = 0; n < 5; n++) await reportForgedCall();
   await passDeadline();
   let lookUpMs = 0;
   const slow: TestDeps = {
@@ -186,14 +186,14 @@ it('looks up for 20 s in one sweep, and closes every ghost call in the sweeps af
 });
 
 it("never concludes this about a call at the platform's account", async () => {
-  const callId = await reportGhost(null, NUMBER);
+  const callId = await reportForgedCall(null, NUMBER);
   await passDeadline();
   await sweep(null, 6);
   expect(await legOf(callId)).toMatchObject({ state: 'ending', tenant_id: null });
 });
 
 it("rejects calls over the account's limit with a prompt and without a row", async () => {
-  for (let n = 0; n < 200; n++) await reportGhost();
+  for (let n = 0; n < 200; n++) await reportForgedCall();
   const extra = randomUUID();
   const plan = await reportCall(own.accountId, extra, own.number);
   expect(plan).toMatchObject([{ do: 'say', text: getPrompt('en-US', 'busy') }]);
@@ -206,19 +206,19 @@ it("rejects calls over the account's limit with a prompt and without a row", asy
   );
   expect(await reportCall(own.accountId, rows[0]?.id ?? '', own.number)).toHaveLength(2);
   // Another account is not affected.
-  expect(await legOf(await reportGhost(null, NUMBER))).not.toBeNull();
+  expect(await legOf(await reportForgedCall(null, NUMBER))).not.toBeNull();
 
-  // Unconfirmed hang-ups and calls that were never seen count too, so a ghost cannot be replaced.
+  // Unconfirmed hang-ups and calls that were never seen count too, so a forged call cannot be replaced.
   await passDeadline();
-  await reportGhost();
+  await reportForgedCall();
   await executeSql(
     harness,
     `UPDATE leg SET state = 'ended', voice_missing_lists = 3, ended_at = now() WHERE account_id = $1`,
     [own.accountId],
   );
-  expect(await legOf(await reportGhost())).toBeNull();
+  expect(await legOf(await reportForgedCall())).toBeNull();
   await passTime(harness, 3_601);
-  expect(await legOf(await reportGhost())).not.toBeNull();
+  expect(await legOf(await reportForgedCall())).not.toBeNull();
 });
 
 it('rejects calls over the hourly limit of the account, although all are over', async () => {
@@ -229,15 +229,15 @@ it('rejects calls over the hourly limit of the account, although all are over', 
      FROM generate_series(1, 3600) AS n`,
     [deps.tenantId, own.accountId, own.number],
   );
-  expect(await legOf(await reportGhost())).toBeNull();
+  expect(await legOf(await reportForgedCall())).toBeNull();
   expect(harness.counters).toContain('caller_rejected account-busy');
-  expect(await legOf(await reportGhost(null, NUMBER))).not.toBeNull();
+  expect(await legOf(await reportForgedCall(null, NUMBER))).not.toBeNull();
   await passTime(harness, 3_601);
-  expect(await legOf(await reportGhost())).not.toBeNull();
+  expect(await legOf(await reportForgedCall())).not.toBeNull();
 });
 
 it('reports unconfirmed legs and open charges of the platform and of tenants separately', async () => {
-  await reportGhost();
+  await reportForgedCall();
   await passDeadline();
   await passTime(harness, 100);
   const { platform, tenant } = await countUnconfirmed(harness.store);
@@ -248,7 +248,7 @@ it('reports unconfirmed legs and open charges of the platform and of tenants sep
   await applyLegEvent(
     deps,
     { via: 'callback', token: token(own.accountId) },
-    { kind: 'call', callId: await reportGhost(), phase: 'over', at: null },
+    { kind: 'call', callId: await reportForgedCall(), phase: 'over', at: null },
   );
   await passTime(harness, 3_601);
   expect((await countOpenCharges(harness.store)).open).toEqual({ platform: 0, tenant: 1 });
@@ -259,7 +259,7 @@ it('reports unconfirmed legs and open charges of the platform and of tenants sep
 });
 
 it('stores at most the last 20 attempts of a leg', async () => {
-  const callId = await reportGhost();
+  const callId = await reportForgedCall();
   for (let n = 0; n < 25; n++) await passDeadline();
   const leg = await legOf(callId);
   expect(leg?.hangup_attempts).toBe(25);
@@ -270,8 +270,8 @@ it('stores at most the last 20 attempts of a leg', async () => {
   expect(attempts.map(({ no }) => no)).toEqual(Array.from({ length: 20 }, (_, n) => n + 6));
 });
 
-it('a tenant can be deleted once its ghost calls are closed', async () => {
-  await reportGhost();
+it('a tenant can be deleted once its forged calls are closed', async () => {
+  await reportForgedCall();
   await passDeadline();
   await executeSql(harness, 'UPDATE tenant SET suspended_at = now()');
   await executeSql(harness, 'DELETE FROM dial_in_number WHERE dedicated_to IS NOT NULL');
