@@ -26,10 +26,22 @@ export const idFilter = (prefix: string, thing: string, description: string) =>
     .optional()
     .meta({ description, examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`] });
 
+/** RFC 3339, section 5.6, also allows a lower-case `t` and `z`. */
+const DATETIME = new RegExp(z.regexes.datetime({ offset: true }).source, 'i');
+/** In UTC. Postgres has no year 0, and RFC 3339 none after 9999. */
+const FIRST_INSTANT_MS = Date.UTC(1970, 0);
+const LAST_INSTANT_MS = Date.UTC(10_000, 0) - 1;
+
 /** RFC 3339. Requests can have any offset; replies are in UTC with milliseconds. */
 export const instant = (description: string) =>
   z.iso
-    .datetime({ offset: true })
+    // The types of zod lack `pattern`, which its checks read.
+    .datetime({ offset: true, pattern: DATETIME, abort: true } as { offset: true })
+    .overwrite((text) => text.toUpperCase())
+    .refine((text) => {
+      const ms = Date.parse(text);
+      return ms >= FIRST_INSTANT_MS && ms <= LAST_INSTANT_MS;
+    }, 'must be a time from 1970 to 9999, in UTC')
     .meta({ description: `${description} RFC 3339.`, examples: ['2026-05-04T09:30:00.000Z'] });
 
 /** No control characters and no lone surrogates: Postgres and screen readers fail on them. */

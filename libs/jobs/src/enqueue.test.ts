@@ -5,6 +5,7 @@ import { findFreePort } from '@partyline/dev/processes/ports';
 import { createTestRedis, type TestRedis } from '@partyline/testing/redis';
 import { producerOptions, workerOptions } from '@partyline/runtime/redis';
 import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, test } from 'vitest';
 import { jobBackoffMs, CATALOGUE, type JobName } from './catalogue.ts';
 import { openJobs, type OpenJobs } from './enqueue.ts';
@@ -269,6 +270,30 @@ describe('Redis that is down since the start', () => {
     await until(async () => [await countJobs('conference'), await countJobs('hang-up')], [1, 1]);
     await own.close();
     await link.close();
+  });
+
+  it('does not depend on one request at the start, whose failure would be final', async () => {
+    // BullMQ's check of the version (INFO) fails without this permission.
+    const admin = new Redis(redis.url);
+    const user = `without-info-${redis.prefix}`;
+    await admin.call('ACL', 'SETUSER', user, 'on', '>pw', '~*', '&*', '+@all', '-info');
+    const url = new URL(redis.url);
+    [url.username, url.password] = [user, 'pw'];
+    const own = openJobs({
+      connection: { ...producerOptions(url.href), enableReadyCheck: false },
+      prefix: redis.prefix,
+      now: () => Date.now(),
+      onError: () => undefined,
+    });
+    try {
+      await expect.poll(() => own.assertReachable()).toBeUndefined();
+      await own.enqueue('settle-session', SESSION);
+      expect(await countJobs('conference')).toBe(1);
+    } finally {
+      await own.close();
+      await admin.call('ACL', 'DELUSER', user);
+      admin.disconnect();
+    }
   });
 
   it('can be closed', async () => {

@@ -53,7 +53,13 @@ export function openJobs({
   let isClosing = false;
   const queues = Object.fromEntries(
     LANES.map((lane) => {
-      const queue = new Queue(lane, { connection, prefix, defaultJobOptions: REMOVE_WHEN_FINISHED });
+      const queue = new Queue(lane, {
+        connection,
+        prefix,
+        defaultJobOptions: REMOVE_WHEN_FINISHED,
+        // After a failure of that one request, every later one of the queue would fail too.
+        skipVersionCheck: true,
+      });
       queue.on('error', onError);
       queue.getBackend().client.then((client) => {
         // BullMQ removes its own handler before the connection is closed.

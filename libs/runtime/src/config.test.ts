@@ -211,8 +211,8 @@ test.each([
   [{ PORT: 'many' }, 'PORT: must be a whole number'],
   [{ PORT: '70000' }, 'PORT: must be at most 65535'],
   [{ DRAIN_SECONDS: '-1' }, 'DRAIN_SECONDS: must be more than 0'],
-  [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL: must be debug or info or warn or error or silent'],
-  [{ REDIS_PREFIX: 'Ä' }, 'REDIS_PREFIX: has a wrong form'],
+  [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL: must be one of debug, info, warn, error, silent'],
+  [{ REDIS_PREFIX: 'Ä' }, 'REDIS_PREFIX: must be 1 to 40 lower-case letters, digits and dashes'],
 ])('states the rule in its own words: %o', (env, message) => {
   const read = (): unknown => readConfig(env, ['service', 'redis', 'webhooks']);
   expect(read).toThrow(message);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { describeIssue } from '@partyline/domain/issue-message';
 import { z } from 'zod';
 
 /**
@@ -171,7 +172,7 @@ const GROUPS = {
     /** Prefix of all keys and channels, so that several deployments can share one Redis. */
     REDIS_PREFIX: z
       .string()
-      .regex(/^[a-z0-9-]{1,40}$/)
+      .regex(/^[a-z0-9-]{1,40}$/, 'must be 1 to 40 lower-case letters, digits and dashes')
       .default('partyline'),
   }),
   rpc: z.object({
@@ -321,23 +322,16 @@ type Group = keyof typeof GROUPS;
 /** Lists the variables of a group. */
 export const variablesOf = (group: Group): string[] => Object.keys(GROUPS[group].shape);
 
-/** Words a rule of Zod that has no message of its own. */
-const describeRule = (issue: z.core.$ZodRawIssue): string | undefined => {
-  switch (issue.code) {
-    case 'invalid_type':
-      return issue.expected === 'number' || issue.expected === 'int' ? 'must be a whole number' : undefined;
-    case 'too_small':
-      return `must be ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`;
-    case 'too_big':
-      return `must be at most ${issue.maximum}`;
-    case 'invalid_value':
-      return `must be ${issue.values.join(' or ')}`;
-    case 'invalid_format':
-      return issue.format === 'url' ? 'must be a URL with its scheme, such as https://example.com' : 'has a wrong form';
-    default:
-      return undefined;
-  }
-};
+/**
+ * Words a rule of zod that has no message of its own. Every number in the configuration is whole.
+ */
+function describeRule(issue: z.core.$ZodRawIssue): string {
+  if (issue.code === 'invalid_type' && issue.expected === 'number') return 'must be a whole number';
+  if (issue.code === 'invalid_format' && issue.format === 'url')
+    return 'must be a URL with its scheme, such as https://example.com';
+  return describeIssue(issue);
+}
+
 export type Config<G extends Group> = { readonly [K in G]: z.output<(typeof GROUPS)[K]> };
 
 /**
@@ -377,8 +371,7 @@ export function readConfig<G extends Group>(env: NodeJS.ProcessEnv, groups: read
       problems.push(
         ...parsed.error.issues.map(({ path, message }) => {
           if (env[String(path[0])]) return `${path.join('.')}: ${message}`;
-          // Zod's own message about an absent value says nothing about the variable.
-          return `${path.join('.')}: is not set${message.startsWith('Invalid input') ? '' : ` (${message})`}`;
+          return `${path.join('.')}: is not set${message === 'is required' ? '' : ` (${message})`}`;
         }),
       );
   }

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { pino, type DestinationStream, type Logger, type LoggerOptions } from 'pino';
 import { scrub } from './scrub.ts';
 
@@ -59,12 +60,29 @@ function ignoreBrokenPipe(error: Error & { code?: string }): void {
   if (error.code !== 'EPIPE') throw error;
 }
 
+interface RequestContext {
+  readonly requestId: string;
+  readonly isAnswered: () => boolean;
+}
+
+/**
+ * The request that the current code works for. Log lines name it until it is answered: a connection
+ * that it opened lives longer, and fails for other reasons.
+ */
+export const currentRequest = new AsyncLocalStorage<RequestContext>();
+
+function nameRequest(): { readonly requestId?: string } {
+  const request = currentRequest.getStore();
+  return request === undefined || request.isAnswered() ? {} : { requestId: request.requestId };
+}
+
 /** Opens a logger that writes one JSON line per event, to `to` or to standard output. */
 export function openLogger({ service, level }: { service: string; level: string }, to?: DestinationStream): Logger {
   const options: LoggerOptions = {
     name: service,
     level,
     base: { service },
+    mixin: nameRequest,
     serializers: { err: serializeError },
     redact: { paths: REDACTED_FIELDS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
     formatters: { log: scrubFields },

@@ -1,6 +1,8 @@
+import { AsyncResource } from 'node:async_hooks';
+import { EventEmitter } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { Controller, Get, Module, Res } from '@nestjs/common';
+import { Body, Controller, Get, Module, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { readConfig } from './config.ts';
@@ -22,12 +24,26 @@ class AnsweringController {
   fail(): never {
     throw new TypeError('a bug');
   }
+  @Post('work')
+  async work(@Body() { lines: count }: { lines: number }): Promise<object> {
+    for (let line = 0; line < count; line++) {
+      await new Promise(setImmediate);
+      log.error({ line }, 'a line of the work');
+    }
+    leftOpen.once(
+      'failed',
+      AsyncResource.bind(() => log.error('a connection failed')),
+    );
+    return { ok: true };
+  }
 }
 @Module({ controllers: [AnsweringController] })
 class AnsweringModule {}
 
 let service: RunningService;
 const lines: string[] = [];
+const log = openLogger({ service: 'test', level: 'error' }, { write: (line) => void lines.push(line) });
+const leftOpen = new EventEmitter();
 beforeAll(async () => {
   service = await startService({
     config: readConfig(
@@ -42,7 +58,7 @@ beforeAll(async () => {
       },
       ['service'],
     ),
-    log: openLogger({ service: 'test', level: 'error' }, { write: (line) => void lines.push(line) }),
+    log,
     metrics: openMetrics(),
     module: AnsweringModule,
     ready: {},
@@ -50,7 +66,10 @@ beforeAll(async () => {
     close: async () => undefined,
   });
 });
-beforeEach(() => lines.splice(0));
+beforeEach(() => {
+  lines.splice(0);
+  leftOpen.removeAllListeners();
+});
 afterAll(() => service.stop());
 
 /**
@@ -58,6 +77,14 @@ afterAll(() => service.stop());
  * parse.
  */
 const PATHS = ['/good', '/nowhere', '/bad', '/%zz'];
+
+const work = (id: string, body: object) =>
+  fetch(`${service.url}/work`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-request-id': id },
+    body: JSON.stringify(body),
+  });
+const namedRequests = () => lines.map((line) => (JSON.parse(line) as { requestId?: string }).requestId);
 
 const send = async (path: string, id?: string) => {
   const reply = await fetch(service.url + path, { headers: id === undefined ? {} : { 'x-request-id': id } });
@@ -158,4 +185,19 @@ it('a request with an unknown expectation is answered as any other', async () =>
   const { head } = await sendBytes('GET /good HTTP/1.1\r\nhost: x\r\nexpect: a-miracle\r\nconnection: close\r\n\r\n');
   expect(head).toMatch(/^HTTP\/1\.1 200 /);
   expect(head).toMatch(/x-request-id: req_/);
+});
+
+it('every log line that a request causes names it, also during concurrent requests with bodies', async () => {
+  const ids = ['trace:first-1', 'trace:second-2', 'trace:third-3'];
+  await Promise.all(ids.map((id) => work(id, { lines: 3, padding: 'x'.repeat(50_000) })));
+  log.error('a line outside of all requests');
+  const named = namedRequests();
+  expect(named.pop()).toBeUndefined();
+  expect(named.toSorted((a, b) => String(a).localeCompare(String(b)))).toEqual(ids.flatMap((id) => [id, id, id]));
+});
+
+it('a log line of what a request left open names no request after the reply', async () => {
+  await work('trace:opened-it', { lines: 0 });
+  leftOpen.emit('failed');
+  expect(namedRequests()).toEqual([undefined]);
 });

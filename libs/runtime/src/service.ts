@@ -17,7 +17,7 @@ import { VerdictError } from '@partyline/domain/verdict';
 import { clientAddressOf } from './client-address.ts';
 import { createClientErrorHandler, malformedRequest } from './client-error.ts';
 import type { Config } from './config.ts';
-import { isLoggable, type Logger } from './logging.ts';
+import { currentRequest, isLoggable, type Logger } from './logging.ts';
 import { checkIntervalOf, startManagementServer } from './management.ts';
 import type { Metrics } from './metrics.ts';
 import { toProblem } from './problem.ts';
@@ -143,6 +143,11 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     'onRequest',
     async (request, reply) => void reply.headers({ ...replyHeaders, [REQUEST_ID]: request.id }),
   );
+  // Reading the body leaves the context, so it is entered again after it.
+  const enterRequest = (request: FastifyRequest, reply: FastifyReply, done: () => void): void =>
+    currentRequest.run({ requestId: request.id, isAnswered: () => reply.raw.writableEnded }, done);
+  fastify.addHook('onRequest', enterRequest);
+  fastify.addHook('preValidation', enterRequest);
   fastify.addHook('onRequest', async ({ headers, raw }) => {
     if (headers.host === undefined && raw.httpVersion === '1.1') throw malformedRequest();
   });

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { acceptingProvider, startTestHarness } from '@partyline/room-api/testing/test-harness';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Partyline } from './client.ts';
+import type { StreamOptions } from './stream.ts';
 
 type Respond = (reply: ServerResponse, request: IncomingMessage) => void;
 let server: Server;
@@ -62,7 +63,7 @@ const createClient = (options: object = {}): Partyline =>
     ...options,
   });
 
-async function readIds(count: number, options: { after?: string; types?: 'session.live'[] } = {}): Promise<string[]> {
+async function readIds(count: number, options: StreamOptions = {}): Promise<string[]> {
   const ids: string[] = [];
   for await (const { id } of createClient().events.stream(options)) if (ids.push(id) === count) break;
   return ids;
@@ -91,10 +92,13 @@ it('parses an event that arrives in several chunks', async () => {
   expect(await readIds(1)).toEqual(['evt_1']);
 });
 
-it('starts after the given event, with the given types', async () => {
+it('starts after the given event, with the given types and room', async () => {
   responses = [sends(event(8))];
-  await readIds(1, { after: 'evt_7', types: ['session.live'] });
-  expect(requests[0]).toMatchObject({ last: 'evt_7', url: '/v1/events?types=session.live' });
+  await readIds(1, { after: 'evt_7', types: ['session.live', 'session.ended'], roomId: 'room_1' });
+  expect(requests[0]).toMatchObject({
+    last: 'evt_7',
+    url: '/v1/events?types=session.live%2Csession.ended&roomId=room_1',
+  });
 });
 
 it('backs off without a response, and waits for Retry-After', async () => {

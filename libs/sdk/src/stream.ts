@@ -11,6 +11,8 @@ export interface StreamOptions {
   readonly after?: string;
   /** Default: all types. */
   readonly types?: readonly PartylineEvent['type'][];
+  /** Default: all rooms of the tenant. */
+  readonly roomId?: string;
   /** Ends the stream. */
   readonly signal?: AbortSignal;
 }
@@ -49,16 +51,18 @@ function startSilenceTimer(signal: AbortSignal | undefined): {
  */
 export async function* streamEvents(
   { fetch, baseUrl, headers, sleep, random }: StreamTransport,
-  { after, types = [], signal }: StreamOptions,
+  { after, types = [], roomId, signal }: StreamOptions,
 ): AsyncGenerator<PartylineEvent, void> {
-  const url = `${baseUrl}/v1/events${types.length === 0 ? '' : `?types=${types.map(encodeURIComponent).join(',')}`}`;
+  const url = new URL(`${baseUrl}/v1/events`);
+  if (types.length > 0) url.searchParams.set('types', types.join(','));
+  if (roomId !== undefined) url.searchParams.set('roomId', roomId);
   const isAborted = (): boolean => signal?.aborted === true;
   let lastEventId = after;
   for (let failures = 0; !isAborted(); failures++) {
     let requestedMs = 0;
     const silence = startSilenceTimer(signal);
     try {
-      const response = await fetch(url, {
+      const response = await fetch(url.href, {
         headers: {
           ...headers,
           accept: 'text/event-stream',

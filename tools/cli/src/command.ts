@@ -27,6 +27,8 @@ export interface CommandContext {
   readonly describe: (error: unknown) => DescribedError;
   /** The fields that the options set, as the operation takes them. */
   readonly fields: <T>() => NonNullable<T>;
+  /** Reads a paged list with these fields as its query, up to `--limit`. */
+  readonly pages: <T>(list: (query: never) => AsyncIterable<T>) => Promise<T[]>;
 }
 
 /** Commander's flags (`--limit <n>`), each with its help text and, where needed, a parser. */
@@ -108,6 +110,11 @@ export function addCommand(
           operator: () => open(readOperatorSettings(io)).operator,
           describe,
           fields: <T>() => readFields(fieldOptions, values) as NonNullable<T>,
+          pages: <T>(list: (query: never) => AsyncIterable<T>) => {
+            const { limit = DEFAULT_LIMIT } = values as { limit?: number };
+            const pageSize = Math.min(MAX_PAGE_SIZE, Math.max(1, limit));
+            return takeFirst(list({ limit: pageSize, ...readFields(fieldOptions, values) } as never), limit);
+          },
         },
         parameters.slice(0, -2).flat() as string[],
         values,
@@ -198,11 +205,9 @@ export async function takeFirst<T>(items: AsyncIterable<T>, limit: number): Prom
   return found;
 }
 
+const DEFAULT_LIMIT = 20;
 const MAX_PAGE_SIZE = 100;
+/** The option of every command that reads a paged list with `pages`. */
 export const LIMIT_OPTION = {
-  '-n, --limit <n>': ['print at most this many (default 20)', parseInteger],
+  '-n, --limit <n>': [`print at most this many (default ${DEFAULT_LIMIT})`, parseInteger],
 } as const satisfies OptionSpecs;
-export const pageOptions = ({ limit = 20 }: { limit?: number }): { limit: number; pageSize: number } => ({
-  limit,
-  pageSize: Math.min(MAX_PAGE_SIZE, Math.max(1, limit)),
-});

@@ -95,6 +95,24 @@ describe('a time in a request', () => {
     expect(messagesOf(pipe, { createdAfter: `2026-05-04T09:30:00${offset}` })).toEqual([]);
   });
 
+  it.each(['2026-05-04t09:30:00z', '2026-05-04t09:30:00Z', '2026-05-04T09:30:00z', '2026-05-04t09:30:00 00:00'])(
+    'can have lower-case letters, as RFC 3339 allows: %s',
+    (createdAfter) => {
+      const { createdAfter: read } = pipe.transform({ createdAfter }, undefined as never) as { createdAfter: string };
+      expect(read).toMatch(/^2026-05-04T09:30:00(Z|\+00:00)$/);
+    },
+  );
+
+  it.each([
+    ['0000-01-01T00:00:00Z', false],
+    ['1970-01-01T00:59:59+01:00', false],
+    ['1970-01-01T01:00:00+01:00', true],
+    ['9999-12-31T23:59:59.999Z', true],
+    ['9999-12-31T23:59:59-00:01', false],
+  ])('is from 1970 to 9999 in UTC: %s: %s', (createdAfter, isAccepted) =>
+    expect(messagesOf(pipe, { createdAfter })).toEqual(isAccepted ? [] : ['must be a time from 1970 to 9999, in UTC']),
+  );
+
   it('can have a plus that its client did not encode in a query', () => {
     expect(pipe.transform({ createdAfter: '2026-05-04T09:30:00.5 02:00' }, undefined as never)).toMatchObject({
       createdAfter: '2026-05-04T09:30:00.5+02:00',

@@ -82,7 +82,7 @@ const restoreOffsets = (value: unknown): unknown =>
         Object.entries(value).map(([name, text]) => [
           name,
           typeof text === 'string'
-            ? text.replace(/^(\d{4}-\d\d-\d\dT[\d:.]+) (\d\d:\d\d)$/, '$1+$2')
+            ? text.replace(/^(\d{4}-\d\d-\d\dT[\d:.]+) (\d\d:\d\d)$/i, '$1+$2')
             : (text as unknown),
         ]),
       );

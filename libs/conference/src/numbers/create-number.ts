@@ -1,3 +1,4 @@
+import { assertCountryOfNumber, describeNumber } from '@partyline/domain/describe-number';
 import { VerdictError } from '@partyline/domain/verdict';
 import { insertNumber, type OperatorNumberRow, type NewNumber, type NumberRow } from '@partyline/store/numbers/numbers';
 import { lockAccountForShare } from '@partyline/store/provider-accounts/provider-accounts';
@@ -5,7 +6,6 @@ import { EVERY_TENANT, inTransaction, type Tx } from '@partyline/store/database/
 import { readTenant } from '@partyline/store/tenants/tenants';
 import type { Deps } from '../deps.ts';
 import { noSuchTenant } from '../errors.ts';
-import { assertCountryOfNumber, describeNumber } from './describe-number.ts';
 
 /**
  * A number to add. Its country and whether calls to it are free are inferred where they are left

@@ -1,10 +1,10 @@
+import { assertCountryOfNumber } from '@partyline/domain/describe-number';
 import { lockNumber, saveNumber, type OperatorNumberRow, type NewNumber } from '@partyline/store/numbers/numbers';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
 import { readTenant } from '@partyline/store/tenants/tenants';
 import type { Deps } from '../deps.ts';
 import { noSuchNumber, noSuchTenant } from '../errors.ts';
 import { lockNumberAccount } from './create-number.ts';
-import { assertCountryOfNumber } from './describe-number.ts';
 import { endRoomsOfSuspendedTenant, numberHasRooms } from './end-suspended-rooms.ts';
 
 /**

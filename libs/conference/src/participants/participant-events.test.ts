@@ -1,8 +1,9 @@
-import { listSessionEvents } from '@partyline/store/events/outbox';
+import { listEvents, listSessionEvents } from '@partyline/store/events/outbox';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
+import { addPin } from '../pins/add-pin.ts';
 import { changeSession } from '../sessions/change-session.ts';
-import { joinBrowser, readLegs, startMeeting, untilLegs, type Meeting } from '../testing/meeting.ts';
+import { joinBrowser, readLegs, scheduleRoom, startMeeting, untilLegs, type Meeting } from '../testing/meeting.ts';
 import { startTestHarness, type TestDeps, type TestHarness } from '../testing/test-harness.ts';
 import { removeParticipant } from './remove-participant.ts';
 import { renameParticipant } from './rename-participant.ts';
@@ -58,6 +59,25 @@ it('a new name and a mute are one event each, and a repeated name is none', asyn
   expect((await eventsAbout(meeting, participantId)).filter(({ type }) => type === 'participant.updated')).toEqual([
     { type: 'participant.updated', data: { ...updated, muted: false } },
     { type: 'participant.updated', data: { ...updated, muted: true } },
+  ]);
+});
+
+it('a participant of a room that never had a session is renamed and removed, in the events of the room', async () => {
+  const { roomId } = await scheduleRoom(deps);
+  const { participantId } = await addPin(deps, deps.tenantId, roomId, { name: 'Bea', role: 'participant' });
+  for (let i = 0; i < 2; i++) await renameParticipant(deps, deps.tenantId, participantId, 'Ada');
+  for (let i = 0; i < 2; i++) await removeParticipant(deps, deps.tenantId, participantId);
+  const events = await listEvents(deps.store, deps.tenantId, {
+    after: null,
+    upTo: '1000000',
+    types: ['participant.updated', 'participant.removed'],
+    roomId,
+    limit: 100,
+  });
+  const person = { participantId, name: 'Ada', role: 'participant', externalId: null };
+  expect(events.map(({ session_id, seq, type, data }) => ({ session_id, seq, type, data }))).toEqual([
+    { session_id: null, seq: 2, type: 'participant.updated', data: { ...person, muted: false } },
+    { session_id: null, seq: 3, type: 'participant.removed', data: person },
   ]);
 });
 

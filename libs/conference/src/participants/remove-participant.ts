@@ -1,4 +1,5 @@
 import { isUp } from '@partyline/domain/leg';
+import { appendRoomEvent } from '@partyline/store/events/append-events';
 import { markParticipantRemoved, readParticipant } from '@partyline/store/participants/participants';
 import { findNewestSession } from '@partyline/store/sessions/sessions';
 import { inTransaction } from '@partyline/store/database/store';
@@ -10,7 +11,8 @@ import { requestHangUp } from '../sessions/leg-transitions.ts';
 /**
  * Removes a participant: requests the hang-up of their legs, and rejects later connections with the
  * same token. A participant with a personal PIN can call again until the PIN is removed too.
- * Returns the legs that are to end. Throws 404.
+ * Emits `participant.removed` in the room's newest session, or in the room's own events if it never
+ * had one. Returns the legs that are to end. Throws 404.
  */
 export async function removeParticipant(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
@@ -19,18 +21,21 @@ export async function removeParticipant(
 ): Promise<{ legIds: string[] }> {
   const found = await readParticipant(deps.store, tenantId, participantId);
   if (found === null) throw noSuchParticipant();
+  const removed = { type: 'participant.removed', data: { participantId } };
   // The session's lock serialises the removal with a connection that the participant opens at the
   // same time.
   const session = await inTransaction(deps.store, tenantId, (tx) =>
     findNewestSession(tx, tenantId, found.person.room_id),
   );
   if (session === null) {
-    await inTransaction(deps.store, tenantId, (tx) => markParticipantRemoved(tx, tenantId, participantId));
+    await inTransaction(deps.store, tenantId, async (tx) => {
+      if (await markParticipantRemoved(tx, tenantId, participantId))
+        await appendRoomEvent(tx, tenantId, found.person.room_id, removed);
+    });
     return { legIds: [] };
   }
   const changed = await changeSession(deps, tenantId, session.id, async (view, tx, record) => {
-    if (await markParticipantRemoved(tx, tenantId, participantId))
-      record({ type: 'participant.removed', data: { participantId } });
+    if (await markParticipantRemoved(tx, tenantId, participantId)) record(removed);
     const legs = view.legs.filter((leg) => leg.participant_id === participantId && isUp(leg));
     for (const leg of legs) requestHangUp(leg, 'removed', view.now);
     return legs.map(({ id }) => id);

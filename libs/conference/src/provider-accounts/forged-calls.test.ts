@@ -208,7 +208,8 @@ it("rejects calls over the account's limit with a prompt and without a row", asy
   // Another account is not affected.
   expect(await legOf(await reportForgedCall(null, NUMBER))).not.toBeNull();
 
-  // Unconfirmed hang-ups and calls that were never seen count too, so a forged call cannot be replaced.
+  // Unconfirmed hang-ups and calls that were never seen count too, so a forged call cannot be
+  // replaced.
   await passDeadline();
   await reportForgedCall();
   await executeSql(

@@ -1,8 +1,7 @@
 import { eventId, findEventPosition, listEvents } from '@partyline/store/events/outbox';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openRoom } from '../testing/meeting.ts';
+import { openRoom, scheduleRoom } from '../testing/meeting.ts';
 import { startTestHarness, type TestDeps, type TestHarness } from '../testing/test-harness.ts';
-import { createRoom } from './create-room.ts';
 import { deleteRoom } from './delete-room.ts';
 import { endRoom } from './end-room.ts';
 import { updateRoom } from './update-room.ts';
@@ -43,22 +42,9 @@ it('a room emits each of its changes once, in an order of its own', async () => 
 });
 
 it('a room without a session emits too', async () => {
-  const { room } = await createRoom(deps, deps.tenantId, {
-    name: 'Later',
-    hostName: 'Host',
-    bridge: 'auto',
-    max_participants: 10,
-    max_duration_s: 3_600,
-    never_used_s: null,
-    browsers_left_s: null,
-    phones_left_s: null,
-    alone_s: null,
-    empty_s: null,
-    host_left_s: null,
-    starts_at: new Date(Date.now() + 86_400_000),
-  });
-  await endRoom(deps, deps.tenantId, room.id);
-  expect((await eventsOfRoom(room.id)).map(({ seq, type }) => [seq, type])).toEqual([
+  const { roomId } = await scheduleRoom(deps);
+  await endRoom(deps, deps.tenantId, roomId);
+  expect((await eventsOfRoom(roomId)).map(({ seq, type }) => [seq, type])).toEqual([
     [1, 'room.created'],
     [2, 'room.ended'],
   ]);

@@ -36,16 +36,10 @@ const CLOCKS_OFF = {
   host_left_s: null,
 };
 
-export async function openRoom(
-  deps: TestDeps,
-  settings: Partial<Omit<RoomRequest, 'hostName'>> = {},
-): Promise<Meeting> {
-  const {
-    room,
-    firstSession: first,
-    pin,
-    hostPin,
-  } = await createRoom(deps, deps.tenantId, {
+type TestRoomSettings = Partial<Omit<RoomRequest, 'hostName'>>;
+
+const createTestRoom = (deps: TestDeps, settings: TestRoomSettings): ReturnType<typeof createRoom> =>
+  createRoom(deps, deps.tenantId, {
     name: 'Room',
     hostName: 'Host',
     bridge: 'auto',
@@ -53,6 +47,15 @@ export async function openRoom(
     ...CLOCKS_OFF,
     ...settings,
   });
+
+/** Creates a room that starts tomorrow and so has no session. */
+export const scheduleRoom = async (deps: TestDeps): Promise<{ roomId: string }> => {
+  const { room } = await createTestRoom(deps, { starts_at: new Date(Date.now() + 86_400_000) });
+  return { roomId: room.id };
+};
+
+export async function openRoom(deps: TestDeps, settings: TestRoomSettings = {}): Promise<Meeting> {
+  const { room, firstSession: first, pin, hostPin } = await createTestRoom(deps, settings);
   if (first === null) throw new Error('A room with a later start has no session yet.');
   return {
     tenantId: deps.tenantId,

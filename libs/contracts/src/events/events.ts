@@ -235,12 +235,23 @@ const seq = z
   .min(1)
   .meta({
     description:
-      'Counts from 1 without gaps: within the session, within the room for `room.` events, or within the endpoint for ' +
-      '`endpoint.` events.',
+      'Counts from 1 without gaps: within the session, within the room for events without a session, or within the ' +
+      'endpoint for `endpoint.` events.',
     examples: [1],
   });
 const alwaysNull = z.null().meta({ description: 'Always null.', examples: [null] });
 const ofSession = { roomId: id('room', 'The room'), sessionId: id('ses', 'The session') };
+/** Also emitted in a room that never had a session. */
+const ABOUT_PARTICIPANT: ReadonlySet<string> = new Set(['participant.removed', 'participant.updated']);
+
+function sessionOf(type: string): z.ZodType {
+  if (type.startsWith('endpoint.') || type.startsWith('room.')) return alwaysNull;
+  if (!ABOUT_PARTICIPANT.has(type)) return ofSession.sessionId;
+  return ofSession.sessionId.nullable().meta({
+    description: 'The session. Null if the room never had one.',
+    examples: ['ses_3q2-7wAAQkV1bWJlclBhcn'],
+  });
+}
 const eventId = z.string().meta({
   description:
     'The event. The same id in every list, stream and delivery, and as `webhook-id`. Opaque; starts with `evt_`.',
@@ -263,7 +274,7 @@ export const EVENT_SCHEMAS: Readonly<Record<EventType, z.ZodObject>> = Object.fr
     const isOfEndpoint = type.startsWith('endpoint.');
     const about = {
       roomId: isOfEndpoint ? alwaysNull : ofSession.roomId,
-      sessionId: isOfEndpoint || type.startsWith('room.') ? alwaysNull : ofSession.sessionId,
+      sessionId: sessionOf(type),
     };
     const { description, data }: EventDefinition = EVENTS[type];
     return [
@@ -313,7 +324,7 @@ export const Event = z
       .nullable()
       .meta({ description: 'The room. Null for `endpoint.` events.', examples: ['room_3q2-7wAAQkV1bWJlclBhcn'] }),
     sessionId: ofSession.sessionId.nullable().meta({
-      description: 'The session. Null for `room.` and `endpoint.` events.',
+      description: 'The session. Null for `room.` and `endpoint.` events, and in a room that never had a session.',
       examples: ['ses_3q2-7wAAQkV1bWJlclBhcn'],
     }),
     seq,

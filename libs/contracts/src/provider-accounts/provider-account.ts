@@ -318,7 +318,8 @@ export const ProviderAccount = z
         ],
       }),
     numbers: z.array(z.string()).meta({
-      description: 'Your dial-in numbers that use this account, as the operator assigned them. E.164.',
+      description:
+        'Your dial-in numbers that use this account, as the operator assigned them, in order of digits. E.164.',
       examples: [['+12025550100']],
     }),
     createdAt: instant('When it was created.'),

@@ -71,8 +71,9 @@ export async function appendEvents(
 }
 
 /**
- * Stores an event about a room itself, in the transaction of the change, with its deliveries.
- * Updates the room's row, whose lock keeps its sequence numbers without a gap.
+ * Stores an event about a room itself, or about a participant of a room that never had a session,
+ * in the transaction of the change, with its deliveries. Updates the room's row, whose lock keeps
+ * its sequence numbers without a gap.
  */
 export async function appendRoomEvent(
   tx: Tx,

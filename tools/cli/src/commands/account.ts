@@ -1,5 +1,5 @@
-import type { CreateKeyData, ListAuditData, ListNumbersData, RotateKeyData } from '@partyline/sdk/types';
-import { LIMIT_OPTION, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
+import type { CreateKeyData, ListNumbersData, RotateKeyData } from '@partyline/sdk/types';
+import { LIMIT_OPTION, type CommandSpec } from '../command.ts';
 import { UsageError } from '../exit-codes.ts';
 import { labelOf } from '../values.ts';
 
@@ -12,10 +12,9 @@ export const keys: readonly CommandSpec[] = [
     operations: ['listKeys'],
     options: LIMIT_OPTION,
     examples: ['keys list'],
-    async run({ out, client }, _args, options: { limit?: number }) {
-      const { limit, pageSize } = pageOptions(options);
+    async run({ out, client, pages }) {
       out.table(
-        await takeFirst(client().keys.list({ limit: pageSize }), limit),
+        await pages(client().keys.list),
         ['id', 'label', 'state', 'scopes', 'lastUsedAt', 'expiresAt'],
         'No keys.',
       );
@@ -106,11 +105,9 @@ export const audit: CommandSpec = {
   fields: { operation: 'listAudit', from: 'query' },
   options: LIMIT_OPTION,
   examples: ['audit --limit 50', 'audit --operation createRoom --from 2026-05-04T00:00:00Z'],
-  async run({ out, client, fields }, _args, options: { limit?: number }) {
-    const { limit, pageSize } = pageOptions(options);
-    const query = { limit: pageSize, ...fields<ListAuditData['query']>() };
+  async run({ out, client, pages }) {
     out.ledger(
-      await takeFirst(client().account.audit(query), limit),
+      await pages(client().account.audit),
       ['at', 'actor.kind', 'actor.id', 'operation', 'reason'],
       'No changes.',
     );

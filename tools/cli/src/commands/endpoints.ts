@@ -5,7 +5,7 @@ import type {
   ReplayEventsData,
   RotateEndpointSecretData,
 } from '@partyline/sdk/types';
-import { LIMIT_OPTION, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
+import { LIMIT_OPTION, type CommandSpec } from '../command.ts';
 
 const COLUMNS = ['id', 'url', 'enabled', 'types', 'failures', 'disabledReason'];
 
@@ -69,11 +69,9 @@ export const endpoints: readonly CommandSpec[] = [
     fields: { operation: 'listDeliveries', from: 'query' },
     options: LIMIT_OPTION,
     examples: ['endpoints deliveries ep_3q2-7wAAQkV1bWJlclBhcn --state failed'],
-    async run({ out, client, fields }, [endpointId = ''], options: { limit?: number }) {
-      const { limit, pageSize } = pageOptions(options);
-      const query = { limit: pageSize, ...fields<ListDeliveriesData['query']>() };
+    async run({ out, client, pages }, [endpointId = '']) {
       out.table(
-        await takeFirst(client().endpoints.deliveries(endpointId, query), limit),
+        await pages((query: ListDeliveriesData['query']) => client().endpoints.deliveries(endpointId, query)),
         ['id', 'eventId', 'type', 'state', 'attempts', 'nextTryAt'],
         'No deliveries.',
       );

@@ -1,6 +1,6 @@
 import type { PartylineEvent } from '@partyline/sdk/event';
 import type { CreateStreamTokenData, ListEventsData } from '@partyline/sdk/types';
-import { LIMIT_OPTION, omitUndefined, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
+import { LIMIT_OPTION, omitUndefined, type CommandSpec } from '../command.ts';
 
 export const tail: CommandSpec = {
   usage: 'tail',
@@ -20,10 +20,9 @@ export const tail: CommandSpec = {
   ) {
     const typeList = types?.split(',') as PartylineEvent['type'][] | undefined;
     for await (const event of client().events.stream({
-      ...omitUndefined({ after, types: typeList }),
+      ...omitUndefined({ after, types: typeList, roomId: room }),
       signal: io.interrupted,
     })) {
-      if (room !== undefined && event.roomId !== room) continue;
       out.event(event);
       if (event.type === until) return;
     }
@@ -38,14 +37,10 @@ export const events: CommandSpec = {
   inputs: { streamToken: 'PARTYLINE_KEY' },
   options: { ...LIMIT_OPTION, '--after <event>': 'only events after this one' },
   examples: ['events --types session.ended --limit 100'],
-  async run({ out, client, fields }, _args, options: { limit?: number; after?: string }) {
-    const { limit, pageSize } = pageOptions(options);
-    const query = {
-      limit: pageSize,
-      ...omitUndefined({ after: options.after }),
-      ...fields<ListEventsData['query']>(),
-    };
-    out.events((await takeFirst(client().events.list(query), limit)) as PartylineEvent[]);
+  async run({ out, client, pages }, _args, { after }: { after?: string }) {
+    const listEvents = (query: ListEventsData['query']) =>
+      client().events.list({ ...omitUndefined({ after }), ...query });
+    out.events((await pages(listEvents)) as PartylineEvent[]);
   },
 };
 

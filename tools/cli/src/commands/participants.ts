@@ -1,5 +1,5 @@
-import type { AddParticipantData, UpdateParticipantData } from '@partyline/sdk/types';
-import { LIMIT_OPTION, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
+import type { AddParticipantData, ListParticipantsData, UpdateParticipantData } from '@partyline/sdk/types';
+import { LIMIT_OPTION, type CommandSpec } from '../command.ts';
 
 const COLUMNS = ['id', 'name', 'kind', 'role', 'state', 'muted', 'number'];
 
@@ -40,10 +40,9 @@ export const participants: readonly CommandSpec[] = [
     operations: ['listParticipants'],
     options: LIMIT_OPTION,
     examples: ['participants list room_3q2-7wAAQkV1bWJlclBhcn'],
-    async run({ out, client }, [roomId = ''], options: { limit?: number }) {
-      const { limit, pageSize } = pageOptions(options);
+    async run({ out, client, pages }, [roomId = '']) {
       out.table(
-        await takeFirst(client().participants.list(roomId, { limit: pageSize }), limit),
+        await pages((query: ListParticipantsData['query']) => client().participants.list(roomId, query)),
         COLUMNS,
         'No participants.',
       );

@@ -1,5 +1,5 @@
-import type { CreateRoomData, IssueTokenData, ListRoomsData, UpdateRoomData } from '@partyline/sdk/types';
-import { LIMIT_OPTION, omitUndefined, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
+import type { CreateRoomData, IssueTokenData, UpdateRoomData } from '@partyline/sdk/types';
+import { LIMIT_OPTION, omitUndefined, type CommandSpec } from '../command.ts';
 import { parseInteger } from '../fields.ts';
 
 const COLUMNS = ['id', 'name', 'state', 'number', 'createdAt'];
@@ -34,10 +34,8 @@ export const rooms: readonly CommandSpec[] = [
     fields: { operation: 'listRooms', from: 'query' },
     options: LIMIT_OPTION,
     examples: ['rooms list', 'rooms list --state active --limit 100 --json'],
-    async run({ out, client, fields }, _args, options: { limit?: number }) {
-      const { limit, pageSize } = pageOptions(options);
-      const query = { limit: pageSize, ...fields<ListRoomsData['query']>() };
-      out.table(await takeFirst(client().rooms.list(query), limit), COLUMNS, 'No rooms.');
+    async run({ out, client, pages }) {
+      out.table(await pages(client().rooms.list), COLUMNS, 'No rooms.');
     },
   },
   {

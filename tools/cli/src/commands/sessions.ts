@@ -1,6 +1,6 @@
-import type { ListHangUpsData, ListSessionsData } from '@partyline/sdk/types';
+import type { ListHangUpsData } from '@partyline/sdk/types';
 import type { PartylineEvent } from '@partyline/sdk/event';
-import { LIMIT_OPTION, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
+import { LIMIT_OPTION, type CommandSpec } from '../command.ts';
 
 export const sessions: readonly CommandSpec[] = [
   {
@@ -10,11 +10,9 @@ export const sessions: readonly CommandSpec[] = [
     fields: { operation: 'listSessions', from: 'query' },
     options: LIMIT_OPTION,
     examples: ['sessions list --state live'],
-    async run({ out, client, fields }, _args, options: { limit?: number }) {
-      const { limit, pageSize } = pageOptions(options);
-      const query = { limit: pageSize, ...fields<ListSessionsData['query']>() };
+    async run({ out, client, pages }) {
       out.table(
-        await takeFirst(client().sessions.list(query), limit),
+        await pages(client().sessions.list),
         ['id', 'roomId', 'state', 'createdAt', 'endedAt', 'endReason'],
         'No sessions.',
       );
@@ -82,16 +80,11 @@ export const hangUps: CommandSpec = {
   fields: { operation: 'listHangUps', from: 'query' },
   options: LIMIT_OPTION,
   examples: ['hang-ups', 'hang-ups --state all --limit 100 --json', 'hang-ups ses_3q2-7wAAQkV1bWJlclBhcn'],
-  async run({ out, client, fields }, [sessionId], options: { limit?: number }) {
-    const { limit, pageSize } = pageOptions(options);
-    const query = {
-      limit: pageSize,
-      state: 'unconfirmed',
-      ...fields<ListHangUpsData['query']>(),
-    } as const;
+  async run({ out, client, pages }, [sessionId]) {
+    const listHangUps = (query: ListHangUpsData['query']) => client().hangUps.list({ state: 'unconfirmed', ...query });
     const { hangUps: entries, complete } =
       sessionId === undefined
-        ? { hangUps: await takeFirst(client().hangUps.list(query), limit), complete: true }
+        ? { hangUps: await pages(listHangUps), complete: true }
         : await client().sessions.hangUps(sessionId);
     out.ledger(
       entries,

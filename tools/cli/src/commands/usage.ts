@@ -1,5 +1,5 @@
 import type { GetSpendData, GetUsageData, ListCdrsData } from '@partyline/sdk/types';
-import { LIMIT_OPTION, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
+import { LIMIT_OPTION, type CommandSpec } from '../command.ts';
 import { parseAmountOrNone } from '../fields.ts';
 
 const CSV_OPTION = { '--csv': 'print everything as CSV' } as const;
@@ -32,13 +32,10 @@ export const usage: readonly CommandSpec[] = [
     fields: { operation: 'listCdrs', from: 'query' },
     options: { ...LIMIT_OPTION, ...CSV_OPTION },
     examples: ['usage records --limit 100 --json', 'usage records --csv > records.csv'],
-    async run({ io, out, client, fields }, _args, options: { limit?: number; csv?: boolean }) {
-      if (options.csv === true)
-        return io.out((await client().usage.recordsCsv(fields<ListCdrsData['query']>())).trimEnd());
-      const { limit, pageSize } = pageOptions(options);
-      const query = { limit: pageSize, ...fields<ListCdrsData['query']>() };
+    async run({ io, out, client, fields, pages }, _args, { csv = false }: { csv?: boolean }) {
+      if (csv) return io.out((await client().usage.recordsCsv(fields<ListCdrsData['query']>())).trimEnd());
       out.ledger(
-        await takeFirst(client().usage.records(query), limit),
+        await pages(client().usage.records),
         ['id', 'direction', 'side', 'endedAt', 'seconds', 'price'],
         'No records.',
       );

@@ -1,18 +1,20 @@
 import { expect, it } from 'vitest';
 import { parseNumbers } from './service-environment.ts';
 
-it('parses numbers with language, country and toll-free flag', () => {
+it('parses numbers with language, country and toll-free flag, and infers what is left out', () => {
   expect(
     parseNumbers(
-      '+12025550100, +4930555010=de-DE ,+33155550100=fr:FR,' +
-        '+18005550100=en-US:US:toll-free,+448005550100=en-GB:toll-free',
+      '+12025550100, +4930555010=de-DE ,+33155550100=fr:FR,+12045550100=en-CA,+80012345678,' +
+        '+18005550100=en-US:US:toll-free,+448005550100=en-GB',
     ),
   ).toEqual([
-    { e164: '+12025550100', language: 'en-US' },
-    { e164: '+4930555010', language: 'de-DE' },
-    { e164: '+33155550100', language: 'fr', country: 'FR' },
+    { e164: '+12025550100', language: 'en-US', country: 'US', tollFree: false },
+    { e164: '+4930555010', language: 'de-DE', country: 'DE', tollFree: false },
+    { e164: '+33155550100', language: 'fr', country: 'FR', tollFree: false },
+    { e164: '+12045550100', language: 'en-CA', country: 'CA', tollFree: false },
+    { e164: '+80012345678', language: 'en-US', country: undefined, tollFree: true },
     { e164: '+18005550100', language: 'en-US', country: 'US', tollFree: true },
-    { e164: '+448005550100', language: 'en-GB', tollFree: true },
+    { e164: '+448005550100', language: 'en-GB', country: 'GB', tollFree: true },
   ]);
 });
 
@@ -26,4 +28,13 @@ it.each([
   '+12025550100,,+4930555010',
 ])('rejects "%s" and describes the format', (text) => {
   expect(() => parseNumbers(text)).toThrow(/Write numbers like/);
+});
+
+it.each([
+  ['+12025550100=en-US:ZZ', 'Its country must be the code of a country'],
+  ['+442079460018=en-GB:UK', 'Its country is not a country code (ISO 3166-1 alpha-2): did you mean GB?'],
+  ['+12025550100=xx-YY', 'Its language must be a language tag'],
+  ['+12025550100=de-DE:DE', 'The number has the calling code +1, and DE has +49.'],
+])('rejects %s: %s', (text, problem) => {
+  expect(() => parseNumbers(text)).toThrow(problem);
 });

@@ -1,3 +1,5 @@
+import { assertCountryOfNumber, describeNumber } from '@partyline/domain/describe-number';
+import { countryCode, languageTag } from '@partyline/contracts/iso';
 import type { NewAccount } from '@partyline/vonage-emulator/accounts';
 import type { Credentials, ProviderCredentials } from './credentials.ts';
 
@@ -84,22 +86,37 @@ export interface LinkedNumber {
 
 /**
  * Parses numbers with language, optional country and optional toll-free flag, for example
- * `+12025550100=en-US,+4930555010=de-DE:DE,+18005550100=en-US:US:toll-free`.
+ * `+12025550100=en-US,+4930555010=de-DE:DE,+18005550100=en-US:US:toll-free`. What is left out is
+ * inferred from the number.
  */
 export function parseNumbers(text: string): LinkedNumber[] {
   return text.split(',').map((entry) => {
     const [, e164, language = 'en-US', country, tollFree] =
       /^\s*(\+[1-9]\d{6,14})(?:=([a-z]{2}(?:-[A-Z]{2})?)(?::([A-Z]{2}))?(:toll-free)?)?\s*$/.exec(entry) ?? [];
-    if (e164 === undefined)
+    const reject = (problem: string): never => {
       throw new Error(
-        `Invalid number "${entry}". Write numbers like ` +
+        `Invalid number "${entry}". ${problem}Write numbers like ` +
           '+12025550100=en-US,+4930555010=de-DE:DE,+18005550100=en-US:US:toll-free.',
       );
+    };
+    if (e164 === undefined) return reject('');
+    const fields = {
+      language: languageTag().safeParse(language),
+      country: countryCode().optional().safeParse(country),
+    };
+    for (const [name, { error }] of Object.entries(fields))
+      if (error !== undefined) reject(`Its ${name} ${error.issues[0]!.message}. `);
+    try {
+      assertCountryOfNumber(e164, country ?? null);
+    } catch (error) {
+      reject(`${(error as Error).message} `);
+    }
+    const inferred = describeNumber(e164);
     return {
       e164,
       language,
-      ...(country !== undefined && { country }),
-      ...(tollFree !== undefined && { tollFree: true }),
+      country: country ?? inferred.country ?? undefined,
+      tollFree: tollFree !== undefined || inferred.toll_free,
     };
   });
 }
@@ -130,6 +147,7 @@ export function buildEmulatorConfig(webhooksUrl: string, { provider }: Credentia
         publicKey: provider.publicKey,
         answerUrl: `${webhooksUrl}/v1/voice/answer`,
         answerMethod: 'POST' as const,
+        fallbackAnswerUrl: `${webhooksUrl}/v1/voice/fallback`,
         eventUrl: `${webhooksUrl}/v1/voice/events`,
         eventMethod: 'POST' as const,
         video,

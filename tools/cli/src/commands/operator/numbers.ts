@@ -1,5 +1,5 @@
-import type { CreateNumberData, ListAllNumbersData, UpdateNumberData } from '@partyline/sdk/types';
-import { LIMIT_OPTION, pageOptions, takeFirst, type CommandSpec } from '../../command.ts';
+import type { CreateNumberData, UpdateNumberData } from '@partyline/sdk/types';
+import { LIMIT_OPTION, type CommandSpec } from '../../command.ts';
 
 const COLUMNS = [
   'number',
@@ -23,10 +23,8 @@ export const numbers: readonly CommandSpec[] = [
     fields: { operation: 'listAllNumbers', from: 'query' },
     options: LIMIT_OPTION,
     examples: ['operator numbers list --limit 100'],
-    async run({ out, operator, fields }, _args, options: { limit?: number }) {
-      const { limit, pageSize } = pageOptions(options);
-      const query = { limit: pageSize, ...fields<ListAllNumbersData['query']>() };
-      out.table(await takeFirst(operator().numbers(query), limit), COLUMNS, 'No numbers.');
+    async run({ out, operator, pages }) {
+      out.table(await pages(operator().numbers), COLUMNS, 'No numbers.');
     },
   },
   {

@@ -1,11 +1,5 @@
-import type {
-  ListAuditOfAllData,
-  ListRatesData,
-  Rate,
-  RateChange,
-  UpdatePlatformLimitsData,
-} from '@partyline/sdk/types';
-import { LIMIT_OPTION, pageOptions, takeFirst, type CommandSpec, type OptionSpecs } from '../../command.ts';
+import type { Rate, RateChange, UpdatePlatformLimitsData } from '@partyline/sdk/types';
+import { LIMIT_OPTION, type CommandSpec, type OptionSpecs } from '../../command.ts';
 import { UsageError } from '../../exit-codes.ts';
 import { parseAmount, parseAmountOrNone } from '../../fields.ts';
 
@@ -58,14 +52,8 @@ export const rates: readonly CommandSpec[] = [
     fields: { operation: 'listRates', from: 'query' },
     options: LIMIT_OPTION,
     examples: ['operator rates show --what outbound --limit 1000'],
-    async run({ out, operator, fields }, _args, options: { limit?: number }) {
-      const { limit, pageSize } = pageOptions(options);
-      const query = { limit: pageSize, ...fields<ListRatesData['query']>() };
-      out.table(
-        await takeFirst(operator().rates(query), limit),
-        COLUMNS,
-        'No rates. Every minute is estimated at 1.00.',
-      );
+    async run({ out, operator, pages }) {
+      out.table(await pages(operator().rates), COLUMNS, 'No rates. Every minute is estimated at 1.00.');
     },
   },
   {
@@ -152,11 +140,9 @@ export const audit: CommandSpec = {
   fields: { operation: 'listAuditOfAll', from: 'query' },
   options: LIMIT_OPTION,
   examples: ['operator audit --limit 50'],
-  async run({ out, operator, fields }, _args, options: { limit?: number }) {
-    const { limit, pageSize } = pageOptions(options);
-    const query = { limit: pageSize, ...fields<ListAuditOfAllData['query']>() };
+  async run({ out, operator, pages }) {
     out.ledger(
-      await takeFirst(operator().audit(query), limit),
+      await pages(operator().audit),
       ['at', 'tenantId', 'actor.kind', 'actor.id', 'operation', 'reason'],
       'No changes.',
     );

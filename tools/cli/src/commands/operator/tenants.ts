@@ -1,5 +1,5 @@
-import type { CreateTenantData, CreateTenantKeyData, ListTenantsData, UpdateTenantData } from '@partyline/sdk/types';
-import { LIMIT_OPTION, pageOptions, takeFirst, type CommandSpec } from '../../command.ts';
+import type { CreateTenantData, CreateTenantKeyData, UpdateTenantData } from '@partyline/sdk/types';
+import { LIMIT_OPTION, type CommandSpec } from '../../command.ts';
 
 const COLUMNS = ['id', 'name', 'state', 'homeCountry', 'currency', 'createdAt'];
 
@@ -11,10 +11,8 @@ export const tenants: readonly CommandSpec[] = [
     fields: { operation: 'listTenants', from: 'query' },
     options: LIMIT_OPTION,
     examples: ['operator tenants list --state suspended'],
-    async run({ out, operator, fields }, _args, options: { limit?: number }) {
-      const { limit, pageSize } = pageOptions(options);
-      const query = { limit: pageSize, ...fields<ListTenantsData['query']>() };
-      out.table(await takeFirst(operator().tenants(query), limit), COLUMNS, 'No tenants.');
+    async run({ out, operator, pages }) {
+      out.table(await pages(operator().tenants), COLUMNS, 'No tenants.');
     },
   },
   {

@@ -1,5 +1,5 @@
-import { VerdictError } from '@partyline/domain/verdict';
 import { getCountryCallingCode, isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js/max';
+import { VerdictError } from './verdict.ts';
 
 /**
  * The country of a number and whether its calls are free, by the numbering plans of libphonenumber.
