@@ -23,7 +23,9 @@ let addressNo = 0;
 const send = (key: string | null, path = '/v1/rooms') =>
   harness.request('GET', path, { key, headers: { 'x-forwarded-for': `2001:db8:9:9::${++addressNo}` } });
 const refusals = (): Record<string, unknown>[] =>
-  lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ msg }) => msg === 'a request was rejected');
+  lines
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter(({ msg }) => msg === 'a request was rejected');
 
 describe('a refused request is logged once, without the key', () => {
   it('for an unknown key', async () => {

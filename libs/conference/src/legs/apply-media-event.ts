@@ -145,8 +145,8 @@ async function applyToLeg(
     case 'disconnected': {
       const how = verdict('success', event.reason);
       const isClosed = leg.media_closed_at !== null;
-      // The times of a look-up are Partyline's own, so they correct no earlier end.
-      if (isClosed && source === 'look-up') return;
+      // Only an end that the provider states corrects an earlier one.
+      if (isClosed && (source === 'look-up' || event.at === null)) return;
       // The provider reports no cost of a connection, so its seconds are charged by the operator's
       // rates. A connection that is missing from lists ended when the first list lacked it.
       const isRecorded = await recordCharge(
@@ -159,7 +159,7 @@ async function applyToLeg(
           since: event.since ?? null,
           until: event.at,
           observedSince: leg.joined_at ?? leg.answered_at,
-          observedUntil: leg.media_missing_since ?? now,
+          observedUntil: leg.media_missing_since ?? leg.media_closed_at ?? now,
           // A browser's row is inserted on its first event, which can be long after it connected.
           notBefore: leg.kind === 'webrtc' ? session.created_at : leg.created_at,
         },

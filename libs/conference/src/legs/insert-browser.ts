@@ -51,7 +51,7 @@ export async function insertBrowser(
   if (others.length >= view.room.max_participants) requestHangUp(leg, 'room-full', view.now);
   view.legs.push(leg);
   // The participant was removed and connects again with the same token.
-  if (person?.removed) requestHangUp(leg, 'removed', view.now);
+  if (person !== null && person.removed_at !== null) requestHangUp(leg, 'removed', view.now);
   // A connection that has already closed replaces no other.
   if (comes && closeReplacedConnections(view, leg) > 0) return leg;
   // Tokens can be used at any time, so the limit can be exceeded; the new leg is hung up.

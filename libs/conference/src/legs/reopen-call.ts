@@ -3,6 +3,7 @@ import { canJoin } from '@partyline/domain/session';
 import { verdict } from '@partyline/domain/verdict';
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
 import { voidCharges } from '@partyline/store/billing/cdrs';
+import { findParticipant } from '@partyline/store/participants/participants';
 import { insertLeg, releaseCall, type LegRow } from '@partyline/store/legs/legs';
 import { storeObservation } from '@partyline/store/legs/observations';
 import { accountOwner, type Deps } from '../deps.ts';
@@ -11,12 +12,12 @@ import { moveLeg, REPLACED_REASON, requestHangUp } from '../sessions/leg-transit
 import { sessionDeadline } from '../sessions/session-deadline.ts';
 
 /**
- * Reopens a call that a look-up shows live although an observation ended its leg. In a running
- * session a phone whose hang-up was never requested gets a new leg, since an ended leg stays ended.
- * The new leg has the call, and is charged for the whole of it. It is hung up as replaced if the
- * person has called again since.
+ * Reopens a call that a look-up shows live although an observation ended its leg. A phone whose
+ * hang-up was never requested gets a new leg, since an ended leg stays ended. The new leg has the
+ * call, and is charged for the whole of it. It is hung up if the person was removed or has called
+ * again since, or if the session is over, which counts as a false kill.
  * The new leg is at least as far as the ended one was, and as far as the look-up reports.
- * @returns `orphan`: the session is over, or the hang-up was requested
+ * @returns `orphan`: the hang-up was requested before, or the leg has no call
  */
 export async function reopenCall(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
@@ -34,11 +35,13 @@ export async function reopenCall(
         leg.state !== 'ended' ||
         leg.hangup_requested_at !== null ||
         leg.voice_call_id === null ||
-        (leg.kind !== 'inbound' && leg.kind !== 'outbound') ||
-        !canJoin(view.session.state)
+        (leg.kind !== 'inbound' && leg.kind !== 'outbound')
       )
         return 'orphan';
       const isReplaced = hasLaterCall(view.legs, leg);
+      const person = leg.participant_id === null ? null : await findParticipant(tx, tenantId, leg.participant_id);
+      // A removed person may call again with a personal PIN.
+      const isRemoved = person !== null && person.removed_at !== null && person.removed_at > leg.created_at;
       const { kind, role, participant_id, number, remote, voice_call_id, answered_at, joined_at } = leg;
       await releaseCall(tx, tenantId, legId);
       leg.voice_call_id = null;
@@ -71,7 +74,16 @@ export async function reopenCall(
       if ((event.kind === 'call' && event.phase === 'answered') || answered_at !== null)
         moveLeg(reopened, 'answered', view.now);
       if (joined_at !== null) moveLeg(reopened, 'joined', view.now);
+      if (isRemoved) requestHangUp(reopened, 'removed', view.now);
       if (isReplaced) requestHangUp(reopened, REPLACED_REASON, view.now);
+      if (!canJoin(view.session.state)) {
+        deps.report.count('false_kill', { kind, owner: accountOwner(leg.account_id) });
+        deps.report.warn('a call is hung up by mistake: its leg was closed without a hang-up request', {
+          tenantId,
+          sessionId,
+          legId,
+        });
+      }
       deps.report.count('leg_reopened', { kind, owner: accountOwner(leg.account_id) });
       return 'reopened';
     },

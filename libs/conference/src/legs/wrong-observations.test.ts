@@ -15,7 +15,8 @@ import {
   untilLegs,
   untilWebhooksDone,
 } from '../testing/meeting.ts';
-import { countHangUpRequests, passTime, resetHarness } from '../testing/pass-time.ts';
+import { removeParticipant } from '../participants/remove-participant.ts';
+import { countHangUpRequests, passTime, reconcileUntilQuiet, resetHarness } from '../testing/pass-time.ts';
 import { MEDIA_KINDS, startTestHarness, type TestDeps, type TestHarness } from '../testing/test-harness.ts';
 import { withProviders } from '../testing/with-providers.ts';
 import { applyLegEvent } from './apply-leg-event.ts';
@@ -186,6 +187,24 @@ describe.each(MEDIA_KINDS)('a browser that a callback reports as gone and that i
     expect(await statesOf(meeting, 'webrtc')).toEqual(['ended']);
   });
 
+  it('is not charged for longer by a late callback without a possible time of the end', async () => {
+    const meeting = await startMeeting(harness, deps, {});
+    const { mediaSessionId, browser } = meeting;
+    const reportEnd = (at: Date | null) =>
+      applyMediaEvent(deps, callback(), {
+        kind: 'disconnected',
+        mediaSessionId,
+        connectionId: browser.connectionId,
+        data: '',
+        reason: 'clientDisconnected',
+        at,
+      });
+    await reportEnd(null);
+    const records = await charges(meeting, 'media', 'webrtc');
+    for (const at of [null, new Date(Date.now() + 3_600_000), new Date(0)]) await reportEnd(at);
+    expect(await charges(meeting, 'media', 'webrtc')).toEqual(records);
+  });
+
   it('does not delay an end that no departure causes', async () => {
     const meeting = await startMeeting(harness, deps, { browsers_left_s: 60, max_duration_s: 3_600 });
     await reportBrowserGone(deps, meeting);
@@ -279,13 +298,22 @@ describe('a phone that an event reports as completed and that is live', () => {
     expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 
-  it('counts as a false kill when it is hung up after its session ended', async () => {
+  it('of a person who was removed since is hung up as removed', async () => {
+    const [ended] = await readLegs(harness, meeting, 'inbound');
+    await removeParticipant(deps, meeting.tenantId, ended?.participant_id ?? '');
+    await passTime(harness, 40);
+    await sweepInventory(deps, null);
+    const [, leg] = await readLegs(harness, meeting, 'inbound');
+    expect(leg).toMatchObject({ state: 'ending', hangup_reason: 'removed' });
+  });
+
+  it('counts as a false kill when it is hung up after its session ended, within seconds', async () => {
     await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await hangUpUntilDone(harness, deps, meeting);
-    for (let n = 0; n < 3; n++) {
-      await sweepInventory(deps, null);
-      await passTime(harness, 40);
-    }
+    await passTime(harness, 40);
+    await sweepInventory(deps, null);
+    await reconcileUntilQuiet(harness, deps);
+    expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
     expect(harness.counters.filter((each) => each.startsWith('false_kill'))).toEqual(['false_kill inbound platform']);
   });
 });

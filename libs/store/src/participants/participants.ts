@@ -17,17 +17,17 @@ export async function insertParticipant(
 }
 
 /**
- * Returns a participant's role and whether they were removed; `null` when the tenant has no such
+ * Returns a participant's role and when they were removed; `null` when the tenant has no such
  * participant.
  */
 export async function findParticipant(
   tx: Tx,
   tenantId: string,
   id: string,
-): Promise<{ role: Role; removed: boolean } | null> {
-  const { rows } = await tx.query<{ role: Role; removed: boolean }>({
+): Promise<{ role: Role; removed_at: Date | null } | null> {
+  const { rows } = await tx.query<{ role: Role; removed_at: Date | null }>({
     name: 'find-participant',
-    text: `SELECT role, removed_at IS NOT NULL AS removed
+    text: `SELECT role, removed_at
            FROM participant
            WHERE tenant_id = $1 AND id = $2`,
     values: [tenantId, id],

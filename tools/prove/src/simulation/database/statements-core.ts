@@ -333,9 +333,7 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
   'find-participant': (tables, [tenant, id]) => {
     const participant = tables.participants.get(id as string);
     return returnRow(
-      participant?.tenant_id === tenant
-        ? { role: participant!.role, removed: participant!.removed_at !== null }
-        : undefined,
+      participant?.tenant_id === tenant ? { role: participant!.role, removed_at: participant!.removed_at } : undefined,
     );
   },
   'lock-session': (tables, [id, tenant], { clock }) => {
