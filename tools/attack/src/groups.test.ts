@@ -60,7 +60,8 @@ const applyEveryEvent: Responder = async (path, body, owner) => {
 };
 /** Stores every call and its charge without a tenant, and every connection. */
 const storeEveryCall: Responder = async (path, body, owner) => {
-  if (path === '/v1/rooms') return { status: 201, body: { client: { mediaSessionId: 'media' } } };
+  if (path === '/v1/rooms') return { status: 201, body: { room: { id: 'room' }, client: { mediaSessionId: 'media' } } };
+  if (path === '/v1/rooms/room/end') return { status: 202, body: {} };
   if (path.endsWith('/video/events')) {
     const { connection } = JSON.parse(body) as { connection: { id: string } };
     await owner.pool.query(

@@ -70,7 +70,7 @@ describe('audit of write operations', () => {
     await harness.store.pool.query('ALTER TABLE audit_entry RENAME TO gone');
     try {
       const { status, body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
-      expect([status, body.reason]).toEqual([500, 'internal-error']);
+      expect([status, body.reason]).toEqual([503, 'temporarily-unavailable']);
       expect(await harness.countRows()).toEqual(before);
     } finally {
       await harness.store.pool.query('ALTER TABLE gone RENAME TO audit_entry');

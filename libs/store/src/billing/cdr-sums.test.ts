@@ -80,7 +80,11 @@ const write = (tenantId: string, cdr: NewCdr): Promise<boolean> =>
   inTransaction(store, tenantId, (tx) => storeCdr(tx, tenantId, cdr));
 
 const tenant = fc.constantFrom(...TENANTS);
-const leg = fc.integer({ min: 0, max: 7 }).map((n) => `leg_${n}`);
+const LEGS_PER_TENANT = 4;
+const leg = fc.integer({ min: 0, max: LEGS_PER_TENANT * TENANTS.length - 1 });
+/** Each tenant has legs of its own. */
+const legOf = (tenantId: (typeof TENANTS)[number], n: number): string =>
+  `leg_${(n % LEGS_PER_TENANT) + LEGS_PER_TENANT * TENANTS.indexOf(tenantId)}`;
 const seconds = fc.integer({ min: 0, max: 400 });
 const micro = fc.integer({ min: 0, max: 1_000_000 }).map(BigInt);
 /** With the two decimals of a micro-unit that the provider's eight decimals give. */
@@ -129,7 +133,7 @@ async function runStep(one: typeof step extends fc.Arbitrary<infer Step> ? Step 
       const { isConnection, direction, endedAt: ended, seconds: lasted, price, currency: charged } = one;
       return write(
         one.tenant,
-        record(one.leg, {
+        record(legOf(one.tenant, one.leg), {
           // A later end of a connection replaces its record. The provider states no price of one.
           handle: isConnection ? 'media' : 'voice',
           direction,
@@ -146,7 +150,7 @@ async function runStep(one: typeof step extends fc.Arbitrary<infer Step> ? Step 
         applyChargeToCdr(
           tx,
           one.tenant,
-          { legId: one.leg, handle: 'voice', source: 'record' },
+          { legId: legOf(one.tenant, one.leg), handle: 'voice', source: 'record' },
           {
             startedAt: null,
             endedAt: one.endedAt,
@@ -159,18 +163,18 @@ async function runStep(one: typeof step extends fc.Arbitrary<infer Step> ? Step 
       );
     case 'correct':
       return owner.pool.query('UPDATE cdr SET seconds = $2, price_micro = $3 WHERE leg_id = $1', [
-        one.leg,
+        `leg_${one.leg}`,
         one.seconds,
         one.price,
       ]);
     case 'move':
       return owner.pool.query('UPDATE cdr SET room_id = ($2::jsonb -> tenant_id ->> $3::int) WHERE leg_id = $1', [
-        one.leg,
+        `leg_${one.leg}`,
         JSON.stringify(rooms),
         one.room,
       ]);
     case 'delete':
-      return owner.pool.query('DELETE FROM cdr WHERE leg_id = $1', [one.leg]);
+      return owner.pool.query('DELETE FROM cdr WHERE leg_id = $1', [`leg_${one.leg}`]);
     case 'change currency':
       return owner.pool.query('UPDATE tenant SET currency = $2 WHERE id = $1', [one.tenant, one.currency]);
     case 'change rate':

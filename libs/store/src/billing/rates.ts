@@ -1,8 +1,6 @@
 import { EVERY_TENANT, inTransaction, type Store } from '../database/store.ts';
 
-/*
- * Platform-wide: the operator's rates, which price all usage that the provider has not charged yet.
- */
+/* Platform-wide: the operator's rates, which price usage that the provider has not charged yet. */
 
 /** The key of a rate. */
 interface RateKey {

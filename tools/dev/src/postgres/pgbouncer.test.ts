@@ -83,14 +83,14 @@ describe('through PgBouncer in transaction mode', () => {
   });
 
   it('reads with Prisma and reads without a scope see what they may', async () => {
-    const rooms = await Promise.all(
-      REPEAT.map(async (index) => {
-        const tenantId = index % 2 === 0 ? 'ten_a' : 'ten_b';
-        const found = await readForTenant(store, tenantId, (db) => db.room.findMany({ select: { id: true } }));
-        return found.map(({ id }) => id).join() === `room_${tenantId}`;
-      }),
-    );
-    expect(new Set(rooms)).toEqual(new Set([true]));
+    // A few at a time: each waits for a connection for a limited time only.
+    const readers = ['ten_a', 'ten_b', 'ten_a', 'ten_b'];
+    for (const _round of REPEAT.slice(0, REPEAT.length / readers.length)) {
+      const rooms = await Promise.all(
+        readers.map((tenantId) => readForTenant(store, tenantId, (db) => db.room.findMany({ select: { id: true } }))),
+      );
+      expect(rooms).toEqual(readers.map((tenantId) => [{ id: `room_${tenantId}` }]));
+    }
     expect((await store.pool.query('SELECT FROM room')).rowCount).toBe(0);
   });
 
