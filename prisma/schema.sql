@@ -694,9 +694,12 @@ BEGIN
     deadline_at = now() + CASE WHEN v_ends THEN goodbye_time() ELSE pin_entry_time(l.slow) END
   WHERE l.id = p_leg;
   -- Last, because other callers of the number who key a wrong PIN wait for this row until the commit.
+  -- A guess counts only at the account of the number, which may have changed since the call rang.
   IF v_odds > 0 THEN
     INSERT INTO pin_guess_day AS g (number, day, odds)
-    VALUES (v_leg.number, (now() AT TIME ZONE 'UTC')::date, v_odds)
+    SELECT d.e164, (now() AT TIME ZONE 'UTC')::date, v_odds
+    FROM dial_in_number d
+    WHERE d.e164 = v_leg.number AND d.account_id IS NOT DISTINCT FROM v_leg.account_id
     ON CONFLICT (number, day) DO UPDATE SET odds = g.odds + EXCLUDED.odds;
   END IF;
   outcome := v_outcome;
@@ -712,6 +715,7 @@ AS $function$
 DECLARE
   v_room room;
   v_session session;
+  v_account text;
   v_rejection text;
   v_earlier_calls int := 0;
 BEGIN
@@ -747,19 +751,21 @@ BEGIN
       WHERE r.id = v_room.id AND r.state = 'active'
       FOR SHARE OF r;
       EXIT WHEN NOT FOUND;
+      SELECT d.account_id INTO v_account FROM dial_in_number d WHERE d.e164 = v_room.number;
+      EXIT WHEN v_account IS DISTINCT FROM p_leg.account_id;
       -- Of two concurrent callers, the index admits one; the other waits and finds its session.
       INSERT INTO session (id, tenant_id, room_id, state, conversation, due_at, due_reason, account_id)
       VALUES (
         p_session, v_room.tenant_id, v_room.id, 'open', p_conversation,
-        now() + make_interval(secs => v_room.max_duration_s), 'max-duration',
-        (SELECT d.account_id FROM dial_in_number d WHERE d.e164 = v_room.number)
+        now() + make_interval(secs => v_room.max_duration_s), 'max-duration', v_account
       )
       ON CONFLICT DO NOTHING;
     END LOOP;
   END IF;
 
   -- A conference is at one account. The number may have moved to another account since the call rang.
-  IF v_room.id IS NULL OR (v_rejection IS NULL AND v_session.account_id IS DISTINCT FROM p_leg.account_id) THEN
+  IF v_room.id IS NULL
+    OR (v_rejection IS NULL AND (v_session.id IS NULL OR v_session.account_id IS DISTINCT FROM p_leg.account_id)) THEN
     outcome := 'no-room';
     RETURN NEXT;
     RETURN;
@@ -902,7 +908,7 @@ BEGIN
   IF v_room.id IS NULL THEN
     v_guard := guard_caller(v_number, p_remote, p_call);
   END IF;
-  IF v_guard IN ('busy', 'later') THEN
+  IF v_guard = 'busy' THEN
     outcome := v_guard;
     RETURN NEXT;
     RETURN;
@@ -1187,7 +1193,9 @@ BEGIN
   SELECT COALESCE(sum(l.pin_guess_odds), 0)
   INTO v_spent
   FROM leg l
-  WHERE l.number = p_number AND l.last_wrong_pin_at > now() - interval '1 day';
+  WHERE l.number = p_number
+    AND l.account_id IS NOT DISTINCT FROM v_number.account_id
+    AND l.last_wrong_pin_at > now() - interval '1 day';
   -- The first check uses the worst odds that a number can have (libs/domain/src/pin.ts); the PINs are
   -- counted only when it fails.
   FOR v_check IN 1..2 LOOP
@@ -1214,7 +1222,9 @@ BEGIN
           l.last_wrong_pin_at,
           sum(l.pin_guess_odds) OVER (ORDER BY l.last_wrong_pin_at DESC) AS odds_since
         FROM leg l
-        WHERE l.number = p_number AND l.last_wrong_pin_at > now() - interval '1 day'
+        WHERE l.number = p_number
+          AND l.account_id IS NOT DISTINCT FROM v_number.account_id
+          AND l.last_wrong_pin_at > now() - interval '1 day'
       ) AS recent
       WHERE recent.odds_since > GREATEST(0, 0.0005 - max_pin_attempts(false) * v_number.max_unadmitted * v_odds)
       ORDER BY recent.last_wrong_pin_at DESC
@@ -1320,10 +1330,6 @@ BEGIN
           '-infinity'
         )
       );
-    IF v_wrong >= 10
-      AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 10, 10)) > now() THEN
-      RETURN 'later';
-    END IF;
     v_is_delayed := v_wrong > 0
       AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 1, 10)) > now();
   END IF;
@@ -1340,7 +1346,8 @@ BEGIN
     WHERE l.kind = 'inbound'
       AND l.session_id IS NULL
       AND l.state NOT IN ('ending', 'ended')
-      AND l.number = p_number.e164;
+      AND l.number = p_number.e164
+      AND l.account_id IS NOT DISTINCT FROM p_number.account_id;
     IF v_asked.callers >= p_number.max_unadmitted OR v_asked.of_this_caller_id >= v_max_of_caller_id THEN
       RETURN 'busy';
     END IF;
@@ -1400,7 +1407,10 @@ BEGIN
     AND (
       SELECT COALESCE(sum(l.pin_guess_odds), 0)
       FROM leg l
-      WHERE l.number = p_number.e164 AND l.last_wrong_pin_at > now() - interval '1 day' AND l.known
+      WHERE l.number = p_number.e164
+        AND l.account_id IS NOT DISTINCT FROM p_number.account_id
+        AND l.last_wrong_pin_at > now() - interval '1 day'
+        AND l.known
     ) + (p_known + 1) * v_odds <= v_share THEN
     RETURN 'known';
   END IF;
@@ -1414,6 +1424,7 @@ BEGIN
       SELECT count(*)
       FROM leg l
       WHERE l.number = p_number.e164
+        AND l.account_id IS NOT DISTINCT FROM p_number.account_id
         AND l.last_wrong_pin_at
           > now() - make_interval(secs => ceil(86400 / floor(v_guesses_per_day / v_guesses_per_period)))
         AND l.slow

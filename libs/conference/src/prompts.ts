@@ -26,7 +26,6 @@ export const PROMPTS = {
       'hang up now and ask your host to send it again, or to call you from the conference. Thank you for your ' +
       'patience. Please enter your PIN now, followed by the hash key.',
     busy: 'Too many callers are entering a PIN at the moment. Please call again in a few minutes. Goodbye.',
-    later: 'Too many wrong PINs were entered from your telephone. Please check your PIN and call again later. Goodbye.',
     spent: 'The budget of this conference is used up. Goodbye.',
     replaced: 'You joined the conference with another call. This call ends now. Goodbye.',
     'budget-low': 'The budget of this conference is almost used up. The conference ends when it is used up.',
@@ -57,9 +56,6 @@ export const PROMPTS = {
     busy:
       'Zurzeit geben zu viele Anrufer eine PIN ein. Bitte rufen Sie in einigen Minuten erneut an. ' +
       'Auf Wiederhören.',
-    later:
-      'Von Ihrem Anschluss wurden zu viele falsche PINs eingegeben. Bitte prüfen Sie Ihre PIN und rufen Sie später ' +
-      'erneut an. Auf Wiederhören.',
     spent: 'Das Budget dieser Konferenz ist aufgebraucht. Auf Wiederhören.',
     replaced:
       'Sie sind der Konferenz mit einem anderen Anruf beigetreten. Dieser Anruf wird jetzt beendet. Auf Wiederhören.',
@@ -88,9 +84,6 @@ export const PROMPTS = {
       "hôte de vous l'envoyer à nouveau, ou de vous appeler depuis la conférence. Merci de votre patience. Veuillez " +
       'saisir votre code maintenant, puis appuyer sur la touche dièse.',
     busy: 'Trop de personnes saisissent un code en ce moment. Veuillez rappeler dans quelques minutes. Au revoir.',
-    later:
-      'Trop de codes erronés ont été saisis depuis votre téléphone. Veuillez vérifier votre code et rappeler plus ' +
-      'tard. Au revoir.',
     spent: 'Le budget de cette conférence est épuisé. Au revoir.',
     replaced: 'Vous avez rejoint la conférence avec un autre appel. Cet appel se termine maintenant. Au revoir.',
     'budget-low': "Le budget de cette conférence est presque épuisé. La conférence prendra fin lorsqu'il sera épuisé.",
@@ -120,9 +113,6 @@ export const PROMPTS = {
     busy:
       'En este momento, demasiadas personas están marcando un código. Por favor, vuelva a llamar dentro de unos ' +
       'minutos. Adiós.',
-    later:
-      'Desde su teléfono se han marcado demasiados códigos incorrectos. Por favor, compruebe su código y vuelva a ' +
-      'llamar más tarde. Adiós.',
     spent: 'El presupuesto de esta conferencia está agotado. Adiós.',
     replaced: 'Se ha unido a la conferencia con otra llamada. Esta llamada termina ahora. Adiós.',
     'budget-low': 'El presupuesto de esta conferencia está casi agotado. La conferencia terminará cuando se agote.',

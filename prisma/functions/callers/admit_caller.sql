@@ -140,9 +140,12 @@ BEGIN
     deadline_at = now() + CASE WHEN v_ends THEN goodbye_time() ELSE pin_entry_time(l.slow) END
   WHERE l.id = p_leg;
   -- Last, because other callers of the number who key a wrong PIN wait for this row until the commit.
+  -- A guess counts only at the account of the number, which may have changed since the call rang.
   IF v_odds > 0 THEN
     INSERT INTO pin_guess_day AS g (number, day, odds)
-    VALUES (v_leg.number, (now() AT TIME ZONE 'UTC')::date, v_odds)
+    SELECT d.e164, (now() AT TIME ZONE 'UTC')::date, v_odds
+    FROM dial_in_number d
+    WHERE d.e164 = v_leg.number AND d.account_id IS NOT DISTINCT FROM v_leg.account_id
     ON CONFLICT (number, day) DO UPDATE SET odds = g.odds + EXCLUDED.odds;
   END IF;
   outcome := v_outcome;

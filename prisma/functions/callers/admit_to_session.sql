@@ -4,7 +4,7 @@
 -- p_leg      the caller's leg, locked by the calling function
 -- p_person   the participant to whom the PIN belongs; null: p_participant is created
 -- outcome    admitted | full | at-limit | spent | not-open | over, or no-room when the room has ended or its
---            session is at another account. no-room does not change the leg, but may have opened the session
+--            session or number is at another account. no-room changes no row
 -- waits      the caller hears hold music until a host joins
 -- muted      the person is muted in the session, by an earlier call
 --
@@ -32,6 +32,7 @@ AS $$
 DECLARE
   v_room room;
   v_session session;
+  v_account text;
   v_rejection text;
   v_earlier_calls int := 0;
 BEGIN
@@ -67,19 +68,21 @@ BEGIN
       WHERE r.id = v_room.id AND r.state = 'active'
       FOR SHARE OF r;
       EXIT WHEN NOT FOUND;
+      SELECT d.account_id INTO v_account FROM dial_in_number d WHERE d.e164 = v_room.number;
+      EXIT WHEN v_account IS DISTINCT FROM p_leg.account_id;
       -- Of two concurrent callers, the index admits one; the other waits and finds its session.
       INSERT INTO session (id, tenant_id, room_id, state, conversation, due_at, due_reason, account_id)
       VALUES (
         p_session, v_room.tenant_id, v_room.id, 'open', p_conversation,
-        now() + make_interval(secs => v_room.max_duration_s), 'max-duration',
-        (SELECT d.account_id FROM dial_in_number d WHERE d.e164 = v_room.number)
+        now() + make_interval(secs => v_room.max_duration_s), 'max-duration', v_account
       )
       ON CONFLICT DO NOTHING;
     END LOOP;
   END IF;
 
   -- A conference is at one account. The number may have moved to another account since the call rang.
-  IF v_room.id IS NULL OR (v_rejection IS NULL AND v_session.account_id IS DISTINCT FROM p_leg.account_id) THEN
+  IF v_room.id IS NULL
+    OR (v_rejection IS NULL AND (v_session.id IS NULL OR v_session.account_id IS DISTINCT FROM p_leg.account_id)) THEN
     outcome := 'no-room';
     RETURN NEXT;
     RETURN;

@@ -29,7 +29,9 @@ BEGIN
   SELECT COALESCE(sum(l.pin_guess_odds), 0)
   INTO v_spent
   FROM leg l
-  WHERE l.number = p_number AND l.last_wrong_pin_at > now() - interval '1 day';
+  WHERE l.number = p_number
+    AND l.account_id IS NOT DISTINCT FROM v_number.account_id
+    AND l.last_wrong_pin_at > now() - interval '1 day';
   -- The first check uses the worst odds that a number can have (libs/domain/src/pin.ts); the PINs are
   -- counted only when it fails.
   FOR v_check IN 1..2 LOOP
@@ -56,7 +58,9 @@ BEGIN
           l.last_wrong_pin_at,
           sum(l.pin_guess_odds) OVER (ORDER BY l.last_wrong_pin_at DESC) AS odds_since
         FROM leg l
-        WHERE l.number = p_number AND l.last_wrong_pin_at > now() - interval '1 day'
+        WHERE l.number = p_number
+          AND l.account_id IS NOT DISTINCT FROM v_number.account_id
+          AND l.last_wrong_pin_at > now() - interval '1 day'
       ) AS recent
       WHERE recent.odds_since > GREATEST(0, 0.0005 - max_pin_attempts(false) * v_number.max_unadmitted * v_odds)
       ORDER BY recent.last_wrong_pin_at DESC

@@ -6,11 +6,9 @@
 --         known          in slow mode (guard_slow_mode)
 --         busy           too many callers are being asked: of the number, of the caller id, without a
 --                        caller id, or of the strangers' share
---         later          the caller id keyed only wrong PINs in ten calls or more: for 15 seconds after
---                        the tenth, doubling with each, up to an hour
--- A telephone system shows one caller id for many people. So a few wrong PINs slow its callers, but do
--- not reject them.
--- Only calls at the account of the number count for a caller id, because a tenant can sign any content.
+-- A telephone system shows one caller id for many people. So wrong PINs slow its callers, but do not
+-- reject them.
+-- Only calls at the account of the number count, because a tenant can sign any content.
 -- Locks: the callers of the number. The caps are exact: a call that passes is checked again under the
 -- lock; a call that is rejected does not wait for it.
 CREATE OR REPLACE FUNCTION guard_caller(p_number dial_in_number, p_remote text, p_call text) RETURNS text
@@ -61,10 +59,6 @@ BEGIN
           '-infinity'
         )
       );
-    IF v_wrong >= 10
-      AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 10, 10)) > now() THEN
-      RETURN 'later';
-    END IF;
     v_is_delayed := v_wrong > 0
       AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 1, 10)) > now();
   END IF;
@@ -81,7 +75,8 @@ BEGIN
     WHERE l.kind = 'inbound'
       AND l.session_id IS NULL
       AND l.state NOT IN ('ending', 'ended')
-      AND l.number = p_number.e164;
+      AND l.number = p_number.e164
+      AND l.account_id IS NOT DISTINCT FROM p_number.account_id;
     IF v_asked.callers >= p_number.max_unadmitted OR v_asked.of_this_caller_id >= v_max_of_caller_id THEN
       RETURN 'busy';
     END IF;

@@ -47,7 +47,10 @@ BEGIN
     AND (
       SELECT COALESCE(sum(l.pin_guess_odds), 0)
       FROM leg l
-      WHERE l.number = p_number.e164 AND l.last_wrong_pin_at > now() - interval '1 day' AND l.known
+      WHERE l.number = p_number.e164
+        AND l.account_id IS NOT DISTINCT FROM p_number.account_id
+        AND l.last_wrong_pin_at > now() - interval '1 day'
+        AND l.known
     ) + (p_known + 1) * v_odds <= v_share THEN
     RETURN 'known';
   END IF;
@@ -61,6 +64,7 @@ BEGIN
       SELECT count(*)
       FROM leg l
       WHERE l.number = p_number.e164
+        AND l.account_id IS NOT DISTINCT FROM p_number.account_id
         AND l.last_wrong_pin_at
           > now() - make_interval(secs => ceil(86400 / floor(v_guesses_per_day / v_guesses_per_period)))
         AND l.slow

@@ -46,9 +46,8 @@ export async function answerCall(
       deps.report.count('caller_rejected', { reason: 'account-busy' });
       return sayAndHangUp(answered.language, getPrompt(answered.language, 'busy'));
     case 'busy':
-    case 'later':
-      deps.report.count('caller_rejected', { reason: answered.outcome });
-      return sayAndHangUp(answered.language, getPrompt(answered.language, answered.outcome));
+      deps.report.count('caller_rejected', { reason: 'busy' });
+      return sayAndHangUp(answered.language, getPrompt(answered.language, 'busy'));
     case 'hang-up':
       return [];
     case 'ask':

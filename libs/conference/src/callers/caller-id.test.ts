@@ -26,6 +26,8 @@ it.each([
   '+00442079460018',
   '0000000000',
   '1000',
+  // A country code that no country has.
+  '+210123456789',
   '',
   undefined,
 ])('does not accept %j as a caller id', (sent) => {

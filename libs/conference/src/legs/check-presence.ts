@@ -29,7 +29,7 @@ export async function checkPresence(
   try {
     const ended = await listObservedEnds(deps.store, tenantId, sessionId);
     if (ended.length > 0) {
-      const { media, voice } = await deps.providers(account_id, { tenantId, purpose: 'hang-up' });
+      const { media, voice } = await deps.providers(account_id, { tenantId });
       const asksList =
         media_session_id !== null &&
         media.capabilities.listConnections &&

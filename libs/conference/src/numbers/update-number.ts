@@ -1,5 +1,11 @@
 import { assertCountryOfNumber } from '@partyline/domain/describe-number';
-import { lockNumber, saveNumber, type OperatorNumberRow, type NewNumber } from '@partyline/store/numbers/numbers';
+import {
+  clearGuesses,
+  lockNumber,
+  saveNumber,
+  type OperatorNumberRow,
+  type NewNumber,
+} from '@partyline/store/numbers/numbers';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
 import { readTenant } from '@partyline/store/tenants/tenants';
 import type { Deps } from '../deps.ts';
@@ -9,8 +15,9 @@ import { endRoomsOfSuspendedTenant, numberHasRooms } from './end-suspended-rooms
 
 /**
  * Changes a dial-in number. A number with active rooms keeps its tenant and its provider account;
- * a number that changes its tenant loses its account unless another is given. Rooms of a suspended
- * tenant are ended. Throws 404 and 409, and 422 for a country that is not the number's.
+ * a number that changes its tenant loses its account unless another is given, and a number that
+ * changes its account starts without wrong PINs and slow mode. Rooms of a suspended tenant are
+ * ended. Throws 404 and 409, and 422 for a country that is not the number's.
  */
 export async function updateNumber(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
@@ -28,9 +35,12 @@ export async function updateNumber(
     const { rooms, ...before } = locked;
     const changesTenant = changes.dedicated_to !== undefined && changes.dedicated_to !== before.dedicated_to;
     const after = { ...before, ...(changesTenant ? { account_id: null } : {}), ...changes };
-    if ((changesTenant || after.account_id !== before.account_id) && rooms > 0) throw numberHasRooms(rooms);
+    const changesAccount = after.account_id !== before.account_id;
+    if ((changesTenant || changesAccount) && rooms > 0) throw numberHasRooms(rooms);
     await lockNumberAccount(tx, after);
     await saveNumber(tx, after);
-    return { before, after };
+    if (!changesAccount) return { before, after };
+    await clearGuesses(tx, e164);
+    return { before, after: { ...after, slow_until: null } };
   });
 }

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { answerCall } from '../callers/answer-call.ts';
 import type { Providers } from '../deps.ts';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
+import { updateNumber } from '../numbers/update-number.ts';
 import { getPrompt } from '../prompts.ts';
 import { reconcile } from '../reconciliation/reconcile.ts';
 import { sweepInventory } from '../reconciliation/sweep-inventory.ts';
@@ -281,4 +282,18 @@ it('a tenant can be deleted once its forged calls are closed', async () => {
   expect(await deleteTenant(harness.store, deps.tenantId)).toBe('deleted');
   for (const table of ['leg', 'observation', 'hang_up_attempt', 'provider_account'])
     expect({ [table]: (await harness.store.pool.query(`SELECT FROM ${table}`)).rowCount }).toEqual({ [table]: 0 });
+});
+
+it('the number starts without wrong PINs and slow mode at another account, and keeps them otherwise', async () => {
+  const { prisma } = harness.store;
+  const slowUntil = new Date('2099-01-01');
+  await prisma.dial_in_number.update({ where: { e164: own.number }, data: { slow_until: slowUntil } });
+  await prisma.pin_guess_day.create({ data: { number: own.number, day: new Date(), odds: 0.004 } });
+
+  expect((await updateNumber(deps, own.number, { max_unadmitted: 20 })).after.slow_until).toEqual(slowUntil);
+  expect(await prisma.pin_guess_day.count({ where: { number: own.number } })).toBe(1);
+
+  expect((await updateNumber(deps, own.number, { account_id: null })).after.slow_until).toBeNull();
+  expect(await prisma.pin_guess_day.count({ where: { number: own.number } })).toBe(0);
+  expect((await prisma.dial_in_number.findUniqueOrThrow({ where: { e164: own.number } })).slow_until).toBeNull();
 });

@@ -11,6 +11,7 @@ import {
   freshIds,
   freshToken,
   lookupOf,
+  makeAccount,
   makeLeg,
   makeNumbers,
   makeRoom,
@@ -180,6 +181,19 @@ describe('admitCaller in each leg state', () => {
 });
 
 describe('admitCaller', () => {
+  it('treats a PIN as wrong and opens no session when the number moved to another account since the call', async () => {
+    const { accountId, tenantId, number } = await makeAccount(store);
+    const { pin, sessionId } = await makeRoom(store, { number, tenant_id: tenantId });
+    await setColumns(store, 'session', sessionId, { state: 'ended' });
+    const call = { legId: freshId('leg'), callId: freshId('call') };
+    await answerCaller(store, freshToken(accountId), { ...call, number, remote: null }, freshIds());
+    await store.prisma.dial_in_number.update({ where: { e164: number }, data: { account_id: null } });
+    const before = await counts();
+    const entry = { ...call, tryNo: 1, lookups: [lookupOf(pin)] };
+    expect((await admitCaller(store, freshToken(accountId), entry, freshIds())).outcome).toBe('wrong-pin');
+    expect(await counts()).toEqual(before);
+  });
+
   it('admits a caller with the right PIN to the tenant of the PIN, and makes settling due', async () => {
     const room = await makeRoom(store);
     const call = await answerCall();

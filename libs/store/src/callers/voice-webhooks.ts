@@ -29,10 +29,10 @@ export type AnsweredCaller =
       readonly leg_id: string;
       readonly language: string;
     }
-  // `busy` and `later`: rejected by the guard before the PIN prompt (docs/fraud.md), without a leg.
+  // `busy`: rejected by the guard before the PIN prompt (docs/fraud.md), without a leg.
   // `account-busy`: rejected because the account has too many open or new calls, without a leg.
   | {
-      readonly outcome: 'unknown-number' | 'account-busy' | 'busy' | 'later' | 'replayed';
+      readonly outcome: 'unknown-number' | 'account-busy' | 'busy' | 'replayed';
       readonly leg_id: null;
       readonly language: string;
     };

@@ -229,6 +229,19 @@ export async function saveNumber(
   });
 }
 
+/**
+ * Ends slow mode of a number and clears its wrong PINs of 30 days. For a number that changes its
+ * account: only wrong PINs at its account count, because a tenant can sign any content.
+ */
+export async function clearGuesses(tx: Tx, e164: string): Promise<void> {
+  await tx.query({
+    name: 'end-slow-mode',
+    text: 'UPDATE dial_in_number SET slow_until = NULL WHERE e164 = $1',
+    values: [e164],
+  });
+  await tx.query({ name: 'clear-guess-days', text: 'DELETE FROM pin_guess_day WHERE number = $1', values: [e164] });
+}
+
 export async function deleteNumber(tx: Tx, e164: string): Promise<void> {
   await tx.query({ name: 'delete-number', text: 'DELETE FROM dial_in_number WHERE e164 = $1', values: [e164] });
 }

@@ -107,6 +107,8 @@ function admitToSession(
   let earlier: LegRow | undefined;
   if (rejection === null) {
     if (!tables.currentOfRoom.has(room.id)) {
+      const account = tables.numbers.get(room.number)?.account_id ?? null;
+      if (account !== leg.account_id) return null;
       // Duplicate ids would make the SQL function loop forever. Generated ids are unique, so no
       // test covers it.
       tables.putSession({
@@ -115,7 +117,7 @@ function admitToSession(
         tenant_id: room.tenant_id,
         room_id: room.id,
         conversation: newConversation,
-        account_id: tables.numbers.get(room.number)?.account_id ?? null,
+        account_id: account,
         media_session_id: null,
         due_at: addSeconds(now, room.max_duration_s),
         due_reason: 'max-duration',
