@@ -76,20 +76,23 @@ export async function reopenCall(
       if (joined_at !== null) moveLeg(reopened, 'joined', view.now);
       if (isRemoved) requestHangUp(reopened, 'removed', view.now);
       if (isReplaced) requestHangUp(reopened, REPLACED_REASON, view.now);
-      if (!canJoin(view.session.state)) {
-        deps.report.count('false_kill', { kind, owner: accountOwner(leg.account_id) });
-        deps.report.warn('a call is hung up by mistake: its leg was closed without a hang-up request', {
-          tenantId,
-          sessionId,
-          legId,
-        });
-      }
-      deps.report.count('leg_reopened', { kind, owner: accountOwner(leg.account_id) });
-      return 'reopened';
+      return { kind, owner: accountOwner(leg.account_id), isOver: !canJoin(view.session.state) };
     },
     { legId },
   );
-  return changed?.result ?? 'orphan';
+  if (changed === null || changed.result === 'orphan') return 'orphan';
+  // After the commit: a transaction may run again.
+  const { kind, owner, isOver } = changed.result;
+  if (isOver) {
+    deps.report.count('false_kill', { kind, owner });
+    deps.report.warn('a call is hung up by mistake: its leg was closed without a hang-up request', {
+      tenantId,
+      sessionId,
+      legId,
+    });
+  }
+  deps.report.count('leg_reopened', { kind, owner });
+  return 'reopened';
 }
 
 /** A person has one place, and has moved to another telephone since this call. */

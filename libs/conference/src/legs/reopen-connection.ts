@@ -38,19 +38,14 @@ export async function reopenConnection(
         leg.media_closed_at = null;
         leg.media_missing_since = null;
         if (leg.state === 'ending') leg.hangup_attempted_at = null;
-        return 'reopened';
+        return null;
       }
       if (leg.hangup_requested_at !== null) return 'orphan';
+      const { kind } = leg;
+      const ended = { legId: leg.id, kind, owner: accountOwner(leg.account_id) };
       // Only a wrong observation ended it.
-      if (!canJoin(view.session.state) || leg.kind !== 'webrtc') {
-        deps.report.count('false_kill', { kind: leg.kind, owner: accountOwner(leg.account_id) });
-        deps.report.warn('a connection is hung up by mistake: its leg was closed without a hang-up request', {
-          tenantId,
-          sessionId,
-          legId: leg.id,
-        });
-      }
-      if (leg.kind !== 'webrtc') return 'orphan';
+      const isFalseKill = !canJoin(view.session.state) || kind !== 'webrtc';
+      if (kind !== 'webrtc') return { ...ended, isFalseKill, isReopened: false };
       await voidCharges(tx, tenantId, leg.id);
       await storeObservation(tx, tenantId, {
         legId: leg.id,
@@ -69,10 +64,23 @@ export async function reopenConnection(
       reopened.answered_at = leg.answered_at;
       reopened.joined_at = leg.joined_at;
       moveLeg(reopened, 'joined', view.now);
-      deps.report.count('leg_reopened', { kind: leg.kind, owner: accountOwner(leg.account_id) });
-      return 'reopened';
+      return { ...ended, isFalseKill, isReopened: true };
     },
     { connectionId },
   );
-  return changed?.result ?? 'orphan';
+  if (changed === null || changed.result === 'orphan') return 'orphan';
+  if (changed.result === null) return 'reopened';
+  // After the commit: a transaction may run again.
+  const { legId, kind, owner, isFalseKill, isReopened } = changed.result;
+  if (isFalseKill) {
+    deps.report.count('false_kill', { kind, owner });
+    deps.report.warn('a connection is hung up by mistake: its leg was closed without a hang-up request', {
+      tenantId,
+      sessionId,
+      legId,
+    });
+  }
+  if (!isReopened) return 'orphan';
+  deps.report.count('leg_reopened', { kind, owner });
+  return 'reopened';
 }
