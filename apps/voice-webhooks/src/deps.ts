@@ -1,5 +1,6 @@
 import type { Deps } from '@partyline/conference/deps';
 import type { PinVault } from '@partyline/conference/pins/pin-vault';
+import type { AccountLimit } from './account-limit.ts';
 import type { Store } from '@partyline/store/database/store';
 
 /** The dependencies of the webhooks' use-cases. */
@@ -9,6 +10,7 @@ export type WebhookDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'clock' | 
    */
   readonly callerStore: Store;
   readonly pins: Pick<PinVault, 'lookups'>;
+  readonly accountLimit: AccountLimit;
 };
 
 /** The injection token under which Nest passes them to the controllers. */

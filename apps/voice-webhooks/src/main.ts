@@ -16,6 +16,7 @@ import { producerOptions, watchRedis } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { openWriteCheck } from '@partyline/store/database/check-writes';
 import { openStore } from '@partyline/store/database/store';
+import { openAccountLimit } from './account-limit.ts';
 import { createWebhooksModule } from './webhooks.module.ts';
 
 /** A caller waits for the answer, and the provider's own timeout is 5 s. */
@@ -62,6 +63,7 @@ await runMain(async () => {
       jobs,
       providers,
       pins,
+      accountLimit: openAccountLimit(),
       webhooks,
       clock: systemClock,
       ids: systemIds,

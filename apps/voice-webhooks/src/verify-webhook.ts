@@ -15,12 +15,13 @@ interface VerifiedWebhook<Side extends 'media' | 'voice'> {
 /**
  * Verifies a webhook's signature over the raw body before the body is read. Only the secrets of the
  * account in the URL count, whatever account the token names. Throws `webhook-rejected` (401); an
- * unknown account gets the same error as a wrong signature. The calling function must mark the
+ * unknown account gets the same error as a wrong signature. Throws `rate-limited` (429) when a
+ * tenant's account has sent too many. The calling function must mark the
  * returned token as used in the transaction of the webhook's change.
  * @param accountId from the URL; null is the platform's account
  */
 export async function verifyWebhook<Side extends 'media' | 'voice'>(
-  deps: Pick<WebhookDeps, 'providers' | 'clock' | 'report'>,
+  deps: Pick<WebhookDeps, 'providers' | 'clock' | 'report' | 'accountLimit'>,
   side: Side,
   accountId: string | null,
   request: RawBodyRequest<FastifyRequest>,
@@ -42,5 +43,13 @@ export async function verifyWebhook<Side extends 'media' | 'voice'>(
     deps.clock.now(),
   );
   if (!verified.ok) throw rejection(verified.refused);
+  // After the signature: only the account's owner can use up its limit.
+  if (accountId !== null && !(await deps.accountLimit(accountId))) {
+    deps.report.count('webhook_rejected', { reason: 'too-many' });
+    throw new VerdictError('client', 'rate-limited', 'The provider account sent too many webhooks in this minute.', {
+      fix: 'Send the webhook again after the time in retry-after.',
+      retryAfterMs: 60_000,
+    });
+  }
   return { provider, token: { accountId, jti: verified.jti, expiresAt: verified.expiresAt } };
 }

@@ -10,7 +10,10 @@ const COUNTERS = {
     help: 'Callbacks that changed nothing: unknown call, unknown event, or no leg of ours.',
     labels: ['reason'],
   },
-  webhook_rejected: { help: 'Callbacks that failed verification.', labels: ['reason'] },
+  webhook_rejected: {
+    help: 'Callbacks that failed verification, or exceed the limit of their account.',
+    labels: ['reason'],
+  },
   rpc_request_refused: {
     help: 'Requests to the orchestrator that were not signed with the secret of the deployment, or too old.',
     labels: ['reason'],

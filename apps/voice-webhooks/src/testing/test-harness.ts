@@ -24,6 +24,7 @@ import { insertAccount } from '@partyline/store/provider-accounts/provider-accou
 import { openStore, type Store } from '@partyline/store/database/store';
 import { createTestDatabase } from '@partyline/testing/postgres';
 import { createTestRedis } from '@partyline/testing/redis';
+import { openAccountLimit } from '../account-limit.ts';
 import { createWebhooksModule } from '../webhooks.module.ts';
 
 export const NUMBER = '+12025550100';
@@ -58,6 +59,10 @@ export interface TestHarnessOptions {
   readonly logTo?: Parameters<typeof openLogger>[1];
   /** The time limit of a database statement. Default: the store's own. */
   readonly statementTimeoutMs?: number;
+  /** The limit of a tenant's account in this process. Default: the app's own. */
+  readonly webhooksPerMinute?: number;
+  /** The time after which a webhook is answered 503. Default: the module's own. */
+  readonly answerWithinMs?: number;
   /** Returns the URL by which the service reaches the database of the given URL. */
   readonly connectThrough?: (databaseUrl: string) => Promise<string>;
 }
@@ -118,6 +123,8 @@ async function createRoom(
 export async function startTestHarness({
   logTo,
   statementTimeoutMs,
+  webhooksPerMinute,
+  answerWithinMs,
   connectThrough,
 }: TestHarnessOptions = {}): Promise<TestHarness> {
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
@@ -164,17 +171,21 @@ export async function startTestHarness({
     config: readConfig({ HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0', DRAIN_SECONDS: '1' }, ['service']),
     log,
     metrics,
-    module: createWebhooksModule({
-      store,
-      callerStore: callerStore,
-      jobs,
-      providers,
-      pins,
-      clock: systemClock,
-      ids: systemIds,
-      webhooks: createWebhookUrls('https://hooks.test'),
-      report: openReport(metrics, log),
-    }),
+    module: createWebhooksModule(
+      {
+        store,
+        callerStore,
+        jobs,
+        providers,
+        pins,
+        accountLimit: openAccountLimit(webhooksPerMinute),
+        clock: systemClock,
+        ids: systemIds,
+        webhooks: createWebhookUrls('https://hooks.test'),
+        report: openReport(metrics, log),
+      },
+      answerWithinMs,
+    ),
     ready: {},
     drain: async () => undefined,
     close: async () => jobs.close(),

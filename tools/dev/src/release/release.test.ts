@@ -34,7 +34,7 @@ it('the commands that build the images give each service this version, as its ta
  * support.
  */
 const chosen = process.env['PARTYLINE_TEST_NODES'];
-const programs = chosen ? chosen.split(':') : [process.execPath, await findOldestNode()];
+const programs = chosen ? chosen.split(':') : [process.execPath, findOldestNode()];
 const nodes = await Promise.all(
   programs
     .filter((program) => program !== undefined)

@@ -1,0 +1,41 @@
+import { randomUUID } from 'node:crypto';
+import { openLink, type Link } from '@partyline/dev/faults/proxy';
+import { findFreePort } from '@partyline/dev/processes/ports';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startTestHarness, type TestHarness } from './testing/test-harness.ts';
+
+/** Longer than a test may take: only the limit of the webhook can end the wait. */
+const STATEMENT_TIMEOUT_MS = 600_000;
+
+let harness: TestHarness;
+let link: Link;
+beforeAll(async () => {
+  harness = await startTestHarness({
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    answerWithinMs: 1_000,
+    connectThrough: async (databaseUrl) => {
+      const { hostname: host, port } = new URL(databaseUrl);
+      link = await openLink({ name: 'postgres', port: await findFreePort(), targets: [{ host, port: Number(port) }] });
+      const url = new URL(databaseUrl);
+      url.port = String(link.port);
+      return url.href;
+    },
+  });
+});
+afterAll(async () => {
+  link.resetConnections();
+  await harness.stop();
+  await link.close();
+});
+
+it("a caller of a tenant's own account is answered 503 while the database does not answer, and 200 later", async () => {
+  const { accountId, number, signer } = await harness.createTenantAccount();
+  const uuid = randomUUID();
+  const call = { from: '442079460011', to: number.slice(1), uuid, conversation_uuid: `CON-${uuid}` };
+  const dialIn = () => harness.send(`/v1/accounts/${accountId}/voice/answer`, call, { signer });
+  await link.setFault({ kind: 'black-hole' });
+  expect(await dialIn()).toMatchObject({ status: 503, body: { reason: 'temporarily-unavailable' } });
+  await link.setFault(null);
+  link.resetConnections();
+  await expect.poll(async () => (await dialIn()).status, { timeout: 30_000 }).toBe(200);
+});
