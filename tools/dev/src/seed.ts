@@ -7,8 +7,8 @@ import { parseNumbers, type LinkedNumber } from './stack/service-environment.ts'
 const HELP = `DATABASE_URL=... npm run seed -- --tenant NAME [--number NUMBERS] [--env live]
 
 Creates a tenant with its first API key, and adds shared dial-in numbers, each with its language, its country and
-whether it is toll-free. A country that is left out is inferred from the number. The key is printed once; only a hash
-of it is stored.
+whether it is toll-free. What is left out is inferred from a new number, and unchanged for one that exists. The key is
+printed once; only a hash of it is stored.
 
   --number   e.g. +12025550100=en-US,+4930555010=de-DE:DE,+18005550100=en-US:US:toll-free
   --env      the environment in the key: room-api accepts only keys of its own KEY_ENV (default: KEY_ENV, or live)`;

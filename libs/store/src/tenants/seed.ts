@@ -1,3 +1,4 @@
+import { describeNumber } from '@partyline/domain/describe-number';
 import { EVERY_TENANT, type Store } from '../database/store.ts';
 import { hashSecret } from '../keys/authenticate.ts';
 
@@ -9,11 +10,13 @@ export interface Seed {
   /** The whole key, `pl_<env>_<id>_<secret>`; the secret is 32 random bytes in base64url. */
   readonly apiKey: string;
   /**
-   * An optional field that is left out keeps its value; a new number gets the platform's default.
+   * An optional field that is left out keeps its value. A new number gets the language `en-US`, what
+   * its numbering plan says, and the platform's default.
    */
   readonly numbers: readonly {
     readonly e164: string;
-    readonly language: string;
+    /** BCP 47. */
+    readonly language?: string | undefined;
     /** ISO 3166-1 alpha-2. */
     readonly country?: string | undefined;
     readonly tollFree?: boolean | undefined;
@@ -47,13 +50,22 @@ export async function seed(store: Store, { tenantId, tenantName, apiKey, numbers
       countries.slice(1),
     ]);
   for (const { e164, language, country, tollFree, maxUnadmitted } of numbers) {
+    const inferred = describeNumber(e164);
     await put(
       `INSERT INTO dial_in_number AS d (e164, language, country, toll_free, max_unadmitted)
-       VALUES ($1, $2, $3, COALESCE($4, false), COALESCE($5, 10))
+       VALUES ($1, COALESCE($2, 'en-US'), COALESCE($3, $6), COALESCE($4, $7::boolean), COALESCE($5, 10))
        ON CONFLICT (e164) DO UPDATE
-       SET language = $2, country = COALESCE($3, d.country), toll_free = COALESCE($4, d.toll_free),
-         max_unadmitted = COALESCE($5, d.max_unadmitted)`,
-      [e164, language, country ?? null, tollFree ?? null, maxUnadmitted ?? null],
+       SET language = COALESCE($2, d.language), country = COALESCE($3, d.country),
+         toll_free = COALESCE($4::boolean, d.toll_free), max_unadmitted = COALESCE($5, d.max_unadmitted)`,
+      [
+        e164,
+        language ?? null,
+        country ?? null,
+        tollFree ?? null,
+        maxUnadmitted ?? null,
+        inferred.country,
+        inferred.toll_free,
+      ],
     );
   }
 }

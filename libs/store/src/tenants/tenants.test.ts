@@ -156,7 +156,7 @@ describe('authenticate', () => {
       numbers: [{ e164: NUMBER, language: 'fr-FR' }],
     };
     await seed(store, wanted);
-    await seed(store, { ...wanted, tenantName: 'Other', apiKey: key('seeded') });
+    await seed(store, { ...wanted, tenantName: 'Other', apiKey: key('seeded'), numbers: [{ e164: NUMBER }] });
     expect(await authenticate(store, apiKey, 'test')).toMatchObject({
       tenantId: 'ten_seeded',
       keyId: 'seeded',

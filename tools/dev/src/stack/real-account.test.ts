@@ -39,7 +39,7 @@ describe('readRealAccount', () => {
         VONAGE_API_HOST: 'https://api-eu.vonage.com',
       },
       publicWebhookUrl: 'https://example.com',
-      numbers: [{ e164: '+12025550100', language: 'en-US', country: 'US', tollFree: false }],
+      numbers: [{ e164: '+12025550100', language: 'en-US', country: 'US' }],
     });
   });
 

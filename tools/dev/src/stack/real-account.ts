@@ -1,5 +1,5 @@
 import { ConfigError, readConfig, variablesOf } from '@partyline/runtime/config';
-import { parseNumbers, type LinkedNumber } from './service-environment.ts';
+import { NUMBERS_FORMAT, parseNumbers, type LinkedNumber } from './service-environment.ts';
 
 /** A real Vonage account, as the variables of README, "With a real Vonage account", describe it. */
 export interface RealAccount {
@@ -25,11 +25,13 @@ export function readRealAccount(env: NodeJS.ProcessEnv): RealAccount {
     problems.push(...error.problems);
   }
   let numbers: LinkedNumber[] = [];
-  try {
-    numbers = parseNumbers(env.PARTYLINE_NUMBERS ?? '');
-  } catch (error) {
-    problems.push(`PARTYLINE_NUMBERS: ${env.PARTYLINE_NUMBERS ? '' : 'is not set. '}${(error as Error).message}`);
-  }
+  if (env.PARTYLINE_NUMBERS)
+    try {
+      numbers = parseNumbers(env.PARTYLINE_NUMBERS);
+    } catch (error) {
+      problems.push(`PARTYLINE_NUMBERS: ${(error as Error).message}`);
+    }
+  else problems.push(`PARTYLINE_NUMBERS: is not set. ${NUMBERS_FORMAT}`);
   if (problems.length > 0) throw new ConfigError(problems);
   const given = variablesOf('vonage').flatMap((name) => (env[name] ? [[name, env[name]]] : []));
   return { environment: Object.fromEntries(given) as Record<string, string>, publicWebhookUrl, numbers };

@@ -1,20 +1,15 @@
 import { expect, it } from 'vitest';
 import { parseNumbers } from './service-environment.ts';
 
-it('parses numbers with language, country and toll-free flag, and infers what is left out', () => {
+it('parses numbers with language, country and toll-free flag, which may be left out', () => {
   expect(
-    parseNumbers(
-      '+12025550100, +4930555010=de-DE ,+33155550100=fr:FR,+12045550100=en-CA,+80012345678,' +
-        '+18005550100=en-US:US:toll-free,+448005550100=en-GB',
-    ),
+    parseNumbers('+12025550100, +4930555010=de-DE ,+33155550100=fr:FR,+80012345678,+18005550100=en-US:US:toll-free'),
   ).toEqual([
-    { e164: '+12025550100', language: 'en-US', country: 'US', tollFree: false },
-    { e164: '+4930555010', language: 'de-DE', country: 'DE', tollFree: false },
-    { e164: '+33155550100', language: 'fr', country: 'FR', tollFree: false },
-    { e164: '+12045550100', language: 'en-CA', country: 'CA', tollFree: false },
-    { e164: '+80012345678', language: 'en-US', country: undefined, tollFree: true },
+    { e164: '+12025550100' },
+    { e164: '+4930555010', language: 'de-DE' },
+    { e164: '+33155550100', language: 'fr', country: 'FR' },
+    { e164: '+80012345678' },
     { e164: '+18005550100', language: 'en-US', country: 'US', tollFree: true },
-    { e164: '+448005550100', language: 'en-GB', country: 'GB', tollFree: true },
   ]);
 });
 

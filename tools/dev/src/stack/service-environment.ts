@@ -1,4 +1,4 @@
-import { assertCountryOfNumber, describeNumber } from '@partyline/domain/describe-number';
+import { assertCountryOfNumber } from '@partyline/domain/describe-number';
 import { countryCode, languageTag } from '@partyline/contracts/iso';
 import type { NewAccount } from '@partyline/vonage-emulator/accounts';
 import type { Credentials, ProviderCredentials } from './credentials.ts';
@@ -74,34 +74,33 @@ export const emulatorEnvironment = (
   VIDEO_CALLBACK_SECRET: provider.callbackSecret,
 });
 
-/** A dial-in number. */
+/** A dial-in number with what was given; the seed infers the rest for a new number. */
 export interface LinkedNumber {
   readonly e164: string;
   /** Language of the prompts. */
-  readonly language: string;
+  readonly language?: string | undefined;
   /** ISO 3166-1 alpha-2. */
   readonly country?: string | undefined;
   readonly tollFree?: boolean | undefined;
 }
 
+export const NUMBERS_FORMAT =
+  'Write numbers like +12025550100=en-US,+4930555010=de-DE:DE,+18005550100=en-US:US:toll-free.';
+
 /**
  * Parses numbers with language, optional country and optional toll-free flag, for example
- * `+12025550100=en-US,+4930555010=de-DE:DE,+18005550100=en-US:US:toll-free`. What is left out is
- * inferred from the number.
+ * `+12025550100=en-US,+4930555010=de-DE:DE,+18005550100=en-US:US:toll-free`.
  */
 export function parseNumbers(text: string): LinkedNumber[] {
   return text.split(',').map((entry) => {
-    const [, e164, language = 'en-US', country, tollFree] =
+    const [, e164, language, country, tollFree] =
       /^\s*(\+[1-9]\d{6,14})(?:=([a-z]{2}(?:-[A-Z]{2})?)(?::([A-Z]{2}))?(:toll-free)?)?\s*$/.exec(entry) ?? [];
     const reject = (problem: string): never => {
-      throw new Error(
-        `Invalid number "${entry}". ${problem}Write numbers like ` +
-          '+12025550100=en-US,+4930555010=de-DE:DE,+18005550100=en-US:US:toll-free.',
-      );
+      throw new Error(`Invalid number "${entry}". ${problem}${NUMBERS_FORMAT}`);
     };
     if (e164 === undefined) return reject('');
     const fields = {
-      language: languageTag().safeParse(language),
+      language: languageTag().optional().safeParse(language),
       country: countryCode().optional().safeParse(country),
     };
     for (const [name, { error }] of Object.entries(fields))
@@ -111,13 +110,7 @@ export function parseNumbers(text: string): LinkedNumber[] {
     } catch (error) {
       reject(`${(error as Error).message} `);
     }
-    const inferred = describeNumber(e164);
-    return {
-      e164,
-      language,
-      country: country ?? inferred.country ?? undefined,
-      tollFree: tollFree !== undefined || inferred.toll_free,
-    };
+    return { e164, language, country, tollFree: tollFree === undefined ? undefined : true };
   });
 }
 

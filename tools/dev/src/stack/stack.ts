@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { describeNumber } from '@partyline/domain/describe-number';
 import { seed, type Seed } from '@partyline/store/tenants/seed';
 import { openStore } from '@partyline/store/database/store';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
@@ -268,7 +269,9 @@ const toTarget = (url: string): Target => ({ host: new URL(url).hostname, port: 
 
 /** Returns the countries of the numbers, which the tenant is allowed to call. */
 function countriesOf(dialInNumbers: Stack['numbers']): Pick<Seed, 'countries'> {
-  const countries = [...new Set(dialInNumbers.flatMap(({ country }) => country ?? []))];
+  const countries = [
+    ...new Set(dialInNumbers.flatMap(({ e164, country }) => country ?? describeNumber(e164).country ?? [])),
+  ];
   return countries.length === 0 ? {} : { countries };
 }
 
