@@ -7,7 +7,7 @@ export type Role = 'participant' | 'host';
 export type LegRow = Omit<leg, 'state' | 'kind' | 'role'> & { state: LegState; kind: LegKind; role: Role };
 
 /** The columns that a decision may change; all others are written once, by the insert. */
-const LEG_COLUMNS = [
+export const LEG_COLUMNS = [
   'muted',
   'state',
   'media_connection_id',
@@ -33,7 +33,13 @@ const LEG_COLUMNS = [
   'reason',
 ] as const satisfies readonly (keyof LegRow)[];
 
-const SAVED_LEG_COLUMNS: string[] = ['id', 'version', ...LEG_COLUMNS];
+const SAVED_LEG_COLUMNS = ['id', 'version', ...LEG_COLUMNS] as const satisfies readonly (keyof LegRow)[];
+/** Without null columns, which most are: writing and parsing them took a tenth of a change. */
+function selectSavedColumns(leg: LegRow): Partial<LegRow> {
+  const saved: Record<string, unknown> = {};
+  for (const column of SAVED_LEG_COLUMNS) if (leg[column] !== null) saved[column] = leg[column];
+  return saved;
+}
 // The ids are an argument too: the planner cannot estimate the rows in JSON and would scan the
 // table.
 const UPDATE_LEGS = `
@@ -52,7 +58,7 @@ export async function saveLegs(tx: Tx, tenantId: string | null, legs: readonly L
   const { rows } = await tx.query<{ id: string }>({
     name: 'save-legs',
     text: UPDATE_LEGS,
-    values: [tenantId, legs.map(({ id }) => id), JSON.stringify(legs, SAVED_LEG_COLUMNS)],
+    values: [tenantId, legs.map(({ id }) => id), JSON.stringify(legs.map(selectSavedColumns))],
   });
   const saved = new Set(rows.map(({ id }) => id));
   const stale = legs.find(({ id }) => !saved.has(id));

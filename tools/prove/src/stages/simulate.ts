@@ -31,7 +31,8 @@ async function simulateDays({ seed, quick, log, priorityTask }: StageInput): Pro
         ? null
         : { seed: seed * 100_000 + (seedCount += 1), days: 1, sweeps: enabledSweeps() },
     (run) => {
-      totals.add(run);
+      const failed = totals.add(run);
+      if (failed !== null) log(`  FAILED seed ${run.seed}: ${failed}`);
       if (performance.now() - loggedAt < PROGRESS_INTERVAL_MS) return;
       loggedAt = performance.now();
       const { days, legs, faultCount, failedSeeds } = totals;

@@ -1,4 +1,4 @@
-import type { LegRow } from '@partyline/store/legs/legs';
+import { LEG_COLUMNS, type LegRow } from '@partyline/store/legs/legs';
 import { MAX_COUNTED_PINS } from '@partyline/domain/pin';
 import type { RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import { enqueueDeliveries } from './statements-deliveries.ts';
@@ -62,6 +62,9 @@ function parseLegs(json: string): LegRow[] {
     for (const column of TIME_COLUMNS) if (typeof leg[column] === 'string') leg[column] = new Date(leg[column]);
   return legs as unknown as LegRow[];
 }
+
+/** `saveLegs` leaves out the columns that are null. */
+const UNSET_LEG_COLUMNS = Object.fromEntries(LEG_COLUMNS.map((column) => [column, null]));
 
 /** The statements of use-cases about rooms, sessions, legs, PINs, callers and limits. */
 export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
@@ -368,7 +371,8 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
     const saved = parseLegs(legs as string).filter(
       ({ id, version }) => tables.legs.get(id)?.version === version && tables.legs.get(id)!.tenant_id === tenant,
     );
-    for (const leg of saved) tables.putLeg({ ...tables.legs.get(leg.id)!, ...leg, version: leg.version + 1 });
+    for (const leg of saved)
+      tables.putLeg({ ...tables.legs.get(leg.id)!, ...UNSET_LEG_COLUMNS, ...leg, version: leg.version + 1 });
     return returnRows(saved.map(({ id }) => ({ id })));
   },
   'insert-leg': (tables, values, { now }, text) => {

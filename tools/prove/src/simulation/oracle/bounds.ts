@@ -67,6 +67,7 @@ const FAULTS_FAILING_INVENTORY = [
   'rest-429',
   'rest-silent',
 ];
+const PROVIDER_OUTAGES: ReadonlySet<string> = new Set(['rest-500', 'rest-503', 'rest-429', 'rest-silent']);
 /** After these faults only an inventory finds the leg. */
 const FAULTS_FOUND_BY_INVENTORY = [
   'false-disconnected',
@@ -147,7 +148,9 @@ export function computeBound({
         deadline = Math.max(deadline, episode.to + boundMs);
     }
   }
-  if (failedAttempts > 1) deadline = Math.max(deadline, lastFailedAttemptAt + BOUND_AFTER_FAILED_ATTEMPT_MS);
+  // The attempts that an outage of the provider failed are not counted, but are failures too.
+  const isRepeated = failedAttempts > 1 || (failedAttempts === 1 && PROVIDER_OUTAGES.has(fault));
+  if (isRepeated) deadline = Math.max(deadline, lastFailedAttemptAt + BOUND_AFTER_FAILED_ATTEMPT_MS);
   return { deadline: deadline + queueMs, fault };
 }
 

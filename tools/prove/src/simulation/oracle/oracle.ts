@@ -424,12 +424,16 @@ export class Oracle {
 
   /**
    * A participant who had left by `decidedAt`, but was said to have left earlier, counts as absent
-   * since then: Partyline need not notice that it was there in between (docs/guarantee.md).
+   * since then: Partyline need not notice that it was there in between. So does a browser that an
+   * event and then a list reported gone, because nothing else shows it (docs/guarantee.md).
    */
   #toAttendance(entry: LedgerEntry, decidedAt: number, episodes: readonly FaultEpisode[]): Attendance {
     const endedAt = entry.endedAt ?? Infinity;
+    const { saidOverAt } = entry;
+    const isOmittedSince =
+      saidOverAt !== null && (entry.omittedAt ?? []).some((at) => at > saidOverAt && at <= decidedAt);
     const until = Math.min(
-      endedAt <= decidedAt ? (entry.saidOverAt ?? endedAt) : endedAt,
+      endedAt <= decidedAt || isOmittedSince ? (saidOverAt ?? endedAt) : endedAt,
       this.#rejectedAt.get(entry.id) ?? Infinity,
     );
     const common = { from: entry.createdAt, until };

@@ -21,7 +21,8 @@ export class Totals {
   /** Each failed seed with its first problem. */
   readonly failedSeeds: { seed: number; message: string }[] = [];
 
-  add(run: RunResult): void {
+  /** Adds a run. Returns its first problem; null if there is none. */
+  add(run: RunResult): string | null {
     this.runs += 1;
     for (const key of [
       'days',
@@ -48,7 +49,9 @@ export class Totals {
       ...run.unexpectedErrors,
       ...(run.liveAtEnd > 0 ? [`${run.liveAtEnd} handles are live at the end`] : []),
     ];
-    if (first !== undefined) this.failedSeeds.push({ seed: run.seed, message: first });
+    if (first === undefined) return null;
+    this.failedSeeds.push({ seed: run.seed, message: first });
+    return first;
   }
 
   get faultCount(): number {
