@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { describeIssue } from '@partyline/domain/issue-message';
+import { PROVIDER_REGIONS, type ProviderRegion } from '@partyline/domain/provider-region';
 import { z } from 'zod';
 
 /**
@@ -57,14 +58,12 @@ const keyRing = z.string().transform((text, ctx) => {
 
 const secret = z.string().min(32, 'must have at least 32 characters');
 
-const REGIONS = ['us', 'eu', 'ap'] as const;
-
 /** Comma-separated `region=url` entries; empty: no tenant may choose a region. */
 const regionHosts = z.string().transform((text, ctx) => {
-  const hosts: Partial<Record<(typeof REGIONS)[number], string>> = {};
+  const hosts: Partial<Record<ProviderRegion, string>> = {};
   for (const entry of text.split(',').map((each) => each.trim())) {
     if (entry === '') continue;
-    const region = REGIONS.find((each) => entry.startsWith(`${each}=`));
+    const region = PROVIDER_REGIONS.find((each) => entry.startsWith(`${each}=`));
     const url = z.url({ protocol: /^https?$/ }).safeParse(entry.slice(entry.indexOf('=') + 1));
     if (region === undefined || !url.success) {
       ctx.addIssue('must look like us=https://api-us.vonage.com,eu=https://...; the regions are us, eu and ap');
@@ -282,7 +281,7 @@ const GROUPS = {
        */
       VONAGE_REGION_HOSTS: regionHosts.optional(),
       /** The region of the platform's application. Absent: Vonage's default host. */
-      VONAGE_REGION: z.enum(REGIONS).optional(),
+      VONAGE_REGION: z.enum(PROVIDER_REGIONS).optional(),
       /** Host of the SIP address that the bridge leg dials, or the account's own SIP domain. */
       SIP_HOST: z.string().default('sip.nexmo.com'),
       /** The digest user of the own SIP domain. Absent: the API key and secret. */

@@ -16,11 +16,11 @@ export interface Refusal {
   readonly keyId: string | undefined;
 }
 
-/** Writes one line for a refused request of a client address, unless too many were written. */
+/** Writes one line for a rejected request of a client address, unless too many were written. */
 export type RefusalLog = (address: string, refusal: Refusal) => void;
 
 /**
- * Logs refused keys, scopes and webhooks: what was refused, from where and why, never the key or
+ * Logs rejected keys, scopes and webhooks: what was rejected, from where and why, never the key or
  * the token. Limited per network and in total; the first line of a minute says how many lines the
  * minutes before it left out. Memory is bounded, because only written lines are remembered.
  * @param now milliseconds

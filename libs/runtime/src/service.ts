@@ -253,12 +253,12 @@ function describeFatalError(error: unknown): string {
 /** What a request can have once a guard has read its key. */
 interface RequestIdentity {
   readonly tenantId?: string;
-  /** The public part of its key, also of a key that was refused. */
+  /** The public part of its key, also of a key that was rejected. */
   readonly keyId?: string;
 }
 
 /**
- * Converts every error to a problem response. Server errors are logged in full, refused keys,
+ * Converts every error to a problem response. Server errors are logged in full, rejected keys,
  * scopes and webhooks (401 and 403) in one line; other client errors are not logged.
  */
 @Catch()

@@ -223,7 +223,7 @@ export const TEXT_BY_REASON: Readonly<Record<string, ReasonText>> = {
   },
   'limit-live-legs': { fix: `Wait until a participant leaves, or ask the operator for a higher limit. ${LIMITS}` },
   'limit-dial-outs': { passes: true, fix: `The operator can raise the limit. ${LIMITS}` },
-  'dial-queue-full': { passes: true, fix: 'The carrier accepts about two calls per second. Nothing has changed.' },
+  'dial-queue-full': { passes: true, fix: 'The provider accepts about two calls per second. Nothing has changed.' },
   'fraud-limit': {
     passes: true,
     fix: 'The operator can raise the limit. If these calls are not yours, revoke your keys: partyline keys revoke.',

@@ -19,7 +19,7 @@ export type Caller =
 export interface AuthenticatedRequest extends FastifyRequest {
   caller?: Caller;
   tenantId?: string;
-  /** The public part of the key, for the log; also of a refused key. */
+  /** The public part of the key, for the log; also of a rejected key. */
   keyId?: string;
 }
 

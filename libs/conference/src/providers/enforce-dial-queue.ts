@@ -21,7 +21,7 @@ export async function enforceDialQueue(tx: Tx, tenantId: string, accountId: stri
   const excessMs = Math.max(waitMs - MAX_DIAL_WAIT_MS, total * DIAL_INTERVAL_MS - MAX_QUEUE_MS);
   if (excessMs <= 0) return waitMs;
   throw new VerdictError('client', 'dial-queue-full', 'Too many calls wait to be placed.', {
-    fix: 'Nothing has changed. Retry after the time in retry-after: the carrier accepts a few calls per second.',
+    fix: 'Nothing has changed. Retry after the time in retry-after: the provider accepts a few calls per second.',
     retryAfterMs: Math.max(1_000, excessMs),
   });
 }

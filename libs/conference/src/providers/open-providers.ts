@@ -9,7 +9,7 @@ import { accountGone } from '../errors.ts';
 /**
  * Builds the providers of a tenant's account.
  * @param owner.old previous secrets whose signatures are still accepted
- * @param owner.isNew the account is not stored yet, so it may be refused by what the platform
+ * @param owner.isNew the account is not stored yet, so it may be rejected by what the platform
  *   allows
  */
 export type BuildProviders = (

@@ -46,7 +46,7 @@ export const signRequest = (secret: string, pattern: string, { id, nonce, sentAt
  * Checks the signature and the age of a request from Redis, which any process with access to Redis
  * can have written.
  * @param nowMs milliseconds since 1970, on the server's clock
- * @returns why it is refused, or null
+ * @returns why it is rejected, or null
  */
 export function checkRequest(
   secrets: RpcSecrets,

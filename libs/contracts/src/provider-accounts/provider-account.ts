@@ -1,3 +1,4 @@
+import { PROVIDER_REGIONS } from '@partyline/domain/provider-region';
 import { z } from 'zod';
 import { id, instant, label } from '../fields.ts';
 
@@ -59,7 +60,7 @@ const callbackSecret = secret(
   'an-example-of-a-callback-secret-01',
   32,
 );
-const region = z.enum(['us', 'eu', 'ap'], 'must be us, eu or ap').meta({
+const region = z.enum(PROVIDER_REGIONS, 'must be us, eu or ap').meta({
   description:
     'The region of the application at the provider: `us`, `eu` or `ap`. Partyline sends requests to the host of ' +
     'that region. Absent: the default host of the provider.',

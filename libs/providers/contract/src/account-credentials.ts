@@ -1,6 +1,4 @@
-/** Regions of a provider in which an account's calls can be kept. */
-export const PROVIDER_REGIONS = ['us', 'eu', 'ap'] as const;
-export type ProviderRegion = (typeof PROVIDER_REGIONS)[number];
+import type { ProviderRegion } from '@partyline/domain/provider-region';
 
 /**
  * Credentials of a tenant's own account. They cover voice and video, because the bridge's SIP call

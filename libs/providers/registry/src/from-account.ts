@@ -1,9 +1,6 @@
+import type { ProviderRegion } from '@partyline/domain/provider-region';
 import { VerdictError } from '@partyline/domain/verdict';
-import type {
-  AccountCredentials,
-  PreviousSecrets,
-  ProviderRegion,
-} from '@partyline/provider-contract/account-credentials';
+import type { AccountCredentials, PreviousSecrets } from '@partyline/provider-contract/account-credentials';
 import type { ProviderDeps } from '@partyline/provider-contract/definition';
 import { VONAGE_REGION_HOSTS } from '@partyline/provider-vonage/account';
 import type { VonageEnvironment } from './from-environment.ts';

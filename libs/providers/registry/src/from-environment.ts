@@ -1,4 +1,4 @@
-import type { ProviderRegion } from '@partyline/provider-contract/account-credentials';
+import type { ProviderRegion } from '@partyline/domain/provider-region';
 import { VONAGE_REGION_HOSTS } from '@partyline/provider-vonage/account';
 import type { ProviderSettings } from './registry.ts';
 

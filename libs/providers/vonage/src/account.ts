@@ -1,5 +1,5 @@
 import { createPrivateKey } from 'node:crypto';
-import type { ProviderRegion } from '@partyline/provider-contract/account-credentials';
+import type { ProviderRegion } from '@partyline/domain/provider-region';
 import { z } from 'zod';
 
 /**

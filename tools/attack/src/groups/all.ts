@@ -25,7 +25,7 @@ import { ssrf } from './ssrf.ts';
 import { openCheckout, supplyChain } from './supply-chain.ts';
 
 /**
- * All groups in the order in which they run. The edges come first, because the lines for refused
+ * All groups in the order in which they run. The edges come first, because the lines for rejected
  * requests are limited per minute. The logs come last, because they hold traces of all others.
  */
 export const GROUPS: readonly Group[] = [

@@ -101,7 +101,10 @@ async function sendRefusals({ apiUrl, stack }: Needs, tally: Tally): Promise<voi
   }
   for (const key of keys) {
     const isRevealed = log.includes(key.slice(-43));
-    tally.record('a refused key', isRevealed ? 'is in the log' : isLogged(key, log) ? null : 'left no line in the log');
+    tally.record(
+      'a rejected key',
+      isRevealed ? 'is in the log' : isLogged(key, log) ? null : 'left no line in the log',
+    );
   }
 }
 

@@ -28,7 +28,7 @@ function addTolerantParsers(app: FastifyInstance): void {
 const isControlPath = (url: string): boolean => url.startsWith('/emulator');
 
 /** An error outside all routes, in the shape of the product to which the path belongs. */
-function vendorError(url: string, status: number, message: string): RestError {
+function providerError(url: string, status: number, message: string): RestError {
   const isVideo = /^\/(v2\/(project|partner)|session)\b/.test(url);
   return isVideo ? videoError(status, message) : voiceError(status, STATUS_CODES[status] ?? 'Error', message);
 }
@@ -47,12 +47,12 @@ export function createServer(world: () => World, reset: () => Promise<void>): Fa
       if (error instanceof ZodError) return reply.code(400).send({ error: 'Invalid request', issues: error.issues });
       return reply.code(error.statusCode ?? 500).send({ error: error.message, message: error.message });
     }
-    const { status, body } = vendorError(request.url, error.statusCode ?? 500, error.message);
+    const { status, body } = providerError(request.url, error.statusCode ?? 500, error.message);
     return reply.code(status).send(body);
   });
   app.setNotFoundHandler((request, reply) => {
     if (isControlPath(request.url)) return reply.code(404).send({ error: `No such route: ${request.url}` });
-    const { status, body } = vendorError(request.url, 404, 'Not Found');
+    const { status, body } = providerError(request.url, 404, 'Not Found');
     return reply.code(status).send(body);
   });
   addVideoRoutes(app, world);

@@ -19,7 +19,7 @@ const restAt = (host: string): VideoRest => ({
 });
 const caught = (error: unknown): unknown => error;
 
-/** Lists the connections of a reply in the format of the vendor's SDK fixtures. */
+/** Lists the connections of a reply in the format of the provider's SDK fixtures. */
 async function list(items: object[], count: unknown = items.length): Promise<unknown> {
   stub.setReply(jsonReply({ count, projectId: 'p', sessionId: 's', items }));
   return listConnections(restAt(stub.url), 's').catch(caught);

@@ -29,7 +29,7 @@ const PAGE_SIZE = 1_000;
 const MAX_PAGES = 20;
 
 /**
- * Whether a connection in this state is live. The vendor's SDKs document `Connecting` and
+ * Whether a connection in this state is live. The provider's SDKs document `Connecting` and
  * `Connected`; a list also shows connections that have left, as `Disconnected`. A missing state
  * counts as live. An unknown one tells neither, so the reply cannot be used.
  */
