@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { openLink, type Link } from '@partyline/dev/faults/proxy';
-import { findFreePort } from '@partyline/dev/processes/ports';
+import type { Link } from '@partyline/dev/faults/proxy';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { linkToPostgres } from './testing/postgres-link.ts';
 import { startTestHarness, type TestHarness } from './testing/test-harness.ts';
 
 /** Longer than a test may take: only the limit of the webhook can end the wait. */
@@ -14,11 +14,9 @@ beforeAll(async () => {
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     answerWithinMs: 1_000,
     connectThrough: async (databaseUrl) => {
-      const { hostname: host, port } = new URL(databaseUrl);
-      link = await openLink({ name: 'postgres', port: await findFreePort(), targets: [{ host, port: Number(port) }] });
-      const url = new URL(databaseUrl);
-      url.port = String(link.port);
-      return url.href;
+      const linked = await linkToPostgres(databaseUrl);
+      link = linked.link;
+      return linked.url;
     },
   });
 });

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { openLink, type Link } from '@partyline/dev/faults/proxy';
-import { findFreePort } from '@partyline/dev/processes/ports';
+import type { Link } from '@partyline/dev/faults/proxy';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { linkToPostgres } from './testing/postgres-link.ts';
 import { NUMBER, startTestHarness, type TestHarness } from './testing/test-harness.ts';
 
 let harness: TestHarness;
@@ -14,11 +14,9 @@ beforeAll(async () => {
     connectThrough: async (databaseUrl) => {
       admin = new pg.Client({ connectionString: databaseUrl });
       await admin.connect();
-      const { hostname: host, port } = new URL(databaseUrl);
-      link = await openLink({ name: 'postgres', port: await findFreePort(), targets: [{ host, port: Number(port) }] });
-      const url = new URL(databaseUrl);
-      url.port = String(link.port);
-      return url.href;
+      const linked = await linkToPostgres(databaseUrl);
+      link = linked.link;
+      return linked.url;
     },
   });
 });

@@ -43,6 +43,8 @@ export async function checkPresence(
         const isListed = connectionId !== null && listed.delete(connectionId);
         const call = isListed || callId === null ? null : await voice.getCall(callId);
         const isLive = isListed || call?.over === false;
+        // "Not found" proves nothing: a provider answers so for a live call in another region.
+        if (callId !== null && call === null && !isListed) isProven = false;
         if (!isLive) continue;
         if (askedAt.getTime() - ended_at.getTime() < MIN_AGE_MS) isProven = false;
         else if (isListed) await reopenConnection(deps, { tenantId, sessionId, connectionId });

@@ -7,6 +7,7 @@ import { findParticipant } from '@partyline/store/participants/participants';
 import { insertLeg, releaseCall, type LegRow } from '@partyline/store/legs/legs';
 import { storeObservation } from '@partyline/store/legs/observations';
 import { accountOwner, type Deps } from '../deps.ts';
+import { reportFalseKill } from './report-false-kill.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import { moveLeg, REPLACED_REASON, requestHangUp } from '../sessions/leg-transitions.ts';
 import { sessionDeadline } from '../sessions/session-deadline.ts';
@@ -81,16 +82,8 @@ export async function reopenCall(
     { legId },
   );
   if (changed === null || changed.result === 'orphan') return 'orphan';
-  // After the commit: a transaction may run again.
   const { kind, owner, isOver } = changed.result;
-  if (isOver) {
-    deps.report.count('false_kill', { kind, owner });
-    deps.report.warn('a call is hung up by mistake: its leg was closed without a hang-up request', {
-      tenantId,
-      sessionId,
-      legId,
-    });
-  }
+  if (isOver) reportFalseKill(deps, { tenantId, sessionId, legId, kind, owner });
   deps.report.count('leg_reopened', { kind, owner });
   return 'reopened';
 }

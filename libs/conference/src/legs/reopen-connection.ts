@@ -5,6 +5,7 @@ import { voidCharges } from '@partyline/store/billing/cdrs';
 import { storeObservation } from '@partyline/store/legs/observations';
 import { changeSession } from '../sessions/change-session.ts';
 import { accountOwner, type Deps } from '../deps.ts';
+import { reportFalseKill } from './report-false-kill.ts';
 import { insertBrowser } from './insert-browser.ts';
 import { moveLeg } from '../sessions/leg-transitions.ts';
 
@@ -70,16 +71,8 @@ export async function reopenConnection(
   );
   if (changed === null || changed.result === 'orphan') return 'orphan';
   if (changed.result === null) return 'reopened';
-  // After the commit: a transaction may run again.
   const { legId, kind, owner, isFalseKill, isReopened } = changed.result;
-  if (isFalseKill) {
-    deps.report.count('false_kill', { kind, owner });
-    deps.report.warn('a connection is hung up by mistake: its leg was closed without a hang-up request', {
-      tenantId,
-      sessionId,
-      legId,
-    });
-  }
+  if (isFalseKill) reportFalseKill(deps, { tenantId, sessionId, legId, kind, owner });
   if (!isReopened) return 'orphan';
   deps.report.count('leg_reopened', { kind, owner });
   return 'reopened';

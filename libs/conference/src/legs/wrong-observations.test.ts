@@ -259,6 +259,16 @@ describe('a phone that an event reports as completed and that is live', () => {
     expect(records).toMatchObject([{ leg_id: leg?.id }]);
   });
 
+  it('is a leg again although the first look-up denies it', async () => {
+    const denied = withProviders(deps, { voice: { getCall: async () => null } });
+    await passTime(harness, 61);
+    expect(await job(denied, meeting)).toEqual({ retryAfterMs: 2_000 });
+    expect((await readSession(harness, meeting)).state).toBe('live');
+    await job(deps, meeting);
+    expect(await readSession(harness, meeting)).toMatchObject({ state: 'live', phones_left_at: null });
+    expect(await statesOf(meeting, 'inbound')).toEqual(['ended', 'joined']);
+  });
+
   it('is a leg again at the next inventory, and is not hung up', async () => {
     for (let n = 0; n < 3; n++) {
       await sweepInventory(deps, null);

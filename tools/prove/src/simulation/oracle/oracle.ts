@@ -152,7 +152,9 @@ export class Oracle {
       if (before?.state === 'ended') this.#addViolation('I12', null, `leg ${id} went from ended to ${after.state}`);
       if (after.state === 'ended') this.#checkClosedLeg(after);
       if (after.state === 'dialling') this.#dialDecisions.set(id, isRunning(tables.sessions.get(after.session_id!)!));
-      if (after.state !== 'ending') continue;
+      // A browser of which an event says first that it has left is rejected and ended at once.
+      const isEndedAtOnce = before === undefined && after.state === 'ended';
+      if (after.state !== 'ending' && !isEndedAtOnce) continue;
       const { hangup_reason: reason } = after;
       const isRejected =
         after.session_id === null ||

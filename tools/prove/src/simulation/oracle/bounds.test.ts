@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest';
+import { computeBound } from './bounds.ts';
+
+const OUTAGE = { fault: 'rest-503', from: 0, to: 60_000 };
+const REDIS_DOWN = { fault: 'redis-down', from: 0, to: 60_000 };
+
+it.each([
+  ['one failed attempt', [], 1, 10_000, 30_000],
+  ['two failed attempts, which are an outage of their own', [], 2, 40_000, 70_000],
+  ['an outage of the provider', [OUTAGE], 0, 0, 90_000],
+  ['an outage of the provider, and an attempt that failed after it', [OUTAGE], 1, 85_000, 115_000],
+  ['an outage of Redis, and an attempt that failed after it', [REDIS_DOWN], 1, 85_000, 90_000],
+])('a leg with %s', (_, episodes, failedAttempts, lastFailedAttemptAt, deadline) => {
+  expect(
+    computeBound({
+      from: 0,
+      faults: new Set(failedAttempts > 0 ? ['accepted-but-alive'] : []),
+      episodes,
+      failedLists: [],
+      omittedAt: [],
+      simultaneousEnds: 0,
+      failedAttempts,
+      lastFailedAttemptAt,
+    }).deadline,
+  ).toBe(deadline);
+});
