@@ -55,8 +55,9 @@ export class DatabaseServer {
   /** The commits that a failover can lose, newest last. */
   #recentCommits: { at: number; change: Change }[] = [];
   failoverCount = 0;
-  /** Sessions with a change that a failover lost. */
+  /** Sessions and legs with a change that a failover lost. */
   readonly lostSessions = new Set<string>();
+  readonly lostLegs = new Set<string>();
   /** The age up to which a failover can lose commits. 0 keeps none. */
   keepCommitsMs = 0;
 
@@ -90,7 +91,10 @@ export class DatabaseServer {
     while (this.#recentCommits.length > 0 && this.#recentCommits.at(-1)!.at >= since) {
       const { change } = this.#recentCommits.pop()!;
       for (const id of change.sessions.keys()) this.lostSessions.add(id);
-      for (const id of change.legs.keys()) this.lostSessions.add(this.tables.legs.get(id)?.session_id ?? '');
+      for (const id of change.legs.keys()) {
+        this.lostLegs.add(id);
+        this.lostSessions.add(this.tables.legs.get(id)?.session_id ?? '');
+      }
       for (const undo of change.undo.toReversed()) undo();
     }
     this.tables.change = new Change();
