@@ -237,6 +237,35 @@ describe('a charge record', () => {
     expect(await cdrs({ leg_id: legId })).toMatchObject([{ price_micro: null, price_lookup_at: null }]);
   });
 
+  it('is looked up soon when its call is reported as over again, without a price', async () => {
+    const { legId, callId } = await runCall();
+    const over = (jti: string) =>
+      applyLegEvent(
+        harness.deps.unified,
+        { via: 'callback', token: { accountId: null, jti, expiresAt: new Date(Date.now() + 300_000) } },
+        { kind: 'call', callId, phase: 'over', at: new Date() },
+      );
+    const priced = await cdrs({ leg_id: legId });
+    await over(`${callId} first`);
+    expect(await cdrs({ leg_id: legId })).toEqual(priced);
+
+    await executeSql(
+      harness,
+      `UPDATE cdr
+       SET price_micro = NULL, seconds = 3, price_lookups = 9, price_lookup_at = now() + interval '6 hours'
+       WHERE leg_id = $1`,
+      [legId],
+    );
+    await over(`${callId} second`);
+    const [{ price_lookup_at: lookupAt, ...record } = {}] = await cdrs({ leg_id: legId });
+    expect(record).toMatchObject({ price_lookups: 0, seconds: 3 });
+    expect(new Date(String(lookupAt)).getTime()).toBeLessThan(Date.now() + 300_000);
+
+    await executeSql(harness, 'UPDATE cdr SET price_lookup_at = now() WHERE leg_id = $1', [legId]);
+    await reconcileCharges(harness.deps.unified);
+    expect(await cdrs({ leg_id: legId })).toMatchObject([{ seconds: (await readLedger(callId)).billedSeconds }]);
+  });
+
   it('of a caller who was never admitted belongs to the platform', async () => {
     const person = await dialIn(harness);
     await harness.emulator.client.hangUp(person.id);

@@ -1,5 +1,5 @@
 import type { Charge } from '@partyline/domain/money';
-import { applyChargeToCdr, storeCdr } from '@partyline/store/billing/cdrs';
+import { applyChargeToCdr, renewPriceLookup, storeCdr } from '@partyline/store/billing/cdrs';
 import type { LegRow } from '@partyline/store/legs/legs';
 import type { Tx } from '@partyline/store/database/store';
 
@@ -78,16 +78,19 @@ export async function recordCharge(
 
 /**
  * Stores a price that arrived after the closing: a first event reports why the call ended, a second
- * its price.
+ * its price. Without a price, the provider's record is looked up soon: the first event may have been
+ * wrong.
  */
 export async function completeCharge(
   tx: Tx,
   leg: LegRow,
   source: 'callback' | 'look-up',
-  charge: Charge,
+  charge: Charge | undefined,
 ): Promise<void> {
-  if (charge.priceMicro !== null)
-    await applyChargeToCdr(tx, leg.tenant_id, { legId: leg.id, handle: 'voice', source }, charge);
+  const voice = { legId: leg.id, handle: 'voice' } as const;
+  if (charge !== undefined && charge.priceMicro !== null)
+    await applyChargeToCdr(tx, leg.tenant_id, { ...voice, source }, charge);
+  else if (source === 'callback') await renewPriceLookup(tx, leg.tenant_id, { ...voice, delayS: PRICE_LOOKUP_DELAY_S });
 }
 
 /** Started seconds count in full, as at the provider. */

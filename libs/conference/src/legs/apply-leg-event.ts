@@ -79,7 +79,7 @@ async function applyToLeg(
       return;
     case 'over': {
       if (leg.voice_closed_at !== null) {
-        if (event.charge !== undefined) await completeCharge(tx, leg, source, event.charge);
+        await completeCharge(tx, leg, source, event.charge);
         return;
       }
       const how = event.verdict ?? verdict('indeterminate', 'no-reason-given');

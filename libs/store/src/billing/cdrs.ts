@@ -134,6 +134,25 @@ export async function applyChargeToCdr(
   return rowCount === 1;
 }
 
+/**
+ * Begins the price look-ups of a record without a price anew, the first in `delayS` seconds: its
+ * call was reported as over again. The earlier ones may have shown it live, and look-ups become
+ * rare.
+ */
+export async function renewPriceLookup(
+  tx: Tx,
+  tenantId: string | null,
+  { legId, handle, delayS }: { legId: string; handle: 'media' | 'voice'; delayS: number },
+): Promise<void> {
+  await tx.query({
+    name: 'renew-price-lookup',
+    text: `UPDATE cdr
+           SET price_lookups = 0, price_lookup_at = LEAST(price_lookup_at, now() + make_interval(secs => $4))
+           WHERE leg_id = $2 AND handle = $3 AND tenant_id IS NOT DISTINCT FROM $1 AND price_lookup_at IS NOT NULL`,
+    values: [tenantId, legId, handle, delayS],
+  });
+}
+
 /** A record whose price is looked up at the provider. */
 interface CdrWithPriceDue {
   readonly leg_id: string;

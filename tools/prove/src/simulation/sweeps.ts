@@ -4,6 +4,7 @@ import { reconcile } from '@partyline/conference/reconciliation/reconcile';
 import { reconcileCharges } from '@partyline/conference/billing/reconcile-charges';
 import { sweepAccounts } from '@partyline/conference/reconciliation/sweep-accounts';
 import { listAccountsToSweep } from '@partyline/store/reconciliation/inventory';
+import type { LegRow } from '@partyline/store/legs/legs';
 import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/purge';
 import type { Tables } from './database/tables.ts';
 import type { Life } from './runtime/process.ts';
@@ -103,9 +104,9 @@ export function startSweeps({
     };
     next();
     wakers.push(() => {
-      if (!isParked) return;
-      const at = scheduler.now + GRACE_MS;
-      if (!life.isAlive || (event !== undefined && event.at <= at + intervalMs)) return;
+      if (!isParked || !life.isAlive) return;
+      const at = Math.max(scheduler.now, idleUntil());
+      if (event !== undefined && event.at <= at + intervalMs) return;
       scheduler.cancel(event);
       schedule(at + intervalMs * random.next());
     });
@@ -161,9 +162,11 @@ async function runIgnoringErrors(run: () => Promise<unknown>, next: () => void):
 /** The earliest time at which the reconciler finds due work. A run before it has no effect. */
 function findNextDue(tables: Tables): number {
   let next = Infinity;
-  const consider = (when: Date | null): void => {
-    if (when !== null && when.getTime() < next) next = when.getTime();
+  /** @param unleasedAt when the work is no longer left out because another process has it */
+  const consider = (when: Date | null, unleasedAt = 0): void => {
+    if (when !== null) next = Math.min(next, Math.max(when.getTime() + GRACE_MS, unleasedAt));
   };
+  const leaseEnd = ({ lease_until }: LegRow): number => lease_until?.getTime() ?? 0;
   for (const id of tables.settleDue) consider(tables.sessions.get(id)!.settle_due_at);
   for (const id of tables.runningSessions) {
     const session = tables.sessions.get(id)!;
@@ -171,12 +174,23 @@ function findNextDue(tables: Tables): number {
     consider(tables.rooms.get(session.room_id)?.ended_at ?? null);
     consider(tables.tenants.get(session.tenant_id)?.suspended_at ?? null);
   }
-  for (const id of tables.endingSessions) consider(tables.sessions.get(id)!.ending_at);
+  for (const id of tables.endingSessions) {
+    const ending = (tables.legsOfSession.get(id) ?? [])
+      .map((legId) => tables.legs.get(legId)!)
+      .filter(({ state }) => state === 'ending');
+    consider(tables.sessions.get(id)!.ending_at, ending.length === 0 ? 0 : Math.min(...ending.map(leaseEnd)));
+  }
   for (const id of tables.bridgeDue) consider(tables.sessions.get(id)!.bridge_due_at);
-  for (const id of tables.unadmittedLegs) consider(tables.legs.get(id)!.deadline_at);
-  for (const id of tables.endingLegs) consider(tables.legs.get(id)!.hangup_requested_at);
+  for (const id of tables.unadmittedLegs) {
+    const leg = tables.legs.get(id)!;
+    consider(leg.deadline_at, leaseEnd(leg));
+  }
+  for (const id of tables.endingLegs) {
+    const leg = tables.legs.get(id)!;
+    if (!tables.endingSessions.has(leg.session_id ?? '')) consider(leg.hangup_requested_at, leaseEnd(leg));
+  }
   for (const id of tables.legsToDial) consider(tables.legs.get(id)!.created_at);
   for (const id of tables.diallingLegs)
     consider(new Date((tables.legs.get(id)!.dialled_at?.getTime() ?? 0) + UNOBSERVED_AFTER_MS));
-  return next + GRACE_MS;
+  return next;
 }

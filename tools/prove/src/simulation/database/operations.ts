@@ -22,6 +22,7 @@ import { finishHangUpAttempt, listLastAttempts, recordHangUpAttempt } from '@par
 import {
   listAccountsWithPriceDue,
   applyChargeToCdr,
+  renewPriceLookup,
   storeCdr,
   claimCdrsWithPriceDue,
 } from '@partyline/store/billing/cdrs';
@@ -429,7 +430,7 @@ const charge = op(
     hasPrice: fc.boolean(),
     isLookupLater: fc.boolean(),
     seconds: fc.integer({ min: 0, max: 90 }),
-    action: fc.constantFrom('store', 'store connection', 'apply', 'claim'),
+    action: fc.constantFrom('store', 'store connection', 'apply', 'renew', 'claim'),
     isLookedUp: fc.boolean(),
   }),
   (store, g) =>
@@ -452,6 +453,8 @@ const charge = op(
               { legId: g.leg, handle: 'voice', source: 'record' },
               { ...price, startedAt: PAST, endedAt: PAST },
             );
+          if (g.action === 'renew')
+            return renewPriceLookup(tx, g.tenant, { legId: g.leg, handle: 'voice', delayS: 30 });
           if ((await lockLeg(tx, g.tenant, g.leg)) === null) return 'no leg';
           if (g.action === 'store connection')
             return storeCdr(tx, g.tenant, {

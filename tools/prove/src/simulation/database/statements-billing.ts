@@ -68,6 +68,15 @@ export const BILLING_TWINS: Readonly<Record<string, StatementTwin>> = {
     putCdr(tables, id, { ...row, seconds: (seconds as number | null) ?? row.seconds, priced: true }, null);
     return returnCount(1);
   },
+  'renew-price-lookup': (tables, [tenant, leg, handle, delayS], { now }) => {
+    const id = cdrId(leg as string, handle as 'media' | 'voice');
+    const row = tables.cdrs.get(id);
+    const due = tables.cdrsWithPriceDue.get(id);
+    if (row === undefined || row.tenant_id !== tenant || due === undefined) return returnCount(0);
+    const renewed = addSeconds(now, delayS as number);
+    putCdr(tables, id, { ...row, price_lookups: 0 }, due < renewed ? due : renewed);
+    return returnCount(1);
+  },
   'accounts-with-price-due': (tables, _values, { now }) =>
     returnRows(
       [
