@@ -3,6 +3,7 @@ import type { Deps } from '@partyline/conference/deps';
 import { dialOut } from '@partyline/conference/legs/dial-out';
 import { hangUpLeg } from '@partyline/conference/hang-ups/hang-up-leg';
 import { hangUpSession } from '@partyline/conference/hang-ups/hang-up-session';
+import { shareLane } from '@partyline/conference/hang-ups/share-lane';
 import { openBridge } from '@partyline/conference/legs/open-bridge';
 import type { Handlers, RetryLater } from '@partyline/jobs/work';
 
@@ -15,6 +16,8 @@ export const createJobHandlers = (deps: Deps): Handlers => ({
     void (await changeSession(deps, tenantId, sessionId, () => undefined)),
   'open-bridge': async ({ tenantId, sessionId }) => void (await openBridge(deps, tenantId, sessionId)),
   'dial-out': async ({ tenantId, legId }) => retryLater(await dialOut(deps, tenantId, legId)),
-  'hang-up-session': async ({ tenantId, sessionId }) => retryLater(await hangUpSession(deps, tenantId, sessionId)),
-  'hang-up-leg': async ({ tenantId, legId }) => retryLater(await hangUpLeg(deps, tenantId, legId)),
+  'hang-up-session': async ({ tenantId, sessionId }) =>
+    retryLater(await shareLane(deps.store, tenantId, () => hangUpSession(deps, tenantId, sessionId))),
+  'hang-up-leg': async ({ tenantId, legId }) =>
+    retryLater(await shareLane(deps.store, tenantId, () => hangUpLeg(deps, tenantId, legId))),
 });

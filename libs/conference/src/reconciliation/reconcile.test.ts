@@ -124,6 +124,38 @@ describe('reconcile, without Redis', () => {
     );
   });
 
+  it("hangs up a tenant's session although hundreds of another tenant's hang-ups are due and get no answer", async () => {
+    const meeting = await startMeeting(harness, deps);
+    await harness.store.prisma.tenant.create({ data: { id: 'ten_forger', name: 'Forger' } });
+    const forger = await openRoom({ ...deps, tenantId: 'ten_forger' });
+    await harness.store.pool.query(
+      `INSERT INTO leg (
+         id, tenant_id, session_id, kind, state, media_connection_id, hangup_requested_at, hangup_reason, deadline_at
+       )
+       SELECT 'leg_' || n, $1, $2, 'webrtc', 'ending', 'con_' || n, now() - interval '1 hour', 'room-full', now()
+       FROM generate_series(1, 200) AS n`,
+      [forger.tenantId, forger.sessionId],
+    );
+    harness.jobsDown = true;
+    await end(meeting);
+    await passTime(harness, 3);
+
+    let answer = (): void => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    const slow = withProviders(deps, {
+      media: {
+        disconnect: async (connection) => {
+          if (connection.mediaSessionId === forger.mediaSessionId) await answered;
+          else await deps.media.disconnect(connection);
+        },
+      },
+    });
+    const round = reconcile(slow);
+    await until(() => listLegsAtProvider(harness, meeting), []);
+    answer();
+    await round;
+  });
+
   it('dials nothing while no hang-up can be armed, and dials each call once when Redis is back', async () => {
     const phone = '+447946000777';
     await harness.emulator.client.setPhone(phone, { mode: 'answer' });

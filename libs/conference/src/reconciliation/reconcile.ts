@@ -31,10 +31,12 @@ export async function reconcile(deps: Deps): Promise<Record<string, number>> {
   const due = await listDueWork(deps.store, { graceMs: GRACE_PERIOD_MS });
   // Hang-ups first: a late one costs money every second.
   const work = [
-    ...toItems('hang-up-leg', due.hangUpLegs, ({ tenant_id, id }) => hangUpLeg(deps, tenant_id, id)),
-    ...toItems('hang-up-session', [...due.ending, ...due.overdue], ({ tenant_id, id }) =>
-      hangUpSession(deps, tenant_id, id),
-    ),
+    ...takeTurns([
+      ...toItems('hang-up-leg', due.hangUpLegs, ({ tenant_id, id }) => hangUpLeg(deps, tenant_id, id)),
+      ...toItems('hang-up-session', [...due.ending, ...due.overdue], ({ tenant_id, id }) =>
+        hangUpSession(deps, tenant_id, id),
+      ),
+    ]),
     ...toItems('end-session', due.suspended, ({ tenant_id, id }) =>
       endSession(deps, tenant_id, id, 'tenant-suspended'),
     ),
@@ -75,9 +77,24 @@ interface DueRow {
   readonly tenant_id: string | null;
   readonly id: string;
 }
-const toItems = <Row extends DueRow>(
-  what: string,
-  rows: readonly Row[],
-  act: (row: Row) => Promise<unknown>,
-): { what: string; row: DueRow; act: () => Promise<unknown> }[] =>
+interface Item {
+  readonly what: string;
+  readonly row: DueRow;
+  readonly act: () => Promise<unknown>;
+}
+const toItems = <Row extends DueRow>(what: string, rows: readonly Row[], act: (row: Row) => Promise<unknown>): Item[] =>
   rows.map((row) => ({ what, row, act: () => act(row) }));
+
+/**
+ * Orders items so that tenants take turns, each in its own order: a tenant with hundreds does not
+ * delay the first ones of another.
+ */
+function takeTurns(items: readonly Item[]): Item[] {
+  const counts = new Map<string | null, number>();
+  const withTurns = items.map((item) => {
+    const turn = counts.get(item.row.tenant_id) ?? 0;
+    counts.set(item.row.tenant_id, turn + 1);
+    return { item, turn };
+  });
+  return withTurns.toSorted((a, b) => a.turn - b.turn).map(({ item }) => item);
+}

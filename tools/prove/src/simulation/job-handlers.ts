@@ -1,5 +1,6 @@
 import type { Deps } from '@partyline/conference/deps';
 import { hangUpLeg } from '@partyline/conference/hang-ups/hang-up-leg';
+import { shareLane } from '@partyline/conference/hang-ups/share-lane';
 import { hangUpSession } from '@partyline/conference/hang-ups/hang-up-session';
 import { dialOut } from '@partyline/conference/legs/dial-out';
 import { openBridge } from '@partyline/conference/legs/open-bridge';
@@ -34,8 +35,10 @@ export const createJobHandlers = (deps: Deps, onError: (error: unknown) => void)
     ),
     'dial-out': reportingErrors(async ({ tenantId, legId }) => toRetryLater(await dialOut(deps, tenantId, legId))),
     'hang-up-session': reportingErrors(async ({ tenantId, sessionId }) =>
-      toRetryLater(await hangUpSession(deps, tenantId, sessionId)),
+      toRetryLater(await shareLane(deps.store, tenantId, () => hangUpSession(deps, tenantId, sessionId))),
     ),
-    'hang-up-leg': reportingErrors(async ({ tenantId, legId }) => toRetryLater(await hangUpLeg(deps, tenantId, legId))),
+    'hang-up-leg': reportingErrors(async ({ tenantId, legId }) =>
+      toRetryLater(await shareLane(deps.store, tenantId, () => hangUpLeg(deps, tenantId, legId))),
+    ),
   };
 };
