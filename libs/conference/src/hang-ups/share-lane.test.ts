@@ -14,21 +14,22 @@ function startHangUp(tenantId: string | null): { result: Promise<unknown>; end: 
 
 it('a tenant runs four hang-ups at once, and others run beside them', async () => {
   const running = Array.from({ length: 4 }, () => startHangUp('forger'));
+  const [first, second, third, fourth] = running;
   const isRun = async (tenantId: string | null) => shareLane(store, tenantId, async () => 'done');
   expect(await isRun('forger')).toEqual({ retryAfterMs: 250 });
   expect(await isRun('other')).toBe('done');
   expect(await isRun(null)).toBe('done');
 
-  running[0]!.end();
-  expect(await running[0]!.result).toBe('done');
+  first?.end();
+  expect(await first?.result).toBe('done');
   expect(await isRun('forger')).toBe('done');
-  const failed = expect(running[1]!.result).rejects.toThrow('failed');
-  running[1]!.end(new Error('failed'));
-  await failed;
+  second?.end(new Error('failed'));
+  await expect(second?.result).rejects.toThrow('failed');
   expect(await Promise.all([isRun('forger'), isRun('forger')])).toEqual(['done', 'done']);
 
-  for (const { end } of running) end();
-  await running[3]!.result;
+  third?.end();
+  fourth?.end();
+  expect(await Promise.all([third?.result, fourth?.result])).toEqual(['done', 'done']);
   const again = Array.from({ length: 4 }, () => startHangUp('forger'));
   for (const { end } of again) end();
   expect(await Promise.all(again.map(({ result }) => result))).toEqual(['done', 'done', 'done', 'done']);

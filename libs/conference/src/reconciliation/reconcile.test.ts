@@ -153,7 +153,7 @@ describe('reconcile, without Redis', () => {
     const round = reconcile(slow);
     await until(() => listLegsAtProvider(harness, meeting), []);
     answer();
-    await round;
+    expect(await round).toMatchObject({ 'hang-up-session': 1 });
   });
 
   it('dials nothing while no hang-up can be armed, and dials each call once when Redis is back', async () => {
