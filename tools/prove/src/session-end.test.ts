@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { isEndExplained, type Attendance, type RequestedClocks, type SessionFacts } from './session-end.ts';
+import {
+  findCertainExpiry,
+  isEndExplained,
+  type Attendance,
+  type RequestedClocks,
+  type SessionFacts,
+} from './session-end.ts';
 
 const OFF: RequestedClocks = {
   max_duration_s: 3_600,
@@ -80,5 +86,38 @@ describe('isEndExplained', () => {
     expect(explained([60.999, 61], { alone_s: 60 }, reloaded)).toEqual([false, true]);
     expect(explained([100], { alone_s: 60 }, [...reloaded, present('b', 1)])).toEqual([false]);
     expect(explained([100, 161], { alone_s: 60 }, [...reloaded, present('b', 1, 101)])).toEqual([false, true]);
+  });
+});
+
+describe('findCertainExpiry', () => {
+  /** In seconds. Each connection counts as present for 20 s after its end. */
+  const expiry = (clocks: Partial<RequestedClocks>, attendance: readonly Attendance[]): number =>
+    findCertainExpiry(
+      { createdAt: 0, clocks: { ...OFF, ...clocks } },
+      attendance.map((each) => ({ ...each, goneBy: each.until + 20_000 })),
+    ) / 1000;
+
+  it('is the time of a clock after the last participant is gone for certain', () => {
+    const left = [present('a', 1, 100), present('b', 1, 80)];
+    expect(expiry({ empty_s: 60 }, left)).toBe(180);
+    expect(expiry({ browsers_left_s: 30 }, left)).toBe(150);
+    expect(expiry({ phones_left_s: 30 }, left)).toBe(Infinity);
+    expect(expiry({ empty_s: 60 }, [...left, present('c', 170, 175)])).toBe(255);
+    expect(expiry({ empty_s: 60 }, [...left, present('c', 170)])).toBe(Infinity);
+  });
+
+  it('is the time of the clock of a participant who is alone for certain', () => {
+    expect(expiry({ alone_s: 60 }, [present('a', 1), present('b', 1, 80)])).toBe(160);
+    expect(expiry({ alone_s: 60 }, [present('a', 1, 150), present('b', 1, 80)])).toBe(Infinity);
+    expect(expiry({ alone_s: 60 }, [present('a', 1)])).toBe(66);
+  });
+
+  it('is no time when Partyline need not have seen a participant', () => {
+    expect(expiry({ empty_s: 60 }, [present('a', 1, 4)])).toBe(Infinity);
+  });
+
+  it('is the time of an unused session that nobody tried to join', () => {
+    expect(expiry({ never_used_s: 300 }, [])).toBe(300);
+    expect(expiry({ never_used_s: 300 }, [present('a', 290, 291)])).toBe(Infinity);
   });
 });

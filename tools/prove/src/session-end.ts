@@ -83,3 +83,42 @@ function countMostPresent(attendance: readonly Attendance[], from: number, to: n
     ),
   );
 }
+
+/** A connection with the time by which Partyline must know that it is gone. */
+export interface Visit extends Attendance {
+  /** Infinity: it is up. */
+  readonly goneBy: number;
+}
+
+/**
+ * The first time at which a clock of the room has expired for certain; Infinity: none has. A
+ * connection counts as present from its start until `goneBy`, since Partyline learns late that it
+ * left, and as seen from `knownBy` to `until`.
+ */
+export function findCertainExpiry(
+  { createdAt, clocks }: Pick<SessionFacts, 'createdAt' | 'clocks'>,
+  visits: readonly Visit[],
+): number {
+  const findExpiry = (seconds: number | null, kind: Attendance['kind'] | null, present: 0 | 1): number => {
+    if (seconds === null) return Infinity;
+    const counted = visits.filter((visit) => kind === null || visit.kind === kind);
+    const starts = counted.flatMap(({ knownBy, goneBy }) => [knownBy, goneBy]).filter(Number.isFinite);
+    const expiries = starts
+      .filter((start) => counted.some(({ knownBy, until }) => knownBy <= start && knownBy < until))
+      .map((start) => [start, start + seconds * 1000] as const)
+      .filter(
+        ([start, end]) =>
+          counted.filter(({ from, goneBy }) => from < end && goneBy > start).length <= present &&
+          counted.filter(({ knownBy, until }) => knownBy <= start && until >= end).length >= present,
+      );
+    return Math.min(Infinity, ...expiries.map(([, end]) => end));
+  };
+  const unusedAt = createdAt + (clocks.never_used_s ?? Infinity) * 1000;
+  return Math.min(
+    visits.some(({ from }) => from < unusedAt) ? Infinity : unusedAt,
+    findExpiry(clocks.browsers_left_s, 'browser', 0),
+    findExpiry(clocks.phones_left_s, 'phone', 0),
+    findExpiry(clocks.alone_s, null, 1),
+    findExpiry(clocks.empty_s, null, 0),
+  );
+}

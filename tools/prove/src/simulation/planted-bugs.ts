@@ -7,7 +7,7 @@ import { withProviders, type Mutation } from './mutation.ts';
 import type { System } from './system.ts';
 
 /*
- * The fourteen planted bugs (docs/guarantee.md). Each wraps the dependencies of the
+ * The fifteen planted bugs (docs/guarantee.md). Each wraps the dependencies of the
  * use-cases, so that the code under test is unchanged.
  */
 
@@ -271,6 +271,19 @@ export const PLANTED_BUGS: readonly Mutation[] = [
         const answer = await run(query);
         if (query.name !== 'lock-session') return answer;
         return { ...answer, rows: answer.rows.map((row) => ({ ...row, presence_checked_at: new Date(8e15) })) };
+      }),
+    }),
+  },
+  {
+    name: 'departures start no clock',
+    brokenRules: ['I1'],
+    deps: (deps) => ({
+      ...deps,
+      store: withStatements(deps.store, async (query, run) => {
+        const answer = await run(query);
+        if (query.name !== 'room-of-session') return answer;
+        const off = { alone_s: null, empty_s: null, browsers_left_s: null, phones_left_s: null };
+        return { ...answer, rows: answer.rows.map((row) => ({ ...row, ...off })) };
       }),
     }),
   },

@@ -1,3 +1,4 @@
+import { MAX_PRESENCE_CHECK_MS } from '@partyline/conference/sessions/settle-session';
 import { canJoin } from '@partyline/domain/session';
 import type { LegRow } from '@partyline/store/legs/legs';
 import type { SessionRow } from '@partyline/store/sessions/session-lock';
@@ -5,7 +6,7 @@ import type { Change } from '../database/tables.ts';
 import type { LedgerEntry } from '../provider/ledger.ts';
 import type { System } from '../system.ts';
 import type { Workload } from '../workload.ts';
-import { isEndExplained, type Attendance } from '../../session-end.ts';
+import { findCertainExpiry, isEndExplained, type Attendance } from '../../session-end.ts';
 import { computeBound, type FaultEpisode } from './bounds.ts';
 import { checkRecords } from './check-records.ts';
 import { DelayHistogram } from './delay-histogram.ts';
@@ -39,6 +40,8 @@ export interface Judgement {
 /** The time of a caller to be admitted. */
 const ADMISSION_MS = 60_000;
 const GOODBYE_MS = 15_000;
+/** A browser that left without a webhook is detected within this time (docs/guarantee.md). */
+const DETECTION_MS = 150_000;
 
 /** The row of a session has the time of its transaction, which can be this old at the commit. */
 const MAX_TRANSACTION_MS = 15_000;
@@ -256,11 +259,16 @@ export class Oracle {
   }
 
   /**
-   * When the end of an entry was due: at the first cause that ended its session. Null if nothing
-   * did.
+   * When the end of an entry was due: at the first cause that ended its session, or that had to.
+   * Null if there is none.
    * @param acceptedEnds when the API accepted the end of a room, by session id
+   * @param expiries when a clock of a session has expired for certain, by session id
    */
-  #computeEndDue(entry: LedgerEntry, acceptedEnds: ReadonlyMap<string, number>): number | null {
+  #computeEndDue(
+    entry: LedgerEntry,
+    acceptedEnds: ReadonlyMap<string, number>,
+    expiries: ReadonlyMap<string, number>,
+  ): number | null {
     const session = this.#findSession(entry);
     if (session === undefined) {
       // A failover lost the row of the session, and the provider has no list of video sessions.
@@ -277,7 +285,12 @@ export class Oracle {
     const deadline = session.created_at.getTime() + room.max_duration_s * 1000;
     // A failover may have lost an accepted end. The session then ends by its own clocks.
     const acceptedAt = this.#system.database.lostSessions.has(session.id) ? undefined : acceptedEnds.get(session.id);
-    const at = Math.min(this.#endDecidedAt.get(session.id) ?? Infinity, acceptedAt ?? Infinity, deadline);
+    const at = Math.min(
+      this.#endDecidedAt.get(session.id) ?? Infinity,
+      acceptedAt ?? Infinity,
+      expiries.get(session.id) ?? Infinity,
+      deadline,
+    );
     return Math.max(at, entry.createdAt);
   }
 
@@ -303,8 +316,10 @@ export class Oracle {
         endAcceptedAt === null ? [] : [[sessionId, endAcceptedAt] as const],
       ),
     );
-    this.#checkSessionEnds(episodes);
-    const due = ledger.entries.map((entry) => this.#computeEndDue(entry, acceptedEnds));
+    const entriesBySession = this.#groupBySession();
+    this.#checkSessionEnds(episodes, entriesBySession);
+    const expiries = this.#findExpiries(episodes, entriesBySession);
+    const due = ledger.entries.map((entry) => this.#computeEndDue(entry, acceptedEnds, expiries));
     const ends = due
       .filter((at, i): at is number => at !== null && (ledger.entries[i]!.endedAt ?? Infinity) > at)
       .toSorted((a, b) => a - b);
@@ -373,10 +388,9 @@ export class Oracle {
    * I6: no session is ended before its tenant's request or a clock of its room ends it. Each
    * connection that the early end hung up is a false kill.
    */
-  #checkSessionEnds(episodes: readonly FaultEpisode[]): void {
+  #checkSessionEnds(episodes: readonly FaultEpisode[], entries: ReadonlyMap<string, LedgerEntry[]>): void {
     const { tables, lostSessions } = this.#system.database;
     const meetings = new Map(this.#workload.meetings.map((meeting) => [meeting.roomId, meeting]));
-    const entries = this.#groupBySession();
     for (const [id, decidedAt] of this.#endDecidedAt) {
       const meeting = meetings.get(tables.sessions.get(id)!.room_id);
       // A failover may have lost a participant or the session itself. A room whose creation its
@@ -402,6 +416,43 @@ export class Oracle {
           `which neither its tenant nor its participants caused; ${hungUp.length} of them were hung up`,
       );
     }
+  }
+
+  /** When a clock of each session has expired for certain, also if Partyline did not notice. */
+  #findExpiries(
+    episodes: readonly FaultEpisode[],
+    entries: ReadonlyMap<string, LedgerEntry[]>,
+  ): ReadonlyMap<string, number> {
+    const { tables, lostSessions } = this.#system.database;
+    const meetings = new Map(this.#workload.meetings.map((meeting) => [meeting.roomId, meeting]));
+    const expiries = new Map<string, number>();
+    for (const [id, createdAt] of this.#createdAt) {
+      const meeting = meetings.get(tables.sessions.get(id)?.room_id ?? '');
+      if (meeting === undefined || lostSessions.has(id)) continue;
+      const visits = (entries.get(id) ?? []).map((entry) => {
+        const attendance = this.#toAttendance(entry, Infinity, episodes);
+        const { endedAt, saidLiveAt } = entry;
+        const lastLiveAt = endedAt === null ? Infinity : Math.max(endedAt, saidLiveAt ?? 0);
+        const goneBy = endedAt === null ? Infinity : this.#computeNoticed(entry, lastLiveAt, episodes) + DETECTION_MS;
+        return { ...attendance, goneBy };
+      });
+      expiries.set(id, findCertainExpiry({ createdAt, clocks: meeting.clocks }, visits) + MAX_PRESENCE_CHECK_MS);
+    }
+    return expiries;
+  }
+
+  /** When Partyline must have noticed a change of an entry, without faults of other entries. */
+  #computeNoticed(entry: LedgerEntry, from: number, episodes: readonly FaultEpisode[]): number {
+    return computeBound({
+      from,
+      faults: entry.faults,
+      episodes,
+      failedLists: this.#system.restApi.failedLists,
+      omittedAt: entry.omittedAt ?? [],
+      simultaneousEnds: 0,
+      failedAttempts: 0,
+      lastFailedAttemptAt: 0,
+    }).deadline;
   }
 
   /**
@@ -444,21 +495,11 @@ export class Oracle {
     // Partyline itself lets a telephone into the conference.
     if (entry.handle === 'voice')
       return { ...common, kind: 'phone', participant: entry.id, knownBy: entry.joinedAt ?? Infinity };
-    const { deadline } = computeBound({
-      from: entry.createdAt,
-      faults: entry.faults,
-      episodes,
-      failedLists: this.#system.restApi.failedLists,
-      omittedAt: entry.omittedAt ?? [],
-      simultaneousEnds: 0,
-      failedAttempts: 0,
-      lastFailedAttemptAt: 0,
-    });
     return {
       ...common,
       kind: 'browser',
       participant: this.#system.video.connections.get(entry.id)!.data,
-      knownBy: deadline,
+      knownBy: this.#computeNoticed(entry, entry.createdAt, episodes),
     };
   }
 

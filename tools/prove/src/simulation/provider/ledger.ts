@@ -39,6 +39,8 @@ export interface LedgerEntry {
   isEndLost: boolean;
   /** When a list omitted the entry, in order. Null if none did. */
   omittedAt: number[] | null;
+  /** When the provider last said that the entry is live although it had ended. Null: it did not. */
+  saidLiveAt: number | null;
   /** Hang-up attempts that failed because of a single fault. */
   failedAttempts: number;
   lastFailedAttemptAt: number;
@@ -99,6 +101,7 @@ export class Ledger {
       saidOverAt: null,
       isEndLost: false,
       omittedAt: null,
+      saidLiveAt: null,
       failedAttempts: 0,
       lastFailedAttemptAt: 0,
       peer: null,
@@ -126,6 +129,12 @@ export class Ledger {
     recordFault(entry, fault);
     entry.saidOverAt ??= this.#scheduler.now;
     this.recordHistory(entry, 'an event says that it has ended');
+  }
+
+  /** The provider says that the entry is live although it has ended. */
+  recordFalseLife(entry: LedgerEntry, fact: string): void {
+    entry.saidLiveAt = this.#scheduler.now;
+    this.recordHistory(entry, fact);
   }
 
   recordOmission(entry: LedgerEntry): void {

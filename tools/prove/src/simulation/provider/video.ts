@@ -131,7 +131,7 @@ export class SimVideo {
       scheduler.after(random.between(0, FALSE_STATEMENT_MS.afterEnd), () => {
         if (!faultProfile.isEnabled) return;
         faultProfile.count('false-connected');
-        ledger.recordHistory(entry, 'an event says that it is connected');
+        ledger.recordFalseLife(entry, 'an event says that it is connected');
         this.#sendConnected(connection);
       });
     if (entry.kind !== 'bridge') return;
@@ -207,7 +207,7 @@ export class SimVideo {
     const all = [...(this.#connectionsBySession.get(mediaSessionId) ?? [])];
     const ended = this.#lastEndedBySession.get(mediaSessionId);
     if (ended !== undefined && faultProfile.shouldInject('list-shows-ended-connection')) {
-      this.#parts.ledger.recordHistory(ended.entry, 'a list shows it');
+      this.#parts.ledger.recordFalseLife(ended.entry, 'a list shows it');
       return [...all, ended];
     }
     if (all.length === 0 || !faultProfile.shouldInject('list-omits-connection')) return all;

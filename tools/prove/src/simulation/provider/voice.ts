@@ -240,7 +240,7 @@ export class SimVoice {
       scheduler.after(random.between(0, FALSE_STATEMENT_MS.afterEnd), () => {
         if (!faultProfile.isEnabled) return;
         faultProfile.count('false-answered');
-        ledger.recordHistory(call.entry, 'an event says that it is answered');
+        ledger.recordFalseLife(call.entry, 'an event says that it is answered');
         this.#sendEvent(call, 'answered');
       });
     if (call.viaSip) this.onBridgeOver?.(call);
@@ -289,7 +289,7 @@ export class SimVoice {
 
   /** A false statement about a call that has ended. */
   #observeAsLive(call: SimCall): ObservedCall {
-    this.#parts.ledger.recordHistory(call.entry, 'the provider shows it as live');
+    this.#parts.ledger.recordFalseLife(call.entry, 'the provider shows it as live');
     return {
       callId: call.entry.id,
       calledNumber: call.entry.kind === 'outbound' ? call.to : null,
