@@ -5,6 +5,7 @@ import {
   countGaps,
   createConstants,
   findLateExpiries,
+  findMissedExpiries,
   findUnexplainedEnds,
   judgeLegs,
   type FaultWindow,
@@ -192,6 +193,33 @@ describe('findUnexplainedEnds', () => {
 
   it("accepts the tenant's request as the cause", () => {
     expect(find({ ...ENDING, endingAt: 100_800, requested: { ...requested, endRequestedAt: 100_700 } })).toEqual([]);
+  });
+});
+
+describe('findMissedExpiries', () => {
+  const RUNNING: SessionEvidence = { id: 's', endingAt: null, requested };
+  const joined = (change: Partial<LedgerLeg>): LegEvidence => ({
+    ...evidence({ createdAt: 1_000, endReason: 'caller', ...change }, RUNNING),
+    joinedAt: 2_000,
+  });
+  const left = [joined({ endedAt: 10_000 })];
+  const lateMs = (windows: readonly FaultWindow[], now: number, legs = left): number[] =>
+    findMissedExpiries(legs, windows, now, CONSTANTS).map((each) => each.lateMs);
+
+  it('finds a session that runs although everybody left and its clock expired', () => {
+    // Five seconds to notice the departure, one of the clock, and five to end the session.
+    expect(lateMs([], 21_000)).toEqual([]);
+    expect(lateMs([], 22_500)).toEqual([1_500]);
+  });
+
+  it('excuses faults, and two minutes more for those of the provider, which is asked who is connected', () => {
+    expect(lateMs([during('kill', 9_000, 12_000)], 35_000)).toEqual([]);
+    expect(lateMs([during('provider-error', 15_000, 17_000)], 160_000)).toEqual([]);
+    expect(lateMs([during('provider-error', 15_000, 17_000)], 175_000)).toHaveLength(1);
+  });
+
+  it('excuses a session with a participant', () => {
+    expect(lateMs([], 1e9, [...left, joined({ id: 'other' })])).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
 import type { FaultClass } from '@partyline/dev/faults/faults';
 import type { LedgerLeg } from '@partyline/vonage-emulator/control-client';
 import { GOODBYE_SECONDS, MAX_PIN_ATTEMPTS, MAX_SILENT_PROMPTS, PIN_ENTRY_SECONDS } from '../pin-entry.ts';
-import { isEndExplained, type Attendance, type SessionFacts } from '../session-end.ts';
+import { findCertainExpiry, isEndExplained, type SessionFacts, type Visit } from '../session-end.ts';
 
 /**
  * The bounds of docs/guarantee.md. Only the interval of the inventory is scaled to fit into a
@@ -256,6 +256,47 @@ function wasFalselyKilled(leg: LedgerLeg, session: SessionEvidence | null, legs:
   );
 }
 
+interface SessionVisits {
+  readonly ofSession: readonly LegEvidence[];
+  /** In the order of `ofSession`. */
+  readonly visits: readonly Visit[];
+}
+
+/** The legs of participants by session, and what Partyline must know of them. */
+function listVisits(
+  legs: readonly LegEvidence[],
+  windows: readonly FaultWindow[],
+  constants: BoundConstants,
+): ReadonlyMap<SessionEvidence, SessionVisits> {
+  const table = computeBounds(constants);
+  const legsBySession = new Map<SessionEvidence, LegEvidence[]>();
+  for (const each of legs) {
+    const { leg, session } = each;
+    if (session === null || leg.kind === 'sip-interconnect' || leg.kind === 'voice-sip') continue;
+    legsBySession.set(session, [...(legsBySession.get(session) ?? []), each]);
+  }
+  const toVisit = (each: LegEvidence): Visit => {
+    const { leg, joinedAt } = each;
+    const until = leg.endedAt ?? Infinity;
+    const concerning = windows.filter((window) => canConcern(each, window));
+    const knownAfter = (at: number): number => computeBound(at, Infinity, 0, concerning, table, constants).boundAt;
+    const isBrowser = leg.kind === 'webrtc';
+    return {
+      kind: isBrowser ? 'browser' : 'phone',
+      participant: leg.id,
+      from: leg.createdAt,
+      until,
+      knownBy: isBrowser
+        ? computeBound(leg.createdAt, until, 0, concerning, table, constants).boundAt
+        : (joinedAt ?? Infinity),
+      goneBy: until === Infinity ? Infinity : knownAfter(until),
+    };
+  };
+  return new Map(
+    [...legsBySession].map(([session, ofSession]) => [session, { ofSession, visits: ofSession.map(toVisit) }]),
+  );
+}
+
 /** A session that was ended although neither its tenant nor its participants caused it. */
 export interface UnexplainedEnd {
   readonly session: SessionEvidence;
@@ -269,25 +310,8 @@ export function findUnexplainedEnds(
   windows: readonly FaultWindow[],
   constants: BoundConstants,
 ): UnexplainedEnd[] {
-  const table = computeBounds(constants);
-  const legsBySession = new Map<SessionEvidence, LegEvidence[]>();
-  for (const each of legs) {
-    const { leg, session } = each;
-    if (session === null || leg.kind === 'sip-interconnect' || leg.kind === 'voice-sip') continue;
-    legsBySession.set(session, [...(legsBySession.get(session) ?? []), each]);
-  }
-  const toAttendance = (each: LegEvidence): Attendance => {
-    const { leg, joinedAt } = each;
-    const until = leg.endedAt ?? Infinity;
-    const common = { participant: leg.id, from: leg.createdAt, until };
-    if (leg.kind !== 'webrtc') return { ...common, kind: 'phone', knownBy: joinedAt ?? Infinity };
-    const concerning = windows.filter((window) => canConcern(each, window));
-    const { boundAt } = computeBound(leg.createdAt, until, 0, concerning, table, constants);
-    return { ...common, kind: 'browser', knownBy: boundAt };
-  };
-  return [...legsBySession].flatMap(([session, ofSession]) => {
+  return [...listVisits(legs, windows, constants)].flatMap(([session, { ofSession, visits: attendance }]) => {
     const { endingAt, requested } = session;
-    const attendance = ofSession.map(toAttendance);
     if (endingAt === null || isEndExplained({ ...requested, attendance }, endingAt)) return [];
     const hungUp = ofSession.filter(
       ({ leg }, i) =>
@@ -297,6 +321,33 @@ export function findUnexplainedEnds(
         PLATFORM_END_REASONS.has(leg.endReason ?? ''),
     );
     return [{ session, hungUp }];
+  });
+}
+
+/** A clock waits as long for the provider, which it asks who is still connected. */
+const MAX_PRESENCE_CHECK_MS = 120_000;
+
+/**
+ * Finds the sessions that were not ended although one of their clocks had expired for certain, with
+ * the time by which the end was late.
+ * @param now when the run ended the sessions that were left
+ */
+export function findMissedExpiries(
+  legs: readonly LegEvidence[],
+  windows: readonly FaultWindow[],
+  now: number,
+  constants: BoundConstants,
+): { readonly session: SessionEvidence; readonly lateMs: number }[] {
+  const table = computeBounds(constants);
+  return [...listVisits(legs, windows, constants)].flatMap(([session, { visits }]) => {
+    const expiredAt = findCertainExpiry(session.requested, visits);
+    if (expiredAt === Infinity) return [];
+    const { boundAt } = computeBound(expiredAt, Infinity, 0, windows, table, constants);
+    const isProviderFailing = windows.some(
+      (window) => window.class.startsWith('provider') && window.from < boundAt && window.until > expiredAt,
+    );
+    const lateMs = Math.min(session.endingAt ?? now, now) - boundAt - (isProviderFailing ? MAX_PRESENCE_CHECK_MS : 0);
+    return lateMs > 0 ? [{ session, lateMs }] : [];
   });
 }
 

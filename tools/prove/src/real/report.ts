@@ -4,6 +4,7 @@ import {
   computeDelays,
   countGaps,
   findLateExpiries,
+  findMissedExpiries,
   findUnexplainedEnds,
   judgeLegs,
   type BoundConstants,
@@ -54,6 +55,8 @@ interface RunFindings {
   /** Problems found during the run. */
   readonly problems: readonly string[];
   readonly startedAt: number;
+  /** When the run began to end the sessions that were left. */
+  readonly loadEndedAt: number;
   readonly seed: number;
   readonly quick: boolean;
   readonly log: (line: string) => void;
@@ -69,6 +72,7 @@ export function reportRun({
   constants,
   problems,
   startedAt,
+  loadEndedAt,
   seed,
   quick,
   log,
@@ -116,6 +120,12 @@ export function reportRun({
     const meeting = sessions.get(id)?.meeting.plan.name ?? '';
     const lateS = (lateMs / 1000).toFixed(1);
     failures.push(`session ${id} (${meeting}): after its clock expired, its end was decided ${lateS} s past the bound`);
+  }
+
+  for (const { session, lateMs } of findMissedExpiries(legs, windows, loadEndedAt, constants)) {
+    const meeting = sessions.get(session.id)?.meeting.plan.name ?? '';
+    const lateS = (lateMs / 1000).toFixed(1);
+    failures.push(`session ${session.id} (${meeting}): ${lateS} s past the bound of a clock, it was not ended`);
   }
 
   const eventsLost = sequences.reduce((sum, { lost }) => sum + lost, 0);

@@ -97,7 +97,17 @@ export async function runRealProcesses({ seed, quick, log }: RealOptions): Promi
     problems.push(...billing.problems);
     return {
       billedVsLedgerMaxSeconds: billing.maxSeconds,
-      ...reportRun({ evidence, constants, problems, startedAt, seed, quick, log, logFolder: stack.logFolder }),
+      ...reportRun({
+        evidence,
+        constants,
+        problems,
+        startedAt,
+        loadEndedAt: settledAt,
+        seed,
+        quick,
+        log,
+        logFolder: stack.logFolder,
+      }),
     };
   } finally {
     stop.abort();
