@@ -89,6 +89,16 @@ export function updateClockMarks(before: ClockMarks & Attendance, here: Presence
   };
 }
 
+const DEPARTURE_REASONS: ReadonlySet<EndReason> = new Set([
+  'browsers-left',
+  'phones-left',
+  'alone',
+  'empty',
+  'host-left',
+]);
+/** Whether a clock that a departure started ended the session. */
+export const isDeparture = (reason: string | null): boolean => DEPARTURE_REASONS.has(reason as EndReason);
+
 interface Deadline {
   readonly at: Date;
   readonly reason: EndReason;

@@ -74,6 +74,8 @@ async function joinWithPin(meeting: Meeting, pin: string): Promise<Awaited<Retur
   return person;
 }
 
+const legOf = (callId: string) => harness.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: callId } });
+
 describe('a room that waits for its host', () => {
   it('makes callers wait until the host calls', async () => {
     const meeting = await openRoom(deps, { wait_for_host: true });
@@ -249,8 +251,6 @@ describe('PINs of a room', () => {
     await deps.provider.mute({ tenantId: meeting.tenantId, participantId: own.participantId, muted: true });
     // The room is full, and the first call is still up.
     const second = await joinWithPin(meeting, own.pin);
-    const legOf = async (callId: string) =>
-      (await readLegs(harness, meeting)).find((leg) => leg.voice_call_id === callId)!;
     expect(await legOf(second.callId)).toMatchObject({
       participant_id: own.participantId,
       role: 'host',
@@ -298,6 +298,31 @@ describe('PINs of a room', () => {
       expect((await heard(first.id)).includes(getPrompt('en-GB', 'replaced'))).toBe(when === 'after');
     },
   );
+
+  it('the telephone that keyed the PIN last has the place, although it rang first', async () => {
+    const meeting = await openRoom(deps);
+    const own = await addPin(deps, meeting.tenantId, meeting.roomId, { name: 'Grace', role: 'participant' });
+    const first = await dialIn(harness);
+    const second = await joinWithPin(meeting, own.pin);
+    await harness.emulator.client.key(first.id, `${own.pin}#`);
+    await harness.emulator.client.awaitJoined(first.id);
+    await until(async () => (await legOf(first.callId)).state, 'joined');
+    await settleNow(deps, meeting);
+    expect(await legOf(second.callId)).toMatchObject({ state: 'ending', hangup_reason: 'replaced' });
+  });
+
+  it('a replaced call that is still up has no seat: another caller gets in', async () => {
+    const meeting = await openRoom(deps, { max_participants: 2 });
+    const own = await addPin(deps, meeting.tenantId, meeting.roomId, { name: 'Grace', role: 'participant' });
+    const first = await joinWithPin(meeting, own.pin);
+    await joinWithPin(meeting, own.pin);
+    expect(await legOf(first.callId)).toMatchObject({ state: 'ending' });
+    const other = await joinWithPin(meeting, meeting.pin);
+    expect(await legOf(other.callId)).toMatchObject({ state: 'joined' });
+    const late = await dialIn(harness);
+    await harness.emulator.client.key(late.id, `${meeting.pin}#`);
+    await until(async () => (await legOf(late.callId)).hangup_reason, 'room-full');
+  });
 
   it('a first telephone whose call was falsely reported over does not take the place back', async () => {
     const meeting = await openRoom(deps);

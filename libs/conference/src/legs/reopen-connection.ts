@@ -1,5 +1,5 @@
 import { isUp } from '@partyline/domain/leg';
-import { canJoin } from '@partyline/domain/session';
+import { isDeparture } from '@partyline/domain/session-clock';
 import { verdict } from '@partyline/domain/verdict';
 import { voidCharges } from '@partyline/store/billing/cdrs';
 import { storeObservation } from '@partyline/store/legs/observations';
@@ -20,7 +20,8 @@ interface ClosedConnection {
  * Reopens a connection that is live although it was recorded as closed, by an error of ours or of
  * the provider. If its leg is up, its media handle is open again. A browser whose hang-up was never
  * requested gets a new leg, since an ended leg stays ended. The new leg is charged for the whole
- * connection. If the session is over it is hung up, which counts as a false kill.
+ * connection. If the session is over it is hung up, which counts as a false kill if a departure
+ * ended the session.
  * @returns `orphan`: the caller has to disconnect it
  */
 export async function reopenConnection(
@@ -45,7 +46,7 @@ export async function reopenConnection(
       const { kind } = leg;
       const ended = { legId: leg.id, kind, owner: accountOwner(leg.account_id) };
       // Only a wrong observation ended it.
-      const isFalseKill = !canJoin(view.session.state) || kind !== 'webrtc';
+      const isFalseKill = isDeparture(view.session.end_reason) || kind !== 'webrtc';
       if (kind !== 'webrtc') return { ...ended, isFalseKill, isReopened: false };
       await voidCharges(tx, tenantId, leg.id);
       await storeObservation(tx, tenantId, {

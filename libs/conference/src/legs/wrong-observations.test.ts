@@ -317,14 +317,25 @@ describe('a phone that an event reports as completed and that is live', () => {
     expect(leg).toMatchObject({ state: 'ending', hangup_reason: 'removed' });
   });
 
-  it('counts as a false kill when it is hung up after its session ended, within seconds', async () => {
-    await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+  it.each([
+    [
+      'a departure',
+      async () => {
+        const denied = withProviders(deps, { voice: { getCall: async () => null } });
+        await passTime(harness, 182);
+        await job(denied, meeting);
+      },
+      1,
+    ],
+    ['its tenant', () => endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant'), 0],
+  ])('is hung up within seconds after %s ended its session, and counts %s', async (_by, end, falseKills) => {
+    await end();
     await hangUpUntilDone(harness, deps, meeting);
     await passTime(harness, 40);
     await sweepInventory(deps, null);
     await reconcileUntilQuiet(harness, deps);
     expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
-    expect(harness.counters.filter((each) => each.startsWith('false_kill'))).toEqual(['false_kill inbound platform']);
+    expect(harness.counters.filter((each) => each === 'false_kill inbound platform')).toHaveLength(falseKills);
   });
 });
 

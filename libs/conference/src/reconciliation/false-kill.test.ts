@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { openBridge } from '../legs/open-bridge.ts';
 import { sweepInventory } from './sweep-inventory.ts';
-import { joinByPhone, joinBrowser, openRoom, readLegs, until } from '../testing/meeting.ts';
+import { dialIn, joinByPhone, joinBrowser, openRoom, readLegs, until } from '../testing/meeting.ts';
 import { passTime, resetHarness } from '../testing/pass-time.ts';
 import { startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
@@ -43,4 +45,20 @@ it('counts a false kill once when the late webhook of a hung-up orphan names a l
   await sweepInventory(deps, null);
   await sweepInventory(deps, null);
   expect(falseKills()).toEqual(['false_kill bridge platform']);
+});
+
+it('counts a caller before admission whose call was falsely reported over and hung up as an orphan', async () => {
+  const deps = harness.deps.unified;
+  harness.counters.length = 0;
+  const person = await dialIn(harness);
+  const token = { accountId: null, jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) };
+  const over = { kind: 'call', callId: person.callId, phase: 'over', at: new Date() } as const;
+  await applyLegEvent(deps, { via: 'callback', token }, over);
+  await sweepInventory(deps, null);
+  await passTime(harness, 31);
+  expect(await sweepInventory(deps, null)).toMatchObject({ orphans: 1 });
+  await harness.emulator.client.awaitEnded(person.id);
+  await sweepInventory(deps, null);
+  await sweepInventory(deps, null);
+  expect(falseKills()).toEqual(['false_kill inbound platform']);
 });

@@ -130,8 +130,9 @@ function admitToSession(
     const ofPerson = legs.filter((other) => pin.participantId !== null && other.participant_id === pin.participantId);
     earlier = ofPerson.toSorted((a, b) => b.created_at.getTime() - a.created_at.getTime() || (a.id < b.id ? 1 : -1))[0];
     const earlierCalls = ofPerson.filter((other) => other.state !== 'ended').length;
-    const live = legs.filter((other) => other.state !== 'ended' && other.kind !== 'bridge').length;
-    if (live - earlierCalls >= room.max_participants) rejection = 'full';
+    const hasSeat = ({ state, kind }: LegRow): boolean => state !== 'ending' && state !== 'ended' && kind !== 'bridge';
+    const seats = legs.filter(hasSeat).length - ofPerson.filter(hasSeat).length;
+    if (seats >= room.max_participants) rejection = 'full';
     else {
       const { allowed, used } = readLimitUse(tables, [room.tenant_id, 'live-legs'], now);
       if (used - earlierCalls >= allowed) rejection = 'at-limit';

@@ -175,7 +175,6 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
         attemptedAt === null ||
         orphan.false_kill_at !== null ||
         leg === undefined ||
-        session === undefined ||
         orphan.account_id !== account ||
         leg.account_id !== account
       )
@@ -184,7 +183,7 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
       const isObservedEnd = leg.hangup_requested_at === null && leg.ended_at !== null && leg.ended_at <= attemptedAt;
       if (
         !isObservedEnd &&
-        (!isLater(leg.hangup_requested_at) || !isLater(leg.ended_at) || !isLater(session.ending_at))
+        (!isLater(leg.hangup_requested_at) || !isLater(leg.ended_at) || !isLater(session?.ending_at ?? null))
       )
         continue;
       tables.put(tables.orphanCalls, orphan.id, { ...orphan, false_kill_at: now });
