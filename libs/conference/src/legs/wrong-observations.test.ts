@@ -320,15 +320,15 @@ describe('a phone that an event reports as completed and that is live', () => {
   it.each([
     [
       'a departure',
+      1,
       async () => {
         const denied = withProviders(deps, { voice: { getCall: async () => null } });
         await passTime(harness, 182);
         await job(denied, meeting);
       },
-      1,
     ],
-    ['its tenant', () => endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant'), 0],
-  ])('is hung up within seconds after %s ended its session, and counts %s', async (_by, end, falseKills) => {
+    ['its tenant', 0, () => endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant')],
+  ])('is hung up within seconds after %s ended its session, with %s false kills', async (_by, falseKills, end) => {
     await end();
     await hangUpUntilDone(harness, deps, meeting);
     await passTime(harness, 40);
