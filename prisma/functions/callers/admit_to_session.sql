@@ -35,6 +35,7 @@ DECLARE
   v_account text;
   v_rejection text;
   v_earlier_calls int := 0;
+  v_earlier_seats int := 0;
 BEGIN
   waits := false;
   muted := false;
@@ -89,8 +90,10 @@ BEGIN
   END IF;
 
   IF v_rejection IS NULL AND p_person IS NOT NULL THEN
-    SELECT count(*) FILTER (WHERE l.state <> 'ended')
-    INTO v_earlier_calls
+    SELECT
+      count(*) FILTER (WHERE l.state <> 'ended'),
+      count(*) FILTER (WHERE l.state NOT IN ('ending', 'ended'))
+    INTO v_earlier_calls, v_earlier_seats
     FROM leg l
     WHERE l.session_id = v_session.id AND l.participant_id = p_person;
     muted := COALESCE(
@@ -108,8 +111,8 @@ BEGIN
   IF v_rejection IS NULL AND (
     SELECT count(*)
     FROM leg l
-    WHERE l.session_id = v_session.id AND l.state <> 'ended' AND l.kind <> 'bridge'
-  ) - v_earlier_calls >= v_room.max_participants THEN
+    WHERE l.session_id = v_session.id AND l.state NOT IN ('ending', 'ended') AND l.kind <> 'bridge'
+  ) - v_earlier_seats >= v_room.max_participants THEN
     v_rejection := 'full';
   END IF;
   -- Without a lock: callers who pass while some budget is left are admitted, and ended with the session.

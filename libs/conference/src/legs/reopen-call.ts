@@ -1,5 +1,5 @@
 import { isUp } from '@partyline/domain/leg';
-import { canJoin } from '@partyline/domain/session';
+import { isDeparture } from '@partyline/domain/session-clock';
 import { verdict } from '@partyline/domain/verdict';
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
 import { voidCharges } from '@partyline/store/billing/cdrs';
@@ -16,7 +16,7 @@ import { sessionDeadline } from '../sessions/session-deadline.ts';
  * Reopens a call that a look-up shows live although an observation ended its leg. A phone whose
  * hang-up was never requested gets a new leg, since an ended leg stays ended. The new leg has the
  * call, and is charged for the whole of it. It is hung up if the person was removed or has called
- * again since, or if the session is over, which counts as a false kill.
+ * again since, or if the session is over. That counts as a false kill if a departure ended it.
  * The new leg is at least as far as the ended one was, and as far as the look-up reports.
  * @returns `orphan`: the hang-up was requested before, or the leg has no call
  */
@@ -77,13 +77,13 @@ export async function reopenCall(
       if (joined_at !== null) moveLeg(reopened, 'joined', view.now);
       if (isRemoved) requestHangUp(reopened, 'removed', view.now);
       if (isReplaced) requestHangUp(reopened, REPLACED_REASON, view.now);
-      return { kind, owner: accountOwner(leg.account_id), isOver: !canJoin(view.session.state) };
+      return { kind, owner: accountOwner(leg.account_id), isFalseKill: isDeparture(view.session.end_reason) };
     },
     { legId },
   );
   if (changed === null || changed.result === 'orphan') return 'orphan';
-  const { kind, owner, isOver } = changed.result;
-  if (isOver) reportFalseKill(deps, { tenantId, sessionId, legId, kind, owner });
+  const { kind, owner, isFalseKill } = changed.result;
+  if (isFalseKill) reportFalseKill(deps, { tenantId, sessionId, legId, kind, owner });
   deps.report.count('leg_reopened', { kind, owner });
   return 'reopened';
 }

@@ -35,9 +35,12 @@ export function decideEnd(view: SessionView, reason: EndReason): boolean {
 export const canDial = ({ session, room, now }: SessionView): boolean =>
   canJoin(session.state) && room.state === 'active' && session.due_at > now;
 
-/** Whether the room has its maximum of participants. Admission checks the same in SQL. */
+/**
+ * Whether the room has its maximum of participants, without those that are being hung up.
+ * Admission checks the same in SQL.
+ */
 export const isRoomFull = ({ room, legs }: SessionView): boolean =>
-  legs.filter((leg) => leg.kind !== 'bridge' && isUp(leg)).length >= room.max_participants;
+  legs.filter((leg) => leg.kind !== 'bridge' && isUp(leg) && leg.state !== 'ending').length >= room.max_participants;
 
 /** Whether the dial of the bridge leg is due, as the last settling of the session decided. */
 export const shouldDialBridge = (view: SessionView): boolean =>
@@ -97,7 +100,7 @@ export function settleSession(view: SessionView, before: ReadonlyMap<string, Leg
 
 /**
  * Requests the hang-up of the earlier calls of a person with a personal PIN, who has one place: the
- * newest call has it. Admission has given that call the state of the earlier one.
+ * call that was admitted last has it. Admission has given that call the state of the earlier one.
  */
 function closeReplacedCalls({ legs, now }: SessionView): void {
   const newest = new Map<string, LegRow>();
@@ -110,8 +113,17 @@ function closeReplacedCalls({ legs, now }: SessionView): void {
     if (newest.get(leg.participant_id ?? leg.id) !== leg) requestHangUp(leg, REPLACED_REASON, now);
 }
 
-const isNewer = (leg: LegRow, other: LegRow): boolean =>
-  leg.created_at > other.created_at || (leg.created_at.getTime() === other.created_at.getTime() && leg.id > other.id);
+/**
+ * Whether a call was admitted after the other. One that is not yet in the conference was: a
+ * telephone that rang first can key its PIN last.
+ */
+function isNewer(leg: LegRow, other: LegRow): boolean {
+  const [joinedAt, otherJoinedAt] = [leg, other].map(({ joined_at }) => joined_at?.getTime() ?? Infinity);
+  if (joinedAt !== otherJoinedAt) return joinedAt! > otherJoinedAt!;
+  return (
+    leg.created_at > other.created_at || (leg.created_at.getTime() === other.created_at.getTime() && leg.id > other.id)
+  );
+}
 
 /**
  * After this time past its deadline a session ends although the provider could not be asked who is

@@ -260,8 +260,8 @@ export async function recordOrphanCalls(
 
 /**
  * Returns false kills, each once: calls that were hung up as orphans and that, by the rows of
- * today, belonged to a leg of a running session at that time, or to a leg that a wrong observation
- * had ended. Finds them also when the leg got its call id late.
+ * today, belonged to a leg of a running session or a caller before admission at that time, or to a
+ * leg that a wrong observation had ended. Finds them also when the leg got its call id late.
  */
 export async function findFalseKills(
   store: Store,
@@ -272,7 +272,7 @@ export async function findFalseKills(
     text: `UPDATE orphan_call
            SET false_kill_at = now()
            FROM leg l
-           JOIN session s ON s.id = l.session_id
+           LEFT JOIN session s ON s.id = l.session_id
            WHERE orphan_call.hangup_attempted_at IS NOT NULL AND orphan_call.false_kill_at IS NULL
              AND l.voice_call_id = orphan_call.id
              AND orphan_call.account_id IS NOT DISTINCT FROM $1 AND l.account_id IS NOT DISTINCT FROM $1
