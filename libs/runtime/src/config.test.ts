@@ -262,12 +262,46 @@ test.each([
   });
 });
 
+const host = 'postgresql://app:hunter2@db/partyline';
+const certificate = join(mkdtempSync(join(tmpdir(), 'partyline-ca-')), 'ca.pem');
+writeFileSync(certificate, 'a certificate');
+
 test.each([
+  `${host}?sslmode=verify-full`,
+  `${host}?sslmode=require`,
+  `${host}?sslmode=verify-ca`,
+  `${host}?ssl=true`,
+  `${host}?ssl=1`,
+  `${host}?sslmode=disable&sslmode=verify-full`,
+  `${host}?sslmode=verify-full&sslrootcert=${certificate}`,
+  `${host}?sslrootcert=${certificate}`,
+  `${host}?uselibpqcompat=true&sslmode=verify-full`,
+  `${host}?uselibpqcompat=true&sslmode=require&sslrootcert=${certificate}`,
+  `postgresql://app@db/partyline?password=hunter2&sslmode=verify-full`,
+  `postgresql://app@db/partyline?sslmode=verify-full&sslcert=${certificate}&sslkey=${certificate}`,
+])('production accepts a connection whose certificate pg checks: %s', (url) => {
+  expect(readConfig({ NODE_ENV: 'production', DATABASE_URL: url }, ['database']).database.DATABASE_URL).toBe(url);
+});
+
+test.each([
+  [`${host}?ssl=true&sslmode=disable`, /must use TLS/],
+  [`${host}?ssl=false`, /must use TLS/],
+  [`${host}?ssl=no-verify`, /must use TLS/],
+  [`${host}?sslmode=require&sslmode=disable`, /must use TLS/],
+  [`${host}?sslmode=verify-full&sslmode=no-verify`, /must use TLS/],
+  [`${host}?uselibpqcompat=true&sslmode=require`, /must use TLS/],
+  [`${host}?uselibpqcompat=true&sslmode=verify-ca`, /certificates must be readable files/],
+  [`${host}?sslrootcert=/no/such/ca.pem`, /certificates must be readable files/],
+  [`${host}?host=/var/run/postgresql&host=db`, /must use TLS/],
+  ['postgresql://app@db/partyline?sslmode=verify-full&password=', /must contain a password/],
+  ['postgresql://app@db/partyline?sslmode=verify-full&sslcert=', /must contain a password/],
   ['postgresql://app:hunter2@/partyline', /must use TLS/],
   ['postgresql://app:hunter2@/partyline?host=db', /must use TLS/],
   ['postgresql://app@/partyline?host=/var/run/postgresql', /must contain a password/],
 ])('production rejects %s', (url, problem) => {
-  expect(() => readConfig({ NODE_ENV: 'production', DATABASE_URL: url }, ['database'])).toThrow(problem);
+  const read = (): unknown => readConfig({ NODE_ENV: 'production', DATABASE_URL: url }, ['database']);
+  expect(read).toThrow(problem);
+  expect(read).not.toThrow(/hunter2/);
 });
 
 test('names a URL that cannot be parsed', () => {

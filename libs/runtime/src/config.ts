@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { describeIssue } from '@partyline/domain/issue-message';
 import { PROVIDER_REGIONS, type ProviderRegion } from '@partyline/domain/provider-region';
+import { type ConnectionOptions, parse } from 'pg-connection-string';
 import { z } from 'zod';
 
 /**
@@ -379,8 +380,21 @@ export function readConfig<G extends Group>(env: NodeJS.ProcessEnv, groups: read
   return config as Config<G>;
 }
 
-/** Modes of Postgres that reject a connection without TLS, or whose certificate is not valid. */
-const TLS_MODES = ['require', 'verify-ca', 'verify-full'];
+/** The other modes of Postgres allow a connection without TLS, or with any certificate. */
+const TLS_MODES: readonly unknown[] = [undefined, 'require', 'verify-ca', 'verify-full'];
+
+/** Whether pg uses TLS and checks the server's certificate. */
+const hasCheckedTls = ({ ssl, sslmode }: ConnectionOptions): boolean =>
+  TLS_MODES.includes(sslmode) && (ssl === true || (typeof ssl === 'object' && ssl.rejectUnauthorized !== false));
+
+/** Parses a URL as pg does; `null` when pg would throw, for example for a missing certificate. */
+function parseAsPg(databaseUrl: string): ConnectionOptions | null {
+  try {
+    return parse(databaseUrl);
+  } catch {
+    return null;
+  }
+}
 
 /**
  * In production, Postgres and Redis are reached with a password and TLS: commands to providers pass
@@ -393,14 +407,18 @@ function findInsecureConnections(env: NodeJS.ProcessEnv, config: Partial<Record<
   const add = (variable: string, text: string): void =>
     void problems.push(`${variable}: ${text}, or set ALLOW_INSECURE_CONNECTIONS=on for a network that you trust`);
   if (database !== undefined) {
-    const url = new URL(withHost(database.DATABASE_URL));
-    const query = url.searchParams;
-    // The path of a socket: nothing crosses a network.
-    const isSocket = /^(\/|%2f)/i.test(query.get('host') || url.hostname);
-    if (!url.password && !query.has('password') && !query.has('sslcert'))
-      add('DATABASE_URL', 'must contain a password when NODE_ENV is production');
-    if (!isSocket && !TLS_MODES.includes(query.get('sslmode') ?? '') && query.get('ssl') !== 'true')
-      add('DATABASE_URL', 'must use TLS (sslmode=verify-full) when NODE_ENV is production');
+    const options = parseAsPg(database.DATABASE_URL);
+    if (options === null)
+      problems.push(
+        'DATABASE_URL: is rejected by pg: certificates must be readable files, and verify-ca requires sslrootcert',
+      );
+    else {
+      if (!options.password && !options['sslcert'])
+        add('DATABASE_URL', 'must contain a password when NODE_ENV is production');
+      // The path of a socket: nothing crosses a network.
+      if (!options.host?.startsWith('/') && !hasCheckedTls(options))
+        add('DATABASE_URL', 'must use TLS (sslmode=verify-full) when NODE_ENV is production');
+    }
   }
   if (redis !== undefined) {
     const url = new URL(redis.REDIS_URL);
