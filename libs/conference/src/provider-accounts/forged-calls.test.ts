@@ -2,23 +2,29 @@ import { randomUUID } from 'node:crypto';
 import { countOpenCharges } from '@partyline/store/billing/cdrs';
 import { countUnconfirmed } from '@partyline/store/reconciliation/due-work';
 import { deleteTenant } from '@partyline/store/tenants/delete-tenant';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { answerCall } from '../callers/answer-call.ts';
 import type { Providers } from '../deps.ts';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
+import { applyMediaEvent } from '../legs/apply-media-event.ts';
+import { writeConnectionData } from '../legs/connection-data.ts';
 import { updateNumber } from '../numbers/update-number.ts';
 import { getPrompt } from '../prompts.ts';
 import { reconcile } from '../reconciliation/reconcile.ts';
 import { sweepInventory } from '../reconciliation/sweep-inventory.ts';
+import { endRoom } from '../rooms/end-room.ts';
 import { addOwnAccount, type OwnAccount } from '../testing/add-own-account.ts';
-import { executeSql } from '../testing/meeting.ts';
+import { executeSql, openRoom, type Meeting } from '../testing/meeting.ts';
 import { passTime, resetHarness } from '../testing/pass-time.ts';
 import { NUMBER, startTestHarness, type TestDeps, type TestHarness } from '../testing/test-harness.ts';
+import { deleteAccount } from './delete-account.ts';
 
 /*
  * A tenant can sign webhooks of its own account for calls that do not exist. They concern only this
  * tenant, and stop by themselves.
  */
+
+const DAY_SECONDS = 86_400;
 
 let harness: TestHarness;
 let deps: TestDeps;
@@ -282,6 +288,62 @@ it('a tenant can be deleted once its forged calls are closed', async () => {
   expect(await deleteTenant(harness.store, deps.tenantId)).toBe('deleted');
   for (const table of ['leg', 'observation', 'hang_up_attempt', 'provider_account'])
     expect({ [table]: (await harness.store.pool.query(`SELECT FROM ${table}`)).rowCount }).toEqual({ [table]: 0 });
+});
+
+describe('when the provider rejects all requests with the key of the account', () => {
+  let meeting: Meeting;
+  beforeEach(async () => {
+    meeting = await openRoom(deps, { numberWanted: { number: own.number } });
+    await applyMediaEvent(
+      deps,
+      { via: 'callback', token: token(own.accountId) },
+      {
+        kind: 'connected',
+        mediaSessionId: meeting.mediaSessionId,
+        connectionId: randomUUID(),
+        data: writeConnectionData({ participant: null }),
+        at: new Date(),
+      },
+    );
+    await reportForgedCall();
+    await endRoom(deps, meeting.tenantId, meeting.roomId);
+    await executeSql(harness, 'DELETE FROM dial_in_number WHERE dedicated_to IS NOT NULL');
+    await harness.emulator.client.setFaults({ rest: [{ fault: '401' }] });
+    await passDeadline();
+    await passTime(harness, DAY_SECONDS - 600);
+    await reconcile(deps);
+  });
+  const upLegs = () => harness.store.prisma.leg.count({ where: { state: 'ending' } });
+
+  it('the account can be deleted a day after the hang-ups were requested', async () => {
+    const tryDelete = () => deleteAccount(deps, deps.tenantId, own.accountId);
+    await expect(tryDelete()).rejects.toMatchObject({ verdict: { reason: 'provider-account-in-use' } });
+    await passTime(harness, 600);
+    await reconcile(deps);
+    expect(await upLegs()).toBe(2);
+    await tryDelete();
+    const { ciphertext } = await harness.store.prisma.provider_account.findUniqueOrThrow({
+      where: { id: own.accountId },
+    });
+    expect(ciphertext).toBeNull();
+  });
+
+  it("the tenant can be deleted a day after the hang-ups were requested, with its account's legs", async () => {
+    await executeSql(harness, 'UPDATE tenant SET suspended_at = now()');
+    expect(await deleteTenant(harness.store, deps.tenantId)).toBe('legs-up');
+    await passTime(harness, 600);
+    await reconcile(deps);
+    expect(await upLegs()).toBe(2);
+    expect(await deleteTenant(harness.store, deps.tenantId)).toBe('deleted');
+    expect(await harness.store.prisma.leg.count()).toBe(0);
+  });
+
+  it("a leg at the platform's account still blocks the tenant", async () => {
+    await executeSql(harness, 'UPDATE tenant SET suspended_at = now()');
+    await executeSql(harness, 'UPDATE leg SET account_id = NULL WHERE session_id IS NOT NULL');
+    await passTime(harness, 20 * DAY_SECONDS);
+    expect(await deleteTenant(harness.store, deps.tenantId)).toBe('legs-up');
+  });
 });
 
 it('the number starts without wrong PINs and slow mode at another account, and keeps them otherwise', async () => {

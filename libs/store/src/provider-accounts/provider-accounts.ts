@@ -1,5 +1,6 @@
 import type { provider_account } from '../generated/client.ts';
 import { EVERY_TENANT, inTransaction, type Store, type Tx } from '../database/store.ts';
+import { blocksDeletion } from './block-deletion.ts';
 
 /** An account without its credentials. */
 export type AccountRow = Omit<provider_account, 'ciphertext' | 'old_ciphertext' | 'old_version' | 'deleted_at'> & {
@@ -220,8 +221,8 @@ export async function recordVerification(
 }
 
 /**
- * Deletes a tenant's account and wipes its credentials. `in-use`: it has numbers, sessions or
- * callers; `null`: there is none.
+ * Deletes a tenant's account and wipes its credentials. `in-use`: it has numbers, running sessions
+ * or legs of `blocksDeletion`; `null`: there is none.
  */
 export async function deleteAccount(store: Store, tenantId: string, id: string): Promise<'deleted' | 'in-use' | null> {
   // In the platform's scope, because callers before admission have no tenant.
@@ -238,9 +239,21 @@ export async function deleteAccount(store: Store, tenantId: string, id: string):
     if (rowCount === 0) return null;
     const { rows } = await tx.query<{ used: boolean }>({
       name: 'account-is-used',
+      // An ending session ends with its last leg.
       text: `SELECT EXISTS (SELECT FROM dial_in_number WHERE account_id = $2)
-               OR EXISTS (SELECT FROM session WHERE tenant_id = $1 AND account_id = $2 AND state <> 'ended')
-               OR EXISTS (SELECT FROM leg WHERE session_id IS NULL AND account_id = $2 AND state <> 'ended') AS used`,
+               OR EXISTS (
+                 SELECT
+                 FROM session
+                 WHERE tenant_id = $1 AND account_id = $2 AND state IN ('open', 'live')
+               )
+               OR EXISTS (
+                 SELECT
+                 FROM leg l
+                 WHERE l.tenant_id = $1 AND l.account_id = $2 AND l.session_id IS NOT NULL AND ${blocksDeletion('l')}
+               )
+               OR EXISTS (
+                 SELECT FROM leg l WHERE l.session_id IS NULL AND l.account_id = $2 AND ${blocksDeletion('l')}
+               ) AS used`,
       values: [tenantId, id],
     });
     if (rows[0]!.used) return 'in-use';

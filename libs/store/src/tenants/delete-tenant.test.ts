@@ -4,7 +4,15 @@ import { openAuditEntry } from '../audit/audit.ts';
 import { deleteTenant, RETAINED_TABLES } from './delete-tenant.ts';
 import { openStore, type Store } from '../database/store.ts';
 import { resumeTenant, suspendTenant } from './tenants.ts';
-import { freshId, makeLeg, makeNumbers, makeRoom, setColumns, type TestRoom } from '../testing/fixtures.ts';
+import {
+  freshId,
+  makeAccount,
+  makeLeg,
+  makeNumbers,
+  makeRoom,
+  setColumns,
+  type TestRoom,
+} from '../testing/fixtures.ts';
 
 let database: TestDatabase;
 let store: Store;
@@ -147,6 +155,37 @@ it('deleteTenant rejects a tenant that is not suspended or has a live leg', asyn
   await suspendTenant(store, room.tenantId);
   expect(await deleteTenant(store, room.tenantId)).toBe('legs-up');
   expect(await rowsOf(room.tenantId)).toEqual({ ...before, leg: 2 });
+  await setColumns(store, 'leg', leg, { state: 'ended' });
+  expect(await deleteTenant(store, room.tenantId)).toBe('deleted');
+});
+
+const HOUR_MS = 3_600_000;
+const hoursAgo = (hours: number): Date => new Date(Date.now() - hours * HOUR_MS);
+
+it.each([true, false])(
+  "deleteTenant rejects a leg at the tenant's own account for a day after the hang-up request; in a session: %s",
+  async (isInSession) => {
+    const { tenantId, accountId, number } = await makeAccount(store);
+    const room = await makeRoom(store, { tenant_id: tenantId, number });
+    const leg = await makeLeg(store, room, { kind: 'inbound', state: 'ending', account_id: accountId });
+    await setColumns(store, 'leg', leg, { session_id: isInSession ? room.sessionId : null });
+    await store.prisma.dial_in_number.deleteMany({ where: { dedicated_to: tenantId } });
+    await suspendTenant(store, tenantId);
+    for (const requestedAt of [null, hoursAgo(23)]) {
+      await setColumns(store, 'leg', leg, { hangup_requested_at: requestedAt });
+      expect(await deleteTenant(store, tenantId)).toBe('legs-up');
+    }
+    await setColumns(store, 'leg', leg, { hangup_requested_at: hoursAgo(25) });
+    expect(await deleteTenant(store, tenantId)).toBe('deleted');
+    expect(await rowsOf(tenantId)).toEqual({});
+  },
+);
+
+it("deleteTenant always rejects a leg at the platform's account", async () => {
+  const room = await makeTenant(1);
+  const leg = await makeLeg(store, room, { kind: 'inbound', state: 'ending', hangup_requested_at: hoursAgo(480) });
+  await suspendTenant(store, room.tenantId);
+  expect(await deleteTenant(store, room.tenantId)).toBe('legs-up');
   await setColumns(store, 'leg', leg, { state: 'ended' });
   expect(await deleteTenant(store, room.tenantId)).toBe('deleted');
 });

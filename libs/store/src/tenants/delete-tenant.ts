@@ -1,4 +1,5 @@
 import { EVERY_TENANT, inTransaction, type Store, type Tx } from '../database/store.ts';
+import { blocksDeletion } from '../provider-accounts/block-deletion.ts';
 import { lockTenant } from './tenants.ts';
 
 /** Tables whose rows outlive the tenant: the audit log and the charges. */
@@ -49,7 +50,8 @@ type DeleteOutcome = 'deleted' | 'no-tenant' | 'not-suspended' | 'legs-up' | 'ha
 
 /**
  * Deletes a tenant with all its rows, except those of `RETAINED_TABLES`. The tenant must be
- * suspended, without dedicated numbers (the operator decides about these) and without live legs.
+ * suspended, without dedicated numbers (the operator decides about these) and without live legs,
+ * except those of `blocksDeletion`.
  * Runs in several transactions: after a crash, the tenant is suspended with fewer rows, and a
  * repeated call continues.
  */
@@ -60,7 +62,7 @@ export async function deleteTenant(store: Store, tenantId: string): Promise<Dele
       if (tenant === null) return 'no-tenant';
       if (tenant.suspended_at === null) return 'not-suspended';
       if (await hasNumber(tx, tenantId)) return 'has-numbers';
-      if (await hasLiveLeg(tx, tenantId)) return 'legs-up';
+      if (await hasBlockingLeg(tx, tenantId)) return 'legs-up';
       if ((await deleteSessions(tx, tenantId)) || (await deleteBatch(tx, tenantId))) return 'more';
       // Keys and endpoints are deleted by a cascade, rows of tables without a foreign key below.
       await tx.query({ name: 'delete-tenant', text: 'DELETE FROM tenant WHERE id = $1', values: [tenantId] });
@@ -81,7 +83,7 @@ async function hasNumber(tx: Tx, tenantId: string): Promise<boolean> {
   return rows[0]!.has;
 }
 
-async function hasLiveLeg(tx: Tx, tenantId: string): Promise<boolean> {
+async function hasBlockingLeg(tx: Tx, tenantId: string): Promise<boolean> {
   const { rows } = await tx.query<{ up: boolean }>({
     name: 'tenant-has-leg-up',
     // Callers before admission have no session. Those at its accounts can be hung up only while the
@@ -90,13 +92,13 @@ async function hasLiveLeg(tx: Tx, tenantId: string): Promise<boolean> {
                SELECT
                FROM session s
                JOIN leg l ON l.session_id = s.id
-               WHERE s.tenant_id = $1 AND l.state <> 'ended'
+               WHERE s.tenant_id = $1 AND ${blocksDeletion('l')}
              )
              OR EXISTS (
                SELECT
                FROM provider_account a
                JOIN leg l ON l.account_id = a.id
-               WHERE a.tenant_id = $1 AND l.session_id IS NULL AND l.state <> 'ended'
+               WHERE a.tenant_id = $1 AND l.session_id IS NULL AND ${blocksDeletion('l')}
              ) AS up`,
     values: [tenantId],
   });
