@@ -176,10 +176,7 @@ await runMain(async () => {
       },
       charges: {
         everyMs: CHARGES_INTERVAL_MS,
-        run: async () => {
-          const filled = await reconcileCharges(deps);
-          if (filled > 0) metrics.count('charges_reconciled', {}, filled);
-        },
+        run: async () => void (await reconcileCharges(deps)),
       },
       purge: { everyMs: PURGE_INTERVAL_MS, run: () => purge(purgesOf(store), purgeOptions) },
       pinHeads: {

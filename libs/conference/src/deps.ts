@@ -68,7 +68,8 @@ type CounterName =
   | 'endpoint_disabled'
   | 'caller_rejected'
   | 'caller_slow_mode'
-  | 'account_sweep_failed';
+  | 'account_sweep_failed'
+  | 'charges_reconciled';
 
 /**
  * The label `owner` of metrics about legs and calls: a tenant can sign webhooks of its own account,

@@ -8,7 +8,7 @@ import type { Logger } from './logging.ts';
 const COUNTERS = {
   webhook_ignored: {
     help: 'Callbacks that changed nothing: unknown call, unknown event, or no leg of ours.',
-    labels: ['reason'],
+    labels: ['reason', 'owner'],
   },
   webhook_rejected: {
     help: 'Callbacks that failed verification, or exceed the limit of their account.',
@@ -53,13 +53,19 @@ const COUNTERS = {
   },
   caller_rejected: {
     help:
-      'Callers rejected before the PIN prompt: too many at once (busy), only wrong PINs recently (later), or too many ' +
-      "unconfirmed calls at the tenant's account (account-busy).",
-    labels: ['reason'],
+      'Callers rejected before the PIN prompt: too many at once (busy), or too many open or new calls at the ' +
+      "tenant's account (account-busy).",
+    labels: ['reason', 'owner'],
   },
-  caller_slow_mode: { help: 'Callers prompted in slow mode.', labels: [] },
+  caller_slow_mode: {
+    help: 'Callers asked slowly: the number is in slow mode, or wrong PINs were keyed with their caller id.',
+    labels: ['owner'],
+  },
   spend_limit: { help: 'Sessions warned or ended by a spend or minutes limit.', labels: ['action'] },
-  charges_reconciled: { help: "Call records whose price was read from the provider's own record.", labels: [] },
+  charges_reconciled: {
+    help: "Call records whose price was read from the provider's own record.",
+    labels: ['owner'],
+  },
 } as const satisfies Record<string, { help: string; labels: readonly string[] }>;
 type CounterName = keyof typeof COUNTERS;
 

@@ -1,6 +1,6 @@
 import { listAccountsWithPriceDue, applyChargeToCdr, claimCdrsWithPriceDue } from '@partyline/store/billing/cdrs';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
-import type { Deps } from '../deps.ts';
+import { accountOwner, type Deps } from '../deps.ts';
 
 /** Look-ups per account and round: hang-ups take most of the account's rate limit. */
 const MAX_LOOKUPS_PER_ACCOUNT = 10;
@@ -40,8 +40,10 @@ async function reconcileAccount(
         await inTransaction(store, tenantId ?? EVERY_TENANT, (tx) =>
           applyChargeToCdr(tx, tenantId, { legId, handle: 'voice', source: 'record' }, charge),
         )
-      )
+      ) {
         priced += 1;
+        report.count('charges_reconciled', { owner: accountOwner(accountId) });
+      }
     } catch (error) {
       report.warn('the look-up of a call record failed; it will be retried', {
         tenantId,

@@ -2,7 +2,7 @@ import type { WebhookToken } from '@partyline/store/callers/webhook-tokens';
 import type { VoiceAnswer } from '@partyline/provider-contract/provider-event';
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
 import { answerCaller, answerOwnLeg } from '@partyline/store/callers/voice-webhooks';
-import type { Deps } from '../deps.ts';
+import { accountOwner, type Deps } from '../deps.ts';
 import { BRIDGE_HEADER, bridgeTokenHash } from '../legs/bridge-token.ts';
 import { toCallerId } from './caller-id.ts';
 import { promptForPin, generateIds, sayAndHangUp, joinConference } from './call-steps.ts';
@@ -21,13 +21,14 @@ export async function answerCall(
   token: WebhookToken,
   call: VoiceAnswer,
 ): Promise<CallPlan> {
+  const owner = accountOwner(token.accountId);
   const shown = call.viaSip ? call.headers[BRIDGE_HEADER.toLowerCase()] : undefined;
   if (shown !== undefined) {
     const plan = await joinOwnLeg(deps, token, { tokenHash: bridgeTokenHash(shown) }, call.callId);
     if (plan !== null) return plan;
     // Unknown bridge token: the call ends. The webhook's token is consumed, so the request cannot
     // be repeated with the same signature.
-    deps.report.count('webhook_ignored', { reason: 'unknown-bridge' });
+    deps.report.count('webhook_ignored', { reason: 'unknown-bridge', owner });
     return [];
   }
   const webhooks = deps.webhooks(token.accountId);
@@ -43,17 +44,17 @@ export async function answerCall(
     case 'unknown-number':
       return sayAndHangUp(answered.language, getPrompt(answered.language, 'not-in-service'));
     case 'account-busy':
-      deps.report.count('caller_rejected', { reason: 'account-busy' });
+      deps.report.count('caller_rejected', { reason: 'account-busy', owner });
       return sayAndHangUp(answered.language, getPrompt(answered.language, 'busy'));
     case 'busy':
-      deps.report.count('caller_rejected', { reason: 'busy' });
+      deps.report.count('caller_rejected', { reason: 'busy', owner });
       return sayAndHangUp(answered.language, getPrompt(answered.language, 'busy'));
     case 'hang-up':
       return [];
     case 'ask':
       return promptForPin(webhooks, answered.language, answered.leg_id, 1, getPrompt(answered.language, 'welcome'));
     case 'ask-slowly':
-      deps.report.count('caller_slow_mode');
+      deps.report.count('caller_slow_mode', { owner });
       return promptForPin(
         webhooks,
         answered.language,

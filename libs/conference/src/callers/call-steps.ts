@@ -13,8 +13,8 @@ export const DIGIT_TIMEOUT_SECONDS = 5;
 
 /**
  * Returns the steps that speak a text and ask for the PIN.
- * @param tryNo number of the PIN attempt, from 1; part of the reply URL, so that a duplicate
- *   webhook does not count as another attempt
+ * @param tryNo number of the prompt, from 1; part of the reply URL, so that a duplicate webhook does
+ *   not count as another entry
  * @param bargeIn whether keys are accepted while the text is spoken
  */
 export const promptForPin = (

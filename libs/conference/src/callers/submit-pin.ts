@@ -4,7 +4,7 @@ import type { VoiceInput } from '@partyline/provider-contract/provider-event';
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
 import { admitCaller } from '@partyline/store/callers/voice-webhooks';
 import { promptForPin, generateIds, sayAndHangUp, joinConference } from './call-steps.ts';
-import type { Deps } from '../deps.ts';
+import { accountOwner, type Deps } from '../deps.ts';
 import type { PinVault } from '../pins/pin-vault.ts';
 import { getPrompt } from '../prompts.ts';
 import { replayedWebhook } from '../errors.ts';
@@ -13,7 +13,7 @@ import { replayedWebhook } from '../errors.ts';
  * Processes the digits that a caller keyed: admits the caller, asks again, or ends the call. Costs
  * one round trip to Postgres, and one to Redis when admitted. A duplicate webhook (same `tryNo`)
  * gets the plan of the last outcome. Throws `webhook-replayed` for a used token.
- * @param at the leg and the number of the PIN attempt, from 1, as in the webhook's URL
+ * @param at the leg and the number of the prompt, from 1, as in the webhook's URL
  */
 export async function submitPin(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'webhooks' | 'report'> & { readonly pins: Pick<PinVault, 'lookups'> },
@@ -55,7 +55,7 @@ export async function submitPin(
     case 'hang-up':
       return [];
     case 'unknown-call':
-      deps.report.count('webhook_ignored', { reason: 'unknown-call' });
+      deps.report.count('webhook_ignored', { reason: 'unknown-call', owner: accountOwner(token.accountId) });
       return [];
     case 'replayed':
       throw replayedWebhook();

@@ -160,7 +160,7 @@ describe('events that match no leg are ignored and counted', () => {
     const meeting = await openRoom(deps);
     expect(await applyMediaEvent(deps, { via: 'look-up', accountId: null }, media({ data }, meeting))).toBe('ignored');
     expect(await readLegs(harness, meeting)).toEqual([]);
-    expect(harness.counters.at(-1)).toBe('webhook_ignored unknown-connection');
+    expect(harness.counters.at(-1)).toBe('webhook_ignored unknown-connection platform');
   });
 
   it('a connection with the leg of another session', async () => {
@@ -193,6 +193,6 @@ describe('events that match no leg are ignored and counted', () => {
         { kind: 'connected', mediaSessionId: 'unknown', connectionId: 'c', data: '{"participant":"p"}', at: AT },
       ),
     ).toBe('ignored');
-    expect(harness.counters.at(-1)).toBe('webhook_ignored unknown-session');
+    expect(harness.counters.at(-1)).toBe('webhook_ignored unknown-session platform');
   });
 });

@@ -6,7 +6,7 @@ import { consumeToken, type WebhookToken } from '@partyline/store/callers/webhoo
 import type { Tx } from '@partyline/store/database/store';
 import { verdict } from '@partyline/domain/verdict';
 import { changeLeg } from '../sessions/change-leg.ts';
-import type { Deps } from '../deps.ts';
+import { accountOwner, type Deps } from '../deps.ts';
 import { completeCharge, recordCharge } from '../billing/record-charge.ts';
 import { replayedWebhook } from '../errors.ts';
 import { closeHandle, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
@@ -34,7 +34,7 @@ export async function applyLegEvent(
   legId?: string,
 ): Promise<'applied' | 'ignored'> {
   const ignored = (why: string): 'ignored' => {
-    deps.report.count('webhook_ignored', { reason: why });
+    deps.report.count('webhook_ignored', { reason: why, owner: accountOwner(accountOf(source)) });
     return 'ignored';
   };
   if (event.kind === 'unknown') return ignored('unknown-event');

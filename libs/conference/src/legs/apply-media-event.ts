@@ -12,7 +12,7 @@ import { accountOf, type Source } from './apply-leg-event.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import { readConnectionData } from './connection-data.ts';
 import { insertBrowser } from './insert-browser.ts';
-import type { Deps } from '../deps.ts';
+import { accountOwner, type Deps } from '../deps.ts';
 import { recordCharge } from '../billing/record-charge.ts';
 import { replayedWebhook } from '../errors.ts';
 import { closeHandle, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
@@ -28,7 +28,7 @@ export async function applyMediaEvent(
   event: MediaEvent,
 ): Promise<'applied' | 'ignored'> {
   const ignored = (why: string): 'ignored' => {
-    deps.report.count('webhook_ignored', { reason: why });
+    deps.report.count('webhook_ignored', { reason: why, owner: accountOwner(accountOf(source)) });
     return 'ignored';
   };
   if (event.kind === 'unknown') return ignored('unknown-event');

@@ -4,9 +4,11 @@ import { countUnconfirmed } from '@partyline/store/reconciliation/due-work';
 import { deleteTenant } from '@partyline/store/tenants/delete-tenant';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { answerCall } from '../callers/answer-call.ts';
+import { submitPin } from '../callers/submit-pin.ts';
 import type { Providers } from '../deps.ts';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { applyMediaEvent } from '../legs/apply-media-event.ts';
+import { BRIDGE_HEADER } from '../legs/bridge-token.ts';
 import { writeConnectionData } from '../legs/connection-data.ts';
 import { updateNumber } from '../numbers/update-number.ts';
 import { getPrompt } from '../prompts.ts';
@@ -24,6 +26,7 @@ import { deleteAccount } from './delete-account.ts';
  * tenant, and stop by themselves.
  */
 
+const BRIDGE = BRIDGE_HEADER.toLowerCase();
 const DAY_SECONDS = 86_400;
 
 let harness: TestHarness;
@@ -205,7 +208,7 @@ it("rejects calls over the account's limit with a prompt and without a row", asy
   const plan = await reportCall(own.accountId, extra, own.number);
   expect(plan).toMatchObject([{ do: 'say', text: getPrompt('en-US', 'busy') }]);
   expect(await legOf(extra)).toBeNull();
-  expect(harness.counters).toContain('caller_rejected account-busy');
+  expect(harness.counters).toContain('caller_rejected account-busy tenant');
   // A call that has a leg gets its answer again.
   const { rows } = await harness.store.pool.query<{ id: string }>(
     'SELECT voice_call_id AS id FROM leg WHERE account_id = $1 LIMIT 1',
@@ -229,6 +232,41 @@ it("rejects calls over the account's limit with a prompt and without a row", asy
   expect(await legOf(await reportForgedCall())).not.toBeNull();
 });
 
+it.each(['platform', 'tenant'] as const)(
+  "counts callers, and webhooks without effect, of the %s's account with its owner",
+  async (owner) => {
+    const [accountId, number] = owner === 'tenant' ? [own.accountId, own.number] : [null, NUMBER];
+    const { prisma } = harness.store;
+    await prisma.dial_in_number.update({
+      where: { e164: number },
+      data: { guarded: true, slow_until: new Date('2099-01-01'), max_unadmitted: 2 },
+    });
+    for (let n = 0; n < 3; n++) await reportForgedCall(accountId, number);
+    const at = { legId: 'leg_unknown', tryNo: 1 };
+    const pins = { lookups: () => [Buffer.alloc(32)] as const };
+    await submitPin({ ...deps, pins }, token(accountId), at, {
+      callId: randomUUID(),
+      digits: '135790864',
+      timedOut: false,
+    });
+    await applyLegEvent(
+      deps,
+      { via: 'callback', token: token(accountId) },
+      { kind: 'call', callId: randomUUID(), phase: 'over', at: null },
+    );
+    const bridge = { callId: randomUUID(), from: '', to: number, viaSip: true, headers: { [BRIDGE]: 'unknown' } };
+    await answerCall(deps, token(accountId), bridge);
+    expect(harness.counters).toEqual([
+      `caller_slow_mode ${owner}`,
+      `caller_slow_mode ${owner}`,
+      `caller_rejected busy ${owner}`,
+      `webhook_ignored unknown-call ${owner}`,
+      `webhook_ignored unknown-call ${owner}`,
+      `webhook_ignored unknown-bridge ${owner}`,
+    ]);
+  },
+);
+
 it('rejects calls over the hourly limit of the account, although all are over', async () => {
   await executeSql(
     harness,
@@ -238,7 +276,7 @@ it('rejects calls over the hourly limit of the account, although all are over', 
     [deps.tenantId, own.accountId, own.number],
   );
   expect(await legOf(await reportForgedCall())).toBeNull();
-  expect(harness.counters).toContain('caller_rejected account-busy');
+  expect(harness.counters).toContain('caller_rejected account-busy tenant');
   expect(await legOf(await reportForgedCall(null, NUMBER))).not.toBeNull();
   await passTime(harness, 3_601);
   expect(await legOf(await reportForgedCall())).not.toBeNull();

@@ -75,7 +75,7 @@ describe('callbacks of connections that do not exist', () => {
     // Also one that was reported as closed first.
     expect(await reportConnection(meeting, own.accountId, { kind: 'disconnected', reason: 'gone' })).toBe('ignored');
     expect(await countBrowsers()).toBe(MAX_POSSIBLY_FORGED + 2);
-    expect(harness.counters).toContain('webhook_ignored account-busy');
+    expect(harness.counters).toContain('webhook_ignored account-busy tenant');
     // The platform's account is not affected.
     const other = await openRoom(deps);
     expect(await reportConnection(other, null)).toBe('applied');
@@ -111,7 +111,7 @@ describe('callbacks of connections that do not exist', () => {
     await reportConnection(meeting, own.accountId, { connectionId });
     await executeSql(harness, 'UPDATE tenant SET suspended_at = now()');
     expect(await reportConnection()).toBe('ignored');
-    expect(harness.counters).toContain('webhook_ignored tenant-suspended');
+    expect(harness.counters).toContain('webhook_ignored tenant-suspended tenant');
     const gone = { kind: 'disconnected', connectionId, reason: 'clientDisconnected' } as const;
     expect(await reportConnection(meeting, own.accountId, gone)).toBe('applied');
     expect((await readLegs(harness, meeting, 'webrtc')).map(({ state }) => state)).toEqual(['ended']);
@@ -123,7 +123,7 @@ describe('callbacks of connections that do not exist', () => {
       sessionId: meeting.mediaSessionId,
       token: meeting.token,
     });
-    await until(async () => harness.counters.includes('webhook_ignored account-busy'), true);
+    await until(async () => harness.counters.includes('webhook_ignored account-busy tenant'), true);
     const isUp = async () =>
       (await readLegs(harness, meeting, 'webrtc')).some(
         (leg) => leg.media_connection_id === connectionId && leg.state === 'joined',

@@ -247,5 +247,9 @@ describe('the inventory of several accounts', () => {
       `SELECT count(*)::int AS open FROM cdr WHERE price_micro IS NULL AND handle = 'voice'`,
     );
     expect(rows[0]).toEqual({ open: 0 });
+    expect(harness.counters.filter((each) => each.startsWith('charges_reconciled'))).toEqual([
+      'charges_reconciled platform',
+      'charges_reconciled tenant',
+    ]);
   });
 });
