@@ -22,7 +22,7 @@ export async function deleteAccount(
       {
         fix:
           "Ask the platform's operator to assign its numbers to another account. " +
-          'Try again when the hang-up of all its calls is confirmed.',
+          'Try again when the hang-up of all its calls is confirmed, or was requested more than a day ago.',
       },
     );
 }
