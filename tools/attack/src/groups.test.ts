@@ -15,6 +15,7 @@ import { accountWebhooks } from './groups/account-webhooks.ts';
 import { apiKeys } from './groups/api-keys.ts';
 import { callers } from './groups/callers.ts';
 import { canaries } from './groups/canaries.ts';
+import { databases } from './groups/databases.ts';
 import { dialOutFraud } from './groups/dial-out-fraud.ts';
 import { pinEncryption } from './groups/pin-encryption.ts';
 import { edges } from './groups/edges.ts';
@@ -84,6 +85,16 @@ const storeEveryCall: Responder = async (path, body, owner) => {
     );
   return { status: 200, body: [{ action: 'input' }] };
 };
+/** Answers while Postgres is read-only, and accepts every call without placing it. */
+const acceptEveryCall: Responder = (path) => {
+  if (path === '/v1/rooms') return { status: 201, body: { room: { id: 'room' } } };
+  return path.endsWith('/participants') ? { status: 202, body: { legId: 'leg_unknown' } } : { status: 200, body: {} };
+};
+/** Opens rooms, and rejects calls and webhooks whatever they are. */
+const rejectEveryCall: Responder = (path) => {
+  if (path === '/v1/rooms') return { status: 201, body: { room: { id: 'room' }, client: { mediaSessionId: 'media' } } };
+  return { status: path.endsWith('/participants') ? 429 : 401, body: { reason: 'fraud-limit' } };
+};
 /** Enforces no limit. */
 const grantEveryRequest: Responder = (path) => ({
   status: path === '/v1/rooms' ? 201 : 200,
@@ -130,10 +141,22 @@ describe('a group finds faults in a target without defences', () => {
     [ssrf, revealPrivateValues],
     [dialOutFraud, revealPrivateValues],
     [quotas, grantEveryRequest],
+    [databases, acceptEveryCall],
   ])('$name', async (group, manners) => {
     undefended.setResponder(manners);
     const { accepted, inputs } = await runGroup(group, undefended.target);
     expect(accepted.length).toBeGreaterThan(inputs / 20);
+    expect(accepted.join('\n')).not.toContain('the group failed');
+  });
+
+  it.each<[Group, readonly RegExp[]]>([
+    [forgedLegs, [/a call without an end: answered 401/, /an end with a high price: answered 401/]],
+    [callers, [/wrong PINs of forged calls: were stored of 0 callers/, /had no leg before the suspension/]],
+    [databases, [/the calls that fit: were all rejected/, /a call too many: answered 429 fraud-limit/]],
+  ])('$name, which rejects everything', async (group, faults) => {
+    undefended.setResponder(rejectEveryCall);
+    const { accepted } = await runGroup(group, undefended.target);
+    for (const fault of faults) expect(accepted.join('\n')).toMatch(fault);
     expect(accepted.join('\n')).not.toContain('the group failed');
   });
 

@@ -126,8 +126,20 @@ async function forgeWrongPins(target: Target, platform: CallSender, tally: Tally
     await pMap(victims, (from) => keyWrongPins(forger, from), { concurrency: 8 });
     await owner.pool.query('UPDATE tenant SET suspended_at = now() WHERE id = $1', [attacker.tenantId]);
     const before = await countLegs();
+    const { rows } = await owner.pool.query<{ n: number }>(
+      'SELECT count(DISTINCT remote)::int AS n FROM leg WHERE number = $1 AND last_wrong_pin_at IS NOT NULL',
+      [number],
+    );
+    tally.record(
+      'wrong PINs of forged calls',
+      rows[0]!.n === FORGED_CALLERS ? null : `were stored of ${rows[0]!.n} callers`,
+    );
     await pMap(victims, (from) => keyWrongPins(forger, from), { concurrency: 8 });
-    tally.record('forged calls of a suspended tenant', (await countLegs()) === before ? null : 'created legs');
+    const created = (await countLegs()) - before;
+    tally.record(
+      'forged calls of a suspended tenant',
+      before === 0 ? 'had no leg before the suspension' : created === 0 ? null : `created ${created} legs`,
+    );
   } finally {
     await owner.pool.query('UPDATE tenant SET suspended_at = NULL WHERE id = $1', [attacker.tenantId]);
   }

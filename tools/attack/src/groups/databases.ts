@@ -67,7 +67,11 @@ async function sendWhileReadOnly({ apiUrl, send, stack, attacker, webhookSender 
     );
   try {
     await setReadOnly('on');
-    await admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'partyline_service'`);
+    await admin.query(
+      `SELECT pg_terminate_backend(pid)
+       FROM pg_stat_activity
+       WHERE usename = 'partyline_service' AND datname = current_database()`,
+    );
     await sendAll(async (kind, request) => {
       const { status } = await request();
       tally.record(`${kind} while Postgres is read-only`, status === 503 ? null : `answered ${status}`);
@@ -134,9 +138,13 @@ async function floodWithCalls({ apiUrl, send, victim, attacker, owner }: Target,
   );
   const accepted = replies.flatMap(({ status, body }) => (status === 202 ? [String(body['legId'])] : []));
   tally.measure('calls accepted', accepted.length);
+  tally.record('the calls that fit', accepted.length > 0 ? null : 'were all rejected');
   for (const { status, body } of replies)
     if (status !== 202)
-      tally.record('a call too many', status === 429 ? null : `answered ${status} ${String(body['reason'])}`);
+      tally.record(
+        'a call too many',
+        status === 429 && body['reason'] === 'dial-queue-full' ? null : `answered ${status} ${String(body['reason'])}`,
+      );
   const until = Date.now() + MAX_PLACED_SECONDS * 1_000;
   for (;;) {
     const { rows } = await owner.pool.query<{ id: string; reason: string | null; waits: boolean }>(
@@ -147,6 +155,7 @@ async function floodWithCalls({ apiUrl, send, victim, attacker, owner }: Target,
       await new Promise((resolve) => setTimeout(resolve, 500));
       continue;
     }
+    for (const id of accepted) if (!rows.some((row) => row.id === id)) tally.record('an accepted call', 'has no leg');
     for (const { reason, waits } of rows)
       tally.record(
         'an accepted call',

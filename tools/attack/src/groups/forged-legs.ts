@@ -13,6 +13,8 @@ const FORGED_LEGS = 260;
 const MAX_POSSIBLY_FORGED = 200;
 /** Concurrent webhooks; together they can exceed the limit by as many calls. */
 const MAX_CONCURRENT = 8;
+/** The price of a forged call, in the currency of the account. */
+const PRICE = 1_690;
 /** The attacker's numbers, at its own account. */
 const NUMBER = '442079463901';
 const ROOM_NUMBER = '442079463902';
@@ -34,7 +36,9 @@ export const forgedLegs: Group = {
     const accountId = attacker.ids['accountId']!;
     for (const number of [NUMBER, ROOM_NUMBER])
       await owner.pool.query(
-        'INSERT INTO dial_in_number (e164, dedicated_to, account_id, guarded) VALUES ($1, $2, $3, false)',
+        `INSERT INTO dial_in_number (e164, dedicated_to, account_id, guarded)
+         VALUES ($1, $2, $3, false)
+         ON CONFLICT DO NOTHING`,
         [`+${number}`, attacker.tenantId, accountId],
       );
     const before = await countUnconfirmed(owner);
@@ -48,12 +52,12 @@ export const forgedLegs: Group = {
       });
     };
     const calls = Array.from({ length: FORGED_LEGS }, () => randomUUID());
-    await reportCalls(target, tally, calls, send);
+    const opened = await reportCalls(target, tally, calls, send);
     // Their time for a PIN is over, so that their hang-ups are requested.
     await owner.pool.query(`UPDATE leg SET deadline_at = now() WHERE account_id = $1 AND state <> 'ended'`, [
       accountId,
     ]);
-    await endCalls(target, tally, calls, send);
+    await endCalls(target, tally, { calls, opened }, send);
     await reportConnections(target, tally, send);
     tally.record(
       'all of them together',
@@ -67,13 +71,21 @@ export const forgedLegs: Group = {
 
 type SendOwn = (path: string, body: object) => ReturnType<WebhookSender['post']>;
 
+/**
+ * Returns the calls that were asked for a PIN; each must have a leg of the tenant, and no other
+ * call.
+ */
 async function reportCalls(
   { owner, attacker }: Target,
   tally: Tally,
   calls: readonly string[],
   send: SendOwn,
-): Promise<void> {
-  let asked = 0;
+): Promise<ReadonlySet<string>> {
+  const { rows: before } = await owner.pool.query<{ n: number }>(
+    `SELECT count(*)::int AS n FROM leg WHERE account_id = $1 AND (state <> 'ended' OR voice_missing_lists > 0)`,
+    [attacker.ids['accountId']],
+  );
+  const asked = new Set<string>();
   await pMap(
     calls,
     async (uuid) => {
@@ -83,31 +95,39 @@ async function reportCalls(
         from: '442079460099',
         to: NUMBER,
       });
-      if (reply.body.includes('"action":"input"')) asked += 1;
+      if (reply.body.includes('"action":"input"')) asked.add(uuid);
       const { rows } = await owner.pool.query<{ tenant_id: string | null }>(
         'SELECT tenant_id FROM leg WHERE voice_call_id = $1',
         [uuid],
       );
       tally.record(
         'a call without an end',
-        reply.status >= 500
+        reply.status !== 200
           ? `answered ${reply.status}`
           : rows.some(({ tenant_id }) => tenant_id !== attacker.tenantId)
             ? "created a leg that is not the tenant's own"
-            : asked > MAX_POSSIBLY_FORGED + MAX_CONCURRENT
-              ? `was the ${asked}th call that was asked for a PIN`
-              : null,
+            : rows.length !== (asked.has(uuid) ? 1 : 0)
+              ? `created ${rows.length} legs`
+              : asked.size > MAX_POSSIBLY_FORGED + MAX_CONCURRENT
+                ? `was the ${asked.size}th call that was asked for a PIN`
+                : null,
       );
     },
     { concurrency: MAX_CONCURRENT },
   );
-  tally.measure('calls that were asked for a PIN', asked);
+  tally.measure('calls that were asked for a PIN', asked.size);
+  tally.record(
+    'the calls below the limit',
+    asked.size >= MAX_POSSIBLY_FORGED - before[0]!.n ? null : `were rejected after ${asked.size}`,
+  );
+  return asked;
 }
 
+/** Each opened call must have one record of the tenant with the price, and no other call. */
 async function endCalls(
   { owner, attacker }: Target,
   tally: Tally,
-  calls: readonly string[],
+  { calls, opened }: { calls: readonly string[]; opened: ReadonlySet<string> },
   send: SendOwn,
 ): Promise<void> {
   await pMap(
@@ -116,22 +136,26 @@ async function endCalls(
       const reply = await send('/voice/events', {
         uuid,
         status: 'completed',
-        price: '1690.00',
-        rate: '1690.00',
+        price: PRICE.toFixed(2),
+        rate: PRICE.toFixed(2),
         duration: '60',
         timestamp: new Date().toISOString(),
       });
-      const { rows } = await owner.pool.query<{ tenant_id: string | null }>(
-        'SELECT c.tenant_id FROM leg l JOIN cdr c ON c.leg_id = l.id WHERE l.voice_call_id = $1',
+      const { rows } = await owner.pool.query<{ tenant_id: string | null; price_micro: string | null }>(
+        'SELECT c.tenant_id, c.price_micro FROM leg l JOIN cdr c ON c.leg_id = l.id WHERE l.voice_call_id = $1',
         [uuid],
       );
       tally.record(
         'an end with a high price',
-        reply.status >= 500
+        reply.status !== 200
           ? `answered ${reply.status}`
           : rows.some(({ tenant_id }) => tenant_id !== attacker.tenantId)
             ? 'is charged to another owner'
-            : null,
+            : rows.length !== (opened.has(uuid) ? 1 : 0)
+              ? `has ${rows.length} records`
+              : rows.some(({ price_micro }) => Number(price_micro) !== PRICE * 1_000_000)
+                ? 'is recorded with another price'
+                : null,
       );
     },
     { concurrency: MAX_CONCURRENT },
@@ -157,7 +181,14 @@ async function reportConnections(target: Target, tally: Tally, send: SendOwn): P
   const early = Array.from({ length: MAX_CONCURRENT }, () => randomUUID());
   await owner.pool.query('UPDATE tenant SET suspended_at = now() WHERE id = $1', [attacker.tenantId]);
   try {
-    await pMap(early, report, { concurrency: MAX_CONCURRENT });
+    await pMap(
+      early,
+      async (id) => {
+        const { status } = await report(id);
+        tally.record('a connection of a suspended tenant', status === 200 ? null : `answered ${status}`);
+      },
+      { concurrency: MAX_CONCURRENT },
+    );
   } finally {
     await owner.pool.query('UPDATE tenant SET suspended_at = NULL WHERE id = $1', [attacker.tenantId]);
   }
@@ -172,7 +203,7 @@ async function reportConnections(target: Target, tally: Tally, send: SendOwn): P
       if (reply.body.includes('"applied"')) opened += 1;
       tally.record(
         'a connection without an end',
-        reply.status >= 500
+        reply.status !== 200
           ? `answered ${reply.status}`
           : opened > MAX_POSSIBLY_FORGED + MAX_PARTICIPANTS
             ? `was the ${opened}th connection that opened a leg`
@@ -181,7 +212,9 @@ async function reportConnections(target: Target, tally: Tally, send: SendOwn): P
     },
     { concurrency: MAX_CONCURRENT },
   );
-  tally.measure('connections that opened a leg', await countLegs(connections));
+  const legs = await countLegs(connections);
+  tally.measure('connections that opened a leg', legs);
+  tally.record('the connections below the limit', legs === opened && legs > 0 ? null : `opened ${legs} legs`);
 
   // The sweep would close them during a later group, which compares the rows of the attacker.
   await owner.pool.query(`UPDATE leg SET state = 'ended', ended_at = now() WHERE media_connection_id = ANY($1)`, [
