@@ -171,14 +171,18 @@ export class Oracle {
   }
 
   /** Whether a leg that was hung up because the room is full was indeed one too many. */
-  #wasRoomFull({ id, session_id, participant_id }: LegRow): boolean {
+  #wasRoomFull({ id, session_id, participant_id, hangup_requested_at }: LegRow): boolean {
     const { tables } = this.#system.database;
     const session = tables.sessions.get(session_id ?? '');
     // A rejected caller belongs to no session yet.
     if (session === undefined) return true;
     const others = (tables.legsOfSession.get(session.id) ?? [])
       .map((each) => tables.legs.get(each)!)
-      .filter((each) => each.id !== id && each.kind !== 'bridge' && each.state !== 'ended' && each.state !== 'ending');
+      .filter((each) => each.id !== id && each.kind !== 'bridge' && each.state !== 'ended')
+      // One whose hang-up was requested at the same time had a seat until then.
+      .filter(
+        (each) => each.state !== 'ending' || each.hangup_requested_at?.getTime() === hangup_requested_at?.getTime(),
+      );
     return (
       others.filter((each) => each.participant_id === null || each.participant_id !== participant_id).length >=
       tables.rooms.get(session.room_id)!.max_participants
