@@ -236,6 +236,23 @@ describe('output', () => {
     const { out } = await shell.run(['operator', 'rates', 'set', 'outbound', '0.012', '--prefix', '+4479']);
     expect(out).toMatch(/outbound +\+4479 +EUR +€0\.012\n/);
   });
+
+  it('shows minutes as minutes, and spend in its currency', async () => {
+    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Metered' } });
+    const change = (...options: string[]) => shell.run(['operator', 'tenants', 'change', 'ten_ours', ...options]);
+    await change('--max-minutes-per-month', '100000', '--max-spend-per-month', '500');
+    const limited = await shell.run(['usage', 'limit', body.room.id, '5']);
+    const spend = await shell.run(['usage', 'spend', '--room', body.room.id]);
+    await change('--max-minutes-per-month', 'none', '--max-spend-per-month', 'none');
+    expect(spend.out).toBe(limited.out);
+    expect(spend.out.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+      ['Scope', 'Used', 'Limit', 'State'],
+      ['tenant-spend', expect.stringMatching(/^€\d/), '€500.00', 'under'],
+      ['tenant-minutes', expect.stringMatching(/^[\d.]+ min$/), '100,000 min', 'under'],
+      ['room-spend', '€0.00', '€5.00', 'under'],
+      [''],
+    ]);
+  });
 });
 
 describe('accounts', () => {

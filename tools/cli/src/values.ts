@@ -80,6 +80,7 @@ export function formatValue({ path, value, owner }: Row, { hasColour, now, times
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (Array.isArray(value))
     return value.every((item) => typeof item !== 'object') ? value.join(', ') || '-' : String(value.length);
+  if (isMinutes(name, owner)) return formatMinutes(Number(value));
   if (isAmount(name, owner) && (typeof value === 'number' || (typeof value === 'string' && /^-?\d+$/.test(value))))
     return formatAmount(String(value), currencyOf(owner));
   if (/^(price|rate)$/.test(name) && typeof value === 'string') return formatDecimal(value, currencyOf(owner));
@@ -110,9 +111,17 @@ export function paint(state: string, hasColour: boolean): string {
 
 const currencyOf = (owner: object): string | undefined => (owner as { currency?: string | null }).currency ?? undefined;
 
-/** `used` and `allowed` of a limit are millionths where the limit has a currency. */
+const scopeOf = (owner: object): string => (owner as { scope?: string }).scope ?? '';
+
+/** `used` and `allowed` of a limit have no unit in the name: the scope of the limit has it. */
+const isMeter = (name: string): boolean => /^(used|allowed)$/.test(name);
+const isMinutes = (name: string, owner: object): boolean => isMeter(name) && scopeOf(owner).endsWith('-minutes');
 const isAmount = (name: string, owner: object): boolean =>
-  /micro/i.test(name) || (/^(used|allowed)$/.test(name) && currencyOf(owner) !== undefined);
+  /micro/i.test(name) || (isMeter(name) && scopeOf(owner).endsWith('-spend'));
+
+/** Formats seconds as minutes. Rounds down: a limit that is not reached must not look reached. */
+const formatMinutes = (seconds: number): string =>
+  `${new Intl.NumberFormat('en', { maximumFractionDigits: 1, roundingMode: 'floor' }).format(seconds / 60)} min`;
 
 /** Formats millionths of a currency unit, without losing a digit: `€1.35`, `€0.0085`. */
 export function formatAmount(micro: string, currency: string | undefined): string {
