@@ -237,6 +237,38 @@ describe('output', () => {
     expect(out).toMatch(/outbound +\+4479 +EUR +€0\.012\n/);
   });
 
+  it('names the object of a field wherever a label would repeat', async () => {
+    const listLabels = async (...args: string[]): Promise<string[]> => {
+      const { out } = await shell.run(args);
+      const lines = out.split('\n');
+      // The table of connections has columns.
+      return lines.slice(0, lines.indexOf('No connections.')).map((line) => line.split(/ {2,}/)[0] ?? '');
+    };
+    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Labelled' } });
+    const { body: key } = await harness.request('POST', '/v1/keys', { body: { label: 'Old', scopes: ['rooms:read'] } });
+    const tenant = await listLabels(
+      ...['operator', 'tenants', 'change', 'ten_ours', '--fraud-concurrent', '100:300'],
+      ...['--fraud-to-one-number', '5:10'],
+    );
+    await shell.run([
+      ...['operator', 'tenants', 'change', 'ten_ours', '--fraud-concurrent', 'none'],
+      ...['--fraud-to-one-number', 'none'],
+    ]);
+    const room = await listLabels('rooms', 'show', body.room.id);
+    const rotated = await listLabels('keys', 'rotate', key.apiKey.id);
+    expect(tenant).toEqual(
+      expect.arrayContaining([
+        'Fraud limits concurrent warn',
+        'Fraud limits concurrent critical',
+        'Fraud limits to one number warn',
+        'Fraud limits to one number critical',
+      ]),
+    );
+    expect(room).toEqual(expect.arrayContaining(['Room state', 'Session state', 'Number']));
+    expect(rotated).toEqual(['Key ID', 'Label', 'Scopes', 'Expires', 'Key', 'Old key ID', 'Old key expires']);
+    for (const labels of [tenant, room, rotated]) expect(labels).toEqual([...new Set(labels)]);
+  });
+
   it('shows minutes as minutes, and spend in its currency', async () => {
     const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Metered' } });
     const change = (...options: string[]) => shell.run(['operator', 'tenants', 'change', 'ten_ours', ...options]);

@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 import type { PartylineEvent } from '@partyline/sdk/event';
 import Table from 'cli-table3';
 import type { Io } from './io.ts';
-import { formatEvent, formatValue, labelOf, type Row, type ValueStyle } from './values.ts';
+import { formatEvent, formatValue, labelsOf, type Row, type ValueStyle } from './values.ts';
 
 /** Prints results as text, or as JSON with `--json`. */
 export interface Output {
@@ -49,7 +49,7 @@ export function openOutput({ out, hasColour, now }: Pick<Io, 'out' | 'hasColour'
     if (json) return out(JSON.stringify(rows, null, 2));
     if (rows.length === 0) return out(emptyText);
     return print([
-      columns.map((column) => dim(labelOf(column, true))),
+      labelsOf(columns, true).map(dim),
       ...rows.map((object) => {
         const byPath = new Map(flatten(object).map((row) => [row.path, row]));
         return columns.map((path) => {
@@ -66,8 +66,9 @@ export function openOutput({ out, hasColour, now }: Pick<Io, 'out' | 'hasColour'
       const rows = flatten(value).filter(
         ({ path }) => fields === undefined || fields.some((field) => path === field || path.startsWith(`${field}.`)),
       );
+      const labels = labelsOf(rows.map(({ path }) => path));
       if (rows.length > 0)
-        print(rows.map((row) => [dim(labelOf(row.path)), formatValue(row, { hasColour, now: now(), times: 'both' })]));
+        print(rows.map((row, at) => [dim(labels[at]!), formatValue(row, { hasColour, now: now(), times: 'both' })]));
       return undefined;
     },
     table: (...given) => printTable('relative', ...given),

@@ -8,6 +8,7 @@ import {
   formatRelativeTime,
   formatValue,
   labelOf,
+  labelsOf,
   paint,
 } from './values.ts';
 
@@ -101,8 +102,31 @@ it.each([
   ['video.kind', true, 'Kind'],
   ['hangUp.requestedAt', false, 'Hang up requested'],
   ['fraudLimits.concurrent', false, 'Fraud limits concurrent'],
+  ['fraudLimits.toOneNumber.warn', false, 'Fraud limits to one number warn'],
+  ['old.expiresAt', false, 'Old key expires'],
   ['room.metadata.costCentre', false, 'Metadata costCentre'],
 ])('labelOf: %s is "%s %s"', (path, isColumn, label) => expect(labelOf(path, isColumn)).toBe(label));
+
+it.each([
+  [
+    ['room.state', 'room.number', 'session.state'],
+    ['Room state', 'Number', 'Session state'],
+  ],
+  [
+    ['apiKey.id', 'apiKey.expiresAt', 'old.id', 'old.expiresAt'],
+    ['Key ID', 'Expires', 'Old key ID', 'Old key expires'],
+  ],
+  [
+    ['apiKey.label', 'label'],
+    ['API key label', 'Label'],
+  ],
+  [
+    ['room.metadata.team', 'session.metadata.team'],
+    ['Room metadata team', 'Session metadata team'],
+  ],
+])('labelsOf names the object of a label that would repeat: %s', (paths, labels) =>
+  expect(labelsOf(paths)).toEqual(labels),
+);
 
 /** The values of every field of the API that is called `state` or `outcome`. */
 function listStates(value: unknown, name = ''): string[] {

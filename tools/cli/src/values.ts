@@ -29,6 +29,8 @@ const LABELS: Readonly<Record<string, string>> = {
   'actor.kind': 'By',
   'actor.id': 'Key',
   'apiKey.id': 'Key ID',
+  'old.id': 'Old key ID',
+  'old.expiresAt': 'Old key expires',
   'confirmedBy.source': 'Confirmed by',
 };
 
@@ -41,21 +43,41 @@ const NAMED_GROUPS = ['fraudLimits', 'hangUp', 'video', 'voice'];
  */
 export function labelOf(path: string, isColumn = false): string {
   const words = path.split('.');
-  const name = words.at(-1) ?? '';
-  if (isMetadata(path)) return `Metadata ${name}`;
-  const known = LABELS[path] ?? LABELS[name];
-  const text =
-    known ??
-    name
-      .replace(/micro(?=[A-Z]|$)/i, '')
-      .replace(/(.)(At|Id|Seconds)$/, '$1')
-      .replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
-      .trim();
-  const label = `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
-  const group = words.at(-2);
-  if (isColumn || group === undefined || LABELS[path] !== undefined) return label;
-  if (name !== 'id' && !NAMED_GROUPS.includes(group)) return label;
-  return `${labelOf(group)} ${known === undefined ? label.toLowerCase() : label}`;
+  const last = words.length - 1;
+  if (isMetadata(path)) return `Metadata ${words[last]}`;
+  const known = LABELS[path];
+  if (known !== undefined) return known;
+  const group = words.findIndex((word, at) => at < last && NAMED_GROUPS.includes(word));
+  const fallback = words[last] === 'id' ? Math.max(0, last - 1) : last;
+  return joinLabels(words.slice(isColumn ? last : group === -1 ? fallback : group));
+}
+
+/** The labels of the fields of one output: a label that would repeat names its objects. */
+export function labelsOf(paths: readonly string[], isColumn = false): string[] {
+  const labels = paths.map((path) => labelOf(path, isColumn));
+  return labels.map((label, at) =>
+    labels.indexOf(label) === labels.lastIndexOf(label) ? label : fullLabelOf(paths[at]!),
+  );
+}
+
+function fullLabelOf(path: string): string {
+  const words = path.split('.');
+  // The keys of metadata are the tenant's own.
+  return isMetadata(path) ? `${joinLabels(words.slice(0, -1))} ${words.at(-1)}` : joinLabels(words);
+}
+
+/** Words the names of objects and of a field in them as one label. */
+const joinLabels = (names: readonly string[]): string =>
+  names.map((name, at) => LABELS[name] ?? (at === 0 ? wordName(name) : wordName(name).toLowerCase())).join(' ');
+
+/** Words one name of the API: `lastUsedAt` is `Last used`. */
+function wordName(name: string): string {
+  const text = name
+    .replace(/micro(?=[A-Z]|$)/i, '')
+    .replace(/(.)(At|Id|Seconds)$/, '$1')
+    .replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+    .trim();
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
 export interface ValueStyle {

@@ -45,7 +45,7 @@ export const rooms: readonly CommandSpec[] = [
     examples: ['rooms show room_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = '']) {
       const details = await client().rooms.get(roomId);
-      out.object(details, ['room', 'session.id', 'session.state', 'number', 'pinSpaced', 'hostPinSpaced', 'tapToCall']);
+      out.object(details, ['room', 'session.id', 'session.state', 'pinSpaced', 'hostPinSpaced', 'tapToCall']);
       if (out.json) return;
       out.ledger(
         details.legs,
