@@ -22,17 +22,20 @@ import { writeStreamToken } from '../auth/stream-token.ts';
 import { isAuthenticated } from '../auth/authenticate-request.ts';
 import { operationOf } from '../auth/operation-of.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { noSuchPage, noSuchSession, optionalBody, query, sessionIdPipe } from '../input/parse.ts';
+import { noSuchSession, optionalBody, query, sessionIdPipe } from '../input/parse.ts';
 import { accepts } from '../input/accepts.ts';
 import { START_OF_EVENTS } from './feed.ts';
 
 const EVENT_STREAM = 'text/event-stream';
 const MAX_TIMELINE_ITEMS = 5_000;
 
-const noSuchEvent = (): VerdictError =>
+const noSuchEvent = (field: '/Last-Event-ID' | '/after'): VerdictError =>
   new VerdictError('client', 'invalid-query', 'The event does not exist.', {
-    field: '/Last-Event-ID',
-    fix: 'Send the id of one of your events, or `start` for the oldest event, or omit the header to start now.',
+    field,
+    fix:
+      field === '/after'
+        ? 'Send the id of one of your events. Omit it: a page then starts with the oldest event, a stream with the next one.'
+        : 'Send the id of one of your events, or `start` for the oldest event, or omit the header to start now.',
   });
 const eventExpired = (field: string): VerdictError =>
   new VerdictError('client', 'event-expired', 'The event is older than 30 days. Events are retained for 30 days.', {
@@ -83,9 +86,9 @@ export class EventsController {
         : resume === START_OF_EVENTS
           ? { id: '0', old: false }
           : await findEventPosition(this.deps.store, tenantId, named);
-    if (named !== undefined && position === null) throw resume === undefined ? noSuchPage() : noSuchEvent();
-    if (position !== null && (position.old || position.id === null))
-      throw eventExpired(resume === undefined ? '/after' : '/Last-Event-ID');
+    const field = resume === undefined ? '/after' : '/Last-Event-ID';
+    if (named !== undefined && position === null) throw noSuchEvent(field);
+    if (position !== null && (position.old || position.id === null)) throw eventExpired(field);
     const from = position?.id ?? null;
     const selection = selectGranted(request.caller, { types, roomId: roomId ?? null });
     const wanted = { after: from === null ? null : BigInt(from), ...selection };

@@ -139,14 +139,18 @@ describe('page of events', () => {
   });
 
   it.each([
-    ['?types=leg.flew', '/types/0'],
-    ['?after=evt_unknown_1', '/after'],
-    ['?after=room_1', '/after'],
-    ['?limit=0', '/limit'],
-    ['?since=1', '/since'],
-  ])('rejects %s', async (query, pointer) => {
+    ['?types=leg.flew', '/types/0', 'must be one of room.created, '],
+    ['?after=evt_unknown_1', '/after', 'The event does not exist.'],
+    ['?after=room_1', '/after', 'must be the id of an event'],
+    ['?limit=0', '/limit', 'must be at least 1'],
+    ['?since=1', '/since', ''],
+  ])('rejects %s', async (query, pointer, detail) => {
     const { status, body } = await harness.request('GET', `/v1/events${query}`);
-    expect([status, body.reason, body.errors[0].pointer]).toEqual([422, 'invalid-query', pointer]);
+    expect([status, body.reason, body.errors[0]]).toEqual([
+      422,
+      'invalid-query',
+      { pointer, detail: expect.stringContaining(detail) as string },
+    ]);
   });
 
   it('starts with events of the last 30 days, and returns 410 for an older position', async () => {

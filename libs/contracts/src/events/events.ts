@@ -401,10 +401,15 @@ export const ListEvents = z.strictObject({
       examples: ['plst_q83vASNFZ4mrze8BI0VniavN7wEjRWeJ'],
     }),
   limit: page('events', 'evt').limit,
-  after: page('events', 'evt').after.meta({
-    description: 'The id of an event: only later events. In a stream the header `Last-Event-ID` has priority over it.',
-    examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'],
-  }),
+  after: z
+    .string()
+    .regex(/^evt_[\w-]{1,64}$/, 'must be the id of an event')
+    .optional()
+    .meta({
+      description:
+        'The id of an event: only later events. In a stream the header `Last-Event-ID` has priority over it.',
+      examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'],
+    }),
 });
 export type ListEvents = z.output<typeof ListEvents>;
 
