@@ -489,6 +489,47 @@ describe('tail', () => {
     expect([listed.code, listed.out.trim().split('\n').length]).toEqual([0, 1]);
   });
 
+  it('rejects an unknown event type and names the nearest', async () => {
+    const { err: until, code } = await shell.run(['tail', '--until', 'session.endd']);
+    expect([code, until]).toEqual([2, expect.stringContaining('session.endd')]);
+    expect(until).toContain('Did you mean session.ended?');
+    for (const args of [
+      ['tail', '--types', 'leg.ended,room.create'],
+      ['events', '--types', 'room.create'],
+      ['stream-token', '--types', 'room.create'],
+      ['endpoints', 'create', 'https://example.com/events', '--types', 'room.create'],
+    ])
+      expect(await shell.run(args)).toMatchObject({
+        code: 2,
+        err: expect.stringContaining('Did you mean room.created?') as string,
+      });
+    const unlike = await shell.run(['tail', '--types', 'foo']);
+    expect(unlike.err).toContain('Use room.created, room.updated, ');
+    const never = await shell.run(['tail', '--types', 'leg.ended', '--until', 'session.ended']);
+    expect([never.code, never.err]).toEqual([2, expect.stringContaining('--types leg.ended,session.ended')]);
+  });
+
+  it('names the option of a value that the API rejects', async () => {
+    const room = '  --room: must be the id of a room\n';
+    for (const [args, line] of [
+      [['tail', '--room', 'x'], room],
+      [['events', '--room', 'x'], room],
+      [['events', '--after', 'x'], '  --after: must be the id of an event\n'],
+      [['events', '--after', 'evt_1'], '  --after: The event does not exist.\n'],
+      [['tail', '--after', 'evt_1'], '  --after: The event does not exist.\n'],
+    ] as const)
+      expect([args, (await shell.run(args)).err]).toEqual([args, expect.stringContaining(`:\n${line}`)]);
+  });
+
+  it('starts with the oldest event after "start"', async () => {
+    const first = await shell.run(['events', '--limit', '1', '--json']);
+    expect(first.out).toContain('evt_');
+    expect(await shell.run(['events', '--limit', '1', '--json', '--after', 'start'])).toEqual(first);
+    const [oldest] = JSON.parse(first.out) as { id: string; type: string }[];
+    const { out } = await shell.run(['tail', '--after', 'start', '--until', oldest!.type, '--json']);
+    expect(JSON.parse(out)).toMatchObject({ id: oldest!.id });
+  });
+
   it('accepts a stream token instead of a key', async () => {
     const { out } = await shell.run(['stream-token', '--json']);
     const env = { PARTYLINE_KEY: (JSON.parse(out) as { token: string }).token };

@@ -1,6 +1,7 @@
 import { OPERATIONS, type Field } from '@partyline/sdk/generated/operations.gen';
 import { InvalidArgumentError, Option } from 'commander';
 import { UsageError } from './exit-codes.ts';
+import { findSimilarWord } from './find-similar-word.ts';
 
 export type OperationId = keyof typeof OPERATIONS;
 
@@ -79,7 +80,7 @@ function valueOf(field: Field): ValueSyntax {
   if (type === 'list')
     return {
       placeholder: `${placeholderOf(name.replace(/ies$/, 'y').replace(/s$/, ''))},...`,
-      parse: (text) => (text === 'none' ? [] : text.split(',')),
+      parse: (text) => (text === 'none' ? [] : parseList(text, values)),
       words: `comma-separated${values.length === 0 ? '; none: empty' : `: ${values.join(', ')}`}`,
     };
   if (values.join() === 'true,false') return { placeholder: 'yes|no', parse: (text) => String(parseYesNo(text)) };
@@ -134,6 +135,17 @@ export function parseWord<T extends string>(text: string, words: readonly T[]): 
   const word = words.find((each) => each === text);
   if (word === undefined) throw new InvalidArgumentError(`Use ${words.join(' or ')}.`);
   return word;
+}
+
+/** Parses a comma-separated list; without `words`, of any words. */
+export function parseList<T extends string>(text: string, words: readonly T[]): T[] {
+  const list = text.split(',');
+  const unknown = words.length === 0 ? undefined : list.find((each) => !(words as readonly string[]).includes(each));
+  if (unknown === undefined) return list as T[];
+  const similar = findSimilarWord(unknown, words);
+  throw new InvalidArgumentError(
+    `There is no ${unknown}. ${similar === undefined ? `Use ${words.join(', ')}.` : `Did you mean ${similar}?`}`,
+  );
 }
 
 const SECONDS_BY_UNIT: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3_600, d: 86_400 };

@@ -151,6 +151,11 @@ describe('an error', () => {
     expect(fixOf()).toMatch(/^Wait a few seconds, then repeat the command\. /);
   });
 
+  it('of an expired event states the option that works for events and for tail', () => {
+    const error = new PartylineError(410, 'event-expired', 'The event is older than 30 days.');
+    expect(describeError(error, names).fix).toContain('--after start');
+  });
+
   it('of a newer API keeps its text, with commands instead of requests', () => {
     const error = new PartylineError(409, 'new-reason', 'The room has this externalId.', {
       fix: '`GET /v1/rooms?externalId=x` lists it.',

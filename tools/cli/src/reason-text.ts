@@ -151,7 +151,7 @@ export const TEXT_BY_REASON: Readonly<Record<string, ReasonText>> = {
   'tenant-has-legs': { passes: true, fix: 'partyline operator tenants show prints the state.' },
   'event-expired': {
     message: 'Events are kept for 30 days, and this one is older.',
-    fix: 'Leave --after out to start with the oldest event, or replay newer ones: partyline endpoints replay.',
+    fix: 'Use --after start to start with the oldest event. For partyline endpoints replay, give a later time.',
   },
   'version-mismatch': {
     message: 'The room has another version than --if-version.',
