@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createProviderCredentials } from '@partyline/dev/stack/credentials';
@@ -75,7 +76,7 @@ describe('login', () => {
   it('sends a stored key to no other address', async () => {
     const { run } = openShell();
     await run(['login', '--url', harness.url, '--key', harness.keys.ours]);
-    expect(await run(['rooms', 'list'], { env: { PARTYLINE_URL: 'http://127.0.0.1:9' } })).toMatchObject({
+    expect(await run(['rooms', 'list'], { env: { PARTYLINE_URL: 'http://127.0.0.1:1024' } })).toMatchObject({
       code: 2,
       err: expect.stringContaining('no key is set') as string,
     });
@@ -122,22 +123,46 @@ describe('exit codes', () => {
     ],
     [4, 'deleting a tenant that is not suspended', () => ['operator', 'tenants', 'delete', 'ten_ours']],
     [4, 'an unknown room', () => ['rooms', 'show', 'room_AAAAAAAAAAAAAAAAAAAAAA']],
-    [5, 'no response', () => ['login', '--url', 'http://127.0.0.1:9', '--key', generateKey()]],
+    [5, 'no response', () => ['login', '--url', 'http://127.0.0.1:1024', '--key', generateKey()]],
   ])('%i for %s', async (code, _what, args, env = {}) => {
     const result = await shell.run(args(), { env });
     expect([result.code, result.err]).toEqual([code, code === 0 ? '' : expect.stringMatching(/\S/)]);
   });
 
-  it('performs a change once per idempotency key, and prints the key when the outcome is unknown', async () => {
+  it('performs a change once per idempotency key', async () => {
     const create = (name: string) =>
       shell.run(['rooms', 'create', name, '--json', '--idempotency-key', 'board-of-may']);
     const [first, repeated] = [await create('Board'), await create('Board')];
     expect([first.code, repeated.code, JSON.parse(repeated.out)]).toEqual([0, 0, JSON.parse(first.out)]);
     expect((await create('Another')).code).toBe(4);
-    const lost = await shell.run(['rooms', 'end', 'room_x', '--idempotency-key', 'k-1'], {
-      env: { PARTYLINE_URL: 'http://127.0.0.1:9' },
-    });
-    expect([lost.code, lost.err]).toEqual([5, expect.stringContaining('--idempotency-key k-1')]);
+  });
+
+  it('prints the idempotency key only where an attempt of a change may have arrived', async () => {
+    const change = (port: number, ...args: string[]) =>
+      shell.run([...args, '--idempotency-key', 'k-1'], { env: { PARTYLINE_URL: `http://127.0.0.1:${port}` } });
+    const server = createServer();
+    server.on('connection', (socket) =>
+      // The first attempt arrives, and the repetitions are refused.
+      socket.once('data', () => {
+        server.close();
+        socket.destroy();
+      }),
+    );
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const [lost, refused, blocked] = await Promise.all([
+      change(port, 'rooms', 'create', 'Lost'),
+      change(1024, 'rooms', 'create', 'Refused'),
+      change(9, 'rooms', 'end', 'room_x'),
+    ]);
+    expect([lost.code, lost.err]).toEqual([5, expect.stringContaining('refused the connection')]);
+    expect(lost.err).toMatch(/\nThe change may have been made\. .*--idempotency-key k-1/);
+    expect([refused.code, refused.err]).toEqual([
+      5,
+      'partyline: http://127.0.0.1:1024 refused the connection.\n' +
+        'Check the address (PARTYLINE_URL, or partyline login --url), and that the API runs there.\n',
+    ]);
+    expect([blocked.code, blocked.err]).toEqual([5, expect.not.stringContaining('may have been made')]);
   });
 
   it('names what failed in the words of the user: no requests, headers and statuses', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Partyline } from '@partyline/sdk';
+import type { Partyline } from '@partyline/sdk';
 import { Option, type Command } from 'commander';
 import { CommandFailedError, EXIT, exitCodeOf, UsageError } from './exit-codes.ts';
 import {
@@ -13,8 +13,9 @@ import {
 } from './fields.ts';
 import type { Io } from './io.ts';
 import { describeError, formatError, formatErrorAsJson, type DescribedError } from './error-text.ts';
+import { createClientFactory } from './open-client.ts';
 import { openOutput, type Output } from './output.ts';
-import { readOperatorSettings, readTenantSettings, type Settings } from './settings.ts';
+import { readOperatorSettings, readTenantSettings } from './settings.ts';
 
 export interface CommandContext {
   readonly io: Io;
@@ -94,7 +95,7 @@ export function addCommand(
     const values = parameters.at(-2) as Record<string, never>;
     const { json = false, idempotencyKey = randomUUID() } = values as { json?: boolean; idempotencyKey?: string };
     const out = openOutput(io, json);
-    const { open, countWrites } = clientFactory(idempotencyKey);
+    const { open, mayHaveWritten } = createClientFactory(idempotencyKey);
     const describe = (error: unknown): DescribedError =>
       describeError(error, {
         commandOf: (operation) => commandByOperation.get(operation),
@@ -125,8 +126,7 @@ export function addCommand(
       if (json) io.err(formatErrorAsJson(error, described));
       else {
         io.err(formatError(described, io));
-        // Without a write there is nothing to repeat once.
-        if (exitCodeOf(error) === EXIT.indeterminate && countWrites() > 0)
+        if (exitCodeOf(error) === EXIT.indeterminate && mayHaveWritten())
           io.err(
             'The change may have been made. Repeat the command with ' +
               `--idempotency-key ${idempotencyKey}: it is then made once, and you get its result.`,
@@ -172,23 +172,6 @@ export function addCommandGroup(
   const group = parent.command(name).description(description);
   for (const spec of specs) addCommand(context, group, spec);
   return group;
-}
-
-/**
- * Makes clients that derive the keys of their writes from one key: the first write uses it
- * unchanged, later ones append `-2`, `-3`. A repeated command then sends the same keys in the same
- * order.
- */
-function clientFactory(idempotencyKey: string): {
-  readonly open: (settings: Settings) => Partyline;
-  readonly countWrites: () => number;
-} {
-  let writes = 0;
-  const newIdempotencyKey = (): string => ((writes += 1) === 1 ? idempotencyKey : `${idempotencyKey}-${writes}`);
-  return {
-    open: ({ url, key }) => new Partyline({ baseUrl: url, apiKey: key, newIdempotencyKey }),
-    countWrites: () => writes,
-  };
 }
 
 /** Removes the options that were not given. */
