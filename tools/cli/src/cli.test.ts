@@ -294,6 +294,34 @@ describe('output', () => {
     for (const labels of [tenant, room, rotated]) expect(labels).toEqual([...new Set(labels)]);
   });
 
+  it('shows why a participant has left', async () => {
+    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Left' } });
+    const { body: dialled } = await harness.request('POST', `/v1/rooms/${body.room.id}/participants`, {
+      body: { phone: '+442079460018' },
+    });
+    await shell.run(['participants', 'remove', dialled.participantId]);
+    const { out } = await shell.run(['participants', 'list', body.room.id]);
+    expect(out).toMatch(/^ID +Name +Kind +Role +State +Reason +Muted +Number\n/);
+    expect(out).toMatch(new RegExp(`\n${dialled.participantId} .* dialled +participant +ended +removed +no `));
+    expect(out).toMatch(/ browser +host +invited +- +no /);
+  });
+
+  it('shows that an endpoint without types receives all', async () => {
+    const created = await shell.run(['endpoints', 'create', 'https://example.com/all']);
+    expect(created.out).toMatch(/\nTypes +all\n/);
+    expect((await shell.run(['endpoints', 'list'])).out).toMatch(/ https:\/\/example\.com\/all +yes +all +0 /);
+    const [, id = ''] = /^Endpoint ID +(\S+)/.exec(created.out) ?? [];
+    await shell.run(['endpoints', 'delete', id]);
+  });
+
+  it('rejects a limit below 1 and states the range', async () => {
+    expect(await shell.run(['rooms', 'list', '--limit', '0'])).toMatchObject({
+      code: 2,
+      out: '',
+      err: expect.stringContaining('Use a whole number of at least 1.') as string,
+    });
+  });
+
   it('shows minutes as minutes, and spend in its currency', async () => {
     const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Metered' } });
     const change = (...options: string[]) => shell.run(['operator', 'tenants', 'change', 'ten_ours', ...options]);

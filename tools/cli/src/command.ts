@@ -5,7 +5,7 @@ import { CommandFailedError, EXIT, exitCodeOf, UsageError } from './exit-codes.t
 import {
   flagOfField,
   listFieldOptions,
-  parseInteger,
+  parseLimit,
   readFields,
   type FieldOption,
   type FieldSource,
@@ -113,7 +113,7 @@ export function addCommand(
           fields: <T>() => readFields(fieldOptions, values) as NonNullable<T>,
           pages: <T>(list: (query: never) => AsyncIterable<T>) => {
             const { limit = DEFAULT_LIMIT } = values as { limit?: number };
-            const pageSize = Math.min(MAX_PAGE_SIZE, Math.max(1, limit));
+            const pageSize = Math.min(MAX_PAGE_SIZE, limit);
             return takeFirst(list({ limit: pageSize, ...readFields(fieldOptions, values) } as never), limit);
           },
         },
@@ -180,10 +180,9 @@ export const omitUndefined = <T extends object>(options: T): { [K in keyof T]?: 
     [K in keyof T]?: NonNullable<T[K]>;
   };
 
-/** Reads at most `limit` items of a paged list. */
+/** Reads at most `limit` items of a paged list, and at least one. */
 export async function takeFirst<T>(items: AsyncIterable<T>, limit: number): Promise<T[]> {
   const found: T[] = [];
-  if (limit === 0) return found;
   for await (const item of items) if (found.push(item) >= limit) break;
   return found;
 }
@@ -192,5 +191,5 @@ const DEFAULT_LIMIT = 20;
 const MAX_PAGE_SIZE = 100;
 /** The option of every command that reads a paged list with `pages`. */
 export const LIMIT_OPTION = {
-  '-n, --limit <n>': [`print at most this many (default ${DEFAULT_LIMIT})`, parseInteger],
+  '-n, --limit <n>': [`print at most this many (default ${DEFAULT_LIMIT})`, parseLimit],
 } as const satisfies OptionSpecs;

@@ -126,6 +126,11 @@ export function parseInteger(text: string): number {
   return Number(text);
 }
 
+export function parseLimit(text: string): number {
+  if (!/^\d+$/.test(text) || Number(text) < 1) throw new InvalidArgumentError('Use a whole number of at least 1.');
+  return Number(text);
+}
+
 export function parseYesNo(text: string): boolean {
   if (text !== 'yes' && text !== 'no') throw new InvalidArgumentError('Use yes or no.');
   return text === 'yes';

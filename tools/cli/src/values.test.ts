@@ -33,7 +33,8 @@ describe('formatValue', () => {
     ['maxDurationSeconds', 5_400, '1 h 30 min'],
     ['waitForHost', false, 'no'],
     ['endedAt', null, '-'],
-    ['types', [], '-'],
+    ['endpoint.types', [], 'all'],
+    ['allowedCountries', [], '-'],
     ['scopes', ['rooms:read', 'calls:write'], 'rooms:read, calls:write'],
     ['name', '2026', '2026'],
   ])('%s: %o is "%s"', (path, value, text, owner) => expect(format(path, value, owner)).toBe(text));

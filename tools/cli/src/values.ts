@@ -100,8 +100,10 @@ export function formatValue({ path, value, owner }: Row, { hasColour, now, times
   if (value === null || value === undefined || value === '') return '-';
   if (typeof value === 'string' && isMetadata(path)) return value;
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  if (Array.isArray(value))
-    return value.every((item) => typeof item !== 'object') ? value.join(', ') || '-' : String(value.length);
+  if (Array.isArray(value)) {
+    if (value.length === 0) return name === 'types' ? 'all' : '-';
+    return value.every((item) => typeof item !== 'object') ? value.join(', ') : String(value.length);
+  }
   if (isMinutes(name, owner)) return formatMinutes(Number(value));
   if (isAmount(name, owner) && (typeof value === 'number' || (typeof value === 'string' && /^-?\d+$/.test(value))))
     return formatAmount(String(value), currencyOf(owner));

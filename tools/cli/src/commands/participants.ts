@@ -1,7 +1,7 @@
 import type { AddParticipantData, ListParticipantsData, UpdateParticipantData } from '@partyline/sdk/types';
 import { LIMIT_OPTION, type CommandSpec } from '../command.ts';
 
-const COLUMNS = ['id', 'name', 'kind', 'role', 'state', 'muted', 'number'];
+const COLUMNS = ['id', 'name', 'kind', 'role', 'state', 'reason', 'muted', 'number'];
 
 export const calls: readonly CommandSpec[] = [
   {

@@ -35,13 +35,15 @@ export async function checkAccount(deps: CheckDeps, { key }: Settings): Promise<
   await checkEndpoints(deps);
 }
 
-/** One request per scope. Those of write scopes carry an invalid body, so nothing is created. */
+/** One request per scope. Write scopes get an invalid body, so that nothing is created. */
 const scopeProbes = (client: Partyline): readonly (readonly [scope: string, probe: () => Promise<unknown>])[] => [
   ['rooms:read', () => client.rooms.list({ limit: 1 }).page()],
   ['rooms:write', () => client.rooms.create({ name: '' })],
   ['calls:write', () => client.participants.dial('room_none', { phone: '' })],
+  ['callers:read', () => client.sessions.callers('ses_none')],
   ['events:read', () => client.events.list({ limit: 1 }).page()],
   ['keys:write', () => client.keys.list({ limit: 1 }).page()],
+  ['admin', () => client.account.audit({ limit: 1 }).page()],
 ];
 
 /** Returns false when the key is not valid and the other checks cannot be made. */

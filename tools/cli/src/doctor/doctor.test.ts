@@ -40,7 +40,10 @@ describe('doctor', () => {
   it('reports no fault of a working deployment, and changes nothing', async () => {
     await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
     const before = await harness.countRows();
-    const { code, states } = await runDoctor();
+    const { code, states, out } = await runDoctor();
+    expect(out).toContain(
+      'valid for rooms:read, rooms:write, calls:write, callers:read, events:read, keys:write, admin"',
+    );
     expect(states).toEqual({
       address: 'ok',
       TLS: 'ok',
@@ -94,10 +97,10 @@ describe('doctor', () => {
     await seed(harness.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: readOnlyKey, numbers: [] });
     await harness.store.prisma.api_key.update({
       where: { id: readOnlyKey.split('_')[2] ?? '' },
-      data: { scopes: ['rooms:read'] },
+      data: { scopes: ['rooms:read', 'callers:read'] },
     });
     const { out, states, code } = await runDoctor({ PARTYLINE_KEY: readOnlyKey });
-    expect(out).toContain('valid for rooms:read"');
+    expect(out).toContain('valid for rooms:read, callers:read"');
     expect([states['endpoints'], code]).toEqual(['unknown', 0]);
   });
 
