@@ -263,24 +263,19 @@ describe('output', () => {
   });
 
   it('names the object of a field wherever a label would repeat', async () => {
-    const listLabels = async (...args: string[]): Promise<string[]> => {
-      const { out } = await shell.run(args);
+    const listLabels = async (commandLine: string): Promise<string[]> => {
+      const { out } = await shell.run(commandLine.split(' '));
       const lines = out.split('\n');
       // The table of connections has columns.
       return lines.slice(0, lines.indexOf('No connections.')).map((line) => line.split(/ {2,}/)[0] ?? '');
     };
     const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Labelled' } });
     const { body: key } = await harness.request('POST', '/v1/keys', { body: { label: 'Old', scopes: ['rooms:read'] } });
-    const tenant = await listLabels(
-      ...['operator', 'tenants', 'change', 'ten_ours', '--fraud-concurrent', '100:300'],
-      ...['--fraud-to-one-number', '5:10'],
-    );
-    await shell.run([
-      ...['operator', 'tenants', 'change', 'ten_ours', '--fraud-concurrent', 'none'],
-      ...['--fraud-to-one-number', 'none'],
-    ]);
-    const room = await listLabels('rooms', 'show', body.room.id);
-    const rotated = await listLabels('keys', 'rotate', key.apiKey.id);
+    const change = 'operator tenants change ten_ours';
+    const tenant = await listLabels(`${change} --fraud-concurrent 100:300 --fraud-to-one-number 5:10`);
+    await shell.run(`${change} --fraud-concurrent none --fraud-to-one-number none`.split(' '));
+    const room = await listLabels(`rooms show ${body.room.id}`);
+    const rotated = await listLabels(`keys rotate ${key.apiKey.id}`);
     expect(tenant).toEqual(
       expect.arrayContaining([
         'Fraud limits concurrent warn',

@@ -8,6 +8,7 @@ import { OPERATIONS } from '@partyline/sdk/generated/operations.gen';
 import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CommandSpec } from './command.ts';
+import { EXIT } from './exit-codes.ts';
 import { listFieldOptions, readFields, type OperationId } from './fields.ts';
 import { run as runProgram } from './program.ts';
 import { findApiWords } from './testing/api-words.ts';
@@ -266,6 +267,25 @@ describe('docs/cli.md', () => {
     for (const { path } of listCommands()) expect(page).toContain(path.split(' ').at(-1));
   });
 
+  /** The first cells of the rows of a table. */
+  const readTable = (heading: string): string[] => {
+    const [, rows = ''] = new RegExp(`\n\\| ${heading} +\\|.*\n\\|[ |-]+\n((?:\\|.*\n)+)`).exec(page) ?? [];
+    return [...rows.matchAll(/^\| ([^|]+?) +\|/gm)].map(([, cell = '']) => cell);
+  };
+
+  it('lists the exit codes and the options of tail that exist', async () => {
+    expect(readTable('code')).toEqual(Object.values(EXIT).map(String));
+    const { out } = await shell.run(['--help']);
+    const [, codes = ''] = /\nExit codes:\n((?: {2}\d.*\n)+)/.exec(out) ?? [];
+    expect([...codes.matchAll(/^ {2}(\d) /gm)].map(([, code]) => code)).toEqual(readTable('code'));
+    const flags = listCommands()
+      .find(({ path }) => path === 'tail')!
+      .command.options.map((option) => `\`${option.flags}\``);
+    expect(readTable('option').toSorted()).toEqual(
+      flags.filter((flag) => !/--json|--idempotency-key/.test(flag)).toSorted(),
+    );
+  });
+
   it('matches the example in the README, which runs', async () => {
     const [, line = ''] =
       /```sh\nnpm run --silent partyline -- (.*)\n```/.exec(
@@ -332,6 +352,7 @@ describe('docs/cli.md', () => {
     Object.assign(variables, { ACCOUNT: account.id, ACCOUNTFILE: accountFile, ROTATEFILE: rotateFile });
     expect(examples.length).toBeGreaterThan(40);
     const errors: string[] = [];
+    let printed: string[] = [];
     // Run in this process: starting one takes a second per example.
     const io = {
       env: {
@@ -341,7 +362,7 @@ describe('docs/cli.md', () => {
         PARTYLINE_CONFIG: join(shell.home, 'examples.json'),
       },
       home: shell.home,
-      out: () => undefined,
+      out: (line: string) => void printed.push(line),
       err: (line: string) => errors.push(line),
       readInput: async () => 'what,prefix,currency,price\noutbound,+4479,EUR,0.012',
       hasColour: false,
@@ -352,8 +373,12 @@ describe('docs/cli.md', () => {
     const called = new Set<string>();
     for (const example of examples) {
       const [name, ...args] = splitWords(example, variables);
+      printed = [];
       const { result, operations } = await recordOperations(() => runProgram(io, args));
       expect([example, name, result, errors]).toEqual([example, 'partyline', 0, []]);
+      // A line with two cells is a field of one object: a label and a value.
+      const labels = printed.flatMap((line) => /^(\S+(?: \S+)*) {2,}(?!.* {2}\S)/.exec(line)?.[1] ?? []);
+      expect([example, labels]).toEqual([example, [...new Set(labels)]]);
       const { path, spec } = findCommand(args);
       if (path !== 'doctor' && path !== 'login')
         expect([example, operations.filter((id) => spec?.operations?.includes(id) !== true)]).toEqual([example, []]);
