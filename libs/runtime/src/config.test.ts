@@ -110,9 +110,17 @@ test.each([
     { VONAGE_REGION: 'us', VONAGE_REGION_HOSTS: 'eu=https://api-eu.vonage.com' },
     /VONAGE_REGION: must be a region of VONAGE_REGION_HOSTS/,
   ],
-  ['SIP_PASSWORD', { SIP_USERNAME: 'hunter2' }, /SIP_PASSWORD: is not set \(is required: set SIP_USERNAME and/],
-  ['SIP_USERNAME', { SIP_PASSWORD: 'hunter2' }, /SIP_USERNAME: is not set \(is required: set SIP_USERNAME and/],
-  ['OPENTOK_API_KEY', { VIDEO_MODE: 'opentok' }, /OPENTOK_API_KEY: is not set \(is required with VIDEO_MODE=opentok\)/],
+  [
+    'SIP_PASSWORD',
+    { SIP_USERNAME: 'hunter2' },
+    /SIP_PASSWORD: is not set; set SIP_USERNAME and SIP_PASSWORD, or neither/,
+  ],
+  [
+    'SIP_USERNAME',
+    { SIP_PASSWORD: 'hunter2' },
+    /SIP_USERNAME: is not set; set SIP_USERNAME and SIP_PASSWORD, or neither/,
+  ],
+  ['OPENTOK_API_KEY', { VIDEO_MODE: 'opentok' }, /OPENTOK_API_KEY: is not set; VIDEO_MODE=opentok requires it/],
 ])('%s: the error names the variable and the fix, without the value (%#)', (_name, change, message) => {
   const env = {
     DATABASE_URL: 'postgresql://a@b/c',
@@ -196,11 +204,11 @@ test('lists what VIDEO_MODE and the form of a key require together with all othe
       '  VONAGE_API_KEY: is not set',
       '  VONAGE_API_SECRET: is not set',
       '  VONAGE_SIGNATURE_SECRET: is not set',
-      '  VONAGE_APPLICATION_ID: is not set (must be a UUID, as shown in the Vonage dashboard)',
+      '  VONAGE_APPLICATION_ID: is not set; must be a UUID, as shown in the Vonage dashboard',
       '  VONAGE_PRIVATE_KEY: must be a PKCS#8 key (BEGIN PRIVATE KEY): openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key',
       '  VIDEO_CALLBACK_SECRET: is not set',
-      '  OPENTOK_API_KEY: is not set (is required with VIDEO_MODE=opentok)',
-      '  OPENTOK_API_SECRET: is not set (is required with VIDEO_MODE=opentok)',
+      '  OPENTOK_API_KEY: is not set; VIDEO_MODE=opentok requires it',
+      '  OPENTOK_API_SECRET: is not set; VIDEO_MODE=opentok requires it',
       'docs/operators.md describes every variable.',
     ].join('\n'),
   );

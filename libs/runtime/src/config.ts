@@ -305,12 +305,11 @@ const GROUPS = {
           ctx.addIssue({
             code: 'custom',
             path: [value.SIP_USERNAME === undefined ? 'SIP_USERNAME' : 'SIP_PASSWORD'],
-            message: 'is required: set SIP_USERNAME and SIP_PASSWORD, or neither',
+            message: 'set SIP_USERNAME and SIP_PASSWORD, or neither',
           });
         if (value.VIDEO_MODE !== 'opentok') return;
         for (const name of ['OPENTOK_API_KEY', 'OPENTOK_API_SECRET'] as const)
-          if (!value[name])
-            ctx.addIssue({ code: 'custom', path: [name], message: 'is required with VIDEO_MODE=opentok' });
+          if (!value[name]) ctx.addIssue({ code: 'custom', path: [name], message: 'VIDEO_MODE=opentok requires it' });
       },
       // Also when another variable is invalid: the error lists all variables at once.
       { when: () => true },
@@ -371,7 +370,7 @@ export function readConfig<G extends Group>(env: NodeJS.ProcessEnv, groups: read
       problems.push(
         ...parsed.error.issues.map(({ path, message }) => {
           if (env[String(path[0])]) return `${path.join('.')}: ${message}`;
-          return `${path.join('.')}: is not set${message === 'is required' ? '' : ` (${message})`}`;
+          return `${path.join('.')}: is not set${message === 'is required' ? '' : `; ${message}`}`;
         }),
       );
   }
