@@ -151,6 +151,17 @@ describe('an error', () => {
     expect(fixOf()).toMatch(/^Wait a few seconds, then repeat the command\. /);
   });
 
+  it.each([
+    [400, 'malformed-request', 'Partyline received a malformed request.', ', and any proxy on the way.'],
+    [415, 'wrong-media-type', 'Partyline received a malformed request.', ', and any proxy on the way.'],
+    [503, 'stopping', 'The server is shutting down.', 'Another server will answer.'],
+  ])('%i %s is "%s"', (status, reason, message, fix) =>
+    expect(describeError(new PartylineError(status, reason, 'Text of the API.'), names)).toMatchObject({
+      message,
+      fix: expect.stringContaining(fix) as string,
+    }),
+  );
+
   it('of an expired event states the option that works for events and for tail', () => {
     const error = new PartylineError(410, 'event-expired', 'The event is older than 30 days.');
     expect(describeError(error, names).fix).toContain('--after start');

@@ -22,8 +22,8 @@ const INVALID_VALUES: ReasonText = {
   message: 'Some values are invalid:',
   fix: 'Correct them and try again. --help explains each option.',
 };
-const CHANGED_ON_THE_WAY: ReasonText = {
-  message: 'The command was changed on its way to Partyline.',
+const MALFORMED: ReasonText = {
+  message: 'Partyline received a malformed request.',
   fix: `Check ${ADDRESS}, and any proxy on the way.`,
 };
 const LIMITS = 'partyline limits shows your limits.';
@@ -170,8 +170,8 @@ export const TEXT_BY_REASON: Readonly<Record<string, ReasonText>> = {
     passes: true,
     fix: `If it still fails: check the network, and any proxy in front of ${ADDRESS}.`,
   },
-  'malformed-request': CHANGED_ON_THE_WAY,
-  'wrong-media-type': CHANGED_ON_THE_WAY,
+  'malformed-request': MALFORMED,
+  'wrong-media-type': MALFORMED,
   'invalid-body': INVALID_VALUES,
   'invalid-query': INVALID_VALUES,
   'invalid-idempotency-key': {
@@ -247,7 +247,7 @@ export const TEXT_BY_REASON: Readonly<Record<string, ReasonText>> = {
     passes: true,
     fix: 'Nothing has changed.',
   },
-  stopping: { message: 'The server is shutting down.', passes: true, fix: 'Another server then answers.' },
+  stopping: { message: 'The server is shutting down.', passes: true, fix: 'Another server will answer.' },
   'provider-no-answer': {
     message: 'The provider did not answer, so the outcome is unknown.',
     fix: 'partyline rooms show prints the current state, and partyline doctor checks the provider.',

@@ -85,7 +85,7 @@ export const limits: CommandSpec = {
 
 export const numbers: CommandSpec = {
   usage: 'numbers',
-  description: 'List the dial-in numbers of your callers.',
+  description: 'List the dial-in numbers that callers can use.',
   operations: ['listNumbers'],
   fields: { operation: 'listNumbers', from: 'query' },
   examples: ['numbers', 'numbers --country US --toll-free yes'],

@@ -1,5 +1,5 @@
 const API_WORDS =
-  /\b(?:get|post|put|patch|delete) \/|\/v1\/|`|\b(?:http|body|headers?|query|status|etag|if-match|last-event-id|retry-after|ratelimit|content-type|media type|bearer|authorization|requests?(?! id))\b|(?<!--)\bidempotency-key/gi;
+  /\b(?:get|post|put|patch|delete) \/|\/v1\/|`|\b(?:http|body|headers?|query|status|etag|if-match|last-event-id|retry-after|ratelimit|content-type|media type|bearer|authorization|(?<!malformed )requests?(?! id))\b|(?<!--)\bidempotency-key/gi;
 /** Fields in a file keep their names: `voice.privateKey`. */
 const API_FIELDS = /(?<![.\w])[a-z]{2,}[A-Z]\w*/g;
 
