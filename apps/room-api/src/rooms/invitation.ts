@@ -8,7 +8,7 @@ const LABELS = {
 } as const;
 
 /**
- * A link that dials the number and keys the PIN. Each comma is a pause of about 2 s, for the
+ * A link that dials the number and enters the PIN. Each comma is a pause of about 2 s, for the
  * greeting. It has no hash key: iOS does not dial a link that contains `#` or `*`, raw or encoded
  * (Apple URL Scheme Reference, Phone Links), and in a URI for Android's dialler a raw `#` starts
  * the fragment (RFC 3986), which is not dialled. The digit time-out, or the twelfth digit, ends the

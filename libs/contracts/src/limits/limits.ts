@@ -80,6 +80,6 @@ export const Limits = z
   })
   .meta({
     id: 'Limits',
-    description: 'Your limits and what you use of them. A room or connection that ends is free at once.',
+    description: 'Your limits and what you use of them. A room or connection that ends no longer counts at once.',
   });
 export type Limits = z.output<typeof Limits>;

@@ -21,7 +21,7 @@ export const hostPinSpaced = spaced.meta({
   examples: ['518 293 046'],
 });
 export const tapToCall = z.string().meta({
-  description: 'A link that dials the number and keys the PIN.',
+  description: 'A link that dials the number and enters the PIN.',
   examples: ['tel:+12025550100,,407281935'],
 });
 
@@ -58,7 +58,7 @@ export const CreatedPin = z
     }),
     number: phoneNumber('The dial-in number.', '+12025550100'),
     tapToCall: tapToCall.meta({
-      description: 'A link that dials the number and keys the PIN.',
+      description: 'A link that dials the number and enters the PIN.',
       examples: ['tel:+12025550100,,629405183'],
     }),
   })

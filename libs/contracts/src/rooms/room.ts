@@ -293,7 +293,7 @@ export const RoomDetails = z
     number: phoneNumber('The dial-in number.', '+12025550100'),
     numbers,
     tapToCall: tapToCall.nullable().meta({
-      description: `A link that dials the number and keys the PIN. ${SHOWN_UNTIL_ENDED}`,
+      description: `A link that dials the number and enters the PIN. ${SHOWN_UNTIL_ENDED}`,
       examples: ['tel:+12025550100,,407281935'],
     }),
   })
