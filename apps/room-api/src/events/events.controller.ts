@@ -34,7 +34,7 @@ const noSuchEvent = (field: '/Last-Event-ID' | '/after'): VerdictError =>
     field,
     fix:
       field === '/after'
-        ? 'Send the id of one of your events. Omit it: a page then starts with the oldest event, a stream with the next one.'
+        ? 'Send the id of one of your events. Without it, a page starts with the oldest event and a stream now.'
         : 'Send the id of one of your events, or `start` for the oldest event, or omit the header to start now.',
   });
 const eventExpired = (field: string): VerdictError =>
