@@ -104,7 +104,7 @@ async function applyToLeg(
           observedSince: leg.answered_at,
           observedUntil: now,
           // The leg of a reopened call is younger than the call (reopen-call.ts).
-          notBefore: leg.answered_at !== null && leg.answered_at < leg.created_at ? leg.answered_at : leg.created_at,
+          notBefore: earliest(leg.created_at, leg.dialled_at, leg.answered_at),
         },
         now,
       );
@@ -115,3 +115,6 @@ async function applyToLeg(
       return event.phase satisfies never;
   }
 }
+
+const earliest = (first: Date, ...others: readonly (Date | null)[]): Date =>
+  others.reduce<Date>((found, time) => (time !== null && time < found ? time : found), first);

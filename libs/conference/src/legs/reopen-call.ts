@@ -69,6 +69,8 @@ export async function reopenCall(
         deadline_at: sessionDeadline(view),
       });
       reopened.muted = leg.muted;
+      // The start of the call, for its charge.
+      reopened.dialled_at = leg.dialled_at;
       view.legs.push(reopened);
       // A call that rings stays so until its pick-up is reported (answer_own_leg).
       moveLeg(reopened, 'ringing', view.now);

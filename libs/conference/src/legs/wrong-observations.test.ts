@@ -372,4 +372,20 @@ describe('a called phone that an event reports as completed while it rings', () 
     await sweepInventory(withProviders(deps, { voice: { getCall: async () => ({ ...call!, event }) } }), null);
     expect((await readLegs(harness, meeting, 'outbound'))[1]).toMatchObject({ state: 'answered' });
   });
+
+  it('is charged for the length that the provider states, although its answer was never reported', async () => {
+    await passTime(harness, 400);
+    await sweepInventory(deps, null);
+    const [, leg] = await readLegs(harness, meeting, 'outbound');
+    const charge = {
+      priceMicro: '500',
+      rateMicro: null,
+      seconds: 395,
+      currency: 'EUR',
+      startedAt: null,
+      endedAt: null,
+    };
+    await applyLegEvent(deps, callback(), { kind: 'call', callId: ringing.callId, phase: 'over', at: null, charge });
+    expect(await charges(meeting, 'voice', 'outbound')).toMatchObject([{ leg_id: leg?.id, seconds: 395 }]);
+  });
 });
