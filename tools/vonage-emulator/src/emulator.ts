@@ -12,7 +12,8 @@ export interface Emulator {
   close(): Promise<void>;
 }
 
-function createWorld(config: World['config']): World {
+/** Creates a world without calls. Its `baseUrl` is empty until a server listens. */
+export function createWorld(config: World['config']): World {
   return {
     config,
     baseUrl: '',

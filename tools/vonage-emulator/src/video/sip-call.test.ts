@@ -56,6 +56,7 @@ describe('SIP interconnect (contract, section 5)', () => {
     });
     expect(parseSipUri('sip:%2B44@sip.nexmo.com:5061')).toEqual({ user: '+44', host: 'sip.nexmo.com' });
     expect(parseSipUri('442079460000')).toBeUndefined();
+    expect(parseSipUri('sip:%zz@sip.nexmo.com')).toBeUndefined();
   });
 
   it('sends connection, stream, DIALING, RINGING and ACTIVE events', async () => {

@@ -23,9 +23,12 @@ interface SipDial {
 /** Parses `sip:<number>@<host>[:port][;params]`. Returns undefined for any other text. */
 export function parseSipUri(uri: string): { user: string; host: string } | undefined {
   const match = /^sips?:([^@;]+)@([^:;?]+)(?::\d+)?(?:[;?].*)?$/i.exec(uri);
-  return match?.[1] === undefined || match[2] === undefined
-    ? undefined
-    : { user: decodeURIComponent(match[1]), host: match[2].toLowerCase() };
+  if (match?.[1] === undefined || match[2] === undefined) return undefined;
+  try {
+    return { user: decodeURIComponent(match[1]), host: match[2].toLowerCase() };
+  } catch {
+    return undefined; // a percent sign without two hexadecimal digits
+  }
 }
 
 /**

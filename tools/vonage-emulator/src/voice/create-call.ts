@@ -5,6 +5,7 @@ import { toDigits, type HookTarget, type Leg, type World } from '../world.ts';
 import { applyAnswer, buildNewCallFields, requestAnswer } from './answer-url.ts';
 import { advancedMachineDetection, readMachineDetection } from './machine-detection.ts';
 import { nccoSchema, sipEndpoint } from './ncco-schema.ts';
+import { runForLeg } from './legs.ts';
 import { startNcco } from './ncco-run.ts';
 import { placeCall, readEndpoint } from './place-call.ts';
 
@@ -76,7 +77,7 @@ export function createCall(world: World, applicationId: string, input: unknown):
       if (to?.type === 'phone' && to.dtmfAnswer !== undefined)
         answered.party.recordEvent('dtmf-heard', { text: to.dtmfAnswer });
       if (call.ncco !== undefined) startNcco(world, answered, call.ncco);
-      else if (answerTarget !== undefined) void runAnswerUrl(world, answered, answerTarget);
+      else if (answerTarget !== undefined) runForLeg(world, answered, runAnswerUrl(world, answered, answerTarget));
     },
   });
   return {

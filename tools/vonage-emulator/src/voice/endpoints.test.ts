@@ -98,6 +98,10 @@ describe('machine detection', () => {
     ]);
   });
 
+  it.each([{ beepTimeout: 10 }, { mode: 'bogus' }])('rejects the options %o with 400', async (options) => {
+    expect(await failureStatus(createCall(detection(options)))).toBe(400);
+  });
+
   it('reports a person once, and hangs up on a machine', async () => {
     await createCall(detection({}));
     await harness.client.advanceClock(50_000);

@@ -66,7 +66,7 @@ export const findEventTarget = (world: World, leg: Leg): HookTarget | undefined 
 /** Runs a task after the queue. Resolves when the task ends or calls `next`. */
 async function runAfter(queue: Promise<void>, task: (next: () => void) => Promise<void>): Promise<void> {
   await queue;
-  await new Promise<void>((release) => void task(release).then(release));
+  await new Promise<void>((release) => void task(release).then(release, release));
 }
 
 /** Queues a webhook of a leg. Webhooks are sent in order, unless a fault delays one. */

@@ -1,7 +1,9 @@
 /** The life cycle of a voice leg. All legs are created by `createLeg` and ended by `endLeg`. */
+import { inspect } from 'node:util';
 import type { HookTarget, Leg, Party, World } from '../world.ts';
 import { leaveConversation, createPrivateConversation } from './conversations.ts';
-import { buildEndFields, formatIsoTime, formatMoney, sendStatus } from './events.ts';
+import { buildEndFields, formatIsoTime, formatMoney, sendError, sendStatus } from './events.ts';
+import { SYNTAX_ERROR } from './ncco-schema.ts';
 import { getVoiceRateMicros } from '../ledger/meter.ts';
 
 interface NewLeg {
@@ -115,4 +117,13 @@ export function endLeg(world: World, leg: Leg, end: LegEnd): void {
     for (const other of left.others) endLeg(world, other, { reason: 'conversation-ended', by: 'platform' });
   }
   world.changes.notify();
+}
+
+/** Waits for a task of a leg. Its error ends this call as a bad NCCO does, not the process. */
+export function runForLeg(world: World, leg: Leg, task: Promise<void>): void {
+  task.catch((error: unknown) => {
+    process.stderr.write(`vonage-emulator: call ${leg.uuid} failed: ${inspect(error)}\n`);
+    sendError(world, leg, SYNTAX_ERROR);
+    endLeg(world, leg, { reason: 'emulator-error', by: 'platform' });
+  });
 }

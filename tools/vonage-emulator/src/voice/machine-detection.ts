@@ -4,12 +4,9 @@ import type { PhoneBehaviour } from '../views.ts';
 import type { Leg, World } from '../world.ts';
 import { buildCommonFields, sendStatus } from './events.ts';
 import { endLeg, startLegTimer } from './legs.ts';
+import { beepTimeout, machineOptions } from './ncco-schema.ts';
 
-export const advancedMachineDetection = z.looseObject({
-  behavior: z.enum(['continue', 'hangup']).default('continue'),
-  mode: z.enum(['default', 'detect', 'detect_beep']).default('detect'),
-  beep_timeout: z.coerce.number().int().min(45).max(120).default(45),
-});
+export const advancedMachineDetection = z.looseObject({ ...machineOptions, beep_timeout: beepTimeout });
 
 export interface MachineDetection {
   behavior: 'continue' | 'hangup';

@@ -2,11 +2,11 @@
 import { exceedsRateLimit } from '../http/limits.ts';
 import type { Leg, World } from '../world.ts';
 import { createVoiceHook, fetchNcco } from '../webhooks/voice-hook.ts';
-import { advancedMachineDetection, readMachineDetection } from './machine-detection.ts';
+import { readMachineDetection } from './machine-detection.ts';
 import type { ActionOf } from './ncco-schema.ts';
 import { requestNcco, type Replacement, type NccoRun } from './ncco-step.ts';
 import { buildCommonFields, sendError } from './events.ts';
-import { endLeg } from './legs.ts';
+import { endLeg, runForLeg } from './legs.ts';
 import { placeCall, readEndpoint } from './place-call.ts';
 
 /**
@@ -47,17 +47,17 @@ export async function performConnect(run: NccoRun, action: ActionOf<'connect'>):
     machineDetection: readMachineDetection({
       machine_detection: action.machineDetection,
       ...(action.advancedMachineDetection && {
-        advanced_machine_detection: advancedMachineDetection.parse({
+        advanced_machine_detection: {
           ...action.advancedMachineDetection,
-          beep_timeout: action.advancedMachineDetection['beepTimeout'],
-        }),
+          beep_timeout: action.advancedMachineDetection.beepTimeout,
+        },
       }),
     }),
     ...(url === undefined ? {} : { eventHook: { url, method: action.eventMethod } }),
     // The endpoint shares this leg's audio. Only `onAnswer` gives it an NCCO, before that.
     onAnswered: (answered) => {
       if (destination.type === 'phone' && destination.onAnswer !== undefined)
-        void playOnAnswer(world, answered, destination.onAnswer.url);
+        runForLeg(world, answered, playOnAnswer(world, answered, destination.onAnswer.url));
     },
   });
   const onAbort = (): void =>

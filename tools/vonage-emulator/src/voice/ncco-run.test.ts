@@ -281,6 +281,24 @@ describe('connect, notify, record, wait', () => {
     expect((await harness.client.caller(id)).timeline.at(-1)?.text).toBe('new');
   });
 
+  it('notify: continues when its eventUrl is not a URL', async () => {
+    answerWith({ action: 'notify', payload: {}, eventUrl: ['nonsense'] }, { action: 'talk', text: 'goes on' });
+    const id = await dial();
+    expect((await harness.client.caller(id)).timeline.at(-1)?.text).toBe('goes on');
+  });
+
+  it('connect: detects a machine with the options of advancedMachineDetection', async () => {
+    await harness.client.setPhone('15550002222', { mode: 'machine', beepAfterMs: 50 * SECOND });
+    answerWith({
+      action: 'connect',
+      endpoint: [{ type: 'phone', number: '15550002222' }],
+      advancedMachineDetection: { mode: 'detect_beep', beepTimeout: 60 },
+    });
+    await dial();
+    await harness.client.advanceClock(55 * SECOND);
+    expect(receivedBodies('/event').find((body) => 'sub_state' in body)?.['sub_state']).toBe('beep_start');
+  });
+
   it('record: continues at once without a condition, and ends with the call', async () => {
     answerWith(
       { action: 'record', format: 'wav', eventUrl: [`${harness.hooksUrl}/recording`] },
@@ -390,6 +408,20 @@ describe('invalid NCCOs', () => {
     [
       'a caller id and a random number',
       [{ action: 'connect', endpoint: [{ type: 'phone', number: '1' }], from: '15550001111', randomFromNumber: true }],
+    ],
+    [
+      'a beep timeout of less than 45 seconds',
+      [
+        {
+          action: 'connect',
+          endpoint: [{ type: 'phone', number: '1' }],
+          advancedMachineDetection: { beepTimeout: 10 },
+        },
+      ],
+    ],
+    [
+      'an unknown mode of machine detection',
+      [{ action: 'connect', endpoint: [{ type: 'phone', number: '1' }], advancedMachineDetection: { mode: 'bogus' } }],
     ],
     ['an empty list', []],
   ])('sends an error event for %s, and disconnects', async (_, ncco) => {

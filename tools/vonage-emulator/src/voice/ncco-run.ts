@@ -9,7 +9,7 @@ import { performStream, performTalk } from './ncco-speak.ts';
 import { requestNcco, type Replacement, type NccoRun } from './ncco-step.ts';
 import { leaveConversation, createPrivateConversation } from './conversations.ts';
 import { buildCommonFields, formatIsoTime } from './events.ts';
-import { endLeg } from './legs.ts';
+import { endLeg, runForLeg } from './legs.ts';
 
 function performAction(run: NccoRun, action: Action): Promise<Replacement> {
   const { world, leg } = run;
@@ -62,7 +62,7 @@ export function startNcco(world: World, leg: Leg, ncco: Ncco): void {
     prompt: '',
     isPrompted: false,
   };
-  void runActions(run);
+  runForLeg(world, leg, runActions(run));
 }
 
 async function runActions(run: NccoRun): Promise<void> {

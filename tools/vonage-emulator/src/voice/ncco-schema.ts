@@ -96,6 +96,13 @@ export const endpoint = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('vbc'), extension: z.coerce.string() }),
 ]);
 
+/** Options of advanced machine detection. REST and NCCO differ only in the name of the last. */
+export const machineOptions = {
+  behavior: z.enum(['continue', 'hangup']).default('continue'),
+  mode: z.enum(['default', 'detect', 'detect_beep']).default('detect'),
+};
+export const beepTimeout = z.coerce.number().int().min(45).max(120).default(45);
+
 const connect = z.looseObject({
   action: z.literal('connect'),
   endpoint: z.array(endpoint).length(1),
@@ -105,7 +112,7 @@ const connect = z.looseObject({
   timeout: z.coerce.number().min(1).max(120).default(60),
   limit: z.coerce.number().min(1).max(7200).default(7200),
   machineDetection: z.enum(['continue', 'hangup']).optional(),
-  advancedMachineDetection: z.looseObject({}).optional(),
+  advancedMachineDetection: z.looseObject({ ...machineOptions, beepTimeout }).optional(),
   ...hook,
 });
 

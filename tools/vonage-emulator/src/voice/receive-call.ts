@@ -2,7 +2,7 @@
 import { findApplication } from '../config.ts';
 import { toDigits, type Leg, type Party, type World } from '../world.ts';
 import { applyAnswer, buildNewCallFields, requestAnswer } from './answer-url.ts';
-import { answerLeg, createLeg, endLeg, startLegTimer, ringLeg } from './legs.ts';
+import { answerLeg, createLeg, endLeg, ringLeg, runForLeg, startLegTimer } from './legs.ts';
 
 interface InboundCall {
   kind: 'voice-inbound' | 'voice-sip';
@@ -48,7 +48,7 @@ export function receiveCall(world: World, call: InboundCall): { leg: Leg; ring: 
     leg,
     ring: () => {
       ringLeg(world, leg);
-      void runAnswerWebhook(world, leg, buildSipHeaderFields(call.sipHeaders));
+      runForLeg(world, leg, runAnswerWebhook(world, leg, buildSipHeaderFields(call.sipHeaders)));
     },
   };
 }

@@ -10,6 +10,7 @@ import { wallNow } from '../time/clock.ts';
 import { getCredentialTimeMs, type Leg, type World } from '../world.ts';
 import { buildCallBody } from './call-view.ts';
 import { hangUpLeg, applyMuteAction, transferToNcco, transferToUrl } from './update-call.ts';
+import { runForLeg } from './legs.ts';
 import { createCall } from './create-call.ts';
 import { nccoSchema, talkText } from './ncco-schema.ts';
 
@@ -62,7 +63,7 @@ function updateCall(world: World, request: RestRequest): Answer {
   } else if (body.action === 'transfer') {
     if (leg.answeredAt === undefined) throw voiceError(400, 'Bad Request', 'Call is not answered');
     if ('ncco' in body.destination) transferToNcco(world, leg, body.destination.ncco);
-    else void transferToUrl(world, leg, [body.destination.url].flat()[0] ?? '');
+    else runForLeg(world, leg, transferToUrl(world, leg, [body.destination.url].flat()[0] ?? ''));
   } else {
     applyMuteAction(world, leg, body.action);
   }

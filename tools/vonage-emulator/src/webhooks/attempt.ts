@@ -16,6 +16,7 @@ export interface Webhook {
 const MAX_REORDER_MS = 2_000;
 
 function withQuery(url: string, data: Webhook['data']): string {
+  if (!URL.canParse(url)) return url;
   const target = new URL(url);
   for (const [field, value] of Object.entries(data)) {
     if (value !== undefined) target.searchParams.set(field, typeof value === 'string' ? value : JSON.stringify(value));

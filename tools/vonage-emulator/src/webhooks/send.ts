@@ -19,9 +19,12 @@ interface OutgoingRequest {
   responseMs: number;
 }
 
-/** Sends a request. Never rejects: an error is an outcome. */
+const isHttpUrl = (url: string): boolean => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
+
+/** Sends a request. Never rejects: an error, also an address of another kind, is an outcome. */
 export function sendRequest(outgoing: OutgoingRequest): Promise<SendResult> {
   const startedAtMs = wallNow();
+  if (!isHttpUrl(outgoing.url)) return Promise.resolve({ outcome: 'refused', ms: 0 });
   return new Promise((resolve) => {
     const url = new URL(outgoing.url);
     const startRequest = url.protocol === 'https:' ? httpsRequest : httpRequest;
