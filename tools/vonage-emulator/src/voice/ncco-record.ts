@@ -11,6 +11,7 @@ function finishRecording(
   format: Recording['format'],
   startedAtMs: number,
   target: HookTarget | undefined,
+  conversationUuid: string,
 ): void {
   const id = world.newId();
   const now = world.clock.now();
@@ -27,7 +28,7 @@ function finishRecording(
       recording_url: `${world.baseUrl}/v1/files/${id}`,
       size: now - startedAtMs,
       recording_uuid: id,
-      conversation_uuid: leg.conversation.uuid,
+      conversation_uuid: conversationUuid,
       timestamp: formatIsoTime(now),
     },
     { target },
@@ -42,8 +43,9 @@ function startRecording(
   target: HookTarget | undefined,
 ): () => void {
   const startedAtMs = world.clock.now();
+  const { uuid } = leg.conversation;
   const finish = (): void => {
-    if (leg.recordings.delete(finish)) finishRecording(world, leg, format, startedAtMs, target);
+    if (leg.recordings.delete(finish)) finishRecording(world, leg, format, startedAtMs, target, uuid);
   };
   leg.recordings.add(finish);
   return finish;

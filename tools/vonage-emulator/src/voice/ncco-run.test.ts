@@ -341,6 +341,16 @@ describe('connect, notify, record, wait', () => {
     expect(receivedBodies('/recording')).toMatchObject([{ size: 3 * SECOND, conversation_uuid: uuid }]);
   });
 
+  it('conversation: a recording keeps its conversation when a transfer moves the leg', async () => {
+    answerWith({ action: 'conversation', name: 'a', record: true, eventUrl: [`${harness.hooksUrl}/recording`] });
+    const { callId } = await harness.client.dial({ from: '447700900001', to: NUMBER });
+    await harness.client.advanceClock(3 * SECOND);
+    const [{ uuid } = { uuid: '' }] = await harness.client.conversations();
+    await harness.vonage.voice.transferCallWithNCCO(callId, [{ action: 'conversation', name: 'b' }] as never);
+    await harness.client.advanceClock(0);
+    expect(receivedBodies('/recording')).toMatchObject([{ conversation_uuid: uuid }]);
+  });
+
   it('transfer event: names the former conversation of the leg', async () => {
     answerWith({ action: 'conversation', name: 'a' });
     const { callId } = await harness.client.dial({ from: '447700900001', to: NUMBER });
