@@ -75,7 +75,10 @@ export function sendVideoEvent(
     };
     const isUnsignedLegacy = hooks.applicationId === undefined && hooks.callbackSecret === undefined;
     session.callbackQueue = session.callbackQueue.then(
-      () => new Promise<void>((next) => void deliverWithBackoff(world, hook, isUnsignedLegacy, next).then(next, next)),
+      () =>
+        new Promise<void>(
+          (release) => void deliverWithBackoff(world, hook, isUnsignedLegacy, release).then(release, release),
+        ),
     );
   }
 }
