@@ -1,10 +1,7 @@
 #!/usr/bin/env node
 /** Command line. Prints one JSON line with the URL when the server listens. */
-import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { parseArgs } from 'node:util';
-import { z } from 'zod';
-import { configSchema, type EmulatorConfigInput } from './config.ts';
+import { describeStartError, readOptions, UsageError } from './command/read-options.ts';
 import { createEmulator } from './emulator.ts';
 
 const HELP = `vonage-emulator: Vonage Voice, OpenTok and unified Video on one port.
@@ -21,6 +18,8 @@ const HELP = `vonage-emulator: Vonage Voice, OpenTok and unified Video on one po
   Environment: VONAGE_EMULATOR_CONFIG (a file), VONAGE_EMULATOR_HOST, VONAGE_EMULATOR_PORT,
   VONAGE_EMULATOR_CLOCK.
   Flags override the environment and the configuration file.
+
+  Exit status: 2 for wrong options or a wrong configuration, 1 when the port cannot be used.
 `;
 
 async function readFirstStdinLine(): Promise<string> {
@@ -28,48 +27,27 @@ async function readFirstStdinLine(): Promise<string> {
   return '{}';
 }
 
-async function readConfig(source: string | undefined): Promise<EmulatorConfigInput> {
-  if (source === undefined) return {};
-  return JSON.parse(source === '-' ? await readFirstStdinLine() : readFileSync(source, 'utf8')) as EmulatorConfigInput;
+function exitWith(status: 1 | 2, problem: string): never {
+  process.stderr.write(`vonage-emulator: ${problem}\n`);
+  process.exit(status);
 }
 
-const { values } = parseArgs({
-  options: {
-    config: { type: 'string' },
-    host: { type: 'string' },
-    port: { type: 'string' },
-    clock: { type: 'string' },
-    help: { type: 'boolean', short: 'h' },
-  },
+const options = await readOptions(process.argv.slice(2), process.env, readFirstStdinLine).catch((error: unknown) => {
+  if (error instanceof UsageError) return exitWith(2, error.message);
+  throw error;
 });
-
-if (values.help === true) {
+if (options.isHelp) {
   process.stdout.write(HELP);
   process.exit(0);
 }
-
-const { VONAGE_EMULATOR_CONFIG, VONAGE_EMULATOR_HOST, VONAGE_EMULATOR_PORT, VONAGE_EMULATOR_CLOCK } = process.env;
-const source = values.config ?? VONAGE_EMULATOR_CONFIG;
-const host = values.host ?? VONAGE_EMULATOR_HOST;
-const port = values.port ?? VONAGE_EMULATOR_PORT;
-const clock = values.clock ?? VONAGE_EMULATOR_CLOCK;
-
-const config = configSchema.safeParse({
-  ...(await readConfig(source)),
-  ...(host === undefined ? {} : { host }),
-  ...(port === undefined ? {} : { port: Number(port) }),
-  ...(clock === undefined ? {} : { clock }),
-});
-if (!config.success) {
-  process.stderr.write(`vonage-emulator: invalid configuration\n${z.prettifyError(config.error)}\n`);
-  process.exit(2);
-}
-const emulator = await createEmulator(config.data);
+const emulator = await createEmulator(options.config).catch((error: unknown) =>
+  exitWith(1, describeStartError(error, options.config)),
+);
 
 const stop = (): void => void emulator.close().then(() => process.exit(0));
 process.once('SIGTERM', stop);
 process.once('SIGINT', stop);
-if (source === '-') {
+if (options.isFromStdin) {
   process.stdin.resume();
   process.stdin.once('close', stop).once('end', stop);
 }
