@@ -1,6 +1,6 @@
 import { openApi } from '@partyline/contracts/openapi';
 import { OPERATIONS } from '@partyline/contracts/operations';
-import type { VerdictError } from '@partyline/domain/verdict';
+import type { Issue, VerdictError } from '@partyline/domain/verdict';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { body, query } from './parse.ts';
@@ -34,11 +34,24 @@ const HOSTILE: readonly unknown[] = [
 
 /** Words of zod, and types as programs name them. */
 const LIBRARY_WORDS =
-  /expected|received|invalid|undefined|\bstring\b|\bint\b|\bboolean\b|\barray\b|pattern|too (small|big)|[<>]=?|\|/i;
+  /expected|received|invalid|undefined|\bstrings?\b|\bint\b|\bboolean\b|\barray\b|pattern|too (small|big)|[<>]=?|\|/i;
 /** Every message completes a sentence that begins with the name of the field. */
 const PREDICATE = /^(must|is|has|did) /;
 
-const messagesOf = (pipe: { transform(value: unknown, metadata: never): unknown }, value: unknown): string[] => {
+interface Pipe {
+  transform(value: unknown, metadata: never): unknown;
+}
+
+const issuesOf = (pipe: Pipe, value: unknown): readonly Issue[] => {
+  try {
+    pipe.transform(value, undefined as never);
+    return [];
+  } catch (error) {
+    return (error as VerdictError).issues ?? [];
+  }
+};
+
+const messagesOf = (pipe: Pipe, value: unknown): string[] => {
   try {
     pipe.transform(value, undefined as never);
     return [];
@@ -62,6 +75,31 @@ function* fieldsOf(schema: z.ZodType, depth = 0): Generator<readonly string[]> {
   }
 }
 
+/** The required fields of a schema, each with a value of its parent that lacks the field. */
+function* requiredOf(schema: z.ZodType, path: readonly string[] = [], given: object = {}): Generator<RequiredField> {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault)
+    return yield* requiredOf(schema.unwrap() as z.ZodType, path, given);
+  if (schema instanceof z.ZodArray) return yield* requiredOf(schema.element as z.ZodType, [...path, '0']);
+  if (schema instanceof z.ZodDiscriminatedUnion) {
+    const { discriminator } = schema.def;
+    for (const option of schema.options as z.ZodObject[]) {
+      yield { path: [...path, discriminator], given: {} };
+      const [kind] = (option.shape[discriminator] as z.ZodLiteral).values;
+      yield* requiredOf(option, path, { [discriminator]: kind });
+    }
+  }
+  if (!(schema instanceof z.ZodObject)) return;
+  for (const [name, field] of Object.entries(schema.shape) as [string, z.ZodType][]) {
+    if (!field.safeParse(undefined).success && !(name in given)) yield { path: [...path, name], given };
+    yield* requiredOf(field, [...path, name]);
+  }
+}
+
+interface RequiredField {
+  readonly path: readonly string[];
+  readonly given: object;
+}
+
 const nest = (path: readonly string[], value: unknown): unknown =>
   path.reduceRight<unknown>((inner, name) => (name === '0' ? [inner] : { [name]: inner }), value);
 
@@ -78,6 +116,27 @@ describe('messages of invalid input', () => {
     expect(messages.size).toBeGreaterThan(0);
     const quoted = (message: string): string => message.replaceAll(/`[^`]*`|"[^"]*"/g, '');
     expect([...messages].filter((each) => LIBRARY_WORDS.test(quoted(each)) || !PREDICATE.test(each))).toEqual([]);
+  });
+
+  it.each(
+    inputs.flatMap(([name, schema, pipe]) =>
+      [...requiredOf(schema)].map(({ path, given }) => [`${name}: /${path.join('/')}`, pipe, path, given] as const),
+    ),
+  )('name a missing field as required: %s', (_name, pipe, path, given) =>
+    expect(issuesOf(pipe, nest(path.slice(0, -1), given))).toContainEqual({
+      pointer: `/${path.join('/')}`,
+      detail: 'is required',
+    }),
+  );
+
+  it.each([
+    ['sendDigits body', { digits: 7 }, 'must be text'],
+    ['createRoom body', { name: 'X', metadata: { a: 7 } }, 'must be text'],
+    ['createProviderAccount body', { video: { kind: 'x' } }, 'must be one of opentok, unified'],
+    ['createProviderAccount body', { video: 7 }, 'must be an object'],
+  ])('name the type of a field: %s %j', (operation, value, message) => {
+    const [, , pipe] = inputs.find(([name]) => name === operation)!;
+    expect(messagesOf(pipe, value)).toContain(message);
   });
 
   it('name a missing field as required, and the type of another', () => {

@@ -21,14 +21,22 @@ interface SchemaIssue {
 /** A segment of a JSON pointer (RFC 6901). */
 const toPointerSegment = (key: PropertyKey): string => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 
+const valueAt = (root: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((value, key) => (value as { readonly [name: PropertyKey]: unknown } | undefined)?.[key], root);
+
+/** Whether the field is absent. zod prefers a schema's message for a wrong value to our own. */
+const isMissing = ({ code, path }: SchemaIssue, root: unknown): boolean =>
+  code?.startsWith('invalid_') === true && valueAt(root, path) === undefined;
+
 /** One issue per field. Each unknown field is an issue of its own. */
-function toIssues({ code, path, message, keys }: SchemaIssue): Issue[] {
+function toIssues(issue: SchemaIssue, root: unknown): Issue[] {
+  const { code, path, message, keys } = issue;
   const pointer = path.map(toPointerSegment).join('');
   if (code === 'unrecognized_keys') {
     const details = message.split('\n');
     return (keys ?? []).map((key, n) => ({ pointer: pointer + toPointerSegment(key), detail: details[n] ?? '' }));
   }
-  return [{ pointer, detail: message }];
+  return [{ pointer, detail: isMissing(issue, root) ? 'is required' : message }];
 }
 
 const parser = <T>(schema: Schema<T>, reason: Reason, message: string): PipeTransform<unknown, T> => ({
@@ -37,7 +45,7 @@ const parser = <T>(schema: Schema<T>, reason: Reason, message: string): PipeTran
     if (parsed.success) return parsed.data;
     throw new VerdictError('client', reason, message, {
       fix: 'Correct the fields in errors. /docs describes every field.',
-      issues: parsed.error.issues.flatMap(toIssues),
+      issues: parsed.error.issues.flatMap((issue) => toIssues(issue, value)),
     });
   },
 });

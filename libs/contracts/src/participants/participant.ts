@@ -97,7 +97,7 @@ export type MuteParticipant = z.output<typeof MuteParticipant>;
 export const SendDigits = z
   .strictObject({
     digits: z
-      .string('must be keys')
+      .string()
       .regex(/^[0-9*#p]{1,64}$/, 'must be 1 to 64 of 0-9, *, # and p (a pause of half a second)')
       .meta({
         description: 'The keys: 0-9, *, #, and p for a pause of half a second. 1 to 64.',

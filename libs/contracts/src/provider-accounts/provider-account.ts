@@ -5,7 +5,7 @@ import { id, instant, label } from '../fields.ts';
 /** A secret that replies never show. @param least characters */
 const secret = (description: string, example: string, least = 1) =>
   z
-    .string('must be text')
+    .string()
     .min(least, least === 1 ? 'must not be empty' : `must have at least ${least} characters`)
     .max(200, 'must have at most 200 characters')
     .regex(/^[\x21-\x7e]*$/, 'must be printable ASCII characters without spaces')
@@ -13,7 +13,7 @@ const secret = (description: string, example: string, least = 1) =>
 
 const accountLabel = label('Your name of the account.', 'Our Vonage account');
 const apiKey = z
-  .string('must be text')
+  .string()
   .regex(/^[A-Za-z0-9]{1,40}$/, 'must be 1 to 40 letters and digits')
   .meta({
     description: 'The API key of the Vonage account of the application. 1 to 40 letters and digits.',
@@ -33,7 +33,7 @@ const applicationId = z
     examples: ['7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39'],
   });
 const privateKey = z
-  .string('must be text')
+  .string()
   .max(10_000, 'must have at most 10000 characters')
   .refine((text) => !text.includes('BEGIN RSA PRIVATE KEY'), {
     error:
@@ -67,12 +67,12 @@ const region = z.enum(PROVIDER_REGIONS, 'must be us, eu or ap').meta({
   examples: ['eu'],
 });
 const sipUsername = z
-  .string('must be text')
+  .string()
   .regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 printable ASCII characters without spaces')
   .meta({ description: 'The digest user of the SIP domain. 1 to 100 characters.', examples: ['partyline'] });
 const sipPassword = secret('The password of the digest user.', 'examplesippassword1234');
 const sipDomain = z
-  .string('must be text')
+  .string()
   .toLowerCase()
   .regex(
     /^[a-z0-9-]{1,63}\.sip(-(us|eu|ap))?\.(vonage|nexmo)\.com$/,
@@ -99,7 +99,7 @@ const unifiedKind = z.literal('unified', 'must be opentok or unified').meta({
   examples: ['unified'],
 });
 const projectKey = z
-  .string('must be text')
+  .string()
   .regex(/^\d{1,20}$/, 'must be the API key of the project, a number')
   .meta({ description: 'The API key of the OpenTok project. 1 to 20 digits.', examples: ['46345342'] });
 const projectSecret = secret('The secret of the OpenTok project.', 'exampleprojectsecret1234');
@@ -118,14 +118,10 @@ const VoiceCredentials = z
   .meta({ id: 'VoiceCredentials', description: 'The credentials of the voice provider.' });
 
 const VideoCredentials = z
-  .discriminatedUnion(
-    'kind',
-    [
-      z.strictObject({ kind: opentokKind, apiKey: projectKey, apiSecret: projectSecret }),
-      z.strictObject({ kind: unifiedKind }),
-    ],
-    'must have the kind opentok or unified',
-  )
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: opentokKind, apiKey: projectKey, apiSecret: projectSecret }),
+    z.strictObject({ kind: unifiedKind }),
+  ])
   .meta({
     id: 'VideoCredentials',
     description: 'The credentials of the video provider: a legacy OpenTok project, or the application of `voice`.',

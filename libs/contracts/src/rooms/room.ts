@@ -96,7 +96,7 @@ const metadata = z
       .min(1, 'must not have an empty name')
       .max(64, 'must have names of at most 64 characters')
       .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must have names without control characters'),
-    z.string('must be strings').regex(/^[^\0\p{Cs}]*$/u, 'must not contain NUL or a lone surrogate'),
+    z.string().regex(/^[^\0\p{Cs}]*$/u, 'must not contain NUL or a lone surrogate'),
   )
   .refine(
     (values) => new TextEncoder().encode(JSON.stringify(values)).length <= METADATA_BYTES,
