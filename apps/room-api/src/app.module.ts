@@ -12,6 +12,7 @@ import { PlatformController } from './tenants/platform.controller.ts';
 import { TenantsController } from './tenants/tenants.controller.ts';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.ts';
 import { bindRequestContext } from './idempotency/request-context.ts';
+import { UnknownBodyInterceptor } from './input/unknown-body.interceptor.ts';
 import { AddressGate } from './limits/address-gate.ts';
 import { LimitsController } from './limits/limits.controller.ts';
 import { RateGuard } from './limits/rate.guard.ts';
@@ -61,5 +62,6 @@ export const roomApiModule = (deps: ApiDeps): DynamicModule => ({
     // answers.
     { provide: APP_INTERCEPTOR, useClass: AuditInterceptor },
     { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
+    { provide: APP_INTERCEPTOR, useClass: UnknownBodyInterceptor },
   ],
 });

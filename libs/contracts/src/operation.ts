@@ -107,7 +107,8 @@ export const reasonsOf = (operation: Operation): readonly Reason[] => [
   'scope-missing',
   ...(operation.whileSuspended || operation.scope === 'operator' ? [] : (['tenant-suspended'] as const)),
   ...operation.reasons,
-  ...(operation.body === undefined ? [] : (['body-too-large', 'wrong-media-type', 'invalid-body'] as const)),
+  // Also a write without fields reads its body: fields that it does not know are rejected.
+  ...(isWrite(operation) ? (['body-too-large', 'wrong-media-type', 'invalid-body'] as const) : []),
   ...(operation.query === undefined ? [] : (['invalid-query'] as const)),
   ...(isWrite(operation)
     ? (['idempotency-key-reused', 'idempotency-in-progress', 'invalid-idempotency-key'] as const)

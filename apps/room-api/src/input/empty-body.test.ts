@@ -18,17 +18,20 @@ const EMPTY_BODIES = {
   'neither length nor encoding': {},
 } as const;
 
-async function sendEmpty(method: string, path: string, headers: Readonly<Record<string, string>>) {
+async function sendEmpty(method: string, path: string, headers: Readonly<Record<string, string>>, json = '') {
   const key = path.startsWith('/v1/operator/') ? harness.keys.operator : harness.keys.ours;
   const sent = request(harness.url + path, {
     method,
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
   });
   sent.useChunkedEncodingByDefault = false;
-  sent.end();
+  sent.end(json);
   const [reply] = (await once(sent, 'response')) as [IncomingMessage];
   const text = Buffer.concat(await reply.toArray()).toString();
-  return { status: reply.statusCode, body: JSON.parse(text) as { reason?: string; decided?: boolean } };
+  return {
+    status: reply.statusCode,
+    body: JSON.parse(text) as { reason?: string; decided?: boolean; errors?: unknown },
+  };
 }
 
 const withoutBody = OPERATIONS.filter((each) => isWrite(each) && (each.body === undefined || isBodyOptional(each)));
@@ -48,6 +51,22 @@ it.each(
   expect([400, 415, 422, 500]).not.toContain(status);
   expect(body.reason ?? '').not.toMatch(/body|media-type/);
 });
+
+const withoutFields = withoutBody.filter(({ body }) => body === undefined);
+
+it.each(withoutFields.map(({ id, method, path }) => [id, method.toUpperCase(), path] as const))(
+  '%s rejects an unknown field, and accepts a body without fields',
+  async (_id, method, path) => {
+    const send = (json: string) =>
+      sendEmpty(method, path.replaceAll(/\{\w+\}/g, 'x_y'), { 'content-length': String(json.length) }, json);
+    expect(await send('{"foo":1}')).toMatchObject({
+      status: 422,
+      body: { reason: 'invalid-body', errors: [{ pointer: '/foo', detail: 'is not a known field' }] },
+    });
+    expect(await send('[]')).toMatchObject({ status: 422, body: { reason: 'invalid-body' } });
+    expect((await send('{}')).body.reason ?? '').not.toMatch(/body|media-type/);
+  },
+);
 
 it.each(Object.entries(EMPTY_BODIES))(
   'an operation that needs a body names it as missing with %s',
