@@ -103,6 +103,21 @@ describe('PATCH /v1/rooms/:id', () => {
     expect(Date.parse(now.dueAt) - Date.parse(now.createdAt)).toBe(60_000);
   });
 
+  it('keeps the version of a room that does not change, and records no change', async () => {
+    const metadata = { a: '1', b: '2' };
+    const { body } = await harness.request('POST', '/v1/rooms', {
+      body: { name: 'Same', metadata, endsAt: '2099-01-01T00:00:00Z' },
+    });
+    const { id } = body.room;
+    const same = { name: 'Same', metadata: { b: '2', a: '1' }, endsAt: '2099-01-01T01:00:00+01:00' };
+    for (const change of [{}, same])
+      expect(await patch(id, change)).toMatchObject({ status: 200, body: { version: 1, metadata } });
+    const { body: list } = await harness.request('GET', `/v1/events?roomId=${id}&types=room.updated`);
+    expect(list.events).toEqual([]);
+    const { body: audit } = await harness.request('GET', '/v1/audit?operation=updateRoom&limit=2');
+    expect(audit.entries.map((entry: { changes: unknown }) => entry.changes)).toEqual([null, null]);
+  });
+
   it('returns 412 when If-Match is not the current version', async () => {
     const { room } = await create();
     const read = await harness.request('GET', `/v1/rooms/${room.id}`);

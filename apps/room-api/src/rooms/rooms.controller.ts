@@ -145,7 +145,7 @@ export class RoomsController {
     @ChangeRecorder() recordChange: RecordChange,
   ): Promise<Room> {
     const { before, room } = await updateRoom(this.deps, tenantId, id, toSettings(wanted), readIfMatch(match));
-    recordChange(diffSettings(before, room));
+    if (room.version !== before.version) recordChange(diffSettings(before, room));
     void reply.header('etag', toEtag(room));
     return showRoom(room);
   }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { readLastUse, findNewestSession } from '@partyline/store/sessions/sessions';
 import { computeExpiry } from '@partyline/domain/room-expiry';
 import { canJoin } from '@partyline/domain/session';
@@ -14,7 +15,8 @@ import { externalIdTaken, noSuchRoom, notDedicated, numberInUse, roomEnded } fro
 
 /**
  * Changes the settings of a room and of its running session, which ends at once if its new limits
- * have passed. Returns the room before and after the change. Throws 404 and 409 for the room, 412
+ * have passed. Without a difference nothing is written and no event is sent. Returns the room
+ * before and after the change. Throws 404 and 409 for the room, 412
  * for another version, 409 for a number or external id in use, 422 for an invalid schedule.
  * @param version the version that the tenant has read; null skips the check
  */
@@ -32,6 +34,7 @@ export async function updateRoom(
       const { now, ...before } = locked;
       if (version !== null && version !== before.version) throw versionMismatch(before.version);
       if (before.state === 'ended') throw roomEnded();
+      if (!hasChange(before, changes)) return { before, room: before, sessionId: null };
       const after = { ...before, ...changes };
       checkTimes(before, after, now);
       if (after.pinless && !before.pinless) {
@@ -56,6 +59,9 @@ export async function updateRoom(
     throw rule === null ? error : rule === 'room_pinless' ? numberInUse() : externalIdTaken();
   }
 }
+
+const hasChange = (room: RoomRow, changes: Partial<RoomSettings>): boolean =>
+  (Object.keys(changes) as (keyof RoomSettings)[]).some((field) => !isDeepStrictEqual(changes[field], room[field]));
 
 /**
  * Checks only changed times against the clock, so that a room that closed yesterday can be renamed.

@@ -42,7 +42,7 @@ export const AuditEntry = z
       .object({ before: fields('The values before the change.'), after: fields('The values after the change.') })
       .nullable()
       .meta({
-        description: 'The changed fields, without secrets. Null if the operation does not record them.',
+        description: 'The changed fields, without secrets. Null if nothing changed, or if it is not recorded.',
         examples: [{ before: { name: 'Acme' }, after: { name: 'Acme Ltd' } }],
       }),
     requestId: z.string().meta({
