@@ -209,3 +209,10 @@ it('docs/events.md names every type of event', async () => {
   const eventsPage = await readFile(new URL('../../../../docs/events.md', import.meta.url), 'utf8');
   expect(EVENT_TYPES.filter((type) => !eventsPage.includes(`\`${type}\``))).toEqual([]);
 });
+
+it('docs/api.md names every group of types of event', async () => {
+  const apiPage = await readFile(new URL('../../../../docs/api.md', import.meta.url), 'utf8');
+  const item = /^- `type`: [^]*?(?=^- )/m.exec(apiPage)?.[0] ?? '';
+  const groups = new Set(EVENT_TYPES.map((type) => type.split('.')[0]));
+  expect([...groups].filter((group) => !item.includes(`\`${group}.`))).toEqual([]);
+});
