@@ -1120,21 +1120,29 @@ AS $function$
     || COALESCE(
       (
         SELECT jsonb_build_object(
-          'name', p.name,
-          'role', CASE WHEN l.kind <> 'bridge' THEN l.role END,
+          'name', person.name,
+          'role', person.role,
           'number', CASE
-            WHEN length(l.remote) <= 7 THEN '***'
-            ELSE left(l.remote, 4) || repeat('*', length(l.remote) - 6) || right(l.remote, 2)
+            WHEN length(person.remote) <= 7 THEN '***'
+            ELSE left(person.remote, 4) || repeat('*', length(person.remote) - 6) || right(person.remote, 2)
           END
         )
-        FROM leg l
-        LEFT JOIN participant p ON p.id = l.participant_id
-        WHERE l.id = p_data ->> 'legId'
-      ),
-      (
-        SELECT jsonb_build_object('name', p.name, 'role', p.role)
-        FROM participant p
-        WHERE p.id = p_data ->> 'participantId' AND NOT p_data ? 'legId'
+        FROM (
+          SELECT p.name, CASE WHEN l.kind <> 'bridge' THEN l.role END AS role, l.remote
+          FROM leg l
+          LEFT JOIN participant p ON p.id = l.participant_id
+          WHERE l.id = p_data ->> 'legId'
+          UNION ALL
+          SELECT p.name, p.role, (
+            SELECT l.remote
+            FROM leg l
+            WHERE l.participant_id = p.id
+            ORDER BY l.state <> 'ended' DESC, l.created_at DESC, l.id DESC
+            LIMIT 1
+          )
+          FROM participant p
+          WHERE p.id = p_data ->> 'participantId' AND NOT p_data ? 'legId'
+        ) AS person
       ),
       '{}'
     )

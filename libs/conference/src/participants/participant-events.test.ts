@@ -32,7 +32,7 @@ it('a caller who is removed has joined, is removed and has left', async () => {
   const connection = { legId: leg.id, kind: 'inbound', number: '+447*******01' };
   expect(await eventsAbout(meeting, participantId)).toEqual([
     { type: 'participant.joined', data: { ...person, ...connection } },
-    { type: 'participant.removed', data: person },
+    { type: 'participant.removed', data: { ...person, number: connection.number } },
     { type: 'participant.left', data: { ...person, ...connection, reason: 'removed' } },
   ]);
 });
@@ -55,7 +55,7 @@ it('a new name and a mute are one event each, and a repeated name is none', asyn
     await changeSession(deps, meeting.tenantId, meeting.sessionId, ({ legs }) => {
       legs.find(({ id }) => id === leg.id)!.muted = true;
     });
-  const updated = { participantId, name: 'Ada', role: 'participant', externalId: null };
+  const updated = { participantId, name: 'Ada', role: 'participant', number: '+447*******01', externalId: null };
   expect((await eventsAbout(meeting, participantId)).filter(({ type }) => type === 'participant.updated')).toEqual([
     { type: 'participant.updated', data: { ...updated, muted: false } },
     { type: 'participant.updated', data: { ...updated, muted: true } },
@@ -74,7 +74,7 @@ it('a participant of a room that never had a session is renamed and removed, in 
     roomId,
     limit: 100,
   });
-  const person = { participantId, name: 'Ada', role: 'participant', externalId: null };
+  const person = { participantId, name: 'Ada', role: 'participant', number: null, externalId: null };
   expect(events.map(({ session_id, seq, type, data }) => ({ session_id, seq, type, data }))).toEqual([
     { session_id: null, seq: 2, type: 'participant.updated', data: { ...person, muted: false } },
     { session_id: null, seq: 3, type: 'participant.removed', data: person },

@@ -33,10 +33,16 @@ const person = {
   participantId: id('part', 'The participant'),
   name: z.string().meta({ description: 'The name of the participant after the change.', examples: ['Ada'] }),
   role,
+  number: leg.number,
 };
-const personExample = { participantId: 'part_3q2-7wAAQkV1bWJlclBhcn', name: 'Ada', role: 'participant' };
+const personExample = {
+  participantId: 'part_3q2-7wAAQkV1bWJlclBhcn',
+  name: 'Ada',
+  role: 'participant',
+  number: '+442*******18',
+};
 /** A participant with the connection by which they joined. */
-const connected = { ...person, legId, kind: legKind, number: leg.number };
+const connected = { ...person, legId, kind: legKind };
 const room = {
   name: z.string().meta({ description: 'The name of the room.', examples: ['Weekly'] }),
   dialInNumber: z.string().meta({ description: 'The dial-in number of the room.', examples: ['+442079460018'] }),

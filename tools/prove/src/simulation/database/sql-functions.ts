@@ -39,16 +39,31 @@ function describePerson(
 ): object {
   if (legId === undefined) {
     const person = tables.participants.get(participantId ?? '');
-    return person === undefined ? {} : { name: person.name, role: person.role };
+    if (person === undefined) return {};
+    return { name: person.name, role: person.role, number: toMasked(findConnection(tables, person.id)?.remote) };
   }
   const leg = tables.legs.get(legId);
   if (leg === undefined) return {};
   return {
     name: tables.participants.get(leg.participant_id ?? '')?.name ?? null,
     role: leg.kind === 'bridge' ? null : leg.role,
-    number: leg.remote === null ? null : maskNumber(leg.remote),
+    number: toMasked(leg.remote),
   };
 }
+
+const toMasked = (number: string | null | undefined): string | null =>
+  number === null || number === undefined ? null : maskNumber(number);
+
+/** The open connection of a participant, or else the newest. */
+const findConnection = (tables: Tables, participantId: string): LegRow | undefined =>
+  [...tables.legs.values()]
+    .filter((leg) => leg.participant_id === participantId)
+    .toSorted(
+      (a, b) =>
+        Number(a.state === 'ended') - Number(b.state === 'ended') ||
+        b.created_at.getTime() - a.created_at.getTime() ||
+        (a.id < b.id ? 1 : -1),
+    )[0];
 
 /** `emit_leg_answered`. */
 function emitLegAnswered(tables: Tables, legId: string, sessionId: string, now: Date): void {
