@@ -13,6 +13,10 @@ it('parses numbers with language, country and toll-free flag, which may be left 
   ]);
 });
 
+it.each(['zh-Hant-TW', 'es-419', 'sr-Latn', 'en-US'])('accepts the language %s, as the API does', (language) => {
+  expect(parseNumbers(`+12025550100=${language}`)).toEqual([{ e164: '+12025550100', language }]);
+});
+
 it.each([
   '',
   '12025550100',

@@ -94,7 +94,7 @@ export const NUMBERS_FORMAT =
 export function parseNumbers(text: string): LinkedNumber[] {
   return text.split(',').map((entry) => {
     const [, e164, language, country, tollFree] =
-      /^\s*(\+[1-9]\d{6,14})(?:=([a-z]{2}(?:-[A-Z]{2})?)(?::([A-Z]{2}))?(:toll-free)?)?\s*$/.exec(entry) ?? [];
+      /^\s*(\+[1-9]\d{6,14})(?:=([A-Za-z\d-]+)(?::([A-Z]{2}))?(:toll-free)?)?\s*$/.exec(entry) ?? [];
     const reject = (problem: string): never => {
       throw new Error(`Invalid number "${entry}". ${problem}${NUMBERS_FORMAT}`);
     };
