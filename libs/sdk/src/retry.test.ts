@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Partyline } from './client.ts';
 import { ConnectionError, ConflictError, RateLimitError, ServerError } from './error.ts';
+import { SDK_VERSION } from './version.ts';
 
 type Respond = (reply: ServerResponse, request: IncomingMessage) => void;
 
@@ -198,5 +199,5 @@ it('does not follow a redirect, which would receive the key', async () => {
 it('sends its version as the user agent', async () => {
   responses = [rooms];
   await createClient().rooms.list().page();
-  expect(requests[0]?.agent).toBe('partyline-sdk/0.1.0');
+  expect(requests[0]?.agent).toBe(`partyline-sdk/${SDK_VERSION}`);
 });

@@ -75,7 +75,8 @@ async function stagePackage(released: Released, work: string): Promise<void> {
   };
   writeFileSync(join(stage, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   cpSync(inWorkspace('CHANGELOG.md'), join(stage, 'CHANGELOG.md'));
-  if (existsSync(inWorkspace(folder, 'README.md'))) cpSync(inWorkspace(folder, 'README.md'), join(stage, 'README.md'));
+  const readme = inWorkspace(released.readme ?? `${folder}/README.md`);
+  if (existsSync(readme)) cpSync(readme, join(stage, 'README.md'));
 }
 
 /** Compiles the sources of a package, without tests, to JavaScript and declarations. */

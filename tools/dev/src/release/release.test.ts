@@ -8,10 +8,19 @@ import { inWorkspace, workspaceRoot } from '../workspace.ts';
 import { findOldestNode } from './node-binary.ts';
 import { packAll, type Tarball } from './pack.ts';
 import { imageCommands, readManifest } from './packages.ts';
-import { findVersionProblems } from './version.ts';
+import { findVersionProblems, replaceVersion, versionedFiles } from './version.ts';
 
 it('the API document, the packages and the changelog have one version', () => {
   expect(findVersionProblems()).toEqual([]);
+});
+
+it('a new version replaces the old one in every file, also in the names of tarballs', () => {
+  const files = versionedFiles();
+  expect(files).toEqual(expect.arrayContaining(['docs/cli.md', 'docs/sdk.md', 'docs/contributing.md']));
+  const isOld = /partyline-[a-z-]+-(?!9\.8\.7)[\d.]+\.tgz|^ {2}"version": "(?!9\.8\.7")|VERSION = '(?!9\.8\.7')/m;
+  expect(files.filter((file) => isOld.test(replaceVersion(readFileSync(inWorkspace(file), 'utf8'), '9.8.7')))).toEqual(
+    [],
+  );
 });
 
 it('the commands that build the images give each service this version, as its tag and its label', () => {
@@ -87,6 +96,11 @@ describe('the packages, installed in an empty folder without a registry', () => 
       '@partyline/cli',
     ]);
     for (const { unpackedBytes } of tarballs) expect(unpackedBytes).toBeLessThan(15_000_000);
+  });
+
+  it('have a README', () => {
+    for (const { name } of tarballs)
+      expect(readFileSync(join(folder, 'consumer/node_modules', name, 'README.md'), 'utf8')).toMatch(/^# /);
   });
 
   it.each(nodes)('the SDK runs on Node %s', async (_version, node) => {
