@@ -66,8 +66,9 @@ export const ROOM_OPERATIONS: readonly Operation[] = [
     summary: 'Update a room',
     description:
       'Changes the given settings. If they have these values already, the version stays and no event is sent. ' +
-      'Timers take effect at once, also for the running session; a call that is already placed keeps ' +
-      'the shorter of the two maximum durations at the provider. With `If-Match` the room is changed only if it still has that version.',
+      'Timers take effect at once, also for the running session; a call that is already placed keeps the shorter of ' +
+      'the two maximum durations at the provider. With `If-Match` the room is changed only if it still has that ' +
+      'version.',
     body: UpdateRoom,
     reply: { status: 200, schema: Room },
     reasons: [
