@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
-  findCertainExpiry,
+  findCertainEnd,
   isEndExplained,
   type Attendance,
   type RequestedClocks,
@@ -89,13 +89,20 @@ describe('isEndExplained', () => {
   });
 });
 
-describe('findCertainExpiry', () => {
+describe('findCertainEnd', () => {
   /** In seconds. Each connection counts as present for 20 s after its end. */
-  const expiry = (clocks: Partial<RequestedClocks>, attendance: readonly Attendance[]): number =>
-    findCertainExpiry(
+  const expiry = (clocks: Partial<RequestedClocks>, attendance: readonly Attendance[], delayMs = 0): number =>
+    findCertainEnd(
       { createdAt: 0, clocks: { ...OFF, ...clocks } },
       attendance.map((each) => ({ ...each, goneBy: each.until + 20_000 })),
+      delayMs,
     ) / 1000;
+
+  it('is no time when a participant joins before the session can be ended', () => {
+    expect(expiry({ alone_s: 60 }, [present('a', 1)], 5_000)).toBe(71);
+    expect(expiry({ alone_s: 60 }, [present('a', 1), present('b', 68)], 5_000)).toBe(Infinity);
+    expect(expiry({ never_used_s: 60 }, [present('a', 62)], 5_000)).toBe(Infinity);
+  });
 
   it('is the time of a clock after the last participant is gone for certain', () => {
     const left = [present('a', 1, 100), present('b', 1, 80)];

@@ -91,13 +91,16 @@ export interface Visit extends Attendance {
 }
 
 /**
- * The first time at which a clock of the room has expired for certain; Infinity: none has. A
+ * The first time by which a clock of the room must have ended the session; Infinity: none must. A
  * connection counts as present from its start until `goneBy`, since Partyline learns late that it
  * left, and as seen from `knownBy` to `until`.
+ * @param delayMs how long Partyline may take to end the session after a clock expired; a
+ *   participant who joins meanwhile stops it
  */
-export function findCertainExpiry(
+export function findCertainEnd(
   { createdAt, clocks }: Pick<SessionFacts, 'createdAt' | 'clocks'>,
   visits: readonly Visit[],
+  delayMs: number,
 ): number {
   const findExpiry = (seconds: number | null, kind: Attendance['kind'] | null, present: 0 | 1): number => {
     if (seconds === null) return Infinity;
@@ -105,7 +108,7 @@ export function findCertainExpiry(
     const starts = counted.flatMap(({ knownBy, goneBy }) => [knownBy, goneBy]).filter(Number.isFinite);
     const expiries = starts
       .filter((start) => counted.some(({ knownBy, until }) => knownBy <= start && knownBy < until))
-      .map((start) => [start, start + seconds * 1000] as const)
+      .map((start) => [start, start + seconds * 1000 + delayMs] as const)
       .filter(
         ([start, end]) =>
           counted.filter(({ from, goneBy }) => from < end && goneBy > start).length <= present &&
@@ -113,7 +116,7 @@ export function findCertainExpiry(
       );
     return Math.min(Infinity, ...expiries.map(([, end]) => end));
   };
-  const unusedAt = createdAt + (clocks.never_used_s ?? Infinity) * 1000;
+  const unusedAt = createdAt + (clocks.never_used_s ?? Infinity) * 1000 + delayMs;
   return Math.min(
     visits.some(({ from }) => from < unusedAt) ? Infinity : unusedAt,
     findExpiry(clocks.browsers_left_s, 'browser', 0),

@@ -75,7 +75,7 @@ async function stagePackage(released: Released, work: string): Promise<void> {
   };
   writeFileSync(join(stage, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   cpSync(inWorkspace('CHANGELOG.md'), join(stage, 'CHANGELOG.md'));
-  const readme = inWorkspace(released.readme ?? `${folder}/README.md`);
+  const readme = inWorkspace(`${folder}/README.md`);
   if (existsSync(readme)) cpSync(readme, join(stage, 'README.md'));
 }
 

@@ -10,8 +10,6 @@ export interface Released {
   readonly engines: string;
   readonly exports?: Readonly<Record<string, string>>;
   readonly bin?: Readonly<Record<string, string>>;
-  /** Its README, from the root of the checkout. Default: README.md in its folder, if there is one. */
-  readonly readme?: string;
 }
 
 /** In the order in which they are packed: a package contains those before it. */
@@ -37,7 +35,6 @@ export const RELEASED: readonly Released[] = [
     description: 'The command line of Partyline: rooms, calls, live events, the hang-up ledger.',
     engines: '>=22.12',
     bin: { partyline: 'main' },
-    readme: 'tools/dev/src/release/cli-readme.md',
   },
 ];
 

@@ -1,7 +1,7 @@
 import type { FaultClass } from '@partyline/dev/faults/faults';
 import type { LedgerLeg } from '@partyline/vonage-emulator/control-client';
 import { GOODBYE_SECONDS, MAX_PIN_ATTEMPTS, MAX_SILENT_PROMPTS, PIN_ENTRY_SECONDS } from '../pin-entry.ts';
-import { findCertainExpiry, isEndExplained, type SessionFacts, type Visit } from '../session-end.ts';
+import { findCertainEnd, isEndExplained, type SessionFacts, type Visit } from '../session-end.ts';
 
 /**
  * The bounds of docs/guarantee.md. Only the interval of the inventory is scaled to fit into a
@@ -328,8 +328,8 @@ export function findUnexplainedEnds(
 const MAX_PRESENCE_CHECK_MS = 120_000;
 
 /**
- * Finds the sessions that were not ended although one of their clocks had expired for certain, with
- * the time by which the end was late.
+ * Finds the sessions that were not ended although one of their clocks must have ended them, with the
+ * time by which the end was late.
  * @param now when the run ended the sessions that were left
  */
 export function findMissedExpiries(
@@ -339,12 +339,13 @@ export function findMissedExpiries(
   constants: BoundConstants,
 ): { readonly session: SessionEvidence; readonly lateMs: number }[] {
   const table = computeBounds(constants);
+  const maxDelayMs = Math.max(...Object.values(table).map(({ withinS }) => withinS)) * 1000;
   return [...listVisits(legs, windows, constants)].flatMap(([session, { visits }]) => {
-    const expiredAt = findCertainExpiry(session.requested, visits);
-    if (expiredAt === Infinity) return [];
-    const { boundAt } = computeBound(expiredAt, Infinity, 0, windows, table, constants);
+    const dueAt = findCertainEnd(session.requested, visits, maxDelayMs);
+    if (dueAt === Infinity) return [];
+    const { boundAt } = computeBound(dueAt, Infinity, 0, windows, table, constants);
     const isProviderFailing = windows.some(
-      (window) => window.class.startsWith('provider') && window.from < boundAt && window.until > expiredAt,
+      (window) => window.class.startsWith('provider') && window.from < boundAt && window.until > dueAt - maxDelayMs,
     );
     const lateMs = Math.min(session.endingAt ?? now, now) - boundAt - (isProviderFailing ? MAX_PRESENCE_CHECK_MS : 0);
     return lateMs > 0 ? [{ session, lateMs }] : [];

@@ -6,7 +6,7 @@ import type { Change } from '../database/tables.ts';
 import type { LedgerEntry } from '../provider/ledger.ts';
 import type { System } from '../system.ts';
 import type { Workload } from '../workload.ts';
-import { findCertainExpiry, isEndExplained, type Attendance } from '../../session-end.ts';
+import { findCertainEnd, isEndExplained, type Attendance } from '../../session-end.ts';
 import { computeBound, type FaultEpisode } from './bounds.ts';
 import { checkRecords } from './check-records.ts';
 import { DelayHistogram } from './delay-histogram.ts';
@@ -266,12 +266,12 @@ export class Oracle {
    * When the end of an entry was due: at the first cause that ended its session, or that had to.
    * Null if there is none.
    * @param acceptedEnds when the API accepted the end of a room, by session id
-   * @param expiries when a clock of a session has expired for certain, by session id
+   * @param certainEnds when a clock must have ended a session, by session id
    */
   #computeEndDue(
     entry: LedgerEntry,
     acceptedEnds: ReadonlyMap<string, number>,
-    expiries: ReadonlyMap<string, number>,
+    certainEnds: ReadonlyMap<string, number>,
   ): number | null {
     const session = this.#findSession(entry);
     if (session === undefined) {
@@ -292,7 +292,7 @@ export class Oracle {
     const at = Math.min(
       this.#endDecidedAt.get(session.id) ?? Infinity,
       acceptedAt ?? Infinity,
-      expiries.get(session.id) ?? Infinity,
+      certainEnds.get(session.id) ?? Infinity,
       deadline,
     );
     return Math.max(at, entry.createdAt);
@@ -322,8 +322,8 @@ export class Oracle {
     );
     const entriesBySession = this.#groupBySession();
     this.#checkSessionEnds(episodes, entriesBySession);
-    const expiries = this.#findExpiries(episodes, entriesBySession);
-    const due = ledger.entries.map((entry) => this.#computeEndDue(entry, acceptedEnds, expiries));
+    const certainEnds = this.#findCertainEnds(episodes, entriesBySession);
+    const due = ledger.entries.map((entry) => this.#computeEndDue(entry, acceptedEnds, certainEnds));
     const ends = due
       .filter((at, i): at is number => at !== null && (ledger.entries[i]!.endedAt ?? Infinity) > at)
       .toSorted((a, b) => a - b);
@@ -422,14 +422,14 @@ export class Oracle {
     }
   }
 
-  /** When a clock of each session has expired for certain, also if Partyline did not notice. */
-  #findExpiries(
+  /** When a clock must have ended each session, also if Partyline did not notice. */
+  #findCertainEnds(
     episodes: readonly FaultEpisode[],
     entries: ReadonlyMap<string, LedgerEntry[]>,
   ): ReadonlyMap<string, number> {
     const { tables, lostSessions } = this.#system.database;
     const meetings = new Map(this.#workload.meetings.map((meeting) => [meeting.roomId, meeting]));
-    const expiries = new Map<string, number>();
+    const ends = new Map<string, number>();
     for (const [id, createdAt] of this.#createdAt) {
       const meeting = meetings.get(tables.sessions.get(id)?.room_id ?? '');
       if (meeting === undefined || lostSessions.has(id)) continue;
@@ -440,9 +440,9 @@ export class Oracle {
         const goneBy = endedAt === null ? Infinity : this.#computeNoticed(entry, lastLiveAt, episodes) + DETECTION_MS;
         return { ...attendance, goneBy };
       });
-      expiries.set(id, findCertainExpiry({ createdAt, clocks: meeting.clocks }, visits) + MAX_PRESENCE_CHECK_MS);
+      ends.set(id, findCertainEnd({ createdAt, clocks: meeting.clocks }, visits, MAX_PRESENCE_CHECK_MS));
     }
-    return expiries;
+    return ends;
   }
 
   /** When Partyline must have noticed a change of an entry, without faults of other entries. */
