@@ -20,6 +20,7 @@ import {
 } from '../testing/meeting.ts';
 import { passTime } from '../testing/pass-time.ts';
 import { MEDIA_KINDS, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
+import { withProviders } from '../testing/with-providers.ts';
 
 let harness: TestHarness;
 let phones = 0;
@@ -264,6 +265,23 @@ describe('a charge record', () => {
     await executeSql(harness, 'UPDATE cdr SET price_lookup_at = now() WHERE leg_id = $1', [legId]);
     await reconcileCharges(harness.deps.unified);
     expect(await cdrs({ leg_id: legId })).toMatchObject([{ seconds: (await readLedger(callId)).billedSeconds }]);
+  });
+
+  it('is looked up every minute while its call is live', async () => {
+    const { legId } = await runCall();
+    await executeSql(
+      harness,
+      'UPDATE cdr SET price_micro = NULL, price_lookups = 9, price_lookup_at = now() WHERE leg_id = $1',
+      [legId],
+    );
+    const { voice } = harness.deps.unified;
+    const live = withProviders(harness.deps.unified, {
+      voice: { getCall: async (callId) => ({ ...(await voice.getCall(callId))!, over: false }) },
+    });
+    expect(await reconcileCharges(live)).toBe(0);
+    const [{ price_lookup_at: lookupAt, ...record } = {}] = await cdrs({ leg_id: legId });
+    expect(record).toMatchObject({ price_lookups: 0, price_micro: null });
+    expect(new Date(String(lookupAt)).getTime()).toBeLessThan(Date.now() + 300_000);
   });
 
   it('of a caller who was never admitted belongs to the platform', async () => {

@@ -1,10 +1,17 @@
-import { listAccountsWithPriceDue, applyChargeToCdr, claimCdrsWithPriceDue } from '@partyline/store/billing/cdrs';
+import {
+  applyChargeToCdr,
+  claimCdrsWithPriceDue,
+  listAccountsWithPriceDue,
+  renewPriceLookup,
+} from '@partyline/store/billing/cdrs';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
 import { accountOwner, type Deps } from '../deps.ts';
 
 /** Look-ups per account and round: hang-ups take most of the account's rate limit. */
 const MAX_LOOKUPS_PER_ACCOUNT = 10;
 const MAX_CONCURRENT_ACCOUNTS = 8;
+/** Between the look-ups of a call that is live. */
+const LIVE_CALL_DELAY_S = 60;
 
 /**
  * Looks up the prices of calls whose closing event had no price or was lost, in the providers' call
@@ -34,8 +41,15 @@ async function reconcileAccount(
     try {
       const { voice } = await providers(accountId);
       const call = await voice.getCall(callId);
+      if (call?.over === false) {
+        // The event that closed its leg was wrong. Look-ups do not become rare before its real end.
+        await inTransaction(store, tenantId ?? EVERY_TENANT, (tx) =>
+          renewPriceLookup(tx, tenantId, { legId, handle: 'voice', delayS: LIVE_CALL_DELAY_S }),
+        );
+        continue;
+      }
       const charge = call?.event.kind === 'call' ? call.event.charge : undefined;
-      if (charge === undefined || call?.over !== true) continue;
+      if (charge === undefined) continue;
       if (
         await inTransaction(store, tenantId ?? EVERY_TENANT, (tx) =>
           applyChargeToCdr(tx, tenantId, { legId, handle: 'voice', source: 'record' }, charge),

@@ -136,8 +136,7 @@ export async function applyChargeToCdr(
 
 /**
  * Begins the price look-ups of a record without a price anew, the first in `delayS` seconds: its
- * call was reported as over again. The earlier ones may have shown it live, and look-ups become
- * rare.
+ * call is live, or was reported as over again. Otherwise they become rare before the call ends.
  */
 export async function renewPriceLookup(
   tx: Tx,
