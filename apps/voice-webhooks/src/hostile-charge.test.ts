@@ -51,6 +51,7 @@ test.each([
   { start_time: '2026-01-01T00:00:00Z', end_time: '2020-01-01T00:00:00Z', duration: '5' },
   { start_time: '2001-01-01T00:00:00Z', rate: '1' },
   { detail: 7, duration: null, price: {}, timestamp: [] },
+  { timestamp: { ['__proto__']: 0 }, network: { constructor: { prototype: 0 } } },
 ])('a call that is completed with %j ends', async (fields) => {
   expect(await completeCall(fields)).toEqual(ENDED);
 });

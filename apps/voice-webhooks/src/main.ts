@@ -69,6 +69,8 @@ await runMain(async () => {
       ids: systemIds,
       report: openReport(metrics, log),
     }),
+    // A provider does not send a rejected event again in another form.
+    removesProtoKeys: true,
     // Calls are answered without Redis: the reconciler does the work of the missing jobs.
     ready: { postgres: openWriteCheck(callerStore) },
     drain: async () => undefined,

@@ -58,6 +58,11 @@ interface ServiceOptions {
   readonly module: Type | DynamicModule;
   /** Options of the RPC server over Redis, for a service that has one. */
   readonly microservice?: MicroserviceOptions;
+  /**
+   * Removes the keys `__proto__` and `constructor.prototype` from JSON bodies. Default: rejects such
+   * a body.
+   */
+  readonly removesProtoKeys?: boolean;
   /** Readiness checks by name. Each throws when its dependency does not answer. */
   readonly ready: Readonly<Record<string, () => Promise<unknown>>>;
   /** Liveness check. Throws when the service must be restarted. Default: any answer counts. */
@@ -92,6 +97,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   };
   const adapter = new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
+    ...(options.removesProtoKeys && { onProtoPoisoning: 'remove', onConstructorPoisoning: 'remove' }),
     // They end a request that arrives too slowly, also one whose body is discarded (`discardBody`).
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: SOCKET_TIMEOUT_MS,

@@ -31,7 +31,7 @@ describe('numbers of a tenant', () => {
       {
         number: '+12025550100',
         kind: 'shared',
-        country: null,
+        country: 'US',
         language: 'en-US',
         tollFree: false,
         providerAccountId: null,
@@ -39,7 +39,7 @@ describe('numbers of a tenant', () => {
       {
         number: '+4930555010',
         kind: 'shared',
-        country: null,
+        country: 'DE',
         language: 'de-DE',
         tollFree: false,
         providerAccountId: null,
@@ -49,7 +49,7 @@ describe('numbers of a tenant', () => {
   });
 
   it('can be filtered by country, language, kind and toll-free', async () => {
-    expect(await listed('?country=US')).toEqual([OURS]);
+    expect(await listed('?country=US')).toEqual([OURS, '+12025550100']);
     expect(await listed('?tollFree=false')).toEqual(['+12025550100', '+4930555010']);
     expect(await listed('?language=de')).toEqual(['+4930555010']);
     expect(await listed('?kind=shared&language=en')).toEqual(['+12025550100']);

@@ -186,6 +186,7 @@ export async function startTestHarness({
       },
       answerWithinMs,
     ),
+    removesProtoKeys: true,
     ready: {},
     drain: async () => undefined,
     close: async () => jobs.close(),

@@ -260,8 +260,8 @@ export async function recordOrphanCalls(
 
 /**
  * Returns false kills, each once: calls that were hung up as orphans and that, by the rows of
- * today, belonged to a leg of a running session or a caller before admission at that time, or to a
- * leg that a wrong observation had ended. Finds them also when the leg got its call id late.
+ * today, belonged to a leg of a running session at that time, or to a leg that a wrong observation
+ * had ended, also of a caller before admission. Finds them also when the leg got its call id late.
  */
 export async function findFalseKills(
   store: Store,
@@ -279,7 +279,8 @@ export async function findFalseKills(
              AND (
                (l.hangup_requested_at IS NULL AND l.ended_at <= orphan_call.hangup_attempted_at)
                OR (
-                 (l.hangup_requested_at IS NULL OR l.hangup_requested_at > orphan_call.hangup_attempted_at)
+                 s.id IS NOT NULL
+                 AND (l.hangup_requested_at IS NULL OR l.hangup_requested_at > orphan_call.hangup_attempted_at)
                  AND (l.ended_at IS NULL OR l.ended_at > orphan_call.hangup_attempted_at)
                  AND (s.ending_at IS NULL OR s.ending_at > orphan_call.hangup_attempted_at)
                )

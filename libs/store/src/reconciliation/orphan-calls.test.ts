@@ -72,6 +72,11 @@ describe('findFalseKills for an orphan call that was hung up at noon', () => {
     { what: 'a leg that a wrong observation had ended', leg: { state: 'ended', ended_at: BEFORE }, killed: true },
     { what: 'a leg of a session that was ending', session: { state: 'ending', ending_at: BEFORE }, killed: false },
     { what: 'a caller before admission', leg: { session_id: null, tenant_id: null }, killed: false },
+    {
+      what: 'a caller before admission whose leg a wrong observation had ended',
+      leg: { session_id: null, tenant_id: null, state: 'ended', ended_at: BEFORE },
+      killed: true,
+    },
     { what: 'no leg', leg: { voice_call_id: null }, killed: false },
   ])('answers $killed for $what', async ({ leg = {}, session = {}, killed }) => {
     const room = await makeRoom(store);

@@ -183,7 +183,10 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
       const isObservedEnd = leg.hangup_requested_at === null && leg.ended_at !== null && leg.ended_at <= attemptedAt;
       if (
         !isObservedEnd &&
-        (!isLater(leg.hangup_requested_at) || !isLater(leg.ended_at) || !isLater(session?.ending_at ?? null))
+        (session === undefined ||
+          !isLater(leg.hangup_requested_at) ||
+          !isLater(leg.ended_at) ||
+          !isLater(session.ending_at))
       )
         continue;
       tables.put(tables.orphanCalls, orphan.id, { ...orphan, false_kill_at: now });
