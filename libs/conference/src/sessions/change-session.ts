@@ -1,6 +1,6 @@
 import type { JobName, JobPayload } from '@partyline/jobs/catalogue';
 import { appendEvents, type NewEvent } from '@partyline/store/events/append-events';
-import { saveLegs, type LegRow } from '@partyline/store/legs/legs';
+import { LEG_COLUMNS, saveLegs, type LegRow } from '@partyline/store/legs/legs';
 import { withKeyedMutex } from '@partyline/store/database/keyed-mutex';
 import { lockSession, saveSession, type LegSelector, type SessionView } from '@partyline/store/sessions/session-lock';
 import { inTransaction, type Tx } from '@partyline/store/database/store';
@@ -49,7 +49,7 @@ export async function changeSession<T>(
       await saveLegs(
         tx,
         tenantId,
-        view.legs.filter((leg) => hasChanged(legsBefore.get(leg.id), leg)),
+        view.legs.filter((leg) => hasLegChanged(legsBefore.get(leg.id), leg)),
       );
       if (hasChanged(sessionBefore, view.session)) await saveSession(tx, tenantId, view.session);
       const closed = view.legs.filter((leg) => leg.state === 'ended' && legsBefore.get(leg.id)?.state !== 'ended');
@@ -62,7 +62,11 @@ export async function changeSession<T>(
   return { result: done.result, view: done.view };
 }
 
-/** Uses `for ... in`: `Object.entries` for each leg was the largest single cost of a change. */
+/** Compares the columns that a change can write. Others never change. */
+const hasLegChanged = (before: LegRow | undefined, after: LegRow): boolean =>
+  before === undefined || LEG_COLUMNS.some((column) => !isSame(before[column], after[column]));
+
+/** Uses `for ... in`: `Object.entries` was the largest single cost of a change. */
 function hasChanged(before: object | undefined, after: object): boolean {
   if (before === undefined) return true;
   for (const column in after)
@@ -140,7 +144,7 @@ function deriveJobs(
   const ids = { tenantId: session.tenant_id, sessionId: session.id };
   const requests: JobRequest[] = [];
   const unattempted = legs.filter(
-    (leg) => leg.state === 'ending' && leg.hangup_attempted_at === null && hasChanged(legsBefore.get(leg.id), leg),
+    (leg) => leg.state === 'ending' && leg.hangup_attempted_at === null && hasLegChanged(legsBefore.get(leg.id), leg),
   );
   if (session.state === 'ending') {
     if (sessionBefore.state !== 'ending' || unattempted.length > 0) requests.push({ name: 'arm', delayMs: 0 });

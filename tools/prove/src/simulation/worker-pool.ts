@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { availableParallelism, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { cacheDateText } from './runtime/cache-date-text.ts';
 import { findPlantedBug } from './planted-bugs.ts';
 import { runSimulation, type RunOptions, type RunResult } from './run.ts';
 
@@ -99,6 +100,7 @@ const executeOrder = ({ planted, ...options }: RunOrder): Promise<RunResult> =>
   runSimulation({ ...options, ...(planted === undefined ? {} : { mutation: findPlantedBug(planted) }) });
 
 if (import.meta.main && process.send !== undefined) {
+  cacheDateText();
   const reply = (message: WorkerReply): void => void process.send!(message);
   process.on('message', (order: RunOrder) => {
     executeOrder(order).then(

@@ -37,34 +37,22 @@ function parseInsertColumns(text: string): readonly string[] {
 const compareNullsLast = (a: string | null, b: string | null): number =>
   a === b ? 0 : a === null ? 1 : b === null ? -1 : a < b ? -1 : 1;
 
-const TIME_COLUMNS = [
-  'created_at',
-  'dialled_at',
-  'answered_at',
-  'joined_at',
-  'ended_at',
-  'deadline_at',
-  'hangup_requested_at',
-  'hangup_attempted_at',
-  'confirmed_at',
-  'voice_closed_at',
-  'media_closed_at',
-  'media_created_at',
-  'media_missing_since',
-  'sip_ended_at',
-  'lease_until',
-] as const;
+/** The columns that `saveLegs` writes and that are times. */
+const SAVED_TIMES: ReadonlySet<string> = new Set(LEG_COLUMNS.filter((column) => /_(at|since|until)$/.test(column)));
 
-/** Parses legs from JSON, with dates. A JSON reviver took a tenth of the time of the simulation. */
-function parseLegs(json: string): LegRow[] {
-  const legs = JSON.parse(json) as Record<string, unknown>[];
-  for (const leg of legs)
-    for (const column of TIME_COLUMNS) if (typeof leg[column] === 'string') leg[column] = new Date(leg[column]);
-  return legs as unknown as LegRow[];
+/** A leg as `saveLegs` sends it: without the columns that are null, and with times as text. */
+type SavedLeg = Pick<LegRow, 'id' | 'version'> & Readonly<Record<string, unknown>>;
+
+/** Writes the columns of a saved leg to its row. A JSON reviver took a tenth of the time of the simulation. */
+function mergeLeg(before: LegRow, saved: SavedLeg): LegRow {
+  const row: Record<string, unknown> = { ...before };
+  for (const column of LEG_COLUMNS) {
+    const value = saved[column] ?? null;
+    row[column] = value !== null && SAVED_TIMES.has(column) ? new Date(value as string) : value;
+  }
+  row['version'] = saved.version + 1;
+  return row as unknown as LegRow;
 }
-
-/** `saveLegs` leaves out the columns that are null. */
-const UNSET_LEG_COLUMNS = Object.fromEntries(LEG_COLUMNS.map((column) => [column, null]));
 
 /** The statements of use-cases about rooms, sessions, legs, PINs, callers and limits. */
 export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
@@ -368,11 +356,10 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
     return returnCount(1);
   },
   'save-legs': (tables, [tenant, , legs]) => {
-    const saved = parseLegs(legs as string).filter(
+    const saved = (JSON.parse(legs as string) as SavedLeg[]).filter(
       ({ id, version }) => tables.legs.get(id)?.version === version && tables.legs.get(id)!.tenant_id === tenant,
     );
-    for (const leg of saved)
-      tables.putLeg({ ...tables.legs.get(leg.id)!, ...UNSET_LEG_COLUMNS, ...leg, version: leg.version + 1 });
+    for (const leg of saved) tables.putLeg(mergeLeg(tables.legs.get(leg.id)!, leg));
     return returnRows(saved.map(({ id }) => ({ id })));
   },
   'insert-leg': (tables, values, { now }, text) => {
