@@ -128,7 +128,9 @@ describe.each(MEDIA_KINDS)('a browser that a callback reports as gone and that i
   it('has really left, and its session ends on time although a list still shows it for a moment', async () => {
     const meeting = await startMeeting(harness, deps, { browsers_left_s: 5 });
     const { connectionId } = meeting.browser;
-    const stale = withProviders(deps, { media: { listConnections: () => Promise.resolve([{ connectionId }]) } });
+    const stale = withProviders(deps, {
+      media: { listConnections: () => Promise.resolve([{ connectionId, createdAt: null }]) },
+    });
     await harness.emulator.client.leaveWebrtc(connectionId);
     await untilLegs(harness, meeting, 'webrtc', ['ended']);
     await passTime(harness, 6);

@@ -123,6 +123,26 @@ describe.each(MEDIA_KINDS)('the sweep of a %s session after a lost callback', (k
     expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 
+  it('tells the bridge leg whose dial got no reply from a browser whose callback was lost', async () => {
+    const deps = harness.deps[kind];
+    const meeting = await openRoom(deps);
+    await joinBrowser(harness, meeting);
+    await joinByPhone(harness, deps, meeting);
+    await dropVideo([{ route: 'dial', fault: 'applied-silent', next: 1 }]);
+    const { connectionId } = await join(meeting);
+    expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('unknown');
+    await untilLegs(harness, meeting, 'bridge', ['joined']);
+    await sweepInventory(deps, null);
+    const [sip] = (
+      await harness.emulator.client.ledger({ kind: 'sip-interconnect', sessionId: meeting.mediaSessionId })
+    ).legs;
+    expect((await readLegs(harness, meeting, 'bridge')).map((leg) => leg.media_connection_id)).toEqual([sip?.id]);
+    expect((await readLegs(harness, meeting, 'webrtc')).map((leg) => [leg.state, leg.media_connection_id])).toEqual([
+      ['joined', expect.any(String)],
+      ['joined', connectionId],
+    ]);
+  });
+
   it.each([60, 1_200])('disconnects a browser that connected %d s after the end with a valid token', async (lateS) => {
     const deps = harness.deps[kind];
     const meeting = await openRoom(deps);

@@ -289,10 +289,10 @@ async function compareSession(
       await media.disconnect({ mediaSessionId, connectionId });
       continue;
     }
-    // A bridge leg whose dial got no reply, or a browser whose callback was lost. While the former
-    // is possible and not certain, the connection waits for a later list, unless all are closed.
+    // A bridge leg whose dial got no reply, or a browser whose callback was lost. While neither is
+    // certain, the connection waits for a later list, unless all are closed.
+    if (data === undefined && dialled !== undefined && ofBridge === undefined && canJoin(state)) continue;
     const isOfBridge = dialled !== undefined && ofBridge?.connectionId === connectionId;
-    if (data === undefined && dialled !== undefined && !isOfBridge && canJoin(state)) continue;
     const owner = data ?? writeConnectionData(isOfBridge ? { leg: dialled.id } : { participant: null });
     if (
       (await applyMediaEvent(

@@ -30,6 +30,15 @@ export interface SipDial {
   readonly expiresAt: Date;
 }
 
+/** A live connection of a video session, as a list shows it. */
+export interface ListedConnection {
+  readonly connectionId: string;
+  /** By the provider's clock; null where the list has no usable time. */
+  readonly createdAt: Date | null;
+  /** The connection data, where the list has it. */
+  readonly data?: string;
+}
+
 /** Settings that the browser needs in addition to the token. Contains no secret. */
 export interface ClientConfig {
   readonly kind: string;
@@ -65,8 +74,8 @@ export interface MediaProvider {
   disconnect(input: { mediaSessionId: string; connectionId: string }): Promise<void>;
   /** Mutes or unmutes a connection. */
   mute(input: { mediaSessionId: string; connectionId: string; muted: boolean }): Promise<void>;
-  /** Lists the live connections, with their data where the provider returns it. */
-  listConnections(mediaSessionId: string): Promise<readonly { connectionId: string; data?: string }[]>;
+  /** Lists the live connections. */
+  listConnections(mediaSessionId: string): Promise<readonly ListedConnection[]>;
   /** Verifies a session- or SIP-monitoring callback; see `CallbackVerification`. */
   verifyCallback(callback: Callback, now: Date): CallbackVerification;
   /** Parses a verified callback. An unknown event gives `{ kind: 'unknown' }`, never an error. */

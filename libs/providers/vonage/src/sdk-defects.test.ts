@@ -99,7 +99,7 @@ describe('opentok', () => {
       type: 'application/json',
       body: '{"count":1,"items":[{"connectionId":"c","connectionState":"Connected","createdAt":1}]}',
     });
-    expect(await media.listConnections(SESSION)).toEqual([{ connectionId: 'c' }]);
+    expect(await media.listConnections(SESSION)).toEqual([{ connectionId: 'c', createdAt: null }]);
     stub.setReply({ status: 200, type: 'application/json', body: '{"count":3,"items":[]}' });
     expect(await captureFailure(() => media.listConnections(SESSION))).toMatchObject({ failure: 'unknown' });
     stub.setReply({ status: 200, type: 'application/json', body: '{"count":2,"items":[{"connectionId":"c"},{}]}' });

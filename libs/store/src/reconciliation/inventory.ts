@@ -196,6 +196,7 @@ export interface KnownConnection {
   readonly voice_call_id: string | null;
   readonly media_missing_since: Date | null;
   readonly media_closed_at: Date | null;
+  readonly answered_at: Date | null;
   readonly ended_at: Date | null;
   readonly created_at: Date;
 }
@@ -204,7 +205,8 @@ export interface KnownConnection {
 export async function listConnections(store: Store, tenantId: string, sessionId: string): Promise<KnownConnection[]> {
   const { rows } = await store.query<KnownConnection>(tenantId, {
     name: 'connections-of-session',
-    text: `SELECT id, kind, state, media_connection_id, voice_call_id, media_missing_since, media_closed_at, ended_at, created_at
+    text: `SELECT id, kind, state, media_connection_id, voice_call_id, media_missing_since, media_closed_at,
+             answered_at, ended_at, created_at
            FROM leg
            WHERE session_id = $1 AND tenant_id = $2
            ORDER BY created_at, id`,

@@ -31,10 +31,16 @@ describe('listConnections', () => {
       await list([
         { connectionId: 'a', connectionState: 'Connected', createdAt: 1_745_428_000_000 },
         { connectionId: 'b', connectionState: 'Disconnected', createdAt: 1_745_428_000_000 },
-        { connectionId: 'c', connectionState: 'Connecting', createdAt: 1_745_428_000_000 },
+        { connectionId: 'c', connectionState: 'Connecting', createdAt: 1_745_428_000_001 },
         { connectionId: 'd' },
+        { connectionId: 'e', createdAt: 'soon' },
       ]),
-    ).toEqual([{ connectionId: 'a' }, { connectionId: 'c' }, { connectionId: 'd' }]);
+    ).toEqual([
+      { connectionId: 'a', createdAt: new Date(1_745_428_000_000) },
+      { connectionId: 'c', createdAt: new Date(1_745_428_000_001) },
+      { connectionId: 'd', createdAt: null },
+      { connectionId: 'e', createdAt: null },
+    ]);
   });
 
   it.each(['Reconnecting', 'constructor', '', null, 1])(
@@ -45,7 +51,7 @@ describe('listConnections', () => {
   );
 
   it('accepts a count that is a text', async () => {
-    expect(await list([{ connectionId: 'a' }], '1')).toEqual([{ connectionId: 'a' }]);
+    expect(await list([{ connectionId: 'a' }], '1')).toEqual([{ connectionId: 'a', createdAt: null }]);
     expect(await list([{ connectionId: 'a' }], 'one')).toMatchObject({ failure: 'unknown' });
   });
 

@@ -1,6 +1,7 @@
+import type { ListedConnection } from '@partyline/provider-contract/media-provider';
 import { badReplyError } from '../errors.ts';
 import { requestJson } from '../rest.ts';
-import { asCount, asObject, asText } from '../untrusted-json.ts';
+import { asCount, asDate, asObject, asText } from '../untrusted-json.ts';
 import { assertPathId } from '../provider-id.ts';
 
 /** One project (or application) at one host, with the authorization of its requests. */
@@ -14,11 +15,6 @@ export interface VideoRest {
 
 const sessionUrl = (rest: VideoRest, mediaSessionId: string): string =>
   `${rest.host}/v2/project/${rest.project}/session/${encodeURIComponent(assertPathId(mediaSessionId, 'session id'))}`;
-
-interface LiveConnection {
-  readonly connectionId: string;
-  readonly data?: string;
-}
 
 /** Maximum page size of the route. */
 const PAGE_SIZE = 1_000;
@@ -46,13 +42,14 @@ function isLive(state: unknown): boolean {
   }
 }
 
-function readItem(item: unknown): LiveConnection & { readonly live: boolean } {
+function readItem(item: unknown): ListedConnection & { readonly live: boolean } {
   const found = asObject(item);
   const connectionId = asText(found['connectionId']);
   if (connectionId === undefined) throw badReplyError();
   const data = found['data'];
   const live = isLive(found['connectionState']);
-  return typeof data === 'string' ? { connectionId, live, data } : { connectionId, live };
+  const listed = { connectionId, createdAt: asDate(found['createdAt']), live };
+  return typeof data === 'string' ? { ...listed, data } : listed;
 }
 
 /**
@@ -62,9 +59,9 @@ function readItem(item: unknown): LiveConnection & { readonly live: boolean } {
  * partial list a live leg would appear closed. A full page is followed by another request even
  * when `count` says that it is the last: only a page with room left proves the end.
  */
-export async function listConnections(rest: VideoRest, mediaSessionId: string): Promise<readonly LiveConnection[]> {
+export async function listConnections(rest: VideoRest, mediaSessionId: string): Promise<readonly ListedConnection[]> {
   const url = `${sessionUrl(rest, mediaSessionId)}/connection`;
-  const found = new Map<string, LiveConnection>();
+  const found = new Map<string, ListedConnection>();
   let offset = 0;
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const headers = rest.createAuthHeaders();

@@ -115,6 +115,7 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
             voice_call_id,
             media_missing_since,
             media_closed_at,
+            answered_at,
             ended_at,
             created_at,
           } = tables.legs.get(id)!;
@@ -126,6 +127,7 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
             voice_call_id,
             media_missing_since,
             media_closed_at,
+            answered_at,
             ended_at,
             created_at,
           };

@@ -272,7 +272,11 @@ export class SimVideo {
           isRead: true,
           limit: 'none',
           entry: null,
-          act: () => this.#list(mediaSessionId).map(({ entry }) => ({ connectionId: entry.id })),
+          act: () =>
+            this.#list(mediaSessionId).map(({ entry }) => ({
+              connectionId: entry.id,
+              createdAt: new Date(entry.createdAt),
+            })),
         }),
       verifyCallback: unsupported,
       parseCallback: unsupported,
