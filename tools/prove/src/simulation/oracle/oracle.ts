@@ -229,7 +229,7 @@ export class Oracle {
       entry.kind === 'webrtc' ||
       entry.conversation !== null ||
       (entry.kind === 'bridge' && (entry.peer?.conversation ?? null) !== null);
-    if (!isInConference || this.#rejectedAt.has(entry.id) || this.#isSecondBridge(entry)) return;
+    if (!isInConference || this.#rejectedAt.has(entry.id) || this.#isReplacedBridge(entry)) return;
     if (this.#system.database.lostSessions.has(session.id)) {
       // A failover lost the committed admission, so our rows cannot know the leg.
       this.killsAfterDataLoss += 1;
@@ -243,10 +243,15 @@ export class Oracle {
     );
   }
 
-  /** A bridge leg that was said to be over is dialled again. Then one of the two must end. */
-  #isSecondBridge(entry: LedgerEntry): boolean {
-    if (entry.kind !== 'bridge' || ![entry, entry.peer].some((each) => each !== null && each.saidOverAt !== null))
-      return false;
+  /**
+   * A bridge leg that was said to be over is dialled again. Then one of the two must end. One of
+   * which both handles were said to be over has ended for Partyline, also before the next dial.
+   */
+  #isReplacedBridge(entry: LedgerEntry): boolean {
+    if (entry.kind !== 'bridge') return false;
+    const handles = [entry, entry.peer].filter((each) => each !== null);
+    if (handles.length === 2 && handles.every(({ saidOverAt }) => saidOverAt !== null)) return true;
+    if (!handles.some(({ saidOverAt }) => saidOverAt !== null)) return false;
     for (const other of this.#system.ledger.live.values())
       if (other.kind === 'bridge' && other.media === entry.media && other !== entry && other !== entry.peer)
         return true;
