@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { computeBound } from './bounds.ts';
 
 const OUTAGE = { fault: 'rest-503', from: 0, to: 60_000 };
+const LATER_OUTAGE = { fault: 'rest-429', from: 65_000, to: 100_000 };
 const REDIS_DOWN = { fault: 'redis-down', from: 0, to: 60_000 };
 
 it.each([
@@ -9,6 +10,8 @@ it.each([
   ['two failed attempts, which are an outage of their own', [], 2, 40_000, 70_000],
   ['an outage of the provider', [OUTAGE], 0, 0, 90_000],
   ['an outage of the provider, and an attempt that failed after it', [OUTAGE], 1, 85_000, 115_000],
+  ['failed attempts, and an outage within 30 s of the last', [LATER_OUTAGE], 3, 45_000, 130_000],
+  ['one failed attempt, and an outage after its bound', [LATER_OUTAGE], 1, 45_000, 30_000],
   ['an outage of Redis, and an attempt that failed after it', [REDIS_DOWN], 1, 85_000, 90_000],
 ])('a leg with %s', (_, episodes, failedAttempts, lastFailedAttemptAt, deadline) => {
   expect(

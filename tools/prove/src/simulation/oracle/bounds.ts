@@ -125,9 +125,11 @@ export function computeBound({
       fault = each;
     }
   }
+  // Repeated failures of the leg's attempts are an outage, so another may begin before they end.
+  const attemptsUntil = failedAttempts > 1 ? lastFailedAttemptAt + BOUND_AFTER_FAILED_ATTEMPT_MS : 0;
   for (let i = findFirstAfter(episodes, from - MAX_BOUND_MS - MAX_EPISODE_MS); i < episodes.length; i++) {
     const episode = episodes[i]!;
-    if (episode.from > deadline + queueMs) break;
+    if (episode.from > Math.max(deadline, attemptsUntil) + queueMs) break;
     const boundMs = BOUND_AFTER_EPISODE_MS[episode.fault] ?? DEFAULT_BOUND_MS;
     if (episode.to + boundMs < from) continue;
     const until = Math.max(episode.to, from) + boundMs;
