@@ -6,6 +6,7 @@ import { passTime, resetHarness } from '../testing/pass-time.ts';
 import { startTestHarness, type TestDeps, type TestHarness } from '../testing/test-harness.ts';
 import { withProviders } from '../testing/with-providers.ts';
 import { hangUpLeg } from './hang-up-leg.ts';
+import { hangUpSession } from './hang-up-session.ts';
 
 let harness: TestHarness;
 let deps: TestDeps;
@@ -86,6 +87,19 @@ describe('hangUpLeg', () => {
     // Moves the end of the back-off away, so that a slow machine does not reach it.
     await passTime(harness, -60);
     expect(await hangUpLeg(counted, meeting.tenantId, leg?.id ?? '')).toEqual({ retryAfterMs: expect.any(Number) });
+    expect(takeCount()).toBe(1);
+  });
+});
+
+describe('hangUpSession', () => {
+  it('costs one transaction while every leg waits for the end of its back-off', async () => {
+    const { meeting, counted, takeCount } = await endMeeting();
+    await hangUpSession(counted, meeting.tenantId, meeting.sessionId);
+    takeCount();
+    await passTime(harness, -60);
+    expect(await hangUpSession(counted, meeting.tenantId, meeting.sessionId)).toEqual({
+      retryAfterMs: expect.any(Number),
+    });
     expect(takeCount()).toBe(1);
   });
 });

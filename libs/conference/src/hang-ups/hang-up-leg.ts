@@ -94,8 +94,23 @@ const hearsReason = async (
   session_id !== null &&
   (await isSessionRunning(tx, tenant_id, session_id));
 
-const retryDelayMs = (leg: LegRow, isTold: boolean): number =>
-  isTold && leg.hangup_attempts === 1 ? SPOKEN_REASON_MS : backoff(leg.hangup_attempts, BACK_OFF);
+type Attempts = Pick<LegRow, 'hangup_attempts' | 'hangup_attempted_at' | 'lease_until'>;
+
+const retryDelayMs = ({ hangup_attempts }: Attempts, isTold: boolean): number =>
+  isTold && hangup_attempts === 1 ? SPOKEN_REASON_MS : backoff(hangup_attempts, BACK_OFF);
+
+/**
+ * Returns when the next attempt of a leg is due, in milliseconds since 1970: after its lease and
+ * its back-off.
+ * @param isTold whether the person is told why the call ends, which takes longer
+ */
+export const nextAttemptAt = (leg: Attempts, isTold = false): number =>
+  Math.max(
+    leg.lease_until?.getTime() ?? 0,
+    leg.hangup_attempted_at === null || leg.hangup_attempts === 0
+      ? 0
+      : leg.hangup_attempted_at.getTime() + retryDelayMs(leg, isTold),
+  );
 
 /** Asks the provider to close the leg; `null` when another attempt has taken over the lease. */
 async function makeAttempt(deps: HangUpDeps, claimed: ClaimedLeg): Promise<AttemptResult | null> {
@@ -129,12 +144,7 @@ async function claimAttempt(
     if (leg.session_id === null && leg.deadline_at <= now) requestHangUp(leg, 'keying-deadline', now);
     if (leg.state !== 'ending') return 'done';
     const isTold = await hearsReason(tx, leg);
-    const dueAt = Math.max(
-      leg.lease_until?.getTime() ?? 0,
-      leg.hangup_attempted_at === null || leg.hangup_attempts === 0
-        ? 0
-        : leg.hangup_attempted_at.getTime() + retryDelayMs(leg, isTold),
-    );
+    const dueAt = nextAttemptAt(leg, isTold);
     if (dueAt > now.getTime()) return { retryAfterMs: dueAt - now.getTime() };
     leg.hangup_attempted_at = now;
     leg.hangup_attempts += 1;
