@@ -1,10 +1,10 @@
 import { deliverEvents, type DeliveryDeps } from '@partyline/conference/endpoints/deliver-events';
 import type { Deps } from '@partyline/conference/deps';
+import { nextAttemptAt } from '@partyline/conference/hang-ups/hang-up-leg';
 import { reconcile } from '@partyline/conference/reconciliation/reconcile';
 import { reconcileCharges } from '@partyline/conference/billing/reconcile-charges';
 import { sweepAccounts } from '@partyline/conference/reconciliation/sweep-accounts';
 import { listAccountsToSweep } from '@partyline/store/reconciliation/inventory';
-import type { LegRow } from '@partyline/store/legs/legs';
 import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/purge';
 import type { Tables } from './database/tables.ts';
 import type { Life } from './runtime/process.ts';
@@ -132,7 +132,7 @@ export function startSweeps({
     startTimer(
       DELIVERY_INTERVAL_MS,
       () => plan.deliver({ ...deps, post, endpointSecrets }),
-      () => (tables.pendingDeliveries.size === 0 ? Infinity : 0),
+      () => findNextDelivery(tables),
     );
   startTimer(
     CHARGE_INTERVAL_MS,
@@ -159,14 +159,23 @@ async function runIgnoringErrors(run: () => Promise<unknown>, next: () => void):
   next();
 }
 
+/** The earliest time at which a sender can claim a delivery. */
+function findNextDelivery(tables: Tables): number {
+  let next = Infinity;
+  for (const id of tables.pendingDeliveries) {
+    const { next_try_at, lease_until } = tables.deliveries.get(id)!;
+    next = Math.min(next, Math.max(next_try_at!.getTime(), lease_until?.getTime() ?? 0));
+  }
+  return next;
+}
+
 /** The earliest time at which the reconciler finds due work. A run before it has no effect. */
 function findNextDue(tables: Tables): number {
   let next = Infinity;
-  /** @param unleasedAt when the work is no longer left out because another process has it */
-  const consider = (when: Date | null, unleasedAt = 0): void => {
-    if (when !== null) next = Math.min(next, Math.max(when.getTime() + GRACE_MS, unleasedAt));
+  /** @param notBefore the work has no effect before, such as a hang-up attempt during its back-off */
+  const consider = (when: Date | null, notBefore = 0): void => {
+    if (when !== null) next = Math.min(next, Math.max(when.getTime() + GRACE_MS, notBefore));
   };
-  const leaseEnd = ({ lease_until }: LegRow): number => lease_until?.getTime() ?? 0;
   for (const id of tables.settleDue) consider(tables.sessions.get(id)!.settle_due_at);
   for (const id of tables.runningSessions) {
     const session = tables.sessions.get(id)!;
@@ -178,16 +187,19 @@ function findNextDue(tables: Tables): number {
     const ending = (tables.legsOfSession.get(id) ?? [])
       .map((legId) => tables.legs.get(legId)!)
       .filter(({ state }) => state === 'ending');
-    consider(tables.sessions.get(id)!.ending_at, ending.length === 0 ? 0 : Math.min(...ending.map(leaseEnd)));
+    consider(
+      tables.sessions.get(id)!.ending_at,
+      ending.length === 0 ? 0 : Math.min(...ending.map((leg) => nextAttemptAt(leg))),
+    );
   }
   for (const id of tables.bridgeDue) consider(tables.sessions.get(id)!.bridge_due_at);
   for (const id of tables.unadmittedLegs) {
     const leg = tables.legs.get(id)!;
-    consider(leg.deadline_at, leaseEnd(leg));
+    consider(leg.deadline_at, nextAttemptAt(leg));
   }
   for (const id of tables.endingLegs) {
     const leg = tables.legs.get(id)!;
-    if (!tables.endingSessions.has(leg.session_id ?? '')) consider(leg.hangup_requested_at, leaseEnd(leg));
+    if (!tables.endingSessions.has(leg.session_id ?? '')) consider(leg.hangup_requested_at, nextAttemptAt(leg));
   }
   for (const id of tables.legsToDial) consider(tables.legs.get(id)!.created_at);
   for (const id of tables.diallingLegs)

@@ -44,6 +44,9 @@ const BOUND_AFTER_SINGLE_FAULT_MS: Readonly<Record<string, number>> = {
 };
 const DEFAULT_BOUND_MS = 30_000;
 
+/** A browser that left without a webhook is detected within this time (docs/guarantee.md). */
+export const DETECTION_MS = 150_000;
+
 /** A fault of the schedule with its duration. */
 export interface FaultEpisode {
   readonly fault: string;

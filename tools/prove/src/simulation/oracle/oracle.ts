@@ -7,7 +7,7 @@ import type { LedgerEntry } from '../provider/ledger.ts';
 import type { System } from '../system.ts';
 import type { Workload } from '../workload.ts';
 import { findCertainEnd, isEndExplained, type Attendance } from '../../session-end.ts';
-import { computeBound, type FaultEpisode } from './bounds.ts';
+import { computeBound, DETECTION_MS, type FaultEpisode } from './bounds.ts';
 import { checkRecords } from './check-records.ts';
 import { DelayHistogram } from './delay-histogram.ts';
 
@@ -40,8 +40,6 @@ export interface Judgement {
 /** The time of a caller to be admitted. */
 const ADMISSION_MS = 60_000;
 const GOODBYE_MS = 15_000;
-/** A browser that left without a webhook is detected within this time (docs/guarantee.md). */
-const DETECTION_MS = 150_000;
 
 /** The row of a session has the time of its transaction, which can be this old at the commit. */
 const MAX_TRANSACTION_MS = 15_000;
