@@ -13,6 +13,7 @@ import {
   readSession,
   dialIn,
   untilLegs,
+  untilWebhooksDone,
   listLegsAtProvider,
   type Meeting,
 } from '../testing/meeting.ts';
@@ -34,6 +35,29 @@ const passSessionTime = (meeting: Meeting, seconds: number): Promise<unknown> =>
   );
 const armed = (meeting: Meeting): number | undefined =>
   harness.sentJobs.findLast((job) => job.name === 'arm' && job.id === meeting.sessionId)?.delayMs;
+
+describe('a caller who leaves before the session is settled', () => {
+  it('was there: the session is live, and the clocks start', async () => {
+    const { client } = harness.emulator;
+    const deps = harness.deps.unified;
+    const meeting = await openRoom(deps, { phones_left_s: 300, empty_s: 120 });
+    const person = await dialIn(harness, meeting.number);
+    await client.awaitWebhook({ event: 'answered' });
+    await untilWebhooksDone(harness);
+    await client.setFaults({ webhooks: [{ event: 'transfer', fault: 'drop' }] });
+    await client.key(person.id, `${meeting.pin}#`);
+    await client.awaitJoined(person.id);
+    await client.resetFaults();
+    await client.hangUp(person.id);
+    await untilLegs(harness, meeting, 'inbound', ['ended']);
+    expect(await readSession(harness, meeting)).toMatchObject({
+      state: 'live',
+      had_phone: true,
+      phones_left_at: expect.any(Date),
+      due_reason: 'empty',
+    });
+  });
+});
 
 describe.each(MEDIA_KINDS)('the browsers-left clock of a %s session', (kind) => {
   it('ends the session after its grace period and hangs up the callers of this room only', async () => {

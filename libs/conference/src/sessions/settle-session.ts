@@ -72,11 +72,21 @@ export function settleSession(view: SessionView, before: ReadonlyMap<string, Leg
   session.settle_due_at = null;
 
   const present = countPresence(legs);
-  if (present.browsers + present.phones > 0) moveSession(view, 'joined');
+  // SQL admits and answers calls without settling, so a call can be over before it is counted.
+  const wasPresent = countPresence(
+    legs.flatMap(({ id, kind, role }) => {
+      const state = before.get(id);
+      return state === undefined ? [] : [{ kind, role, state }];
+    }),
+  );
+  if (present.browsers + present.phones + wasPresent.browsers + wasPresent.phones > 0) moveSession(view, 'joined');
 
   // A crash can leave an ended room with a running session. Its reason is the room's.
   if (room.state === 'ended') decideEnd(view, room.end_reason ?? 'ended-by-tenant');
   if (canJoin(session.state)) {
+    session.had_browser ||= wasPresent.browsers > 0;
+    session.had_phone ||= wasPresent.phones > 0;
+    session.had_host ||= wasPresent.hosts > 0;
     Object.assign(session, updateClockMarks(session, present, now));
     const due = findNextDeadline(session, room);
     session.due_at = due.at;
