@@ -13,11 +13,14 @@ it.each([
   ['failed attempts, and an outage within 30 s of the last', [LATER_OUTAGE], 3, 45_000, 130_000],
   ['one failed attempt, and an outage after its bound', [LATER_OUTAGE], 1, 45_000, 30_000],
   ['an outage of Redis, and an attempt that failed after it', [REDIS_DOWN], 1, 85_000, 90_000],
-])('a leg with %s', (_, episodes, failedAttempts, lastFailedAttemptAt, deadline) => {
+  ['a false end, and an attempt of the inventory that failed', [], 1, 140_000, 230_000, 'false-disconnected'],
+  ['a false end, and an attempt that failed before it', [], 1, 10_000, 150_000, 'false-completed'],
+  ['a hang-up job that was lost', [], 0, 0, 30_000, 'hang-up-job-lost'],
+])('a leg with %s', (_, episodes, failedAttempts, lastFailedAttemptAt, deadline, fault = 'accepted-but-alive') => {
   expect(
     computeBound({
       from: 0,
-      faults: new Set(failedAttempts > 0 ? ['accepted-but-alive'] : []),
+      faults: new Set(failedAttempts > 0 || fault === 'hang-up-job-lost' ? [fault] : []),
       episodes,
       failedLists: [],
       omittedAt: [],

@@ -41,6 +41,8 @@ const BOUND_AFTER_SINGLE_FAULT_MS: Readonly<Record<string, number>> = {
   'webhook-late': 90_000,
   'false-disconnected': 150_000,
   'false-completed': 150_000,
+  // Lost in Redis before the end was due.
+  'hang-up-job-lost': 30_000,
 };
 const DEFAULT_BOUND_MS = 30_000;
 
@@ -57,6 +59,9 @@ export interface FaultEpisode {
 const MAX_BOUND_MS = Math.max(...Object.values(BOUND_AFTER_EPISODE_MS));
 const MAX_EPISODE_MS = 400_000;
 const BOUND_AFTER_FAILED_ATTEMPT_MS = 30_000;
+/** Each inventory makes one attempt to close a leg of which an event says that it has ended. */
+const BOUND_AFTER_FAILED_INVENTORY_ATTEMPT_MS = 90_000;
+const FALSE_ENDS = ['false-disconnected', 'false-completed'];
 /** An inventory that fails this long before the end of the session can still delay the next one. */
 const INVENTORY_MARGIN_MS = 70_000;
 const FAULTS_FAILING_INVENTORY = [
@@ -128,8 +133,12 @@ export function computeBound({
       fault = each;
     }
   }
+  const isSaidOver = faults !== null && FALSE_ENDS.some((each) => faults.has(each));
+  const untilNextAttempt =
+    lastFailedAttemptAt + (isSaidOver ? BOUND_AFTER_FAILED_INVENTORY_ATTEMPT_MS : BOUND_AFTER_FAILED_ATTEMPT_MS);
+  const isRepeated = failedAttempts > (isSaidOver ? 0 : 1);
   // Repeated failures of the leg's attempts are an outage, so another may begin before they end.
-  const attemptsUntil = failedAttempts > 1 ? lastFailedAttemptAt + BOUND_AFTER_FAILED_ATTEMPT_MS : 0;
+  const attemptsUntil = isRepeated ? untilNextAttempt : 0;
   for (let i = findFirstAfter(episodes, from - MAX_BOUND_MS - MAX_EPISODE_MS); i < episodes.length; i++) {
     const episode = episodes[i]!;
     if (episode.from > Math.max(deadline, attemptsUntil) + queueMs) break;
@@ -154,8 +163,8 @@ export function computeBound({
     }
   }
   // The attempts that an outage of the provider failed are not counted, but are failures too.
-  const isRepeated = failedAttempts > 1 || (failedAttempts === 1 && PROVIDER_OUTAGES.has(fault));
-  if (isRepeated) deadline = Math.max(deadline, lastFailedAttemptAt + BOUND_AFTER_FAILED_ATTEMPT_MS);
+  const isAfterOutage = failedAttempts === 1 && PROVIDER_OUTAGES.has(fault);
+  if (isRepeated || isAfterOutage) deadline = Math.max(deadline, untilNextAttempt);
   return { deadline: deadline + queueMs, fault };
 }
 

@@ -351,9 +351,13 @@ export class Oracle {
       if (!isLeaseLost) this.#checkAttempts(entry, from);
       if (from === null || to <= from) return;
       const { peer } = entry;
+      const isJobLost = this.#system.queue.isHangUpLost(this.#findSession(entry)?.id ?? '', from);
       const { deadline, fault } = computeBound({
         from,
-        faults: mergeSets(entry.faults, peer?.faults ?? null),
+        faults: mergeSets(
+          mergeSets(entry.faults, peer?.faults ?? null),
+          isJobLost ? new Set(['hang-up-job-lost']) : null,
+        ),
         episodes,
         failedLists: restApi.failedLists,
         omittedAt: [...(entry.omittedAt ?? []), ...(peer?.omittedAt ?? [])],

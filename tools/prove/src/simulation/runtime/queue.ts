@@ -1,4 +1,12 @@
-import { jobBackoffMs, CATALOGUE, LANES, WORKER_LOCK, type JobName, type Lane } from '@partyline/jobs/catalogue';
+import {
+  jobBackoffMs,
+  CATALOGUE,
+  LANES,
+  WORKER_LOCK,
+  type JobName,
+  type JobPayload,
+  type Lane,
+} from '@partyline/jobs/catalogue';
 import type { Jobs } from '@partyline/jobs/enqueue';
 import type { RetryLater, Handlers } from '@partyline/jobs/work';
 import type { Life } from './process.ts';
@@ -50,6 +58,8 @@ export class SimQueue {
   #workers: Worker[] = [];
   #idCount = 0;
   #nextWorker = 0;
+  /** By session: when its hang-up job was lost, and armed again. Only sessions that lost one. */
+  readonly #losses = new Map<string, { readonly at: number; readonly isLost: boolean }[]>();
   readonly #latency: () => number;
 
   constructor(scheduler: Scheduler, latency: () => number) {
@@ -60,8 +70,21 @@ export class SimQueue {
   /** FLUSHALL. Active jobs run on, but their outcome finds no job. */
   flush(): void {
     this.flushCount += 1;
+    for (const { name, payload } of this.#jobs.values())
+      if (name === 'hang-up-session') this.#recordLoss((payload as JobPayload<'hang-up-session'>).sessionId);
     this.#jobs = new Map();
     for (const lane of LANES) this.#waiting[lane] = [];
+  }
+
+  #recordLoss(sessionId: string): void {
+    const losses = this.#losses.get(sessionId) ?? [];
+    this.#losses.set(sessionId, losses);
+    losses.push({ at: this.#scheduler.now, isLost: true });
+  }
+
+  /** Whether the hang-up job of a session was lost by this time, and not armed again since. */
+  isHangUpLost(sessionId: string, at: number): boolean {
+    return this.#losses.get(sessionId)?.findLast((loss) => loss.at <= at)?.isLost ?? false;
   }
 
   /** Redis is up again. */
@@ -88,10 +111,12 @@ export class SimQueue {
 
   /** The producer of one process. */
   createJobs(life: Life): Jobs {
-    const send = (label: string, act: () => void): Promise<void> =>
+    const send = (label: string, act: () => void, onRejected?: () => void): Promise<void> =>
       life.seam(`queue ${label}`, () => {
-        if (this.isDown) return { ms: 1, error: connectionClosed() };
-        if (this.isFull) return { ms: 1, error: outOfMemory() };
+        if (!this.#acceptsJobs) {
+          onRejected?.();
+          return { ms: 1, error: this.isDown ? connectionClosed() : outOfMemory() };
+        }
         act();
         return { ms: this.#latency(), value: undefined };
       });
@@ -99,15 +124,20 @@ export class SimQueue {
       enqueue: (name, payload, delayMs = 0) =>
         send(`enqueue ${name}`, () => this.#add(name, payload, `${(this.#idCount += 1)}`, delayMs)),
       armHangUp: (session, delayMs) =>
-        send('arm', () => {
-          const delay = Math.max(0, Math.ceil(delayMs));
-          // The second id is for an end that is decided while the first job is active.
-          const ids = [`armed-${session.sessionId}`, `armed-again-${session.sessionId}`];
-          const id = ids.find((each) => this.#jobs.get(each)?.state !== 'active') ?? `${(this.#idCount += 1)}`;
-          const armed = this.#jobs.get(id);
-          if (armed === undefined) this.#add('hang-up-session', session, id, delay);
-          else if (armed.state === 'delayed' && armed.dueAt > this.#scheduler.now + delay) this.#delay(armed, delay);
-        }),
+        send(
+          'arm',
+          () => {
+            const delay = Math.max(0, Math.ceil(delayMs));
+            // The second id is for an end that is decided while the first job is active.
+            const ids = [`armed-${session.sessionId}`, `armed-again-${session.sessionId}`];
+            const id = ids.find((each) => this.#jobs.get(each)?.state !== 'active') ?? `${(this.#idCount += 1)}`;
+            const armed = this.#jobs.get(id);
+            if (armed === undefined) this.#add('hang-up-session', session, id, delay);
+            else if (armed.state === 'delayed' && armed.dueAt > this.#scheduler.now + delay) this.#delay(armed, delay);
+            this.#losses.get(session.sessionId)?.push({ at: this.#scheduler.now, isLost: false });
+          },
+          () => this.#recordLoss(session.sessionId),
+        ),
       assertReachable: () => send('ping', () => undefined),
     };
   }
