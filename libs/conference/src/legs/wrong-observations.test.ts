@@ -8,6 +8,7 @@ import { endSession } from '../sessions/end-session.ts';
 import {
   executeSql,
   hangUpUntilDone,
+  joinBrowser,
   listLegsAtProvider,
   readLegs,
   readSession,
@@ -15,6 +16,7 @@ import {
   untilLegs,
   untilWebhooksDone,
 } from '../testing/meeting.ts';
+import { issueToken } from '../participants/issue-token.ts';
 import { removeParticipant } from '../participants/remove-participant.ts';
 import { countHangUpRequests, passTime, reconcileUntilQuiet, resetHarness } from '../testing/pass-time.ts';
 import { MEDIA_KINDS, startTestHarness, type TestDeps, type TestHarness } from '../testing/test-harness.ts';
@@ -114,6 +116,17 @@ describe.each(MEDIA_KINDS)('a browser that a callback reports as gone and that i
     await job(withProviders(deps, { voice: { getCall: async () => null } }), meeting);
     expect((await readSession(harness, meeting)).state).toBe('live');
     expect(await statesOf(meeting, 'webrtc')).toEqual(['ended', 'joined']);
+  });
+
+  it('keeps its place although the room is full again', async () => {
+    const meeting = await startMeeting(harness, deps, { max_participants: 2 });
+    await reportBrowserGone(deps, meeting);
+    const { token: guest } = await issueToken(deps, meeting.tenantId, meeting.roomId, { name: 'Guest' });
+    await joinBrowser(harness, { ...meeting, token: guest });
+    await passTime(harness, 31);
+    await sweepInventory(deps, null);
+    expect(await statesOf(meeting, 'webrtc')).toEqual(['ended', 'joined', 'joined']);
+    expect((await readLegs(harness, meeting)).map((leg) => leg.hangup_reason)).toEqual([null, null, null, null, null]);
   });
 
   it('ends the session at the first check when the browser has really left', async () => {
