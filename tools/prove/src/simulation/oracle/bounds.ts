@@ -150,22 +150,38 @@ export function computeBound({
       fault = episode.fault;
     }
   }
-  if (needsInventory(faults, fault)) {
-    // A failed or incomplete inventory does not count. Each one moves the bound to the next.
-    const boundMs = BOUND_AFTER_EPISODE_MS['webhooks-lost']!;
-    for (const at of [...failedLists, ...omittedAt].toSorted((a, b) => a - b))
-      if (at >= from - INVENTORY_MARGIN_MS && at <= deadline) deadline = Math.max(deadline, at + boundMs);
-    for (let i = findFirstAfter(episodes, from - MAX_EPISODE_MS); i < episodes.length; i++) {
-      const episode = episodes[i]!;
-      if (episode.from > deadline) break;
-      if (FAULTS_FAILING_INVENTORY.includes(episode.fault) && episode.to >= from - INVENTORY_MARGIN_MS)
-        deadline = Math.max(deadline, episode.to + boundMs);
-    }
-  }
+  if (needsInventory(faults, fault))
+    deadline = extendByFailedInventories(deadline, BOUND_AFTER_EPISODE_MS['webhooks-lost']!, {
+      from,
+      episodes,
+      failedLists,
+      omittedAt,
+    });
   // The attempts that an outage of the provider failed are not counted, but are failures too.
   const isAfterOutage = failedAttempts === 1 && PROVIDER_OUTAGES.has(fault);
   if (isRepeated || isAfterOutage) deadline = Math.max(deadline, untilNextAttempt);
   return { deadline: deadline + queueMs, fault };
+}
+
+/**
+ * A failed or incomplete inventory does not count. Each one moves the bound to the next.
+ * @param boundMs the bound of an inventory that succeeds
+ */
+export function extendByFailedInventories(
+  bound: number,
+  boundMs: number,
+  { from, episodes, failedLists, omittedAt }: Pick<BoundInput, 'from' | 'episodes' | 'failedLists' | 'omittedAt'>,
+): number {
+  let deadline = bound;
+  for (const at of omittedAt.length === 0 ? failedLists : [...failedLists, ...omittedAt].toSorted((a, b) => a - b))
+    if (at >= from - INVENTORY_MARGIN_MS && at <= deadline) deadline = Math.max(deadline, at + boundMs);
+  for (let i = findFirstAfter(episodes, from - MAX_EPISODE_MS); i < episodes.length; i++) {
+    const episode = episodes[i]!;
+    if (episode.from > deadline) break;
+    if (FAULTS_FAILING_INVENTORY.includes(episode.fault) && episode.to >= from - INVENTORY_MARGIN_MS)
+      deadline = Math.max(deadline, episode.to + boundMs);
+  }
+  return deadline;
 }
 
 const needsInventory = (faults: ReadonlySet<string> | null, fault: string): boolean =>

@@ -7,7 +7,7 @@ import type { LedgerEntry } from '../provider/ledger.ts';
 import type { System } from '../system.ts';
 import type { Workload } from '../workload.ts';
 import { findCertainEnd, isEndExplained, type Attendance } from '../../session-end.ts';
-import { computeBound, DETECTION_MS, type FaultEpisode } from './bounds.ts';
+import { computeBound, DETECTION_MS, extendByFailedInventories, type FaultEpisode } from './bounds.ts';
 import { checkRecords } from './check-records.ts';
 import { DelayHistogram } from './delay-histogram.ts';
 
@@ -444,12 +444,22 @@ export class Oracle {
         const attendance = this.#toAttendance(entry, Infinity, episodes);
         const { endedAt, saidLiveAt } = entry;
         const lastLiveAt = endedAt === null ? Infinity : Math.max(endedAt, saidLiveAt ?? 0);
-        const goneBy = endedAt === null ? Infinity : this.#computeNoticed(entry, lastLiveAt, episodes) + DETECTION_MS;
+        const goneBy = endedAt === null ? Infinity : this.#computeDetected(entry, lastLiveAt, episodes);
         return { ...attendance, goneBy };
       });
       ends.set(id, findCertainEnd({ createdAt, clocks: meeting.clocks }, visits, MAX_PRESENCE_CHECK_MS));
     }
     return ends;
+  }
+
+  /** When Partyline must have detected that a participant has left, also without an event. */
+  #computeDetected(entry: LedgerEntry, from: number, episodes: readonly FaultEpisode[]): number {
+    return extendByFailedInventories(this.#computeNoticed(entry, from, episodes) + DETECTION_MS, DETECTION_MS, {
+      from,
+      episodes,
+      failedLists: this.#system.restApi.failedLists,
+      omittedAt: [],
+    });
   }
 
   /** When Partyline must have noticed a change of an entry, without faults of other entries. */
