@@ -1,4 +1,4 @@
-import { MAX_PRESENCE_CHECK_MS } from '@partyline/conference/sessions/settle-session';
+import { MAX_PRESENCE_CHECK_MS, UNOBSERVED_AFTER_MS } from '@partyline/conference/sessions/settle-session';
 import { canJoin } from '@partyline/domain/session';
 import type { LegRow } from '@partyline/store/legs/legs';
 import type { SessionRow } from '@partyline/store/sessions/session-lock';
@@ -520,8 +520,19 @@ export class Oracle {
       ...common,
       kind: 'browser',
       participant: this.#system.video.connections.get(entry.id)!.data,
-      knownBy: this.#computeNoticed(entry, entry.createdAt, episodes),
+      knownBy: this.#computeKnown(entry, episodes),
     };
+  }
+
+  /**
+   * When Partyline must know of a browser. While a bridge dial without an answer may have created
+   * the connection, a list does not show whose it is (docs/guarantee.md).
+   */
+  #computeKnown(entry: LedgerEntry, episodes: readonly FaultEpisode[]): number {
+    const noticedBy = this.#computeNoticed(entry, entry.createdAt, episodes);
+    const dialledAt = this.#system.video.unansweredDials.get(entry.media!)?.findLast((at) => at <= noticedBy);
+    if (entry.faults === null || dialledAt === undefined) return noticedBy;
+    return Math.max(noticedBy, this.#computeNoticed(entry, dialledAt + UNOBSERVED_AFTER_MS, episodes));
   }
 
   /** I7: at most one hang-up attempt per 15 seconds of outage, plus five. */

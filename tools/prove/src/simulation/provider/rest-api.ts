@@ -34,8 +34,10 @@ interface RestRequest<T> {
   readonly act: () => T;
   /** The entry that the request created, to record the fault that lost the answer. */
   readonly findCreated?: (value: T) => LedgerEntry | null;
+  /** Called when the request gets an error, also if it took effect. */
+  readonly onError?: (error: ProviderError) => void;
 }
-type RequestBody<T> = Omit<RestRequest<T>, 'life' | 'isHangUp'>;
+type RequestBody<T> = Omit<RestRequest<T>, 'life' | 'isHangUp' | 'onError'>;
 
 /** The provider's REST API with its rate limits, latency, and faults. */
 export class RestApi {
@@ -66,12 +68,15 @@ export class RestApi {
     this.#ledger = ledger;
   }
 
-  request<T>({ life, isHangUp = false, ...body }: RestRequest<T>): Promise<T> {
+  request<T>({ life, isHangUp = false, onError, ...body }: RestRequest<T>): Promise<T> {
     const { entry, label } = body;
     return life.seam(`provider ${label}`, () => {
       const failedAttempts = entry?.failedAttempts;
       const reply = this.#reply(body);
-      if ('error' in reply && label.startsWith('list')) this.failedLists.push(this.#scheduler.now);
+      if ('error' in reply) {
+        if (label.startsWith('list')) this.failedLists.push(this.#scheduler.now);
+        onError?.(reply.error as ProviderError);
+      }
       if (entry !== null) {
         if (entry.failedAttempts !== failedAttempts) entry.lastFailedAttemptAt = this.#scheduler.now;
         if (isHangUp) this.#countAttempt(entry, reply.ms);

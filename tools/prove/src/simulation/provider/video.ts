@@ -45,6 +45,8 @@ export class SimVideo {
   readonly connections = new Map<string, SimConnection>();
   readonly #connectionsBySession = new Map<string, Set<SimConnection>>();
   readonly #lastEndedBySession = new Map<string, SimConnection>();
+  /** When SIP dials got no usable answer, by video session. They may or may not be placed. */
+  readonly unansweredDials = new Map<string, number[]>();
   onDial: ((input: SipDial) => void) | undefined = undefined;
   onDisconnect: ((entry: LedgerEntry) => void) | undefined = undefined;
   readonly #parts: Parts;
@@ -253,6 +255,11 @@ export class SimVideo {
             return { connectionId: entry.id, sipCallId: sipCallId! };
           },
           findCreated: ({ connectionId }) => findEntry(connectionId),
+          onError: ({ failure }) => {
+            if (failure !== 'unknown') return;
+            const times = this.unansweredDials.get(input.mediaSessionId) ?? [];
+            this.unansweredDials.set(input.mediaSessionId, [...times, this.#parts.scheduler.now]);
+          },
         }),
       disconnect: ({ connectionId }) =>
         restApi.request({
