@@ -70,11 +70,17 @@ export function countPresence(legs: readonly { kind: LegKind; state: LegState; r
 /**
  * Starts and stops the clocks after a change of presence. A clock that is already running keeps its
  * start.
+ * @param wasHere who was present before the change, counted or not
  */
-export function updateClockMarks(before: ClockMarks & Attendance, here: Presence, now: Date): ClockMarks & Attendance {
-  const had_browser = before.had_browser || here.browsers > 0;
-  const had_phone = before.had_phone || here.phones > 0;
-  const had_host = before.had_host || here.hosts > 0;
+export function updateClockMarks(
+  before: ClockMarks & Attendance,
+  here: Presence,
+  now: Date,
+  wasHere: Presence = here,
+): ClockMarks & Attendance {
+  const had_browser = before.had_browser || here.browsers + wasHere.browsers > 0;
+  const had_phone = before.had_phone || here.phones + wasHere.phones > 0;
+  const had_host = before.had_host || here.hosts + wasHere.hosts > 0;
   const participants = here.browsers + here.phones;
   const since = (running: boolean, start: Date | null): Date | null => (running ? (start ?? now) : null);
   return {

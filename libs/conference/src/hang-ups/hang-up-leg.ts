@@ -102,9 +102,9 @@ const retryDelayMs = ({ hangup_attempts }: Attempts, isTold: boolean): number =>
 /**
  * Returns when the next attempt of a leg is due, in milliseconds since 1970: after its lease and
  * its back-off.
- * @param isTold whether the person is told why the call ends, which takes longer
+ * @param isTold whether the caller hears the reason, which takes longer
  */
-export const nextAttemptAt = (leg: Attempts, isTold = false): number =>
+export const computeNextAttemptAt = (leg: Attempts, isTold = false): number =>
   Math.max(
     leg.lease_until?.getTime() ?? 0,
     leg.hangup_attempted_at === null || leg.hangup_attempts === 0
@@ -144,7 +144,7 @@ async function claimAttempt(
     if (leg.session_id === null && leg.deadline_at <= now) requestHangUp(leg, 'keying-deadline', now);
     if (leg.state !== 'ending') return 'done';
     const isTold = await hearsReason(tx, leg);
-    const dueAt = nextAttemptAt(leg, isTold);
+    const dueAt = computeNextAttemptAt(leg, isTold);
     if (dueAt > now.getTime()) return { retryAfterMs: dueAt - now.getTime() };
     leg.hangup_attempted_at = now;
     leg.hangup_attempts += 1;
@@ -359,7 +359,8 @@ async function lookUpConnection(
   // The reply to the dial was lost.
   if (leg.kind !== 'bridge' || tenantId === null || sessionId === null) return true;
   const legs = await listConnections(deps.store, tenantId, sessionId);
-  const found = findBridgeConnection(leg, live, new Set(legs.map((each) => each.media_connection_id)));
+  const known = new Set(legs.map((each) => each.media_connection_id));
+  const found = findBridgeConnection(leg, live, known, askedAt ?? leg.created_at);
   if (found !== undefined)
     await applyMediaEvent(
       deps,

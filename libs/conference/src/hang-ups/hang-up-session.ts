@@ -5,7 +5,7 @@ import type { SessionView } from '@partyline/store/sessions/session-lock';
 import { checkPresence } from '../legs/check-presence.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
-import { hangUpLeg, nextAttemptAt } from './hang-up-leg.ts';
+import { computeNextAttemptAt, hangUpLeg } from './hang-up-leg.ts';
 
 /** Until the provider is asked again who is still connected, after a failed request. */
 const PRESENCE_CHECK_RETRY_MS = 2_000;
@@ -42,7 +42,7 @@ export async function hangUpSession(
     legs.filter(isUp),
     async (leg) => {
       // Checked again when the attempt is claimed; this saves a transaction for each leg that waits.
-      const waitMs = nextAttemptAt(leg) - now.getTime();
+      const waitMs = computeNextAttemptAt(leg) - now.getTime();
       if (waitMs > 0) return { retryAfterMs: waitMs };
       try {
         return await hangUpLeg(deps, tenantId, leg.id);

@@ -93,7 +93,7 @@ async function findLegOfConnection(
     connectionId: event.connectionId,
     participantId: data.participant,
     isConnected: event.kind === 'connected',
-    // The time of a look-up is not the provider's, so it does not order the connections.
+    // A look-up passes on no creation time, so it does not order the connections.
     createdAt: via === 'callback' ? (event.since ?? event.at) : null,
   });
 }

@@ -31,6 +31,15 @@ test.each([
     [],
     undefined,
   ],
+  ['the only unknown one was created 6 s before the answer', arrived, [createdAt('a', 54_000)], [], undefined],
+  [
+    'it was created closest to the answer, 6 s before it, and is not known 91 s later',
+    arrived,
+    [createdAt('a', 52_000), createdAt('b', 54_000)],
+    [],
+    'b',
+    151_000,
+  ],
   [
     'there are several unknown ones, but no call has arrived',
     dialled,
@@ -46,6 +55,6 @@ test.each([
     [],
     undefined,
   ],
-])('finds the connection of a bridge leg when %s', (_when, leg, live, known, found) => {
-  expect(findBridgeConnection(leg, live, new Set(known))?.connectionId).toBe(found);
+])('finds the connection of a bridge leg when %s', (_when, leg, live, known, found, now = 70_000) => {
+  expect(findBridgeConnection(leg, live, new Set(known), new Date(now))?.connectionId).toBe(found);
 });

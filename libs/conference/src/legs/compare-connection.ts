@@ -12,7 +12,7 @@ const MIN_MISSING_MS = 30_000;
 /**
  * The result of a complete list of a video session's connections, for one connection that is up.
  */
-interface ListedConnection {
+interface ListResult {
   readonly accountId: string | null;
   readonly tenantId: string;
   readonly sessionId: string;
@@ -31,7 +31,7 @@ interface ListedConnection {
 export async function compareConnection(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
   leg: Pick<LegRow, 'id' | 'media_connection_id' | 'media_missing_since'>,
-  { accountId, tenantId, sessionId, mediaSessionId, isListed: listed, askedAt }: ListedConnection,
+  { accountId, tenantId, sessionId, mediaSessionId, isListed: listed, askedAt }: ListResult,
 ): Promise<boolean> {
   const { media_connection_id: connectionId, media_missing_since: missedAt } = leg;
   if (connectionId === null || (listed && missedAt === null)) return false;

@@ -16,8 +16,8 @@ interface NewBrowser {
   readonly createdAt: Date | null;
   /** `false`: the connection closed before its first event arrived. */
   readonly isConnected: boolean;
-  /** The browser was admitted before, and keeps its place although the limits are reached since. */
-  readonly hasPlace?: boolean;
+  /** The browser was admitted before, so the limits are not checked again. */
+  readonly isReadmitted?: boolean;
 }
 
 /**
@@ -28,7 +28,7 @@ export async function insertBrowser(
   { ids }: Pick<Deps, 'ids'>,
   view: SessionView,
   tx: Tx,
-  { connectionId, participantId, createdAt: madeAt, isConnected: comes, hasPlace = false }: NewBrowser,
+  { connectionId, participantId, createdAt: madeAt, isConnected: comes, isReadmitted = false }: NewBrowser,
 ): Promise<LegRow> {
   const person = participantId === null ? null : await findParticipant(tx, view.session.tenant_id, participantId);
   const leg = await insertLeg(tx, view.session.tenant_id, view.session, {
@@ -50,12 +50,12 @@ export async function insertBrowser(
       each.state !== 'ending' &&
       (each.participant_id === null || each.participant_id !== participantId),
   );
-  if (!hasPlace && others.length >= view.room.max_participants) requestHangUp(leg, 'room-full', view.now);
+  if (!isReadmitted && others.length >= view.room.max_participants) requestHangUp(leg, 'room-full', view.now);
   view.legs.push(leg);
   // The participant was removed and connects again with the same token.
   if (person !== null && person.removed_at !== null) requestHangUp(leg, 'removed', view.now);
   // A connection that has already closed replaces no other.
-  if ((comes && closeReplacedConnections(view, leg) > 0) || hasPlace) return leg;
+  if ((comes && closeReplacedConnections(view, leg) > 0) || isReadmitted) return leg;
   // Tokens can be used at any time, so the limit can be exceeded; the new leg is hung up.
   const { allowed, used } = await lockLimit(tx, view.session.tenant_id, 'live-legs');
   if (used > allowed) requestHangUp(leg, 'limit-live-legs', view.now);

@@ -62,7 +62,7 @@ export async function reopenConnection(
         participantId: leg.participant_id,
         createdAt: leg.media_created_at,
         isConnected: true,
-        hasPlace: true,
+        isReadmitted: true,
       });
       reopened.answered_at = leg.answered_at;
       reopened.joined_at = leg.joined_at;

@@ -123,7 +123,7 @@ describe.each(MEDIA_KINDS)('the sweep of a %s session after a lost callback', (k
     expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 
-  it('tells the bridge leg whose dial got no reply from a browser whose callback was lost', async () => {
+  it('distinguishes the bridge leg whose dial got no reply from a browser whose callback was lost', async () => {
     const deps = harness.deps[kind];
     const meeting = await openRoom(deps);
     await joinBrowser(harness, meeting);

@@ -275,7 +275,8 @@ async function compareSession(
   const dialled = legs.find(
     (leg) => leg.kind === 'bridge' && leg.media_connection_id === null && leg.state !== 'ended',
   );
-  const ofBridge = dialled && findBridgeConnection(dialled, live, new Set(legs.map((leg) => leg.media_connection_id)));
+  const ofBridge =
+    dialled && findBridgeConnection(dialled, live, new Set(legs.map((leg) => leg.media_connection_id)), askedAt);
   let changed = 0;
   for (const { connectionId, data } of live) {
     const known = legs.findLast((leg) => leg.media_connection_id === connectionId);
@@ -289,8 +290,8 @@ async function compareSession(
       await media.disconnect({ mediaSessionId, connectionId });
       continue;
     }
-    // A bridge leg whose dial got no reply, or a browser whose callback was lost. While neither is
-    // certain, the connection waits for a later list, unless all are closed.
+    // A bridge leg whose dial got no reply, or a browser whose callback was lost. While the session
+    // runs, an ambiguous connection waits for a later list.
     if (data === undefined && dialled !== undefined && ofBridge === undefined && canJoin(state)) continue;
     const isOfBridge = dialled !== undefined && ofBridge?.connectionId === connectionId;
     const owner = data ?? writeConnectionData(isOfBridge ? { leg: dialled.id } : { participant: null });

@@ -37,7 +37,7 @@ const armed = (meeting: Meeting): number | undefined =>
   harness.sentJobs.findLast((job) => job.name === 'arm' && job.id === meeting.sessionId)?.delayMs;
 
 describe('a caller who leaves before the session is settled', () => {
-  it('was there: the session is live, and the clocks start', async () => {
+  it('makes the session live and starts its clocks', async () => {
     const { client } = harness.emulator;
     const deps = harness.deps.unified;
     const meeting = await openRoom(deps, { phones_left_s: 300, empty_s: 120 });

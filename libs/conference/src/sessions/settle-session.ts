@@ -84,10 +84,7 @@ export function settleSession(view: SessionView, before: ReadonlyMap<string, Leg
   // A crash can leave an ended room with a running session. Its reason is the room's.
   if (room.state === 'ended') decideEnd(view, room.end_reason ?? 'ended-by-tenant');
   if (canJoin(session.state)) {
-    session.had_browser ||= wasPresent.browsers > 0;
-    session.had_phone ||= wasPresent.phones > 0;
-    session.had_host ||= wasPresent.hosts > 0;
-    Object.assign(session, updateClockMarks(session, present, now));
+    Object.assign(session, updateClockMarks(session, present, now, wasPresent));
     const due = findNextDeadline(session, room);
     session.due_at = due.at;
     session.due_reason = due.reason;

@@ -1,8 +1,9 @@
 import { deliverEvents, type DeliveryDeps } from '@partyline/conference/endpoints/deliver-events';
 import type { Deps } from '@partyline/conference/deps';
-import { nextAttemptAt } from '@partyline/conference/hang-ups/hang-up-leg';
+import { computeNextAttemptAt } from '@partyline/conference/hang-ups/hang-up-leg';
 import { reconcile } from '@partyline/conference/reconciliation/reconcile';
 import { reconcileCharges } from '@partyline/conference/billing/reconcile-charges';
+import { UNOBSERVED_AFTER_MS } from '@partyline/conference/sessions/settle-session';
 import { sweepAccounts } from '@partyline/conference/reconciliation/sweep-accounts';
 import { listAccountsToSweep } from '@partyline/store/reconciliation/inventory';
 import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/purge';
@@ -34,8 +35,6 @@ const DELIVERY_INTERVAL_MS = 1_000;
 const SENDER_COUNT = 2;
 /** The grace period of the reconciler. */
 const GRACE_MS = 2_000;
-/** A dial without a result for this long is settled. */
-const UNOBSERVED_AFTER_MS = 90_000;
 
 const NEVER = new AbortController().signal;
 /** Stores secrets unencrypted. */
@@ -189,17 +188,17 @@ function findNextDue(tables: Tables): number {
       .filter(({ state }) => state === 'ending');
     consider(
       tables.sessions.get(id)!.ending_at,
-      ending.length === 0 ? 0 : Math.min(...ending.map((leg) => nextAttemptAt(leg))),
+      ending.length === 0 ? 0 : Math.min(...ending.map((leg) => computeNextAttemptAt(leg))),
     );
   }
   for (const id of tables.bridgeDue) consider(tables.sessions.get(id)!.bridge_due_at);
   for (const id of tables.unadmittedLegs) {
     const leg = tables.legs.get(id)!;
-    consider(leg.deadline_at, nextAttemptAt(leg));
+    consider(leg.deadline_at, computeNextAttemptAt(leg));
   }
   for (const id of tables.endingLegs) {
     const leg = tables.legs.get(id)!;
-    if (!tables.endingSessions.has(leg.session_id ?? '')) consider(leg.hangup_requested_at, nextAttemptAt(leg));
+    if (!tables.endingSessions.has(leg.session_id ?? '')) consider(leg.hangup_requested_at, computeNextAttemptAt(leg));
   }
   for (const id of tables.legsToDial) consider(tables.legs.get(id)!.created_at);
   for (const id of tables.diallingLegs)

@@ -39,7 +39,7 @@ const compareNullsLast = (a: string | null, b: string | null): number =>
 
 /** The columns that `saveLegs` writes: times, and others. */
 const SAVED_TIMES = LEG_COLUMNS.filter((column) => /_(at|since|until)$/.test(column));
-const SAVED_OTHERS = LEG_COLUMNS.filter((column) => !/_(at|since|until)$/.test(column));
+const SAVED_OTHERS = LEG_COLUMNS.filter((column) => !SAVED_TIMES.includes(column));
 
 /** A leg as `saveLegs` sends it: without the columns that are null, and with times as text. */
 type SavedLeg = Pick<LegRow, 'id' | 'version'> & Readonly<Record<string, unknown>>;

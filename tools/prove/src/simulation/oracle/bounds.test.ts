@@ -27,6 +27,7 @@ it.each([
       simultaneousEnds: 0,
       failedAttempts,
       lastFailedAttemptAt,
+      isOrphan: fault.startsWith('false'),
     }).deadline,
   ).toBe(deadline);
 });

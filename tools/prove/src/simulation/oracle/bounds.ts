@@ -59,9 +59,8 @@ export interface FaultEpisode {
 const MAX_BOUND_MS = Math.max(...Object.values(BOUND_AFTER_EPISODE_MS));
 const MAX_EPISODE_MS = 400_000;
 const BOUND_AFTER_FAILED_ATTEMPT_MS = 30_000;
-/** Each inventory makes one attempt to close a leg of which an event says that it has ended. */
-const BOUND_AFTER_FAILED_INVENTORY_ATTEMPT_MS = 90_000;
-const FALSE_ENDS = ['false-disconnected', 'false-completed'];
+/** Each inventory makes one attempt to close a leg that is ended in our rows. */
+const BOUND_AFTER_FAILED_ORPHAN_ATTEMPT_MS = 90_000;
 /** An inventory that fails this long before the end of the session can still delay the next one. */
 const INVENTORY_MARGIN_MS = 70_000;
 const FAULTS_FAILING_INVENTORY = [
@@ -110,6 +109,8 @@ interface BoundInput {
   /** Hang-up attempts that failed because of the provider, and the time of the last. */
   readonly failedAttempts: number;
   readonly lastFailedAttemptAt: number;
+  /** Our rows say that the leg had ended before it did, because of a wrong report. */
+  readonly isOrphan: boolean;
 }
 
 /** The time at which a leg must have ended. */
@@ -122,6 +123,7 @@ export function computeBound({
   simultaneousEnds,
   failedAttempts,
   lastFailedAttemptAt,
+  isOrphan,
 }: BoundInput): Bound {
   let deadline = from + BOUND_AFTER_EPISODE_MS['none']!;
   let fault = 'none';
@@ -133,10 +135,9 @@ export function computeBound({
       fault = each;
     }
   }
-  const isSaidOver = faults !== null && FALSE_ENDS.some((each) => faults.has(each));
   const untilNextAttempt =
-    lastFailedAttemptAt + (isSaidOver ? BOUND_AFTER_FAILED_INVENTORY_ATTEMPT_MS : BOUND_AFTER_FAILED_ATTEMPT_MS);
-  const isRepeated = failedAttempts > (isSaidOver ? 0 : 1);
+    lastFailedAttemptAt + (isOrphan ? BOUND_AFTER_FAILED_ORPHAN_ATTEMPT_MS : BOUND_AFTER_FAILED_ATTEMPT_MS);
+  const isRepeated = failedAttempts > (isOrphan ? 0 : 1);
   // Repeated failures of the leg's attempts are an outage, so another may begin before they end.
   const attemptsUntil = isRepeated ? untilNextAttempt : 0;
   for (let i = findFirstAfter(episodes, from - MAX_BOUND_MS - MAX_EPISODE_MS); i < episodes.length; i++) {

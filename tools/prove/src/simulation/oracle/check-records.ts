@@ -27,9 +27,9 @@ export function checkRecords(system: System, report: ReportViolation): RecordChe
  */
 function checkLiveRows({ database: { tables }, ledger, scheduler }: System, report: ReportViolation): void {
   for (const id of tables.liveLegs) {
-    const { state, voice_call_id: call, media_connection_id: connection, created_at } = tables.legs.get(id)!;
+    const { kind, state, voice_call_id: call, media_connection_id: connection, created_at } = tables.legs.get(id)!;
     // A webhook that comes ten minutes late can create the row just before the end of the run.
-    if (created_at.getTime() > scheduler.now - DETECTION_MS) continue;
+    if (kind === 'webrtc' && created_at.getTime() > scheduler.now - DETECTION_MS) continue;
     if (ledger.live.has(call ?? '') || ledger.live.has(connection ?? '')) continue;
     report(
       'I16',

@@ -242,8 +242,8 @@ export class Oracle {
   }
 
   /**
-   * A bridge leg that was said to be over is dialled again. Then one of the two must end. One of
-   * which both handles were said to be over has ended for Partyline, also before the next dial.
+   * A bridge leg of which a handle was reported as ended is dialled again, and one of the two must
+   * end. If both handles were reported as ended, its leg has ended, also before the next dial.
    */
   #isReplacedBridge(entry: LedgerEntry): boolean {
     if (entry.kind !== 'bridge') return false;
@@ -330,6 +330,7 @@ export class Oracle {
     const ends = due
       .filter((at, i): at is number => at !== null && (ledger.entries[i]!.endedAt ?? Infinity) > at)
       .toSorted((a, b) => a - b);
+    const endsInRows = this.#findEndsInRows();
     const delays: Record<string, DelayHistogram> = {};
     let leakedLegs = 0;
     let leakedMs = 0;
@@ -351,7 +352,10 @@ export class Oracle {
       if (!isLeaseLost) this.#checkAttempts(entry, from);
       if (from === null || to <= from) return;
       const { peer } = entry;
-      const isJobLost = this.#system.queue.isHangUpLost(this.#findSession(entry)?.id ?? '', from);
+      // A clock that ended the session late lost its job. Other ends enqueue a job of their own.
+      const sessionId = this.#findSession(entry)?.id ?? '';
+      const isJobLost =
+        from < (this.#endDecidedAt.get(sessionId) ?? Infinity) && this.#system.queue.isHangUpLost(sessionId, from);
       const { deadline, fault } = computeBound({
         from,
         faults: mergeSets(
@@ -364,6 +368,9 @@ export class Oracle {
         simultaneousEnds: countBetween(ends, from - 20_000, from + 5_000),
         failedAttempts: entry.failedAttempts + (peer?.failedAttempts ?? 0),
         lastFailedAttemptAt: Math.max(entry.lastFailedAttemptAt, peer?.lastFailedAttemptAt ?? 0),
+        isOrphan: [entry, peer].some(
+          (each) => each !== null && (endsInRows.get(each.id) ?? Infinity) < (each.endedAt ?? Infinity),
+        ),
       });
       // A leg that the user ended within the deadline does not measure the platform.
       if (entry.endedBy === 'platform' || entry.endedBy === 'peer' || to > deadline)
@@ -454,10 +461,14 @@ export class Oracle {
 
   /** When Partyline must have detected that a participant has left, also without an event. */
   #computeDetected(entry: LedgerEntry, from: number, episodes: readonly FaultEpisode[]): number {
-    return extendByFailedInventories(this.#computeNoticed(entry, from, episodes) + DETECTION_MS, DETECTION_MS, {
+    const { restApi, video } = this.#system;
+    const detectedBy = Math.max(this.#computeNoticed(entry, from, episodes), from + DETECTION_MS);
+    return extendByFailedInventories(detectedBy, DETECTION_MS, {
       from,
       episodes,
-      failedLists: this.#system.restApi.failedLists,
+      failedLists: [...restApi.failedCallLists, ...(video.failedLists.get(entry.media ?? '') ?? [])].toSorted(
+        (a, b) => a - b,
+      ),
       omittedAt: [],
     });
   }
@@ -473,7 +484,17 @@ export class Oracle {
       simultaneousEnds: 0,
       failedAttempts: 0,
       lastFailedAttemptAt: 0,
+      isOrphan: false,
     }).deadline;
+  }
+
+  /** When the last leg of each call and connection ended in our rows; Infinity: it is up. */
+  #findEndsInRows(): ReadonlyMap<string, number> {
+    const ends = new Map<string, number>();
+    for (const { voice_call_id, media_connection_id, ended_at } of this.#system.database.tables.legs.values())
+      for (const handle of [voice_call_id, media_connection_id])
+        if (handle !== null) ends.set(handle, ended_at?.getTime() ?? Infinity);
+    return ends;
   }
 
   /**
@@ -531,7 +552,8 @@ export class Oracle {
   #computeKnown(entry: LedgerEntry, episodes: readonly FaultEpisode[]): number {
     const noticedBy = this.#computeNoticed(entry, entry.createdAt, episodes);
     const dialledAt = this.#system.video.unansweredDials.get(entry.media!)?.findLast((at) => at <= noticedBy);
-    if (entry.faults === null || dialledAt === undefined) return noticedBy;
+    const isCallbackLost = entry.faults?.has('webhook-lost') || entry.faults?.has('webhook-late');
+    if (!isCallbackLost || dialledAt === undefined) return noticedBy;
     return Math.max(noticedBy, this.#computeNoticed(entry, dialledAt + UNOBSERVED_AFTER_MS, episodes));
   }
 

@@ -50,6 +50,8 @@ export class RestApi {
   peakPerSecond = 0;
   /** The times of failed lists of live calls or connections. */
   readonly failedLists: number[] = [];
+  /** Those of live calls. Without one, a sweep compares nothing. */
+  readonly failedCallLists: number[] = [];
 
   constructor({
     scheduler,
@@ -75,6 +77,7 @@ export class RestApi {
       const reply = this.#reply(body);
       if ('error' in reply) {
         if (label.startsWith('list')) this.failedLists.push(this.#scheduler.now);
+        if (label === 'list') this.failedCallLists.push(this.#scheduler.now);
         onError?.(reply.error as ProviderError);
       }
       if (entry !== null) {

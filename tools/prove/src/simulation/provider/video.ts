@@ -45,6 +45,8 @@ export class SimVideo {
   readonly connections = new Map<string, SimConnection>();
   readonly #connectionsBySession = new Map<string, Set<SimConnection>>();
   readonly #lastEndedBySession = new Map<string, SimConnection>();
+  /** When lists of connections failed, by video session, in order. */
+  readonly failedLists = new Map<string, number[]>();
   /** When SIP dials got no usable answer, by video session. They may or may not be placed. */
   readonly unansweredDials = new Map<string, number[]>();
   onDial: ((input: SipDial) => void) | undefined = undefined;
@@ -69,6 +71,10 @@ export class SimVideo {
 
   leave(connection: SimConnection): void {
     this.#close(connection, 'user', 'clientDisconnected');
+  }
+
+  #recordTime(times: Map<string, number[]>, media: string): void {
+    times.set(media, [...(times.get(media) ?? []), this.#parts.scheduler.now]);
   }
 
   #findConnection(call: SimCall): SimConnection | undefined {
@@ -256,9 +262,7 @@ export class SimVideo {
           },
           findCreated: ({ connectionId }) => findEntry(connectionId),
           onError: ({ failure }) => {
-            if (failure !== 'unknown') return;
-            const times = this.unansweredDials.get(input.mediaSessionId) ?? [];
-            this.unansweredDials.set(input.mediaSessionId, [...times, this.#parts.scheduler.now]);
+            if (failure === 'unknown') this.#recordTime(this.unansweredDials, input.mediaSessionId);
           },
         }),
       disconnect: ({ connectionId }) =>
@@ -279,6 +283,7 @@ export class SimVideo {
           isRead: true,
           limit: 'none',
           entry: null,
+          onError: () => this.#recordTime(this.failedLists, mediaSessionId),
           act: () =>
             this.#list(mediaSessionId).map(({ entry }) => ({
               connectionId: entry.id,
