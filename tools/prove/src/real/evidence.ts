@@ -25,7 +25,7 @@ export interface Evidence {
   readonly ledger: LedgerView;
   readonly webhooks: readonly WebhookLogEntry[];
   readonly requests: readonly RestLogEntry[];
-  /** Every session that an API reply named, by id. */
+  /** Every session of the meetings' rooms, by id. */
   readonly sessions: ReadonlyMap<string, ObservedSession>;
   readonly meetings: readonly MeetingRecord[];
   readonly windows: readonly FaultWindow[];
@@ -50,7 +50,9 @@ export async function gatherEvidence(
   // Sequential, to keep the load low: the database may have restarted a moment ago.
   for (const meeting of meetings) {
     const { session } = await meeting.tenant.readRoom(meeting.created.room.id);
-    if (session !== null) meeting.sessions.add(session.id);
+    // A caller can open a session that ends before the meeting reads the room.
+    for (const { id } of (await meeting.tenant.listSessions(meeting.created.room.id)).sessions)
+      meeting.sessions.add(id);
     if (session?.endingAt && session.endReason !== null && !EXPLICIT_END_REASONS.has(session.endReason))
       clockExpiries.push({ id: session.id, dueAt: Date.parse(session.dueAt), endingAt: Date.parse(session.endingAt) });
     for (const id of meeting.sessions) {

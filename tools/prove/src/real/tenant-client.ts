@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AddedParticipant } from '@partyline/contracts/participants/participant';
 import type { Token } from '@partyline/contracts/participants/token';
 import type { CreatedRoom, CreateRoom, EndedRoom, RoomDetails } from '@partyline/contracts/rooms/room';
-import type { SessionEvents } from '@partyline/contracts/sessions/session';
+import type { SessionEvents, SessionPage } from '@partyline/contracts/sessions/session';
 
 /**
  * A tenant's program. It has the API's address and a key, and repeats each request until the answer
@@ -16,6 +16,7 @@ export interface TenantClient {
   tryReadRoom(roomId: string): Promise<RoomDetails | null>;
   readRoom(roomId: string): Promise<RoomDetails>;
   endRoom(roomId: string): Promise<EndedRoom>;
+  listSessions(roomId: string): Promise<SessionPage>;
   listEvents(sessionId: string): Promise<SessionEvents>;
 }
 
@@ -68,6 +69,7 @@ export function openTenantClient(apiUrl: string, apiKey: string, retryForMs: num
       ),
     readRoom: (roomId) => request('GET', `/rooms/${roomId}`),
     endRoom: (roomId) => request('POST', `/rooms/${roomId}/end`),
+    listSessions: (roomId) => request('GET', `/sessions?roomId=${roomId}`),
     listEvents: (sessionId) => request('GET', `/sessions/${sessionId}/events`),
   };
 }
