@@ -1,3 +1,4 @@
+import { isDeparture } from '@partyline/domain/session-clock';
 import type { SessionEvent } from '@partyline/contracts/sessions/session';
 import type { InjectedFault } from '@partyline/dev/faults/inject-faults';
 import type {
@@ -54,7 +55,12 @@ export async function gatherEvidence(
     for (const { id } of (await meeting.tenant.listSessions(meeting.created.room.id)).sessions)
       meeting.sessions.add(id);
     if (session?.endingAt && session.endReason !== null && !EXPLICIT_END_REASONS.has(session.endReason))
-      clockExpiries.push({ id: session.id, dueAt: Date.parse(session.dueAt), endingAt: Date.parse(session.endingAt) });
+      clockExpiries.push({
+        id: session.id,
+        dueAt: Date.parse(session.dueAt),
+        endingAt: Date.parse(session.endingAt),
+        isDeparture: isDeparture(session.endReason),
+      });
     for (const id of meeting.sessions) {
       const { events } = await meeting.tenant.listEvents(id);
       const endingEventAt = events.find(({ type }) => type === 'session.ending')?.at ?? null;

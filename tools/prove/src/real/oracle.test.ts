@@ -225,12 +225,14 @@ describe('findMissedExpiries', () => {
 
 it('finds sessions that ended late after their clock expired', () => {
   const expiries = [
-    { id: 'soon', dueAt: 100_000, endingAt: 104_000 },
-    { id: 'late', dueAt: 100_000, endingAt: 111_000 },
+    { id: 'soon', dueAt: 100_000, endingAt: 104_000, isDeparture: false },
+    { id: 'late', dueAt: 100_000, endingAt: 111_000, isDeparture: false },
+    { id: 'asked', dueAt: 100_000, endingAt: 111_000, isDeparture: true },
   ];
   expect(findLateExpiries(expiries, [during('provider-error', 99_000, 120_000)], CONSTANTS)).toEqual([
     { id: 'late', lateMs: 6_000 },
   ]);
+  expect(findLateExpiries(expiries, [], CONSTANTS).map(({ id }) => id)).toEqual(['late', 'asked']);
   expect(findLateExpiries(expiries, [during('kill', 99_000, 102_000)], CONSTANTS)).toEqual([]);
 });
 

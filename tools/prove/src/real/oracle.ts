@@ -365,6 +365,8 @@ export interface ClockExpiry {
   readonly dueAt: number;
   /** When the end was decided. */
   readonly endingAt: number;
+  /** A departure started the clock. The provider is asked before it ends the session. */
+  readonly isDeparture: boolean;
 }
 
 /**
@@ -377,13 +379,15 @@ export function findLateExpiries(
   constants: BoundConstants,
 ): { readonly id: string; readonly lateMs: number }[] {
   const table = computeBounds(constants);
-  // The clock is in the database. Faults of the provider do not excuse a late decision.
+  // The clock is in the database. Faults of the provider excuse no late decision but a departure's.
   const relevant = windows.filter(
     (window) =>
       window.class === 'kill' || window.class === 'freeze' || window.class === 'redis' || window.class === 'postgres',
   );
-  return expiries.flatMap(({ id, dueAt, endingAt }) => {
-    const lateMs = endingAt - computeBound(dueAt, endingAt, 0, relevant, table, constants).boundAt;
+  const ofProvider = windows.filter((window) => window.class.startsWith('provider'));
+  return expiries.flatMap(({ id, dueAt, endingAt, isDeparture }) => {
+    const concerning = isDeparture ? [...relevant, ...ofProvider] : relevant;
+    const lateMs = endingAt - computeBound(dueAt, endingAt, 0, concerning, table, constants).boundAt;
     return lateMs > 0 ? [{ id, lateMs }] : [];
   });
 }
