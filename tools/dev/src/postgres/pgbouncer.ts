@@ -1,7 +1,7 @@
-import { chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fetchProgram, findCachedProgram, type PackagedProgram } from '../packages/debian-package.ts';
+import { findProgram, type ProgramSource } from '../packages/find-program.ts';
 import { startChild, type Child } from '../processes/child.ts';
 import { findFreePort } from '../processes/ports.ts';
 import { waitUntilReady } from '../processes/readiness.ts';
@@ -17,7 +17,15 @@ export interface PgBouncer {
   stop(): Promise<void>;
 }
 
-const PACKAGED: PackagedProgram = { name: 'pgbouncer', package: 'pgbouncer', path: 'usr/sbin/pgbouncer' };
+const PGBOUNCER: ProgramSource = {
+  title: 'PgBouncer',
+  variable: 'PGBOUNCER_BIN',
+  commands: ['pgbouncer'],
+  versionArgs: ['--version'],
+  versionPattern: /PgBouncer ([\d.]+\d)/,
+  packages: { name: 'pgbouncer', packages: ['pgbouncer'], program: 'usr/sbin/pgbouncer' },
+  advice: ['install it: `apt-get install pgbouncer`, `brew install pgbouncer`'],
+};
 /** Few server connections, so that transactions of one client meet several of them. */
 const POOL_SIZE = 4;
 const MAX_BIND_ATTEMPTS = 3;
@@ -33,9 +41,7 @@ export async function startPgBouncer({
   users: readonly [string, ...string[]];
   logFile?: string;
 }): Promise<PgBouncer> {
-  const binary = existsSync('/usr/sbin/pgbouncer')
-    ? { path: '/usr/sbin/pgbouncer', env: {} }
-    : (findCachedProgram(PACKAGED) ?? (await fetchProgram(PACKAGED, () => undefined)));
+  const binary = await findProgram(PGBOUNCER, () => undefined);
   const server = new URL(users[0]);
   const folder = mkdtempSync(join(tmpdir(), 'partyline-pgbouncer-'));
   const write = (name: string, lines: readonly string[]): string => {
