@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { startPostgres, type PostgresServer } from '@partyline/dev/postgres/postgres';
 import { startRedis, type RedisServer } from '@partyline/dev/redis/redis';
+import { createMediaServers } from './media-servers.ts';
 import { prepareTemplate } from './template.ts';
 
 interface TestServices {
@@ -24,12 +26,14 @@ function once<T>(make: () => Promise<T>): (() => Promise<T>) & { started: () => 
 
 /**
  * Serves the test files of one run over loopback HTTP: `POST /database` clones the template,
- * `DELETE /database/<name>` drops a clone, `POST /redis` returns an empty Redis database.
+ * `DELETE /database/<name>` drops a clone, `POST /redis` returns an empty Redis database,
+ * `POST /janus` starts a Janus server (see media-servers.ts).
  */
 export async function serveTestServices(): Promise<TestServices> {
   const postgres = once(() => startPostgres());
   const template = once(async () => prepareTemplate(await postgres()));
   const redis = once(() => startRedis({ databases: MAX_REDIS_DATABASES, log: (line) => console.error(line) }));
+  const mediaServers = createMediaServers();
   // CREATE DATABASE ... TEMPLATE fails while another session uses the template, so clones are made
   // one at a time.
   let lastClone: Promise<unknown> = Promise.resolve();
@@ -47,6 +51,13 @@ export async function serveTestServices(): Promise<TestServices> {
       return {};
     }
     if (method === 'POST' && url === '/redis') return allocateRedis(await redis(), redisDatabases++);
+    const [, kind = '', id, action] = url.split('/');
+    if (mediaServers.has(kind)) {
+      if (method === 'POST' && id === undefined) return mediaServers.start(kind, await readJson(request));
+      if (method === 'POST' && id !== undefined && action !== undefined)
+        return mediaServers.act(id, action, await readJson(request));
+      if (method === 'DELETE' && id !== undefined) return mediaServers.stop(id);
+    }
     throw new Error(`Unknown test service: ${method} ${url}`);
   }
 
@@ -70,11 +81,17 @@ export async function serveTestServices(): Promise<TestServices> {
     async stop() {
       server.closeAllConnections();
       server.close();
+      await mediaServers.stopAll();
       // A service that did not start needs no stop.
       const running = await Promise.allSettled([postgres.started(), redis.started()]);
       for (const service of running) if (service.status === 'fulfilled') await service.value?.stop();
     },
   };
+}
+
+async function readJson(request: IncomingMessage): Promise<object> {
+  const body = await text(request);
+  return body === '' ? {} : (JSON.parse(body) as object);
 }
 
 async function cloneTemplate(postgres: PostgresServer, template: string): Promise<{ name: string; url: string }> {

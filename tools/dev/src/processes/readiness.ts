@@ -5,10 +5,10 @@ const POLL_MS = 20;
 const READY_TIMEOUT_MS = 30_000;
 
 /**
- * The sign of readiness of a child: a line of output, a URL that answers 2xx, or a port that
- * accepts connections.
+ * The sign of readiness of a child: a line of output, a URL that answers 2xx, a port that accepts
+ * connections, or a probe that succeeds.
  */
-export type Readiness = { line: RegExp } | { http: string } | { port: number };
+export type Readiness = { line: RegExp } | { http: string } | { port: number } | { probe: () => Promise<boolean> };
 
 /**
  * Waits until `child` is ready. Rejects with its last output if it ends first or takes longer than
@@ -45,12 +45,17 @@ export async function waitUntilReady(child: Child, readiness: Readiness, withinM
 
 async function pollReadiness(child: Child, readiness: Readiness, stop: AbortSignal): Promise<void> {
   if ('line' in readiness) return waitForLine(child, readiness.line, stop);
-  const ready = 'http' in readiness ? () => respondsOk(readiness.http) : () => acceptsConnections(readiness.port);
+  const isReady = createProbe(readiness);
   while (!stop.aborted && child.isRunning) {
-    if (await ready()) return;
+    if (await isReady()) return;
     await new Promise((resume) => setTimeout(resume, POLL_MS));
   }
   return new Promise(() => undefined);
+}
+
+function createProbe(readiness: Exclude<Readiness, { line: RegExp }>): () => Promise<boolean> {
+  if ('probe' in readiness) return readiness.probe;
+  return 'http' in readiness ? () => respondsOk(readiness.http) : () => acceptsConnections(readiness.port);
 }
 
 function waitForLine(child: Child, pattern: RegExp, stop: AbortSignal): Promise<void> {
