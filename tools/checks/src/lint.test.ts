@@ -26,6 +26,7 @@ const forbiddenImports = [
   ['libs/conference', '@partyline/provider-vonage/voice/vonage-voice'],
   ['libs/conference', '@partyline/provider-registry/registry'],
   ['libs/runtime', '@partyline/store/database/store'],
+  ['libs/janus', '@partyline/runtime/config'],
   ['apps/room-api', '@partyline/provider-registry/registry'],
   ['apps/room-api', '@partyline/provider-vonage/voice/vonage-voice'],
   ['apps/room-api', '@partyline/testing/postgres'],
