@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /** One SIP message in the log of a phone. */
 export interface SipMessage {
   /** When the phone sent or received it, in ms since the epoch. */
@@ -84,6 +86,17 @@ export function requestsOf(
   return messages.filter(
     (message) => message.method === method && (direction === undefined || message.direction === direction),
   );
+}
+
+/** Whether a request carries digest credentials (MD5) that were made with this password. */
+export function isAuthorized(request: SipMessage, password: string): boolean {
+  const header = headerOf(request, 'authorization') ?? headerOf(request, 'proxy-authorization') ?? '';
+  const field = (name: string): string => new RegExp(`\\b${name}="?([^",]*)`, 'i').exec(header)?.[1] ?? '';
+  const md5 = (...parts: string[]): string => createHash('md5').update(parts.join(':')).digest('hex');
+  const secret = md5(field('username'), field('realm'), password);
+  const target = md5(request.method ?? '', field('uri'));
+  const quality = field('qop') === '' ? [] : [field('nc'), field('cnonce'), field('qop')];
+  return field('response') === md5(secret, field('nonce'), ...quality, target);
 }
 
 export type CallState = 'trying' | 'up' | 'ended';
