@@ -1,4 +1,5 @@
-import { timeoutError, toProviderError, type RequestKind } from './errors.ts';
+import { timeoutError } from '@partyline/provider-contract/http-failure';
+import { toProviderError, type RequestKind } from './errors.ts';
 
 /** The time limit and the kind of one request. */
 interface RequestLimit {

@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { ProviderError, type ProviderFailure } from '@partyline/provider-contract/provider-error';
-import { readRetryAfter, StatusError, toProviderError, type RequestKind } from './errors.ts';
+import { readRetryAfter, StatusError } from '@partyline/provider-contract/http-failure';
+import { toProviderError, type RequestKind } from './errors.ts';
 
 /**
  * An error in the form of `@vonage/vetch`, with the response and the whole request as properties.

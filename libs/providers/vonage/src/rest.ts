@@ -1,5 +1,6 @@
 import { callSdk } from './call-sdk.ts';
-import { badReplyError, StatusError, toStatusError, type RequestKind } from './errors.ts';
+import { badReplyError, StatusError, toStatusError } from '@partyline/provider-contract/http-failure';
+import { type RequestKind } from './errors.ts';
 
 interface RestRequest {
   readonly method: 'GET' | 'DELETE';

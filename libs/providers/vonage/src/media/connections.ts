@@ -1,8 +1,8 @@
 import type { ListedConnection } from '@partyline/provider-contract/media-provider';
-import { badReplyError } from '../errors.ts';
+import { badReplyError } from '@partyline/provider-contract/http-failure';
 import { requestJson } from '../rest.ts';
 import { asCount, asDate, asObject, asText } from '../untrusted-json.ts';
-import { assertPathId } from '../provider-id.ts';
+import { assertPathId } from '@partyline/provider-contract/provider-id';
 
 /** One project (or application) at one host, with the authorization of its requests. */
 export interface VideoRest {

@@ -5,10 +5,10 @@ import { opentokAccountSchema, type OpentokAccount } from '../account.ts';
 import { callSdk } from '../call-sdk.ts';
 import { issueClientToken } from './client-token.ts';
 import { deleteConnection, listConnections, type VideoRest } from './connections.ts';
-import { badReplyError } from '../errors.ts';
+import { badReplyError } from '@partyline/provider-contract/http-failure';
 import { callOpenTok, createOpenTok } from './opentok-sdk.ts';
 import { parseMediaCallback } from './parse-media.ts';
-import { createCallbackVerifier } from '../signature.ts';
+import { createCallbackVerifier } from '@partyline/provider-contract/signature';
 import { buildSipCall } from './sip-dial.ts';
 import { asObject, asText } from '../untrusted-json.ts';
 
@@ -67,6 +67,7 @@ function create(account: OpentokAccount, { timeoutMs }: ProviderDeps): MediaProv
     // The secret belongs to this callback. The key that callbacks of a legacy project claim is
     // undocumented (contract section 6).
     verifyCallback: createCallbackVerifier({
+      issuer: 'Vonage',
       secrets: [account.callbackSecret, ...account.extraCallbackSecrets],
       applicationRequired: false,
     }),

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { fromCallback, type NodeCallback } from '../call-sdk.ts';
-import { toStatusError, type StatusError } from '../errors.ts';
+import { toStatusError } from '@partyline/provider-contract/http-failure';
+import { type StatusError } from '@partyline/provider-contract/http-failure';
 
 type Options = Readonly<Record<string, unknown>>;
 /** The inner client of the SDK passes the response; the outer methods drop it. */

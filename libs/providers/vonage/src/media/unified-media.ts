@@ -7,12 +7,12 @@ import { unifiedAccountSchema, type UnifiedAccount } from '../account.ts';
 import { callSdk } from '../call-sdk.ts';
 import { issueClientToken } from './client-token.ts';
 import { listConnections, type VideoRest } from './connections.ts';
-import { badReplyError } from '../errors.ts';
+import { badReplyError } from '@partyline/provider-contract/http-failure';
 import { parseMediaCallback } from './parse-media.ts';
-import { createCallbackVerifier } from '../signature.ts';
+import { createCallbackVerifier } from '@partyline/provider-contract/signature';
 import { buildSipCall } from './sip-dial.ts';
 import { asObject, asText } from '../untrusted-json.ts';
-import { assertPathId } from '../provider-id.ts';
+import { assertPathId } from '@partyline/provider-contract/provider-id';
 
 const KIND = 'unified';
 
@@ -66,6 +66,7 @@ function create(account: UnifiedAccount, { timeoutMs }: ProviderDeps): MediaProv
     mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'This provider cannot mute a connection.')),
     listConnections: (mediaSessionId) => listConnections(rest, mediaSessionId),
     verifyCallback: createCallbackVerifier({
+      issuer: 'Vonage',
       secrets: [account.callbackSecret, ...account.extraCallbackSecrets],
       applicationId,
       applicationRequired: false,

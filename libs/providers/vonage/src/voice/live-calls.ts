@@ -1,6 +1,6 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
-import { badReplyError } from '../errors.ts';
+import { badReplyError } from '@partyline/provider-contract/http-failure';
 import { parseCall } from './parse-voice.ts';
 import { asCount, asObject } from '../untrusted-json.ts';
 

@@ -6,13 +6,13 @@ import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
 import { voiceAccountSchema, type VoiceAccount } from '../account.ts';
 import { callSdk } from '../call-sdk.ts';
-import { badReplyError } from '../errors.ts';
+import { badReplyError } from '@partyline/provider-contract/http-failure';
 import { listLiveCalls } from './live-calls.ts';
 import { toNcco } from './ncco.ts';
 import { parseAnswer, parseCall, parseEvent, parseInput } from './parse-voice.ts';
-import { createCallbackVerifier } from '../signature.ts';
+import { createCallbackVerifier } from '@partyline/provider-contract/signature';
 import { asObject, asText } from '../untrusted-json.ts';
-import { assertPathId } from '../provider-id.ts';
+import { assertPathId } from '@partyline/provider-contract/provider-id';
 
 const KIND = 'vonage';
 
@@ -96,6 +96,7 @@ function create(account: VoiceAccount, { timeoutMs, holdMusicUrl }: ProviderDeps
         return callSdk(read, () => sdk.getCallsPage({ ...page, status: status as CallStatus }));
       }),
     verifyCallback: createCallbackVerifier({
+      issuer: 'Vonage',
       secrets: [account.signatureSecret, ...account.extraSignatureSecrets],
       apiKey,
       applicationId,

@@ -1,7 +1,7 @@
 import { createHash, createHmac, createSign, generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { RefusedCallback } from '@partyline/provider-contract/callback';
+import type { RefusedCallback } from './callback.ts';
 import { createCallbackVerifier } from './signature.ts';
 
 const SECRET = 'the-secret-that-holds-now-0123456789';
@@ -38,6 +38,7 @@ function token({ claims = {}, header = { alg: 'HS256', typ: 'JWT' }, secret = SE
 
 const verify = createCallbackVerifier({
   secrets: [SECRET, OLD],
+  issuer: 'Vonage',
   apiKey: API_KEY,
   applicationId: APPLICATION,
   applicationRequired: true,
@@ -91,6 +92,7 @@ describe('a genuine webhook', () => {
   it('is accepted without an application where none is required, and rejected with another one', () => {
     const lenient = createCallbackVerifier({
       secrets: [SECRET],
+      issuer: 'Vonage',
       applicationId: APPLICATION,
       applicationRequired: false,
     });

@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey, hash, timingSafeEqual, type KeyObject } from 'node:crypto';
-import type { Callback, RefusedCallback, CallbackVerification } from '@partyline/provider-contract/callback';
+import type { Callback, RefusedCallback, CallbackVerification } from './callback.ts';
 
 /**
  * The account whose webhooks are accepted. It comes from our route, never from the token, whose
@@ -8,6 +8,8 @@ import type { Callback, RefusedCallback, CallbackVerification } from '@partyline
 interface CallbackPolicy {
   /** Valid signature secrets: one, or two during a rotation. */
   readonly secrets: readonly string[];
+  /** Must equal the `iss` claim. */
+  readonly issuer: string;
   /** Must equal the `api_key` claim. Absent: not checked. */
   readonly apiKey?: string;
   /** Must equal the `application_id` claim. Absent: not checked. */
@@ -51,6 +53,12 @@ function readPart(part: string): Json | undefined {
 /** The exact token header of every genuine webhook, which needs no parsing. */
 const USUAL_HEADER = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString('base64url');
 
+/** Signs the claims of a token (JWT, HS256). The verification is `createCallbackVerifier`. */
+export function signToken(claims: Json, secret: string): string {
+  const signed = `${USUAL_HEADER}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+}
+
 function checkHeader(part: string): RefusedCallback | undefined {
   if (part === USUAL_HEADER) return undefined;
   const header = readPart(part);
@@ -92,7 +100,7 @@ function checkClaims(
   rawBody: Buffer,
   nowMs: number,
 ): RefusedCallback | undefined {
-  if (claims['iss'] !== 'Vonage') return 'wrong-issuer';
+  if (claims['iss'] !== policy.issuer) return 'wrong-issuer';
   const { sub } = claims;
   if (sub !== undefined && typeof sub !== 'string') return 'malformed-token';
   if (!isAudience(claims['aud'], policy)) return 'wrong-audience';

@@ -1,7 +1,7 @@
-import { ProviderError } from '@partyline/provider-contract/provider-error';
+import { ProviderError } from './provider-error.ts';
 
 /**
- * All observed forms: call UUIDs with and without dashes, `CON-...`, and session ids of up to 255
+ * The forms of all providers: call UUIDs with and without dashes, `CON-...`, and session ids of up to 255
  * characters (contract sections 1 and 3).
  */
 const ID = /^[A-Za-z0-9][A-Za-z0-9_~=.-]{0,254}$/;
