@@ -86,15 +86,15 @@ await runMain(async () => {
     onError: (err) => log.warn({ err }, 'Redis is unavailable'),
     watch: watchRedis,
   });
-  const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
+  const providerDeps = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS, clock: systemClock, secret: systemSecret };
   // This worker calls the provider itself, because the dial-orchestrator gets its jobs through
   // Redis and the hang-up guarantee must not depend on Redis.
   const { providers } = composeProviders({
     store,
     keys: createKeyService(config.accounts.MASTER_KEYS),
     sleep: systemSleep,
-    platform: createProviders(settingsFromEnvironment(config.vonage), timing),
-    buildAccount: createAccountBuilder(config.vonage, timing, (account) => log.warn(account, UNLISTED_REGION)),
+    platform: createProviders(settingsFromEnvironment(config.vonage), providerDeps),
+    buildAccount: createAccountBuilder(config.vonage, providerDeps, (account) => log.warn(account, UNLISTED_REGION)),
   });
   const deps: Deps = {
     providers,

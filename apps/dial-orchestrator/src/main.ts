@@ -63,13 +63,13 @@ await runMain(async () => {
     watch,
   });
   const redis = connectRedis(redisUrl, logRedisError);
-  const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
+  const providerDeps = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS, clock: systemClock, secret: systemSecret };
   const { providers, vault, build } = composeProviders({
     store,
     keys: createKeyService(config.accounts.MASTER_KEYS),
     sleep: systemSleep,
-    platform: createProviders(settingsFromEnvironment(config.vonage), timing),
-    buildAccount: createAccountBuilder(config.vonage, timing, (account) => log.warn(account, UNLISTED_REGION)),
+    platform: createProviders(settingsFromEnvironment(config.vonage), providerDeps),
+    buildAccount: createAccountBuilder(config.vonage, providerDeps, (account) => log.warn(account, UNLISTED_REGION)),
   });
   const deps: Deps = {
     providers,

@@ -108,7 +108,7 @@ test('one of several replicas answers a request, and the provider gets it once',
   const participantIds = Array.from({ length: 20 }, (_, i) => `part_${i}`);
   const answers = await Promise.all(
     participantIds.map((participantId) =>
-      send('openMedia', encode('openMedia', { tenantId: 't', accountId: null, participantId, lifetimeS: 1 })),
+      send('openMedia', encode('openMedia', { tenantId: 't', accountId: null, conversation: 'c', participantId, lifetimeS: 1 })),
     ),
   );
   expect(
@@ -174,7 +174,7 @@ test('answers an internal error without its details', async () => {
 });
 
 describe('a request that room-api did not sign for this moment', () => {
-  const INPUT = { tenantId: 't', accountId: null, participantId: 'part_forged', lifetimeS: 1 };
+  const INPUT = { tenantId: 't', accountId: null, conversation: 'c', participantId: 'part_forged', lifetimeS: 1 };
   const pattern = () => rpcPattern('openMedia', redis.prefix);
   const signedAt = (sentAt: number, secret = RPC_SECRET, under = pattern()): RpcRequest =>
     encodeRequest<'openMedia'>(secret, under, { id: randomUUID(), nonce: randomUUID(), sentAt }, INPUT);

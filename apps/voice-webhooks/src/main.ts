@@ -9,7 +9,7 @@ import { createAccountBuilder, UNLISTED_REGION } from '@partyline/provider-regis
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
 import { createProviders } from '@partyline/provider-registry/registry';
 import { readConfig } from '@partyline/runtime/config';
-import { systemClock, systemIds } from '@partyline/runtime/system';
+import { systemClock, systemIds, systemSecret } from '@partyline/runtime/system';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { producerOptions, watchRedis } from '@partyline/runtime/redis';
@@ -42,13 +42,18 @@ await runMain(async () => {
     onError: logRedisError,
     watch: watchRedis,
   });
-  const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS, holdMusicUrl: config.vonage.HOLD_MUSIC_URL };
+  const providerDeps = {
+    timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS,
+    holdMusicUrl: config.vonage.HOLD_MUSIC_URL,
+    clock: systemClock,
+    secret: systemSecret,
+  };
   const providers = openProviders({
     // The account is read to verify each of its webhooks, also those that a caller waits for.
     store: callerStore,
     vault: openAccountVault({ store: callerStore, keys: createKeyService(config.accounts.MASTER_KEYS) }),
-    build: createAccountBuilder(config.vonage, timing, (account) => log.warn(account, UNLISTED_REGION)),
-    platform: createProviders(settingsFromEnvironment(config.vonage), timing),
+    build: createAccountBuilder(config.vonage, providerDeps, (account) => log.warn(account, UNLISTED_REGION)),
+    platform: createProviders(settingsFromEnvironment(config.vonage), providerDeps),
   });
   const pins = openPinVault(config.pins.PIN_KEYS.map(({ key }) => key));
   const webhooks = createWebhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL);

@@ -1,3 +1,4 @@
+import { providerDeps } from '@partyline/provider-contract/testing/provider-deps';
 import { openAccountVault } from '@partyline/conference/providers/account-vault';
 import { createRpcHandlers } from '@partyline/conference/provider-rpc/handlers';
 import { localKeyService } from '@partyline/conference/crypto/key-service';
@@ -22,7 +23,7 @@ beforeAll(async () => {
       SIP_HOST: 'sip.nexmo.com',
       VONAGE_APPLICATION_ID: '8f3d2b1c-9a47-4c1e-8e59-1f7f0b2a6c44',
     },
-    { timeoutMs: 4_000 },
+    providerDeps(4_000),
     () => undefined,
   );
   const jobs = {

@@ -1,3 +1,4 @@
+import { providerDeps } from '@partyline/provider-contract/testing/provider-deps';
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRpcHandlers } from '@partyline/conference/provider-rpc/handlers';
@@ -53,7 +54,7 @@ beforeAll(async () => {
         },
       },
     },
-    { timeoutMs: 20_000 },
+    providerDeps(20_000),
   );
   const discardJobs = {
     enqueue: async () => undefined,

@@ -1,3 +1,4 @@
+import { providerDeps } from '@partyline/provider-contract/testing/provider-deps';
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { openAccountVault } from '@partyline/conference/providers/account-vault';
 import { localKeyService } from '@partyline/conference/crypto/key-service';
@@ -159,7 +160,7 @@ export async function startTestHarness({
     logTo === undefined
       ? openLogger({ service: 'voice-webhooks', level: 'silent' })
       : openLogger({ service: 'voice-webhooks', level: 'debug' }, logTo);
-  const timing = { timeoutMs: 500 };
+  const timing = providerDeps(500);
   const vault = openAccountVault({ store: callerStore, keys: localKeyService([{ id: 'test', key: randomBytes(32) }]) });
   const providers = openProviders({
     store: callerStore,

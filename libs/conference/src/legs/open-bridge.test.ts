@@ -230,3 +230,18 @@ describe('openBridge, when the provider or Redis fails', () => {
     expect(await isBridgeDue(meeting)).toBe(false);
   });
 });
+
+it('dials no bridge leg in a session whose browsers join the voice conference itself', async () => {
+  const deps = harness.deps.unified;
+  const meeting = await openRoom(deps, { bridge: 'always' });
+  const { conversation } = await readSession(harness, meeting);
+  await harness.store.prisma.session.update({
+    where: { id: meeting.sessionId },
+    data: { media_session_id: conversation },
+  });
+  await joinByPhone(harness, deps, meeting);
+  await settleNow(deps, meeting);
+  expect(await readSession(harness, meeting)).toMatchObject({ state: 'live', bridge_due_at: null });
+  expect(await isBridgeDue(meeting)).toBe(false);
+  expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
+});

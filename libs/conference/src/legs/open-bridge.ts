@@ -29,7 +29,8 @@ export async function openBridge(
   const checked = await changeSession(deps, tenantId, sessionId, (view) => view);
   if (checked === null || !shouldDialBridge(checked.view)) return 'not-wanted';
   const { media } = await deps.providers(checked.view.session.account_id, { tenantId });
-  if (checked.view.session.media_session_id === null) await openMediaSession(deps, media, tenantId, sessionId);
+  if (checked.view.session.media_session_id === null)
+    await openMediaSession(deps, media, tenantId, checked.view.session);
   await deps.jobs.armHangUp(
     { tenantId, sessionId },
     checked.view.session.due_at.getTime() - checked.view.now.getTime(),

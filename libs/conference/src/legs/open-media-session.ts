@@ -11,13 +11,13 @@ export async function openMediaSession(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
   media: Providers['media'],
   tenantId: string,
-  sessionId: string,
+  session: { readonly id: string; readonly conversation: string },
 ): Promise<string | null> {
-  const { mediaSessionId } = await media.openSession();
+  const { mediaSessionId } = await media.openSession({ conversation: session.conversation });
   const changed = await changeSession(
     deps,
     tenantId,
-    sessionId,
+    session.id,
     (view) => (view.session.media_session_id ??= mediaSessionId),
   );
   return changed?.result ?? null;

@@ -106,8 +106,8 @@ describe("the dead-man's timers of a call (I4)", () => {
     harness.jobsDown = false;
     // The session passes its deadline while its video session is opened.
     await harness.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { media_session_id: null } });
-    const openSession = async () => {
-      const opened = await deps.media.openSession();
+    const openSession = async (input: { conversation: string }) => {
+      const opened = await deps.media.openSession(input);
       await executeSql(
         harness,
         `UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`,

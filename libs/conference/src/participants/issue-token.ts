@@ -32,10 +32,12 @@ export async function issueToken(
     // (insert-browser.ts).
     await enforceLimit(tx, tenantId, 'live-legs', 1);
     await enforceSpend(tx, tenantId, { roomId, direction: 'webrtc', number: null }, 1);
-    return canJoin(view.session.state) ? sessionDeadline(view) : null;
+    return canJoin(view.session.state)
+      ? { expiresAt: sessionDeadline(view), startsConference: role === 'host' || !view.room.wait_for_host }
+      : null;
   });
   if (!running?.result) throw roomEnded();
-  const media = await deps.provider.issueToken({ tenantId, sessionId, participantId, expiresAt: running.result });
+  const media = await deps.provider.issueToken({ tenantId, sessionId, participantId, ...running.result });
   await inTransaction(deps.store, tenantId, (tx) =>
     insertParticipant(tx, tenantId, roomId, {
       id: participantId,

@@ -94,6 +94,7 @@ describe.each(MEDIA_KINDS)("a room on a number of a tenant's own account (%s)", 
       tenantId: meeting.tenantId,
       sessionId: meeting.sessionId,
       participantId: 'part_x',
+      startsConference: true,
       expiresAt: new Date(Date.now() + 600_000),
     });
     const { media_session_id: mediaSessionId } = await readSession(harness, meeting);
@@ -136,7 +137,13 @@ it("the provider RPC refuses another tenant's account, and asks no provider", as
   const deps = harness.deps.unified;
   const own = await addOwnAccount(harness, deps);
   const open = (tenantId: string) =>
-    deps.provider.openMedia({ tenantId, accountId: own.accountId, participantId: 'part_x', lifetimeS: 60 });
+    deps.provider.openMedia({
+      tenantId,
+      accountId: own.accountId,
+      conversation: 'c',
+      participantId: 'part_x',
+      lifetimeS: 60,
+    });
   const before = (await harness.emulator.client.restLog()).length;
   await expect(open('ten_other')).rejects.toMatchObject({ verdict: { reason: 'provider-account-gone' } });
   expect((await harness.emulator.client.restLog()).length).toBe(before);

@@ -19,7 +19,10 @@ export async function testCredentials(
     old: null,
     isNew,
   });
-  const [calls, session] = await Promise.allSettled([voice.listLiveCalls(), media.openSession()]);
+  const [calls, session] = await Promise.allSettled([
+    voice.listLiveCalls(),
+    media.openSession({ conversation: 'credentials-test' }),
+  ]);
   if (calls.status === 'rejected') throw toRejection(calls.reason, '/voice', 'voice');
   if (session.status === 'rejected') throw toRejection(session.reason, '/video', 'video');
   // The sweep would hang up these calls as orphan calls.

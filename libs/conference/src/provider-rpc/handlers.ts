@@ -15,12 +15,16 @@ import type { ProviderRpc, ObservedLeg, OpenedMedia } from '../providers/rpc-mes
 const createToken = (
   media: MediaProvider,
   mediaSessionId: string,
-  participantId: string,
-  expiresAt: Date,
+  participant: { readonly id: string; readonly expiresAt: Date; readonly startsConference: boolean },
 ): OpenedMedia => ({
   mediaSessionId,
-  token: media.issueToken({ mediaSessionId, data: writeConnectionData({ participant: participantId }), expiresAt }),
-  tokenExpiresAt: expiresAt,
+  token: media.issueToken({
+    mediaSessionId,
+    data: writeConnectionData({ participant: participant.id }),
+    expiresAt: participant.expiresAt,
+    startsConference: participant.startsConference,
+  }),
+  tokenExpiresAt: participant.expiresAt,
   client: media.clientConfig,
 });
 
@@ -101,18 +105,21 @@ export function createRpcHandlers(
    */
   const observations = new Map<string, Promise<readonly ObservedLeg[]>>();
   return {
-    async openMedia({ tenantId, accountId, participantId, lifetimeS }) {
+    async openMedia({ tenantId, accountId, conversation, participantId, lifetimeS }) {
       const { media } = await deps.providers(accountId, { tenantId });
-      const { mediaSessionId } = await media.openSession();
-      return createToken(media, mediaSessionId, participantId, new Date(deps.clock.now().getTime() + lifetimeS * 1000));
+      const { mediaSessionId } = await media.openSession({ conversation });
+      const expiresAt = new Date(deps.clock.now().getTime() + lifetimeS * 1000);
+      return createToken(media, mediaSessionId, { id: participantId, expiresAt, startsConference: true });
     },
-    async issueToken({ tenantId, sessionId, participantId, expiresAt }) {
+    async issueToken({ tenantId, sessionId, participantId, startsConference, expiresAt }) {
       const known = await findMediaSession(deps.store, tenantId, sessionId);
       if (known === null) throw new VerdictError('client', 'session-not-found', 'There is no such session.');
       const { media } = await deps.providers(known.account_id, { tenantId });
-      const mediaSessionId = known.media_session_id ?? (await openMediaSession(deps, media, tenantId, sessionId));
+      const mediaSessionId =
+        known.media_session_id ??
+        (await openMediaSession(deps, media, tenantId, { id: sessionId, conversation: known.conversation }));
       if (mediaSessionId === null) throw new VerdictError('client', 'session-not-found', 'There is no such session.');
-      return createToken(media, mediaSessionId, participantId, expiresAt);
+      return createToken(media, mediaSessionId, { id: participantId, expiresAt, startsConference });
     },
     observeRoom(input) {
       const key = `${input.tenantId} ${input.roomId}`;

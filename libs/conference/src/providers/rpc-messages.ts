@@ -45,19 +45,25 @@ export interface ObservedLeg {
  */
 export interface ProviderRpc {
   /**
-   * Opens an empty video session at an account (null: the platform's) and issues its first token.
+   * Opens an empty video session at an account (null: the platform's) and issues its first token, a
+   * host's. `conversation`: the name of the session's voice conference.
    */
   openMedia(input: {
     tenantId: string;
     accountId: string | null;
+    conversation: string;
     participantId: string;
     lifetimeS: number;
   }): Promise<OpenedMedia>;
-  /** Issues a token for one more participant of a running session. */
+  /**
+   * Issues a token for one more participant of a running session. `startsConference`: whether
+   * callers who wait for the host stop waiting when this participant joins.
+   */
   issueToken(input: {
     tenantId: string;
     sessionId: string;
     participantId: string;
+    startsConference: boolean;
     expiresAt: Date;
   }): Promise<OpenedMedia>;
   /** Looks up at the provider which legs of a room's session are up. */

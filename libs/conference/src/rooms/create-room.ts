@@ -119,7 +119,12 @@ export async function createRoom(
   if (settings.pinless && !number.dedicated) throw notDedicated();
   checkSchedule(settings, number.now);
 
-  const ids = { room: deps.ids.next('room'), session: deps.ids.next('ses'), participant: deps.ids.next('part') };
+  const ids = {
+    room: deps.ids.next('room'),
+    session: deps.ids.next('ses'),
+    conversation: deps.ids.next('conv'),
+    participant: deps.ids.next('part'),
+  };
   const opensNow = settings.starts_at === null || settings.starts_at <= number.now;
   // The token is not a connection yet, so no leg row or limit lock is needed here. A browser that
   // joins beyond the limit is hung up (insert-browser.ts).
@@ -128,6 +133,7 @@ export async function createRoom(
     ? await deps.provider.openMedia({
         tenantId,
         accountId: number.account_id,
+        conversation: ids.conversation,
         participantId: ids.participant,
         lifetimeS: rest.max_duration_s,
       })
@@ -144,7 +150,7 @@ export async function createRoom(
         room: { id: ids.room, ...settings, number: number.e164, expiry_check_at: computeExpiry(settings, number.now) },
         session: media && {
           id: ids.session,
-          conversation: deps.ids.next('conv'),
+          conversation: ids.conversation,
           mediaSessionId: media.mediaSessionId,
           accountId: number.account_id,
         },

@@ -166,7 +166,7 @@ const NO_CLOCK_MARKS = {
  * Sets when the bridge is due: as soon as a browser and a phone are present, or any participant
  * where the room's bridge is `always`; after a back-off when the bridge has
  * dropped. Not while the room waits for its host: the bridge would start the conference for the
- * waiting callers.
+ * waiting callers. Never where browsers join the voice conference itself.
  */
 function settleBridge({ session, room, legs, now }: SessionView, before: ReadonlyMap<string, LegRow['state']>): void {
   const bridges = legs.filter((leg) => leg.kind === 'bridge');
@@ -176,7 +176,9 @@ function settleBridge({ session, room, legs, now }: SessionView, before: Readonl
   const { browsers, phones } = countPresence(legs);
   const isNeeded = room.bridge === 'always' ? browsers + phones > 0 : browsers > 0 && phones > 0;
   const isWaiting = room.wait_for_host && !session.had_host;
-  if (session.state !== 'live' || !isNeeded || isWaiting || bridges.some(isUp)) session.bridge_due_at = null;
+  const meetsDirectly = session.media_session_id === session.conversation;
+  if (meetsDirectly || session.state !== 'live' || !isNeeded || isWaiting || bridges.some(isUp))
+    session.bridge_due_at = null;
   else if (dropped) session.bridge_due_at = new Date(now.getTime() + backoff(session.bridge_failures, BRIDGE_BACK_OFF));
   else session.bridge_due_at ??= now;
 }

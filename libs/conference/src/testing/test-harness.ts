@@ -1,3 +1,4 @@
+import { providerDeps } from '@partyline/provider-contract/testing/provider-deps';
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { randomBytes } from 'node:crypto';
@@ -143,13 +144,14 @@ export async function startTestHarness(): Promise<TestHarness> {
       SIP_HOST: 'sip.nexmo.com',
       VONAGE_APPLICATION_ID: credentials.applicationId,
     },
-    { timeoutMs: PROVIDER_TIMEOUT_MS },
+    providerDeps(PROVIDER_TIMEOUT_MS),
     () => undefined,
   );
   const createDeps = (kind: MediaKind): TestDeps => {
-    const platform = createProviders(providerSettings(kind, credentials, emulator.url), {
-      timeoutMs: PROVIDER_TIMEOUT_MS,
-    });
+    const platform = createProviders(
+      providerSettings(kind, credentials, emulator.url),
+      providerDeps(PROVIDER_TIMEOUT_MS),
+    );
     const accounts = openAccountVault({ store, keys: localKeyService([{ id: 'test', key: MASTER_KEY }]) });
     const deps: Deps = {
       store,

@@ -1,3 +1,4 @@
+import type { Clock } from '@partyline/domain/clock';
 import type { ZodType } from 'zod';
 import type { MediaProvider } from './media-provider.ts';
 import type { VoiceProvider } from './voice-provider.ts';
@@ -14,6 +15,9 @@ export interface ProviderDeps {
    * provider fetches it. Absent: silence.
    */
   readonly holdMusicUrl?: string | undefined;
+  readonly clock: Clock;
+  /** Returns random text, new each time, that cannot be guessed. */
+  readonly secret: () => string;
 }
 
 /**

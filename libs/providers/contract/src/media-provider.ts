@@ -54,13 +54,19 @@ export interface MediaProvider {
   readonly kind: string;
   readonly capabilities: MediaCapabilities;
   readonly clientConfig: ClientConfig;
-  /** Opens a routed session. Opening is free of charge and connects no participant. */
-  openSession(): Promise<{ mediaSessionId: string }>;
+  /**
+   * Opens a routed session. Opening is free of charge and connects no participant. A provider whose
+   * browsers join the voice conference itself returns `conversation` as the id: such a session needs
+   * no bridge leg.
+   * @param input.conversation the name of the session's voice conference
+   */
+  openSession(input: { conversation: string }): Promise<{ mediaSessionId: string }>;
   /**
    * Signs a client token for one participant, locally and without a request. `data` has at most
-   * 1000 characters.
+   * 1000 characters. `startsConference`: callers who wait for the host stop waiting when this
+   * browser joins, where no bridge leg does that.
    */
-  issueToken(input: { mediaSessionId: string; data: string; expiresAt: Date }): string;
+  issueToken(input: { mediaSessionId: string; data: string; expiresAt: Date; startsConference?: boolean }): string;
   /**
    * Dials the bridge leg. Settles when the provider has accepted the request, before the call
    * rings; the outcome arrives by callback. After `unknown`, do not dial again: look the connection

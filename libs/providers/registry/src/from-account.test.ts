@@ -1,3 +1,4 @@
+import { providerDeps } from '@partyline/provider-contract/testing/provider-deps';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { generateKeyPairSync } from 'node:crypto';
@@ -56,7 +57,7 @@ const build = (voice?: Partial<AccountCredentials['voice']>) =>
       VONAGE_REGION_HOSTS: { eu: url, ap: `${url}/ap` },
       SIP_HOST: 'sip.nexmo.com',
     },
-    { timeoutMs: 5_000 },
+    providerDeps(5_000),
     () => undefined,
   )(credentials(voice), NEW);
 

@@ -1,3 +1,4 @@
+import { providerDeps } from '@partyline/provider-contract/testing/provider-deps';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createProviders, createMediaProvider, createVoiceProvider } from './registry.ts';
@@ -13,7 +14,7 @@ const sip = { username: 'acc12345', password: 'p' };
 const voice = { kind: 'vonage', account: { apiKey: 'acc12345', applicationId, privateKey, signatureSecret: secret } };
 const opentok = { kind: 'opentok', account: { apiKey: '46000001', apiSecret: 's', sip, callbackSecret: secret } };
 const unified = { kind: 'unified', account: { applicationId, privateKey, sip, callbackSecret: secret } };
-const deps = { timeoutMs: 1_000 };
+const deps = providerDeps(1_000);
 
 describe('createProviders', () => {
   it.each([opentok, unified])('creates the media and voice providers: $kind', (media) => {

@@ -1,3 +1,4 @@
+import { providerDeps } from '@partyline/provider-contract/testing/provider-deps';
 import { createHash, createHmac, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { settingsFromEnvironment, type VonageEnvironment } from './from-environment.ts';
@@ -40,7 +41,7 @@ const sign = (secret: string): string => {
 describe.each(['unified', 'opentok'] as const)('the secrets of the platform with VIDEO_MODE=%s', (VIDEO_MODE) => {
   const [oldSignature, oldCallback] = ['the-other-signature-secret-0123456789', 'the-other-callback-secret-0123456789'];
   const isAccepted = (side: 'voice' | 'media', secret: string, more: Partial<VonageEnvironment> = {}): boolean =>
-    createProviders(settingsFromEnvironment({ ...environment, VIDEO_MODE, ...more }), { timeoutMs: 1_000 })[
+    createProviders(settingsFromEnvironment({ ...environment, VIDEO_MODE, ...more }), providerDeps(1_000))[
       side
     ].verifyCallback({ authorization: sign(secret), rawBody }, new Date()).ok;
 

@@ -1,3 +1,4 @@
+import { providerDeps } from '@partyline/provider-contract/testing/provider-deps';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
@@ -156,7 +157,7 @@ describeMediaContract(
   mediaHarness((apiHost, timeoutMs, password) =>
     opentokMedia.create(
       opentokMedia.account.parse({ ...PROJECT, apiHost, sip: sip(password), callbackSecret: CALLBACK_SECRET }),
-      { timeoutMs },
+      providerDeps(timeoutMs),
     ),
   ),
 );
@@ -173,7 +174,7 @@ describeMediaContract(
         sip: sip(password),
         callbackSecret: CALLBACK_SECRET,
       }),
-      { timeoutMs },
+      providerDeps(timeoutMs),
     ),
   ),
 );
@@ -232,7 +233,7 @@ async function voiceHarness(): Promise<VoiceHarness> {
         signatureSecret: ACCOUNT.signatureSecret,
         apiHost,
       }),
-      { timeoutMs },
+      providerDeps(timeoutMs),
     );
   let phones = 0;
   return {

@@ -1,3 +1,4 @@
+import { providerDeps } from '@partyline/provider-contract/testing/provider-deps';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
@@ -33,7 +34,7 @@ const account = (apiHost: string): Parameters<typeof opentokMedia.create>[0] =>
 
 beforeAll(async () => {
   stub = await startStubProvider();
-  media = opentokMedia.create(account(stub.url), { timeoutMs: 5_000 });
+  media = opentokMedia.create(account(stub.url), providerDeps(5_000));
 });
 afterAll(() => stub.stop());
 
@@ -51,7 +52,11 @@ describe('opentok', () => {
   it.each(statuses)('keeps the status of a failed dial, which the SDK drops: %i', async (status, failure, reason) => {
     stub.setReply({ status, type: 'application/json', body: '{"message":"words"}', headers: { 'retry-after': '3' } });
     expect(await captureFailure(() => media.dialSip(DIAL))).toMatchObject({ failure, reason, retryAfterMs: 3_000 });
-    expect(await captureFailure(() => media.openSession())).toMatchObject({ failure, reason, retryAfterMs: 3_000 });
+    expect(await captureFailure(() => media.openSession({ conversation: 'c' }))).toMatchObject({
+      failure,
+      reason,
+      retryAfterMs: 3_000,
+    });
   });
 
   const unusable: [string, string, string][] = [
@@ -66,14 +71,14 @@ describe('opentok', () => {
 
   it.each(unusable)('fails as unknown for %s, because the request may have taken effect', async (_what, type, body) => {
     stub.setReply({ status: 200, type, body });
-    expect(await captureFailure(() => media.openSession())).toMatchObject({ failure: 'unknown' });
+    expect(await captureFailure(() => media.openSession({ conversation: 'c' }))).toMatchObject({ failure: 'unknown' });
     expect(await captureFailure(() => media.dialSip(DIAL))).toMatchObject({ failure: 'unknown' });
     expect(await captureFailure(() => media.listConnections(SESSION))).toMatchObject({ failure: 'unknown' });
   });
 
   it('requests a routed session without archive, and dials with header, credentials and encryption', async () => {
     stub.setReply({ status: 200, type: 'application/json', body: '[{"session_id":"s"}]' });
-    expect(await media.openSession()).toEqual({ mediaSessionId: 's' });
+    expect(await media.openSession({ conversation: 'c' })).toEqual({ mediaSessionId: 's' });
     expect(Object.fromEntries(new URLSearchParams(stub.requests[0]?.body))).toEqual({
       archiveMode: 'manual',
       'p2p.preference': 'disabled',
@@ -136,7 +141,7 @@ describe('a hang-up at a provider that refuses connections', () => {
     // hang-up.
     const sdk = spawnSync(process.execPath, ['-e', script], { cwd: import.meta.dirname, encoding: 'utf8' });
     expect({ status: sdk.status, isCrash: /TypeError.*null/.test(sdk.stderr) }).toEqual({ status: 1, isCrash: true });
-    const provider = opentokMedia.create(account(closedUrl), { timeoutMs: 5_000 });
+    const provider = opentokMedia.create(account(closedUrl), providerDeps(5_000));
     expect(
       await captureFailure(() => provider.disconnect({ mediaSessionId: SESSION, connectionId: 'c' })),
     ).toMatchObject({

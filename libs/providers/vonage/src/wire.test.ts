@@ -1,3 +1,4 @@
+import { providerDeps } from '@partyline/provider-contract/testing/provider-deps';
 import { createHash, createHmac, generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MediaProvider } from '@partyline/provider-contract/media-provider';
@@ -22,7 +23,7 @@ let media: MediaProvider;
 
 beforeAll(async () => {
   stub = await startStubProvider();
-  const deps = { timeoutMs: 5_000 };
+  const deps = providerDeps(5_000);
   voice = vonageVoice.create(
     vonageVoice.account.parse({
       apiKey: 'acc12345',
@@ -134,7 +135,7 @@ describe('voice', () => {
 describe('unified video', () => {
   it('requests a routed session without archive', async () => {
     stub.setReply(jsonReply([{ session_id: 's-1' }]));
-    expect(await media.openSession()).toEqual({ mediaSessionId: 's-1' });
+    expect(await media.openSession({ conversation: 'c' })).toEqual({ mediaSessionId: 's-1' });
     // The SDK sends `location=null` (contract section 0.11).
     expect(Object.fromEntries(new URLSearchParams(stub.requests[0]?.body))).toEqual({
       archiveMode: 'manual',

@@ -153,18 +153,24 @@ export async function isSessionRunning(tx: Tx, tenantId: string, sessionId: stri
   return rows.length > 0;
 }
 
+interface MediaSession {
+  readonly account_id: string | null;
+  readonly media_session_id: string | null;
+  readonly conversation: string;
+}
+
 /**
- * Returns the provider account and video session of a tenant's session; `null` when there is no
- * such session.
+ * Returns the provider account, video session and voice conference of a tenant's session; `null`
+ * when there is no such session.
  */
 export async function findMediaSession(
   store: Store,
   tenantId: string,
   sessionId: string,
-): Promise<{ account_id: string | null; media_session_id: string | null } | null> {
-  const { rows } = await store.query<{ account_id: string | null; media_session_id: string | null }>(tenantId, {
+): Promise<MediaSession | null> {
+  const { rows } = await store.query<MediaSession>(tenantId, {
     name: 'media-of-session',
-    text: 'SELECT account_id, media_session_id FROM session WHERE id = $1 AND tenant_id = $2',
+    text: 'SELECT account_id, media_session_id, conversation FROM session WHERE id = $1 AND tenant_id = $2',
     values: [sessionId, tenantId],
   });
   return rows[0] ?? null;

@@ -67,7 +67,9 @@ export function describeMediaContract(
       expiresAt: inAnHour(),
       ...more,
     });
-    const openSession = async (): Promise<string> => (await media.openSession()).mediaSessionId;
+    let opened = 0;
+    const openSession = async (): Promise<string> =>
+      (await media.openSession({ conversation: `conv_contract_${(opened += 1)}` })).mediaSessionId;
     /** Waits for the next matching callback and verifies it. */
     const waitForEvent = async <Kind extends MediaEvent['kind']>(
       kind: Kind,
@@ -268,7 +270,11 @@ export function describeMediaContract(
       isSupported?: boolean;
       run: (provider: MediaProvider, mediaSessionId: string) => Promise<unknown>;
     }[] = [
-      { operation: 'open-session', effect: 'write', run: (provider) => provider.openSession() },
+      {
+        operation: 'open-session',
+        effect: 'write',
+        run: (provider) => provider.openSession({ conversation: 'conv_contract' }),
+      },
       {
         operation: 'disconnect',
         effect: 'void-write',

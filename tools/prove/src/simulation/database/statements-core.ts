@@ -94,7 +94,11 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
     const session = tables.sessions.get(String(id));
     return returnRow(
       session?.tenant_id === tenant
-        ? { account_id: session!.account_id, media_session_id: session!.media_session_id }
+        ? {
+            account_id: session!.account_id,
+            media_session_id: session!.media_session_id,
+            conversation: session!.conversation,
+          }
         : undefined,
     );
   },
