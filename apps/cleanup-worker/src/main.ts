@@ -65,7 +65,7 @@ await runMain(async () => {
     'database',
     'redis',
     'webhooks',
-    'vonage',
+    'provider',
     'reconciler',
     'pins',
     'events',
@@ -86,15 +86,15 @@ await runMain(async () => {
     onError: (err) => log.warn({ err }, 'Redis is unavailable'),
     watch: watchRedis,
   });
-  const providerDeps = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS, clock: systemClock, secret: systemSecret };
+  const providerDeps = { timeoutMs: config.provider.PROVIDER_TIMEOUT_MS, clock: systemClock, secret: systemSecret };
   // This worker calls the provider itself, because the dial-orchestrator gets its jobs through
   // Redis and the hang-up guarantee must not depend on Redis.
   const { providers } = composeProviders({
     store,
     keys: createKeyService(config.accounts.MASTER_KEYS),
     sleep: systemSleep,
-    platform: createProviders(settingsFromEnvironment(config.vonage), providerDeps),
-    buildAccount: createAccountBuilder(config.vonage, providerDeps, (account) => log.warn(account, UNLISTED_REGION)),
+    platform: createProviders(settingsFromEnvironment(config.provider), providerDeps),
+    buildAccount: createAccountBuilder(config.provider, providerDeps, (account) => log.warn(account, UNLISTED_REGION)),
   });
   const deps: Deps = {
     providers,

@@ -40,7 +40,7 @@ class OrchestratorModule {}
 const CONCURRENT_JOBS = { conference: 8, dial: 24, 'hang-up': 16 };
 
 await runMain(async () => {
-  const config = readConfig(process.env, ['service', 'database', 'redis', 'webhooks', 'vonage', 'accounts', 'rpc']);
+  const config = readConfig(process.env, ['service', 'database', 'redis', 'webhooks', 'provider', 'accounts', 'rpc']);
   const { REDIS_URL: redisUrl, REDIS_PREFIX: prefix } = config.redis;
   const log = openLogger({ service: 'dial-orchestrator', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
@@ -63,13 +63,13 @@ await runMain(async () => {
     watch,
   });
   const redis = connectRedis(redisUrl, logRedisError);
-  const providerDeps = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS, clock: systemClock, secret: systemSecret };
+  const providerDeps = { timeoutMs: config.provider.PROVIDER_TIMEOUT_MS, clock: systemClock, secret: systemSecret };
   const { providers, vault, build } = composeProviders({
     store,
     keys: createKeyService(config.accounts.MASTER_KEYS),
     sleep: systemSleep,
-    platform: createProviders(settingsFromEnvironment(config.vonage), providerDeps),
-    buildAccount: createAccountBuilder(config.vonage, providerDeps, (account) => log.warn(account, UNLISTED_REGION)),
+    platform: createProviders(settingsFromEnvironment(config.provider), providerDeps),
+    buildAccount: createAccountBuilder(config.provider, providerDeps, (account) => log.warn(account, UNLISTED_REGION)),
   });
   const deps: Deps = {
     providers,

@@ -108,7 +108,10 @@ test('one of several replicas answers a request, and the provider gets it once',
   const participantIds = Array.from({ length: 20 }, (_, i) => `part_${i}`);
   const answers = await Promise.all(
     participantIds.map((participantId) =>
-      send('openMedia', encode('openMedia', { tenantId: 't', accountId: null, conversation: 'c', participantId, lifetimeS: 1 })),
+      send(
+        'openMedia',
+        encode('openMedia', { tenantId: 't', accountId: null, conversation: 'c', participantId, lifetimeS: 1 }),
+      ),
     ),
   );
   expect(

@@ -23,7 +23,7 @@ import { createWebhooksModule } from './webhooks.module.ts';
 const STATEMENT_TIMEOUT_MS = 1_900;
 
 await runMain(async () => {
-  const config = readConfig(process.env, ['service', 'database', 'redis', 'pins', 'webhooks', 'vonage', 'accounts']);
+  const config = readConfig(process.env, ['service', 'database', 'redis', 'pins', 'webhooks', 'provider', 'accounts']);
   const log = openLogger({ service: 'voice-webhooks', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
   const openPool = () =>
@@ -43,8 +43,8 @@ await runMain(async () => {
     watch: watchRedis,
   });
   const providerDeps = {
-    timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS,
-    holdMusicUrl: config.vonage.HOLD_MUSIC_URL,
+    timeoutMs: config.provider.PROVIDER_TIMEOUT_MS,
+    holdMusicUrl: config.provider.HOLD_MUSIC_URL,
     clock: systemClock,
     secret: systemSecret,
   };
@@ -52,8 +52,8 @@ await runMain(async () => {
     // The account is read to verify each of its webhooks, also those that a caller waits for.
     store: callerStore,
     vault: openAccountVault({ store: callerStore, keys: createKeyService(config.accounts.MASTER_KEYS) }),
-    build: createAccountBuilder(config.vonage, providerDeps, (account) => log.warn(account, UNLISTED_REGION)),
-    platform: createProviders(settingsFromEnvironment(config.vonage), providerDeps),
+    build: createAccountBuilder(config.provider, providerDeps, (account) => log.warn(account, UNLISTED_REGION)),
+    platform: createProviders(settingsFromEnvironment(config.provider), providerDeps),
   });
   const pins = openPinVault(config.pins.PIN_KEYS.map(({ key }) => key));
   const webhooks = createWebhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL);

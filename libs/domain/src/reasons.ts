@@ -481,6 +481,36 @@ export const REASONS = {
     action: 'Use one of the kinds that the error names.',
     audience: 'internal',
   },
+  'control-rejected': {
+    status: 401,
+    meaning: 'The request to media-gateway is not signed with the secret of the deployment, or was used before.',
+    action: 'Set the same GATEWAY_SECRET for media-gateway and the other services, and check their clocks.',
+    audience: 'internal',
+  },
+  'bad-control-request': {
+    status: 400,
+    meaning: 'A request to media-gateway is invalid.',
+    action: 'Correct the named field.',
+    audience: 'internal',
+  },
+  'call-not-found': {
+    status: 404,
+    meaning: 'media-gateway has no such call, or the call is over.',
+    action: 'Nothing is left to do with this call.',
+    audience: 'internal',
+  },
+  'connection-not-found': {
+    status: 404,
+    meaning: 'media-gateway has no such connection.',
+    action: 'Nothing is left to do with this connection.',
+    audience: 'internal',
+  },
+  'gateway-not-ready': {
+    status: 503,
+    meaning: 'media-gateway has no connection to Janus, or is stopping.',
+    action: 'Retry at another gateway, or after `retry-after` seconds.',
+    audience: 'internal',
+  },
   'nameless-conversation': {
     status: 500,
     meaning: 'A call plan joins a conversation without a name.',

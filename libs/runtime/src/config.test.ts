@@ -62,14 +62,14 @@ test.each([
   ],
   [',', {}],
 ])('reads the hosts of regions: %j', (VONAGE_REGION_HOSTS, wanted) => {
-  expect(readConfig({ ...vonage, VONAGE_REGION_HOSTS }, ['vonage']).vonage.VONAGE_REGION_HOSTS).toEqual(wanted);
+  expect(readConfig({ ...vonage, VONAGE_REGION_HOSTS }, ['provider']).provider.VONAGE_REGION_HOSTS).toEqual(wanted);
 });
 
 test('accepts a private key as PEM, as PEM with escaped line breaks, or as the path of a PEM file', () => {
   const file = join(mkdtempSync(join(tmpdir(), 'partyline-key-')), 'key.pem');
   writeFileSync(file, PKCS8);
   for (const given of [PKCS8, PKCS8.replaceAll('\n', String.raw`\n`), file])
-    expect(readConfig({ ...vonage, VONAGE_PRIVATE_KEY: given }, ['vonage']).vonage.VONAGE_PRIVATE_KEY.trim()).toBe(
+    expect(readConfig({ ...vonage, VONAGE_PRIVATE_KEY: given }, ['provider']).provider.VONAGE_PRIVATE_KEY?.trim()).toBe(
       PKCS8.trim(),
     );
 });
@@ -121,6 +121,15 @@ test.each([
     /SIP_USERNAME: is not set; set SIP_USERNAME and SIP_PASSWORD, or neither/,
   ],
   ['OPENTOK_API_KEY', { VIDEO_MODE: 'opentok' }, /OPENTOK_API_KEY: is not set; VIDEO_MODE=opentok requires it/],
+  ['MEDIA_GATEWAYS', { VIDEO_MODE: 'janus' }, /MEDIA_GATEWAYS: is not set; VIDEO_MODE=janus requires it/],
+  ['MEDIA_GATEWAYS', { MEDIA_GATEWAYS: 'hunter2' }, /MEDIA_GATEWAYS: must look like gw-1=http/],
+  ['MEDIA_GATEWAYS', { MEDIA_GATEWAYS: 'a=http://h:1,a=http://h:2' }, /MEDIA_GATEWAYS: must look like .*each id once/],
+  ['SIP_TRUNK', { SIP_TRUNK: 'sip:hunter2@x' }, /SIP_TRUNK: must be a host name or address/],
+  [
+    'SIP_TRUNK_USERNAME',
+    { SIP_TRUNK_PASSWORD: 'hunter2' },
+    /SIP_TRUNK_USERNAME: is not set; set SIP_TRUNK_USERNAME and SIP_TRUNK_PASSWORD, or neither/,
+  ],
 ])('%s: the error names the variable and the fix, without the value (%#)', (_name, change, message) => {
   const env = {
     DATABASE_URL: 'postgresql://a@b/c',
@@ -129,7 +138,7 @@ test.each([
     ...change,
   };
   const read = (): unknown =>
-    readConfig(env as NodeJS.ProcessEnv, ['service', 'database', 'pins', 'vonage', 'events', 'limits']);
+    readConfig(env as NodeJS.ProcessEnv, ['service', 'database', 'pins', 'provider', 'events', 'limits']);
   expect(read).toThrow(message);
   expect(read).not.toThrow(/hunter2/);
 });
@@ -196,17 +205,17 @@ test('lists all invalid variables in one error', () => {
 
 test('lists what VIDEO_MODE and the form of a key require together with all other variables', () => {
   const read = (): unknown =>
-    readConfig({ VIDEO_MODE: 'opentok', VONAGE_PRIVATE_KEY: pem('pkcs1') }, ['webhooks', 'vonage']);
+    readConfig({ VIDEO_MODE: 'opentok', VONAGE_PRIVATE_KEY: pem('pkcs1') }, ['webhooks', 'provider']);
   expect(read).toThrow(
     [
       'The configuration is invalid:',
       '  PUBLIC_WEBHOOK_URL: is not set',
-      '  VONAGE_API_KEY: is not set',
-      '  VONAGE_API_SECRET: is not set',
-      '  VONAGE_SIGNATURE_SECRET: is not set',
-      '  VONAGE_APPLICATION_ID: is not set; must be a UUID, as shown in the Vonage dashboard',
+      '  VONAGE_API_KEY: is not set; VIDEO_MODE=opentok requires it',
+      '  VONAGE_API_SECRET: is not set; VIDEO_MODE=opentok requires it',
+      '  VONAGE_SIGNATURE_SECRET: is not set; VIDEO_MODE=opentok requires it',
+      '  VONAGE_APPLICATION_ID: is not set; VIDEO_MODE=opentok requires it',
       '  VONAGE_PRIVATE_KEY: must be a PKCS#8 key (BEGIN PRIVATE KEY): openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key',
-      '  VIDEO_CALLBACK_SECRET: is not set',
+      '  VIDEO_CALLBACK_SECRET: is not set; VIDEO_MODE=opentok requires it',
       '  OPENTOK_API_KEY: is not set; VIDEO_MODE=opentok requires it',
       '  OPENTOK_API_SECRET: is not set; VIDEO_MODE=opentok requires it',
       'docs/operators.md describes every variable.',

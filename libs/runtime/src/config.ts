@@ -119,6 +119,44 @@ const withHost = (databaseUrl: string): string =>
 const seconds = z.coerce.number().int().positive();
 const portNumber = z.coerce.number().int().min(0).max(65_535);
 
+const httpUrl = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''));
+const gatewayId = z.string().regex(/^[a-z0-9-]{1,40}$/, 'must have 1 to 40 lower-case letters, digits and dashes');
+const hostAndPort = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?$/,
+    'must be a host name or address, with or without a port',
+  );
+
+/** Comma-separated `id=url` entries. */
+const gateways = z.string().transform((text, ctx) => {
+  const entries = text.split(',').map((entry) => {
+    const [id = '', ...url] = entry.trim().split('=');
+    return { id, url: url.join('=') };
+  });
+  const isValid = ({ id, url }: (typeof entries)[number]): boolean =>
+    gatewayId.safeParse(id).success && httpUrl.safeParse(url).success;
+  if (entries.every(isValid) && new Set(entries.map(({ id }) => id)).size === entries.length) return entries;
+  ctx.addIssue('must look like gw-1=http://10.0.0.1:8090,gw-2=http://10.0.0.2:8090, each id once');
+  return z.NEVER;
+});
+
+const VONAGE_VARIABLES = [
+  'VONAGE_API_KEY',
+  'VONAGE_API_SECRET',
+  'VONAGE_SIGNATURE_SECRET',
+  'VONAGE_APPLICATION_ID',
+  'VONAGE_PRIVATE_KEY',
+  'VIDEO_CALLBACK_SECRET',
+] as const;
+
+/** The variables that each `VIDEO_MODE` requires. */
+const REQUIRED_BY_MODE = {
+  unified: VONAGE_VARIABLES,
+  opentok: [...VONAGE_VARIABLES, 'OPENTOK_API_KEY', 'OPENTOK_API_SECRET'],
+  janus: ['MEDIA_GATEWAYS', 'GATEWAY_SECRET', 'GATEWAY_SOCKET_URL', 'KAMAILIO_RPC_URL', 'KAMAILIO_RPC_SECRET'],
+} as const;
+
 /**
  * All environment variables of the services, in groups. A service names the groups that it needs
  * and parses them once, in `main`; no other code reads the environment.
@@ -254,21 +292,73 @@ const GROUPS = {
     /** The public URL at which the provider reaches voice-webhooks. */
     PUBLIC_WEBHOOK_URL: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/$/, '')),
   }),
-  vonage: z
+  gateway: z.object({
+    /** The name of this gateway among all; it begins the ids of its calls. */
+    GATEWAY_ID: gatewayId,
+    /** Signs control requests, webhooks and browsers' tokens; the same in all services. */
+    GATEWAY_SECRET: secret,
+    /** The other secret of a rotation: signatures with it are accepted too. */
+    GATEWAY_OTHER_SECRET: secret.optional(),
+    /** The WebSocket of this gateway's own Janus. */
+    JANUS_URL: z.url({ protocol: /^wss?$/, error: 'must be a ws or wss URL' }),
+    JANUS_API_SECRET: z.string().min(1),
+    /** `admin_key` of the AudioBridge and VideoRoom plugins. */
+    JANUS_ADMIN_KEY: z.string().min(1),
+    /** Address and port of kamailio's SIP socket. */
+    KAMAILIO_SIP: hostAndPort,
+    /** The digest secret with which gateways register at kamailio. */
+    KAMAILIO_GATEWAY_SECRET: z.string().min(1),
+    /** The address of this host at which Janus reaches it. */
+    MEDIA_IP: z.ipv4('must be an IPv4 address').default('127.0.0.1'),
+    /** Calls at the same time. */
+    MAX_CALLS: z.coerce.number().int().min(1).max(2_000).default(100),
+    /** A call without audio for this time is hung up. */
+    MEDIA_TIMEOUT_SECONDS: seconds.max(3_600).default(30),
+    /**
+     * A command that speaks: text on standard input, WAV on standard output, the language (BCP 47) in
+     * the variable TTS_LANGUAGE. Unset: flite for English, espeak-ng for other languages.
+     */
+    TTS_COMMAND: z.string().min(1).optional(),
+    /** Where spoken texts are kept. */
+    SPEECH_CACHE: z.string().min(1).default('/tmp/partyline-speech'),
+  }),
+  kamailio: z.object({
+    /** JSON-RPC of kamailio, and the secret that it requires. */
+    KAMAILIO_RPC_URL: httpUrl,
+    KAMAILIO_RPC_SECRET: z.string().min(1),
+  }),
+  provider: z
     .object({
       /**
        * `opentok`: the legacy video environment; `unified`: a Vonage application with the video
-       * capability.
+       * capability; `janus`: our own gateways, for video and telephone calls.
        */
-      VIDEO_MODE: z.enum(['opentok', 'unified']).default('unified'),
-      VONAGE_API_KEY: z.string().min(1),
-      VONAGE_API_SECRET: z.string().min(1),
-      VONAGE_SIGNATURE_SECRET: secret,
+      VIDEO_MODE: z.enum(['opentok', 'unified', 'janus']).default('unified'),
+      /** `id=url` of each media-gateway, comma-separated. */
+      MEDIA_GATEWAYS: gateways.optional(),
+      /** Signs the requests to media-gateway, its webhooks and browsers' tokens. */
+      GATEWAY_SECRET: secret.optional(),
+      /** The other secret of a rotation: signatures with it are accepted too. */
+      GATEWAY_OTHER_SECRET: secret.optional(),
+      /** The public WebSocket URL at which browsers reach media-gateway. */
+      GATEWAY_SOCKET_URL: z.url({ protocol: /^wss?$/, error: 'must be a ws or wss URL' }).optional(),
+      /** JSON-RPC of kamailio, and the secret that it requires. */
+      KAMAILIO_RPC_URL: httpUrl.optional(),
+      KAMAILIO_RPC_SECRET: z.string().min(1).optional(),
+      /** Host of the SIP trunk for outbound calls. Unset: none can be placed. */
+      SIP_TRUNK: hostAndPort.optional(),
+      SIP_TRUNK_TRANSPORT: z.enum(['udp', 'tcp', 'tls']).default('udp'),
+      /** Digest credentials at the trunk. Unset: it accepts the address of kamailio. */
+      SIP_TRUNK_USERNAME: z.string().min(1).optional(),
+      SIP_TRUNK_PASSWORD: z.string().min(1).optional(),
+      VONAGE_API_KEY: z.string().min(1).optional(),
+      VONAGE_API_SECRET: z.string().min(1).optional(),
+      VONAGE_SIGNATURE_SECRET: secret.optional(),
       /** The other secret of a rotation: webhooks signed with it are accepted too. */
       VONAGE_OTHER_SIGNATURE_SECRET: secret.optional(),
-      VONAGE_APPLICATION_ID: z.uuid('must be a UUID, as shown in the Vonage dashboard'),
-      VONAGE_PRIVATE_KEY: privateKey,
-      VIDEO_CALLBACK_SECRET: secret,
+      VONAGE_APPLICATION_ID: z.uuid('must be a UUID, as shown in the Vonage dashboard').optional(),
+      VONAGE_PRIVATE_KEY: privateKey.optional(),
+      VIDEO_CALLBACK_SECRET: secret.optional(),
       /** The other secret of a rotation: video callbacks signed with it are accepted too. */
       VIDEO_OTHER_CALLBACK_SECRET: secret.optional(),
       OPENTOK_API_KEY: z.string().optional(),
@@ -307,9 +397,15 @@ const GROUPS = {
             path: [value.SIP_USERNAME === undefined ? 'SIP_USERNAME' : 'SIP_PASSWORD'],
             message: 'set SIP_USERNAME and SIP_PASSWORD, or neither',
           });
-        if (value.VIDEO_MODE !== 'opentok') return;
-        for (const name of ['OPENTOK_API_KEY', 'OPENTOK_API_SECRET'] as const)
-          if (!value[name]) ctx.addIssue({ code: 'custom', path: [name], message: 'VIDEO_MODE=opentok requires it' });
+        if ((value.SIP_TRUNK_USERNAME === undefined) !== (value.SIP_TRUNK_PASSWORD === undefined))
+          ctx.addIssue({
+            code: 'custom',
+            path: [value.SIP_TRUNK_USERNAME === undefined ? 'SIP_TRUNK_USERNAME' : 'SIP_TRUNK_PASSWORD'],
+            message: 'set SIP_TRUNK_USERNAME and SIP_TRUNK_PASSWORD, or neither',
+          });
+        const mode = value.VIDEO_MODE ?? 'unified';
+        for (const name of REQUIRED_BY_MODE[mode])
+          if (!value[name]) ctx.addIssue({ code: 'custom', path: [name], message: `VIDEO_MODE=${mode} requires it` });
       },
       // Also when another variable is invalid: the error lists all variables at once.
       { when: () => true },
@@ -365,13 +461,16 @@ export function readConfig<G extends Group>(env: NodeJS.ProcessEnv, groups: read
     // An empty variable counts as unset, because deployment tools often leave it empty.
     const given = Object.fromEntries(variablesOf(group).flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
     const parsed = GROUPS[group].safeParse(given, { error: describeRule });
+    const orderOf = (path: readonly PropertyKey[]): number => variablesOf(group).indexOf(String(path[0]));
     if (parsed.success) config[group] = parsed.data;
     else
       problems.push(
-        ...parsed.error.issues.map(({ path, message }) => {
-          if (env[String(path[0])]) return `${path.join('.')}: ${message}`;
-          return `${path.join('.')}: is not set${message === 'is required' ? '' : `; ${message}`}`;
-        }),
+        ...parsed.error.issues
+          .toSorted((a, b) => orderOf(a.path) - orderOf(b.path))
+          .map(({ path, message }) => {
+            if (env[String(path[0])]) return `${path.join('.')}: ${message}`;
+            return `${path.join('.')}: is not set${message === 'is required' ? '' : `; ${message}`}`;
+          }),
       );
   }
   problems.push(...findInsecureConnections(env, config));

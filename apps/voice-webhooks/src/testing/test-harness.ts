@@ -132,7 +132,7 @@ export async function startTestHarness({
   const credentials = createCredentials();
   const config = readConfig(
     { ...emulatorEnvironment('opentok', 'http://127.0.0.1:9', credentials), PIN_KEYS: `test:${credentials.pinKey}` },
-    ['vonage', 'pins'],
+    ['provider', 'pins'],
   );
   const databaseUrl = (await connectThrough?.(database.url)) ?? database.url;
   const openPool = () =>
@@ -165,8 +165,8 @@ export async function startTestHarness({
   const providers = openProviders({
     store: callerStore,
     vault,
-    build: createAccountBuilder(config.vonage, timing, () => undefined),
-    platform: createProviders(settingsFromEnvironment(config.vonage), timing),
+    build: createAccountBuilder(config.provider, timing, () => undefined),
+    platform: createProviders(settingsFromEnvironment(config.provider), timing),
   });
   const service = await startService({
     config: readConfig({ HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0', DRAIN_SECONDS: '1' }, ['service']),

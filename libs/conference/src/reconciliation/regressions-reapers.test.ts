@@ -71,7 +71,7 @@ describe('deadlines', () => {
   it(`${describeIncident(15)}: no timer can be zero, and each session has a deadline`, async () => {
     for (const variable of ['RECONCILE_MS', 'INVENTORY_MS'])
       expect(() => readConfig({ [variable]: '0' }, ['reconciler'])).toThrow(variable);
-    expect(() => readConfig({ PROVIDER_TIMEOUT_MS: '0' }, ['vonage'])).toThrow('PROVIDER_TIMEOUT_MS');
+    expect(() => readConfig({ PROVIDER_TIMEOUT_MS: '0' }, ['provider'])).toThrow('PROVIDER_TIMEOUT_MS');
     const meeting = await openRoom(deps, { max_duration_s: 600 });
     await joinBrowser(harness, meeting);
     const { due_at, created_at } = await readSession(harness, meeting);

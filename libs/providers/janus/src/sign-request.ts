@@ -37,9 +37,9 @@ export const signWebhook = (account: string, secret: string, rawBody: string, in
   authorize({ iss: GATEWAY_ISSUER, application_id: account }, secret, rawBody, input);
 
 /**
- * Signs a control request; returns its `authorization` header. The signature covers the method and
- * the path, so that it is valid for no other request.
- * @param operation method and path with query, e.g. `POST /v1/calls`
+ * Signs a control request; returns its `authorization` header. The signature covers the
+ * gateway, the method and the path, so that it is valid for no other request.
+ * @param operation id of the gateway, method, and path with query, e.g. `gw-1 POST /v1/calls`
  */
 export const signControlRequest = (operation: string, secret: string, rawBody: string, input: SignatureInput): string =>
   authorize({ iss: CONTROL_ISSUER, application_id: operation }, secret, rawBody, input);

@@ -127,7 +127,8 @@ export const callView = z.object({
   /** The called number, E.164; null when the caller's network sent none. */
   to: z.string().nullable(),
   phase: z.enum(PHASES),
-  at: time,
+  /** When it entered the phase; null: not known. */
+  at: time.nullable(),
   cause: callCause.optional(),
   sipCode: z.number().int().optional(),
 });

@@ -3,14 +3,14 @@ import { VerdictError } from '@partyline/domain/verdict';
 import type { AccountCredentials, PreviousSecrets } from '@partyline/provider-contract/account-credentials';
 import type { ProviderDeps } from '@partyline/provider-contract/definition';
 import { VONAGE_REGION_HOSTS } from '@partyline/provider-vonage/account';
-import type { VonageEnvironment } from './from-environment.ts';
+import type { ProviderEnvironment } from './from-environment.ts';
 import { createProviders, type Providers, type ProviderSettings } from './registry.ts';
 
 /**
  * The provider's hosts. The platform sets them, never a tenant: a tenant could otherwise direct
  * requests into our own network. A tenant may choose one of the regions.
  */
-type Hosts = Pick<VonageEnvironment, 'VONAGE_API_HOST' | 'VIDEO_API_HOST' | 'SIP_HOST' | 'VONAGE_REGION_HOSTS'>;
+type Hosts = Pick<ProviderEnvironment, 'VONAGE_API_HOST' | 'VIDEO_API_HOST' | 'SIP_HOST' | 'VONAGE_REGION_HOSTS'>;
 
 /** The log line for a stored account with a region that `VONAGE_REGION_HOSTS` does not list. */
 export const UNLISTED_REGION =
@@ -114,12 +114,12 @@ export function settingsFromAccount(
  */
 export const createAccountBuilder =
   (
-    platform: Hosts & Pick<VonageEnvironment, 'VONAGE_APPLICATION_ID'>,
+    platform: Hosts & Pick<ProviderEnvironment, 'VONAGE_APPLICATION_ID'>,
     deps: ProviderDeps,
     onUnlistedRegion: OnUnlistedRegion,
   ) =>
   (credentials: AccountCredentials, owner: Owner): Providers => {
-    if (credentials.voice.applicationId.toLowerCase() === platform.VONAGE_APPLICATION_ID.toLowerCase()) {
+    if (credentials.voice.applicationId.toLowerCase() === platform.VONAGE_APPLICATION_ID?.toLowerCase()) {
       throw new VerdictError('client', 'application-taken', "This application is the platform's own.", {
         field: '/voice/applicationId',
         fix: 'Create a separate application for Partyline (docs/accounts.md).',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { settingsFromEnvironment, type VonageEnvironment } from './from-environment.ts';
+import { settingsFromEnvironment, type ProviderEnvironment } from './from-environment.ts';
 
-const env: VonageEnvironment = {
+const env: ProviderEnvironment = {
   VIDEO_MODE: 'unified',
   VONAGE_API_KEY: 'acc12345',
   VONAGE_API_SECRET: 'api-secret',
@@ -12,7 +12,7 @@ const env: VonageEnvironment = {
   VONAGE_REGION_HOSTS: { eu: 'https://api-eu.vonage.com' },
   SIP_HOST: 'sip.nexmo.com',
 };
-const read = (more: Partial<VonageEnvironment> = {}) => settingsFromEnvironment({ ...env, ...more });
+const read = (more: Partial<ProviderEnvironment> = {}) => settingsFromEnvironment({ ...env, ...more });
 
 describe('settingsFromEnvironment', () => {
   it('uses the host of the region, and another host instead of it', () => {

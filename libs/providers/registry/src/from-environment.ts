@@ -3,19 +3,29 @@ import { VONAGE_REGION_HOSTS } from '@partyline/provider-vonage/account';
 import type { ProviderSettings } from './registry.ts';
 
 /**
- * The environment variables (libs/runtime/src/config.ts, group `vonage`) of the platform's provider
- * account.
+ * The environment variables (libs/runtime/src/config.ts, group `provider`) of the platform's
+ * provider account. That schema requires those of the mode.
  */
-export interface VonageEnvironment {
-  readonly VIDEO_MODE: 'opentok' | 'unified';
-  readonly VONAGE_API_KEY: string;
-  readonly VONAGE_API_SECRET: string;
-  readonly VONAGE_SIGNATURE_SECRET: string;
+export interface ProviderEnvironment {
+  readonly VIDEO_MODE: 'opentok' | 'unified' | 'janus';
+  readonly MEDIA_GATEWAYS?: readonly { readonly id: string; readonly url: string }[] | undefined;
+  readonly GATEWAY_SECRET?: string | undefined;
+  readonly GATEWAY_OTHER_SECRET?: string | undefined;
+  readonly GATEWAY_SOCKET_URL?: string | undefined;
+  readonly KAMAILIO_RPC_URL?: string | undefined;
+  readonly KAMAILIO_RPC_SECRET?: string | undefined;
+  readonly SIP_TRUNK?: string | undefined;
+  readonly SIP_TRUNK_TRANSPORT?: 'udp' | 'tcp' | 'tls';
+  readonly SIP_TRUNK_USERNAME?: string | undefined;
+  readonly SIP_TRUNK_PASSWORD?: string | undefined;
+  readonly VONAGE_API_KEY?: string | undefined;
+  readonly VONAGE_API_SECRET?: string | undefined;
+  readonly VONAGE_SIGNATURE_SECRET?: string | undefined;
   /** Like `VIDEO_OTHER_CALLBACK_SECRET`: the other secret during a rotation, accepted too. */
   readonly VONAGE_OTHER_SIGNATURE_SECRET?: string | undefined;
-  readonly VONAGE_APPLICATION_ID: string;
-  readonly VONAGE_PRIVATE_KEY: string;
-  readonly VIDEO_CALLBACK_SECRET: string;
+  readonly VONAGE_APPLICATION_ID?: string | undefined;
+  readonly VONAGE_PRIVATE_KEY?: string | undefined;
+  readonly VIDEO_CALLBACK_SECRET?: string | undefined;
   readonly VIDEO_OTHER_CALLBACK_SECRET?: string | undefined;
   readonly OPENTOK_API_KEY?: string | undefined;
   readonly OPENTOK_API_SECRET?: string | undefined;
@@ -29,8 +39,36 @@ export interface VonageEnvironment {
   readonly SIP_PASSWORD?: string | undefined;
 }
 
+const other = (secret: string | undefined): string[] => (secret === undefined ? [] : [secret]);
+
 /** Converts the platform's variables to the registry's settings. The registry validates them. */
-export function settingsFromEnvironment(env: VonageEnvironment): ProviderSettings {
+export const settingsFromEnvironment = (env: ProviderEnvironment): ProviderSettings =>
+  env.VIDEO_MODE === 'janus' ? janusSettings(env) : vonageSettings(env);
+
+/** Our own gateways, for calls and browsers: one account. */
+function janusSettings(env: ProviderEnvironment): ProviderSettings {
+  const account = {
+    account: 'platform',
+    gateways: env.MEDIA_GATEWAYS,
+    secret: env.GATEWAY_SECRET,
+    extraSecrets: other(env.GATEWAY_OTHER_SECRET),
+    kamailio: { url: env.KAMAILIO_RPC_URL, secret: env.KAMAILIO_RPC_SECRET },
+    socketUrl: env.GATEWAY_SOCKET_URL,
+    ...(env.SIP_TRUNK === undefined
+      ? {}
+      : {
+          trunk: {
+            host: env.SIP_TRUNK,
+            transport: env.SIP_TRUNK_TRANSPORT,
+            username: env.SIP_TRUNK_USERNAME,
+            password: env.SIP_TRUNK_PASSWORD,
+          },
+        }),
+  };
+  return { media: { kind: 'janus', account }, voice: { kind: 'janus', account } };
+}
+
+function vonageSettings(env: ProviderEnvironment): ProviderSettings {
   // The SIP gateway accepts the account's key and secret as digest credentials (contract section
   // 5); an own SIP domain has users of its own.
   const sip = {
@@ -41,7 +79,6 @@ export function settingsFromEnvironment(env: VonageEnvironment): ProviderSetting
   const apiHost =
     env.VONAGE_API_HOST ??
     (env.VONAGE_REGION === undefined ? undefined : (env.VONAGE_REGION_HOSTS ?? VONAGE_REGION_HOSTS)[env.VONAGE_REGION]);
-  const other = (secret: string | undefined): string[] => (secret === undefined ? [] : [secret]);
   const callbackSecrets = {
     callbackSecret: env.VIDEO_CALLBACK_SECRET,
     extraCallbackSecrets: other(env.VIDEO_OTHER_CALLBACK_SECRET),

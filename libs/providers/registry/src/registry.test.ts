@@ -31,11 +31,11 @@ describe('createProviders', () => {
       expect.objectContaining({
         verdict: { outcome: 'client', reason: 'unknown-provider-kind' },
         field: '/media/kind',
-        fix: 'Set /media/kind to one of: opentok, unified.',
+        fix: 'Set /media/kind to one of: opentok, unified, janus.',
       }),
     );
     expect(() => createVoiceProvider({ kind: 'opentok', account: {} }, deps)).toThrow(
-      expect.objectContaining({ field: '/kind', fix: 'Set /kind to one of: vonage.' }),
+      expect.objectContaining({ field: '/kind', fix: 'Set /kind to one of: vonage, janus.' }),
     );
   });
 

@@ -2,6 +2,8 @@ import { VerdictError } from '@partyline/domain/verdict';
 import type { MediaDefinition, ProviderDeps, VoiceDefinition } from '@partyline/provider-contract/definition';
 import type { MediaProvider } from '@partyline/provider-contract/media-provider';
 import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
+import { janusMedia } from '@partyline/provider-janus/media/janus-media';
+import { janusVoice } from '@partyline/provider-janus/voice/janus-voice';
 import { opentokMedia } from '@partyline/provider-vonage/media/opentok-media';
 import { unifiedMedia } from '@partyline/provider-vonage/media/unified-media';
 import { vonageVoice } from '@partyline/provider-vonage/voice/vonage-voice';
@@ -58,8 +60,12 @@ const voiceEntry = <Account>(definition: VoiceDefinition<Account>): Entry<VoiceP
 });
 
 /** All providers. A new provider needs a folder next to this one and an entry here. */
-const MEDIA: readonly Entry<MediaProvider>[] = [mediaEntry(opentokMedia), mediaEntry(unifiedMedia)];
-const VOICE: readonly Entry<VoiceProvider>[] = [voiceEntry(vonageVoice)];
+const MEDIA: readonly Entry<MediaProvider>[] = [
+  mediaEntry(opentokMedia),
+  mediaEntry(unifiedMedia),
+  mediaEntry(janusMedia),
+];
+const VOICE: readonly Entry<VoiceProvider>[] = [voiceEntry(vonageVoice), voiceEntry(janusVoice)];
 
 function findEntry<Provider>(
   list: readonly Entry<Provider>[],

@@ -1,11 +1,11 @@
 import { providerDeps } from '@partyline/provider-contract/testing/provider-deps';
 import { createHash, createHmac, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { settingsFromEnvironment, type VonageEnvironment } from './from-environment.ts';
+import { settingsFromEnvironment, type ProviderEnvironment } from './from-environment.ts';
 import { createProviders } from './registry.ts';
 
 const applicationId = randomUUID();
-const environment: VonageEnvironment = {
+const environment = {
   VIDEO_MODE: 'unified',
   VONAGE_API_KEY: 'acc12345',
   VONAGE_API_SECRET: 'p',
@@ -21,7 +21,7 @@ const environment: VonageEnvironment = {
   OPENTOK_API_SECRET: 's',
   VONAGE_REGION_HOSTS: {},
   SIP_HOST: 'sip.nexmo.com',
-};
+} satisfies Partial<ProviderEnvironment>;
 const rawBody = Buffer.from('{}');
 
 const sign = (secret: string): string => {
@@ -40,7 +40,7 @@ const sign = (secret: string): string => {
 
 describe.each(['unified', 'opentok'] as const)('the secrets of the platform with VIDEO_MODE=%s', (VIDEO_MODE) => {
   const [oldSignature, oldCallback] = ['the-other-signature-secret-0123456789', 'the-other-callback-secret-0123456789'];
-  const isAccepted = (side: 'voice' | 'media', secret: string, more: Partial<VonageEnvironment> = {}): boolean =>
+  const isAccepted = (side: 'voice' | 'media', secret: string, more: Partial<ProviderEnvironment> = {}): boolean =>
     createProviders(settingsFromEnvironment({ ...environment, VIDEO_MODE, ...more }), providerDeps(1_000))[
       side
     ].verifyCallback({ authorization: sign(secret), rawBody }, new Date()).ok;

@@ -19,7 +19,7 @@ export function readRealAccount(env: NodeJS.ProcessEnv): RealAccount {
   const problems: string[] = [];
   let publicWebhookUrl = '';
   try {
-    publicWebhookUrl = readConfig(env, ['webhooks', 'vonage']).webhooks.PUBLIC_WEBHOOK_URL;
+    publicWebhookUrl = readConfig(env, ['webhooks', 'provider']).webhooks.PUBLIC_WEBHOOK_URL;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     problems.push(...error.problems);
@@ -33,6 +33,6 @@ export function readRealAccount(env: NodeJS.ProcessEnv): RealAccount {
     }
   else problems.push(`PARTYLINE_NUMBERS: is not set. ${NUMBERS_FORMAT}`);
   if (problems.length > 0) throw new ConfigError(problems);
-  const given = variablesOf('vonage').flatMap((name) => (env[name] ? [[name, env[name]]] : []));
+  const given = variablesOf('provider').flatMap((name) => (env[name] ? [[name, env[name]]] : []));
   return { environment: Object.fromEntries(given) as Record<string, string>, publicWebhookUrl, numbers };
 }
