@@ -1,0 +1,177 @@
+import type { OpusCodecs } from '../audio/codecs/opus.ts';
+import { FRAME_MS, type VoiceCodec } from '../audio/codecs/voice-codec.ts';
+import { planDigit, type DtmfPacket } from '../audio/dtmf.ts';
+import { PlayoutBuffer } from '../audio/playout-buffer.ts';
+import type { PhonePeer } from '../sip/phone-peer.ts';
+
+/** The phone's side: `PhonePeer`. */
+type PhonePort = Pick<PhonePeer, 'sendAudio' | 'startDigit'>;
+
+/** The conference's side: takes 20 ms of Opus. */
+interface ConferencePort {
+  send(payload: Buffer): void;
+}
+
+/** A spoken text in progress. */
+interface Speech {
+  readonly pcm: Int16Array;
+  position: number;
+  readonly finish: () => void;
+}
+
+/** What `sendDigits` still has to send, one element for each 20 ms: a packet of a digit, or silence. */
+type Tone = { readonly digit: string } | { readonly packet: DtmfPacket } | 'silence';
+
+/** Half a second for `p`, and the gap after each digit. */
+const PAUSE_FRAMES = 25;
+const GAP_FRAMES = 5;
+
+/** The mix of the conference comes every 20 ms. After this many frames without it, the phone gets silence. */
+const MISSING_FRAMES = 3;
+
+/**
+ * The sound of one call. To the phone: a spoken text, or else the conference's mix, or else hold
+ * music, or else silence, in every 20 ms. To the conference: what the phone sends, in frames of
+ * 20 ms, without its jitter. Without timers: `tick` runs on the clock of all calls.
+ */
+export class CallAudio {
+  readonly #codec: VoiceCodec;
+  readonly #opus: VoiceCodec;
+  readonly #playout: PlayoutBuffer;
+  readonly #phone: PhonePort;
+  #conference: ConferencePort | undefined;
+  #speech: Speech | undefined;
+  #music: { readonly pcm: Int16Array; position: number } | undefined;
+  #framesWithoutMix = 0;
+  #framesWithoutPhone = 0;
+  #isMuted = false;
+  #tones: Tone[] = [];
+  #sendTone: ReturnType<PhonePort['startDigit']>;
+
+  /** @param codec the phone's codec. The conference's Opus has the same sample rate, and resamples. */
+  constructor(codec: VoiceCodec, opus: OpusCodecs, phone: PhonePort) {
+    this.#codec = codec;
+    this.#opus = opus.open(codec.sampleRate === 8_000 ? 8_000 : 16_000);
+    this.#playout = new PlayoutBuffer({ sampleRate: codec.sampleRate, clockRate: codec.payloadClockRate });
+    this.#phone = phone;
+  }
+
+  get sampleRate(): number {
+    return this.#codec.sampleRate;
+  }
+
+  /** For how long no audio has arrived from the phone, in milliseconds. */
+  get silentMs(): number {
+    return this.#framesWithoutPhone * FRAME_MS;
+  }
+
+  /** Takes a packet of the phone. */
+  receiveFromPhone(payload: Buffer, timestamp: number, ssrc: number): void {
+    this.#framesWithoutPhone = 0;
+    const pcm = this.#codec.decode(payload);
+    if (pcm !== null) this.#playout.push(timestamp, pcm, ssrc);
+  }
+
+  /** Takes a packet of the conference's mix, and passes it on at once, unless the phone hears a text. */
+  receiveFromConference(payload: Buffer): void {
+    this.#framesWithoutMix = 0;
+    if (this.#speech !== undefined || this.#conference === undefined || this.#tones.length > 0) return;
+    const pcm = this.#opus.decode(payload);
+    if (pcm === null) return;
+    const frame = this.sampleRate / (1_000 / FRAME_MS);
+    for (let start = 0; start + frame <= pcm.length; start += frame)
+      this.#phone.sendAudio(this.#codec.encode(pcm.subarray(start, start + frame)));
+  }
+
+  /** Connects the call to the conference, or disconnects it. */
+  connect(conference: ConferencePort | undefined): void {
+    this.#conference = conference;
+    this.#framesWithoutMix = MISSING_FRAMES;
+  }
+
+  /** The others do not hear the phone while it is muted. */
+  setMuted(isMuted: boolean): void {
+    this.#isMuted = isMuted;
+  }
+
+  /** Plays music in a loop until it is set to undefined. */
+  setMusic(pcm: Int16Array | undefined): void {
+    this.#music = pcm === undefined || pcm.length === 0 ? undefined : { pcm, position: 0 };
+  }
+
+  /** Speaks; resolves at the end of the text, or when `stop` aborts. A new text ends the one in progress. */
+  speak(pcm: Int16Array, stop: AbortSignal): Promise<void> {
+    this.#speech?.finish();
+    return new Promise((resolve) => {
+      if (stop.aborted || pcm.length === 0) return resolve();
+      const finish = (): void => {
+        if (this.#speech === speech) this.#speech = undefined;
+        stop.removeEventListener('abort', finish);
+        resolve();
+      };
+      const speech: Speech = { pcm, position: 0, finish };
+      this.#speech = speech;
+      stop.addEventListener('abort', finish, { once: true });
+    });
+  }
+
+  /** Sends DTMF to the phone: 0-9 * #, and `p` for a pause of half a second. */
+  sendDigits(digits: string): void {
+    for (const digit of digits) {
+      if (digit === 'p') this.#tones.push(...Array<Tone>(PAUSE_FRAMES).fill('silence'));
+      else
+        this.#tones.push(
+          { digit },
+          ...planDigit(digit).map((packet) => ({ packet })),
+          ...Array<Tone>(GAP_FRAMES).fill('silence'),
+        );
+    }
+  }
+
+  /** One frame in each direction. */
+  tick(): void {
+    this.#framesWithoutPhone += 1;
+    const fromPhone = this.#playout.pull();
+    if (this.#conference !== undefined)
+      this.#conference.send(this.#opus.encode(this.#isMuted ? new Int16Array(fromPhone.length) : fromPhone));
+    if (this.#tones.length > 0) return this.#tickTone(fromPhone.length);
+    const frame = this.#nextFrame(fromPhone.length);
+    if (frame !== undefined) this.#phone.sendAudio(this.#codec.encode(frame));
+  }
+
+  close(): void {
+    this.#speech?.finish();
+    this.#codec.close();
+    this.#opus.close();
+    this.#conference = undefined;
+  }
+
+  #tickTone(length: number): void {
+    let tone = this.#tones.shift();
+    if (typeof tone === 'object' && 'digit' in tone) {
+      this.#sendTone = this.#phone.startDigit();
+      tone = this.#tones.shift();
+    }
+    if (typeof tone === 'object' && 'packet' in tone && this.#sendTone !== undefined) this.#sendTone(tone.packet);
+    else this.#phone.sendAudio(this.#codec.encode(new Int16Array(length)));
+  }
+
+  /** Returns what the phone hears in this tick; undefined while the conference's mix arrives. */
+  #nextFrame(length: number): Int16Array | undefined {
+    const speech = this.#speech;
+    if (speech !== undefined) {
+      const frame = new Int16Array(length);
+      frame.set(speech.pcm.subarray(speech.position, speech.position + length));
+      speech.position += length;
+      if (speech.position >= speech.pcm.length) speech.finish();
+      return frame;
+    }
+    if (this.#music !== undefined) {
+      const { pcm, position } = this.#music;
+      this.#music.position = (position + length) % pcm.length;
+      return Int16Array.from({ length }, (_, i) => pcm[(position + i) % pcm.length] ?? 0);
+    }
+    if (this.#conference !== undefined && (this.#framesWithoutMix += 1) <= MISSING_FRAMES) return undefined;
+    return new Int16Array(length);
+  }
+}

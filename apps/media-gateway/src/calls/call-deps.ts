@@ -1,0 +1,38 @@
+import type { JanusConnection } from '@partyline/janus/connection';
+import type { DigitsWebhook } from '@partyline/provider-janus/wire';
+import type { OpusCodecs } from '../audio/codecs/opus.ts';
+import type { VoiceCodec } from '../audio/codecs/voice-codec.ts';
+import type { Conferences } from '../conferences/conferences.ts';
+import type { VoiceCodecName } from '../sip/negotiate-codec.ts';
+import type { Call } from './call.ts';
+
+/** What calls need of the gateway. */
+export interface CallDeps {
+  /** The current connection to Janus. @throws while there is none */
+  readonly connection: () => JanusConnection;
+  /** The conferences of that connection. */
+  readonly conferences: () => Conferences;
+  readonly opus: OpusCodecs;
+  readonly openCodec: (name: VoiceCodecName) => VoiceCodec;
+  /** Runs a function every 20 ms until the returned one is called. */
+  readonly frames: { add(onFrame: () => void): () => void };
+  /** Monotonic milliseconds. */
+  readonly nowMs: () => number;
+  /** Returns a spoken text. Never rejects: without speech it is a tone. */
+  readonly speak: (text: string, language: string, sampleRate: number) => Promise<Int16Array>;
+  readonly holdMusic: (sampleRate: number) => Int16Array;
+  /** Resolves after the time, or when `stop` aborts. */
+  readonly pause: (ms: number, stop: AbortSignal) => Promise<void>;
+  readonly requestPlan: (account: string, url: string, body: DigitsWebhook) => Promise<unknown>;
+  readonly onJoined: (call: Call, eventUrl: string) => void;
+  readonly onProblem: (call: Call, reason: string) => void;
+  readonly onError: (error: unknown, callId: string) => void;
+  /** Ends a call whose line is lost; resolves when the phone's side is over. */
+  readonly endLost: (callId: string) => Promise<void>;
+  /** Random 32-bit number. */
+  readonly random: () => number;
+  /** The address of this host that Janus reaches. */
+  readonly localIp: string;
+  /** A call without audio for this time is hung up. */
+  readonly mediaTimeoutMs: number;
+}

@@ -1,0 +1,80 @@
+import { endDialog, listDialogs, type Dialog, type KamailioRpc } from '@partyline/provider-janus/dialogs';
+
+export interface LostCallsDeps {
+  readonly rpc: KamailioRpc;
+  readonly timeoutMs: number;
+  readonly sleep: (ms: number) => Promise<void>;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Kamailio is asked again after this time, until it has none of the calls. */
+const RETRY_MS = 500;
+
+/**
+ * Ends calls whose line at Janus is lost, at kamailio: Janus sends no BYE when it is killed. A call
+ * is over when kamailio does not list it.
+ */
+export class LostCalls {
+  readonly #deps: LostCallsDeps;
+  readonly #waiting = new Map<string, () => void>();
+  #isRunning = false;
+
+  constructor(deps: LostCallsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Ends one call; resolves when kamailio does not have it. */
+  end(callId: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.set(callId, resolve);
+      if (!this.#isRunning) void this.#run();
+    });
+  }
+
+  /**
+   * Ends every call of a gateway, such as those of an earlier process with the same id.
+   * @returns how many there were
+   */
+  async endAll(gatewayId: string): Promise<number> {
+    const dialogs = (await this.#list()).filter(({ callId }) => callId?.startsWith(`${gatewayId}.`));
+    await Promise.all(dialogs.map((dialog) => this.#end(dialog)));
+    return dialogs.length;
+  }
+
+  /** One list serves all lost calls: a killed Janus loses hundreds at once. */
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    try {
+      while (this.#waiting.size > 0) {
+        // The calls that are added during the request are in the next list.
+        const asked = [...this.#waiting.keys()];
+        try {
+          const listed = new Map((await this.#list()).map((dialog) => [dialog.callId, dialog]));
+          const live = asked.flatMap((callId) => listed.get(callId) ?? []);
+          for (const callId of asked) if (!listed.has(callId)) this.#settle(callId);
+          await Promise.all(live.map((dialog) => this.#end(dialog)));
+          // An ended dialog is listed for some moments.
+          if (live.length > 0) await this.#deps.sleep(RETRY_MS);
+        } catch (error) {
+          this.#deps.onError(error);
+          await this.#deps.sleep(RETRY_MS);
+        }
+      }
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  #settle(callId: string): void {
+    this.#waiting.get(callId)?.();
+    this.#waiting.delete(callId);
+  }
+
+  #list(): Promise<readonly Dialog[]> {
+    return listDialogs(this.#deps.rpc, this.#deps.timeoutMs);
+  }
+
+  #end(dialog: Dialog): Promise<void> {
+    return endDialog(this.#deps.rpc, this.#deps.timeoutMs, dialog).catch(this.#deps.onError);
+  }
+}

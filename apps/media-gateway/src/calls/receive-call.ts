@@ -1,0 +1,103 @@
+import type { SipHandle } from '@partyline/janus/sip/sip-handle';
+import type { AnswerWebhook } from '@partyline/provider-janus/wire';
+import { planReply } from '@partyline/provider-janus/wire';
+import { toE164 } from '@partyline/domain/phone';
+import type { IncomingCall } from '../sip/sip-lines.ts';
+import { VOICE_CODECS_ENABLED } from '../sip/enabled-codecs.ts';
+import type { Call, CallFacts } from './call.ts';
+import type { CallDeps } from './call-deps.ts';
+import { PhoneCall } from './phone-call.ts';
+import { TECHNICAL_DIFFICULTIES } from './run-plan.ts';
+
+export interface ReceiveDeps extends CallDeps {
+  /** Registers a new call, which reports its phases. */
+  openCall(facts: Omit<CallFacts, 'callId'>): Call;
+  /** Sends the answer webhook and returns its reply. @throws when it gets no usable answer */
+  requestAnswer(account: string, body: AnswerWebhook): Promise<unknown>;
+  /** Whether new calls are rejected, because the gateway stops or is full. */
+  isClosed(): boolean;
+}
+
+/** The header in which kamailio learns our id of the call. */
+export const CALL_HEADER = 'X-Partyline-Call';
+
+/**
+ * Answers one incoming call: asks voice-webhooks what to do, and only then accepts it. A caller who
+ * hangs up meanwhile costs nothing.
+ */
+export async function receiveCall(deps: ReceiveDeps, handle: SipHandle, invite: IncomingCall): Promise<void> {
+  const account = readAccount(invite);
+  if (account === undefined || deps.isClosed()) {
+    // Kamailio tries the next gateway after a 503.
+    await handle.decline({ code: account === undefined ? 403 : 503 });
+    return;
+  }
+  const to = toE164(readHeader(invite, 'X-Partyline-Number') ?? userOf(invite.callee));
+  const from = readCaller(invite);
+  const call = deps.openCall({ account, direction: 'inbound', to, from });
+  const phone = new PhoneCall(deps, call, handle);
+  const { callId } = call.facts;
+  try {
+    const description =
+      invite.jsep === undefined ? await phone.peer.offer() : await phone.peer.answer(invite.jsep, VOICE_CODECS_ENABLED);
+    if (description === undefined) {
+      call.requestEnd({ cause: 'failed', sipCode: 488 });
+      await handle.decline({ code: 488 });
+      return phone.end({ cause: 'failed', sipCode: 488 });
+    }
+    call.advance('ringing');
+    const reply = await deps
+      .requestAnswer(account, { callId, from, to, headers: {} })
+      .catch((): unknown => ({ steps: [TECHNICAL_DIFFICULTIES] }));
+    if (phone.signal.aborted) return;
+    if (isEmptyPlan(reply)) {
+      call.requestEnd({ cause: 'hung-up' });
+      await handle.decline({ code: 480 });
+      return phone.end({ cause: 'hung-up' });
+    }
+    const answered = invite.jsep === undefined ? handle.waitFor(['accepted'], ANSWER_TIMEOUT_MS) : undefined;
+    answered?.catch(() => undefined);
+    await handle.accept({ jsep: description, headers: { [CALL_HEADER]: callId } });
+    if (answered !== undefined) {
+      const { jsep } = await answered;
+      if (jsep === undefined || !(await phone.peer.acceptAnswer(jsep)))
+        return phone.hangUp({ cause: 'failed', sipCode: 488 });
+    }
+    if (!call.advance('answered')) return;
+    phone.startAudio();
+    await phone.follow(reply);
+  } catch (error) {
+    deps.onError(error, callId);
+    phone.hangUp({ cause: 'failed' });
+  }
+}
+
+/** A phone that offered nothing answers our offer within the transaction of its INVITE. */
+const ANSWER_TIMEOUT_MS = 32_000;
+
+const isEmptyPlan = (reply: unknown): boolean => {
+  const parsed = planReply.safeParse(reply);
+  return parsed.success && parsed.data.steps.length === 0;
+};
+
+function readHeader({ headers }: IncomingCall, name: string): string | undefined {
+  const lower = name.toLowerCase();
+  return Object.entries(headers).find(([key]) => key.toLowerCase() === lower)?.[1];
+}
+
+/** Kamailio names the account of the trunk, and strips the header from what trunks send. */
+const readAccount = (invite: IncomingCall): string | undefined => {
+  const account = readHeader(invite, 'X-Partyline-Account');
+  return account === undefined || account === '' ? undefined : account;
+};
+
+/** The user part of a SIP URI, also in angle brackets: `sip:+12025550100@host` and `tel:+12025550100`. */
+const userOf = (uri: string | undefined): string | undefined => /(?:sips?|tel):([^@;>]+)/i.exec(uri ?? '')?.[1];
+
+/** The caller's number: asserted by the network, or else from the From header; null when it is withheld. */
+function readCaller(invite: IncomingCall): string | null {
+  const privacy = readHeader(invite, 'X-Privacy');
+  if (privacy !== undefined && /\b(id|user|header)\b/i.test(privacy)) return null;
+  const asserted = readHeader(invite, 'P-Asserted-Identity');
+  return toE164(userOf(asserted)) ?? toE164(userOf(invite.caller));
+}

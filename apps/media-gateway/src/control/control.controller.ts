@@ -1,0 +1,155 @@
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req, type RawBodyRequest } from '@nestjs/common';
+import { VerdictError } from '@partyline/domain/verdict';
+import {
+  accountTag,
+  conferenceId,
+  createCallRequest,
+  digitsRequest,
+  muteRequest,
+  partId,
+  sayRequest,
+  type callList,
+  type CallView,
+  type connectionList,
+  type createdCall,
+} from '@partyline/provider-janus/wire';
+import type { FastifyRequest } from 'fastify';
+import type { output, ZodType } from 'zod';
+import type { Call, CallControls } from '../calls/call.ts';
+import { CONTROL_DEPS, type ControlDeps } from './control-deps.ts';
+import { verifyControl } from './verify-control.ts';
+
+/**
+ * The control requests of Partyline (libs/providers/janus/src/wire.ts): calls and browsers. Each is
+ * signed; nothing else may reach this port.
+ */
+@Controller('v1')
+export class ControlController {
+  constructor(@Inject(CONTROL_DEPS) private readonly deps: ControlDeps) {}
+
+  @Post('calls')
+  @HttpCode(201)
+  createCall(@Req() request: RawBodyRequest<FastifyRequest>, @Body() body: unknown): output<typeof createdCall> {
+    verifyControl(this.deps, request);
+    const wanted = parse(createCallRequest, body);
+    for (const name of ['answerUrl', 'eventUrl'] as const)
+      if (!this.deps.isWebhookUrl(wanted[name]))
+        throw badRequest(`/${name}`, 'must be below the webhook URL of this deployment');
+    return { callId: this.deps.placeCall(wanted).facts.callId };
+  }
+
+  @Get('calls')
+  listCalls(
+    @Req() request: RawBodyRequest<FastifyRequest>,
+    @Query('account') account: unknown,
+  ): output<typeof callList> {
+    verifyControl(this.deps, request);
+    const tag = parse(accountTag, account, '/account');
+    return { calls: this.deps.calls.listLive(tag).map((call) => call.view()) };
+  }
+
+  @Get('calls/:callId')
+  getCall(@Req() request: RawBodyRequest<FastifyRequest>, @Param('callId') callId: string): CallView {
+    verifyControl(this.deps, request);
+    const view = this.deps.calls.find(callId);
+    if (view === undefined) throw callNotFound();
+    return view;
+  }
+
+  @Post('calls/:callId/hang-up')
+  @HttpCode(202)
+  async hangUp(@Req() request: RawBodyRequest<FastifyRequest>, @Param('callId') callId: string): Promise<void> {
+    verifyControl(this.deps, request);
+    await this.controlsOf(callId).hangUp();
+  }
+
+  @Post('calls/:callId/mute')
+  @HttpCode(202)
+  async mute(
+    @Req() request: RawBodyRequest<FastifyRequest>,
+    @Param('callId') callId: string,
+    @Body() body: unknown,
+  ): Promise<void> {
+    verifyControl(this.deps, request);
+    await this.controlsOf(callId).mute(parse(muteRequest, body).muted);
+  }
+
+  @Post('calls/:callId/digits')
+  @HttpCode(202)
+  sendDigits(
+    @Req() request: RawBodyRequest<FastifyRequest>,
+    @Param('callId') callId: string,
+    @Body() body: unknown,
+  ): void {
+    verifyControl(this.deps, request);
+    this.controlsOf(callId).sendDigits(parse(digitsRequest, body).digits);
+  }
+
+  /** Answers when the text is accepted, before it is spoken. */
+  @Post('calls/:callId/say')
+  @HttpCode(202)
+  say(@Req() request: RawBodyRequest<FastifyRequest>, @Param('callId') callId: string, @Body() body: unknown): void {
+    verifyControl(this.deps, request);
+    const { text, language } = parse(sayRequest, body);
+    this.controlsOf(callId)
+      .say(text, language)
+      .catch((error: unknown) => this.deps.onError(error, callId));
+  }
+
+  @Get('conferences/:conference/connections')
+  listConnections(
+    @Req() request: RawBodyRequest<FastifyRequest>,
+    @Param('conference') conference: string,
+  ): output<typeof connectionList> {
+    verifyControl(this.deps, request);
+    return { connections: [...this.deps.browsers.list(parse(conferenceId, conference, '/conference'))] };
+  }
+
+  @Post('conferences/:conference/connections/:connectionId/disconnect')
+  @HttpCode(202)
+  async disconnect(
+    @Req() request: RawBodyRequest<FastifyRequest>,
+    @Param('conference') conference: string,
+    @Param('connectionId') connectionId: string,
+  ): Promise<void> {
+    verifyControl(this.deps, request);
+    const isFound = await this.deps.browsers.disconnect(conference, parse(partId, connectionId, '/connectionId'));
+    if (!isFound) throw connectionNotFound();
+  }
+
+  @Post('conferences/:conference/connections/:connectionId/mute')
+  @HttpCode(202)
+  async muteConnection(
+    @Req() request: RawBodyRequest<FastifyRequest>,
+    @Param('conference') conference: string,
+    @Param('connectionId') connectionId: string,
+    @Body() body: unknown,
+  ): Promise<void> {
+    verifyControl(this.deps, request);
+    const { muted } = parse(muteRequest, body);
+    if (!(await this.deps.browsers.mute(conference, parse(partId, connectionId, '/connectionId'), muted)))
+      throw connectionNotFound();
+  }
+
+  private controlsOf(callId: string): CallControls {
+    const call: Call | undefined = this.deps.calls.findLive(callId);
+    if (call?.controls === undefined) throw callNotFound();
+    return call.controls;
+  }
+}
+
+const badRequest = (field: string, problem: string): VerdictError =>
+  new VerdictError('client', 'bad-control-request', `The request is invalid: ${field} ${problem}.`, { field });
+
+const callNotFound = (): VerdictError =>
+  new VerdictError('client', 'call-not-found', 'There is no such live call here.');
+
+const connectionNotFound = (): VerdictError =>
+  new VerdictError('client', 'connection-not-found', 'There is no such connection here.');
+
+function parse<Value>(schema: ZodType<Value>, value: unknown, at = ''): Value {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw badRequest(`${at}/${(issue?.path ?? []).map(String).join('/')}`, issue?.message ?? 'is invalid');
+}

@@ -1,0 +1,232 @@
+import { VerdictError } from '@partyline/domain/verdict';
+import type { Clock } from '@partyline/domain/clock';
+import type { CallWebhook, CreateCallRequest } from '@partyline/provider-janus/wire';
+import type { KamailioRpc } from '@partyline/provider-janus/dialogs';
+import { openG711 } from './audio/codecs/g711.ts';
+import { OpusCodecs } from './audio/codecs/opus.ts';
+import { FrameClock, type Timers } from './audio/frame-clock.ts';
+import { CallRegistry } from './calls/call-registry.ts';
+import { Call, type CallFacts } from './calls/call.ts';
+import type { CallDeps } from './calls/call-deps.ts';
+import { LostCalls } from './calls/lost-calls.ts';
+import { placeCall } from './calls/place-call.ts';
+import { receiveCall } from './calls/receive-call.ts';
+import { JanusLink } from './janus-link.ts';
+import { createEventSender } from './webhooks/event-sender.ts';
+import { sendWebhook, webhookUrls, type WebhookDeps } from './webhooks/send-webhook.ts';
+
+export interface GatewayOptions {
+  readonly gatewayId: string;
+  readonly janus: { readonly url: string; readonly apiSecret: string; readonly adminKey: string };
+  readonly kamailio: {
+    /** `host:port` of its SIP socket. */
+    readonly sip: string;
+    readonly rpc: KamailioRpc;
+    /** The digest secret of gateways. */
+    readonly secret: string;
+  };
+  /** How many calls can arrive at once. */
+  readonly maxCalls: number;
+  /** The address of this host that Janus reaches. */
+  readonly localIp: string;
+  readonly mediaTimeoutMs: number;
+  readonly webhooks: WebhookDeps;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly sleep: (ms: number) => Promise<void>;
+  /** Random text, 22 characters or more. */
+  readonly secret: () => string;
+  readonly random: () => number;
+  /** Returns a spoken text. Never rejects. */
+  readonly speak: CallDeps['speak'];
+  readonly holdMusic: CallDeps['holdMusic'];
+  readonly log: {
+    warn(fields: Record<string, unknown>, message: string): void;
+    info(fields: Record<string, unknown>, message: string): void;
+  };
+}
+
+/** The telephone side of a gateway: calls between kamailio, Janus and voice-webhooks. */
+export interface Gateway {
+  readonly calls: CallRegistry;
+  /** The connection to Janus while it is up. */
+  readonly link: JanusLink;
+  /** @throws VerdictError `gateway-not-ready` (503) */
+  placeCall(request: CreateCallRequest): Call;
+  /** Rejects new calls from now on; resolves when no call is live and every event was sent. */
+  drain(): Promise<void>;
+  /** Ends everything. */
+  close(): Promise<void>;
+}
+
+const JANUS_TIMEOUT_MS = 5_000;
+/** A Janus that stands still is given up within eight seconds, before its own limit of twenty. */
+const KEEP_ALIVE = { intervalMs: 4_000, timeoutMs: 4_000 };
+const RPC_TIMEOUT_MS = 2_000;
+const REGISTER_TIMEOUT_MS = 10_000;
+
+/** Starts the telephone side. Returns at once; it is ready when its link is up. */
+export function startGateway(options: GatewayOptions): Gateway {
+  const { gatewayId, clock, log, sleep, webhooks } = options;
+  const calls = new CallRegistry();
+  let isDraining = false;
+  const onError = (error: unknown, callId?: string): void =>
+    log.warn({ err: error, callId }, 'an action of the gateway failed');
+
+  const events = createEventSender({
+    send: (account, url, body) => sendWebhook(webhooks, account, url, body),
+    sleep,
+    onGivenUp: (status) => log.warn({ status }, 'an event was not accepted; the inventory replaces it'),
+  });
+  const sendEvent = (call: Call, url: string, event: CallWebhook): void =>
+    events.send(call.facts.callId, { account: call.facts.account, url, body: event });
+  const lost = new LostCalls({
+    rpc: options.kamailio.rpc,
+    timeoutMs: RPC_TIMEOUT_MS,
+    sleep,
+    onError: (error) => log.warn({ err: error }, 'kamailio did not end the calls of a lost line; it is asked again'),
+  });
+
+  const link = new JanusLink({
+    janus: { ...options.janus, requestTimeoutMs: JANUS_TIMEOUT_MS, keepAlive: KEEP_ALIVE },
+    lines: {
+      uri: `sip:gw-${gatewayId}@${options.kamailio.sip}`,
+      secret: options.kamailio.secret,
+      proxy: `sip:${options.kamailio.sip}`,
+      count: options.maxCalls,
+      registerTimeoutMs: REGISTER_TIMEOUT_MS,
+    },
+    conferences: {
+      adminKey: options.janus.adminKey,
+      secretOf: () => roomSecret,
+      onError,
+    },
+    sleep,
+    onIncoming: (handle, invite) => void receiveCall(receiveDeps, handle, invite).catch((error) => onError(error)),
+    onChange: (isUp, reason) =>
+      isUp
+        ? log.info({}, 'connected to Janus and registered at kamailio')
+        : log.warn({ reason }, 'the connection to Janus is lost'),
+    onError: (error) => log.warn({ err: error }, 'Janus or kamailio is unavailable; the gateway tries again'),
+  });
+  /** Rooms are controlled by this process alone. */
+  const roomSecret = options.secret();
+  const current = () => {
+    if (link.current === undefined) throw notReady();
+    return link.current;
+  };
+
+  const callDeps: CallDeps = {
+    connection: () => current().connection,
+    conferences: () => current().conferences,
+    opus: new OpusCodecs(),
+    openCodec: (name) => openG711(name as 'PCMU' | 'PCMA'),
+    frames: new FrameClock(options.timers, onError),
+    nowMs: () => options.timers.now(),
+    speak: options.speak,
+    holdMusic: options.holdMusic,
+    pause: (ms, stop) => pause(options.timers, ms, stop),
+    requestPlan: (account, url, body) => sendWebhook(webhooks, account, url, body),
+    onJoined: (call, eventUrl) =>
+      sendEvent(call, eventUrl, { kind: 'moved', callId: call.facts.callId, at: clock.now().toISOString() }),
+    onProblem: (call, reason) => log.warn({ callId: call.facts.callId, reason }, 'a call got no usable plan'),
+    onError,
+    endLost: (callId) => lost.end(callId),
+    random: options.random,
+    localIp: options.localIp,
+    mediaTimeoutMs: options.mediaTimeoutMs,
+  };
+
+  function openCall(facts: Omit<CallFacts, 'callId'>, eventUrl?: string): Call {
+    const url = eventUrl ?? webhookUrls(webhooks.baseUrl, facts.account).events;
+    const call = new Call(
+      { ...facts, callId: `${gatewayId}.${options.secret().slice(0, 22)}` },
+      {
+        clock,
+        onPhase: (changed) => {
+          const { callId, phase, at, cause, sipCode } = changed.view();
+          sendEvent(changed, url, {
+            kind: 'call',
+            callId,
+            phase,
+            at: at!,
+            ...(cause === undefined ? {} : { cause }),
+            ...(sipCode === undefined ? {} : { sipCode }),
+          });
+          if (changed.isOver) calls.retire(changed);
+        },
+      },
+    );
+    calls.add(call);
+    return call;
+  }
+  const receiveDeps = {
+    ...callDeps,
+    openCall,
+    requestAnswer: (account: string, body: Parameters<typeof sendWebhook>[3]) =>
+      sendWebhook(webhooks, account, webhookUrls(webhooks.baseUrl, account).answer, body),
+    isClosed: () => isDraining,
+  };
+
+  const running = (async () => {
+    // The calls of an earlier process with this id have no media any more.
+    for (;;) {
+      try {
+        const ended = await lost.endAll(gatewayId);
+        if (ended > 0) log.warn({ ended }, 'calls of an earlier process were ended');
+        break;
+      } catch (error) {
+        if (isDraining) return;
+        log.warn({ err: error }, 'kamailio is unavailable; the gateway tries again');
+        await sleep(1_000);
+      }
+    }
+    await link.run();
+  })();
+
+  return {
+    calls,
+    link,
+    placeCall(request) {
+      if (isDraining || link.current === undefined) throw notReady();
+      return placeCall(
+        {
+          ...callDeps,
+          openCall,
+          openOutbound: () => current().lines.openOutbound(),
+          requestAnswerAt: (account, url, body) => sendWebhook(webhooks, account, url, body),
+        },
+        request,
+      );
+    },
+    async drain() {
+      isDraining = true;
+      while (calls.listLive().length > 0) await sleep(100);
+      await events.drained();
+    },
+    async close() {
+      isDraining = true;
+      await link.close();
+      await running;
+    },
+  };
+}
+
+const notReady = (): VerdictError =>
+  new VerdictError('server', 'gateway-not-ready', 'The gateway is not connected to Janus, or is stopping.', {
+    fix: 'Try another gateway, or try again.',
+    retryAfterMs: 1_000,
+  });
+
+/** Resolves after the time, or when `stop` aborts. */
+const pause = (timers: Timers, ms: number, stop: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (stop.aborted) return resolve();
+    const finish = (): void => {
+      cancel();
+      stop.removeEventListener('abort', finish);
+      resolve();
+    };
+    const cancel = timers.setTimer(ms, finish);
+    stop.addEventListener('abort', finish, { once: true });
+  });

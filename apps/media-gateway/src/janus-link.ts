@@ -1,0 +1,80 @@
+import { backoff } from '@partyline/domain/backoff';
+import { connectJanus, type ConnectJanusOptions, type JanusConnection } from '@partyline/janus/connection';
+import { Conferences, type ConferenceDeps } from './conferences/conferences.ts';
+import { openSipLines, type IncomingCall, type SipLineOptions, type SipLines } from './sip/sip-lines.ts';
+import type { SipHandle } from '@partyline/janus/sip/sip-handle';
+
+export interface JanusLinkOptions {
+  readonly janus: Omit<ConnectJanusOptions, 'onClosed' | 'onListenerError'>;
+  readonly lines: SipLineOptions;
+  readonly conferences: ConferenceDeps;
+  readonly sleep: (ms: number) => Promise<void>;
+  readonly onIncoming: (handle: SipHandle, call: IncomingCall) => void;
+  /** The link is up or down. `reason` says why it is down. */
+  readonly onChange: (isUp: boolean, reason: string) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** A connection to Janus with everything that lives on it. */
+export interface LinkedJanus {
+  readonly connection: JanusConnection;
+  readonly conferences: Conferences;
+  readonly lines: SipLines;
+}
+
+const RETRY = { firstMs: 200, maxMs: 5_000 };
+
+/** Keeps one connection to Janus: connects again after each loss, until `close`. */
+export class JanusLink {
+  readonly #options: JanusLinkOptions;
+  #current: LinkedJanus | undefined;
+  #connection: JanusConnection | undefined;
+  #isClosed = false;
+
+  constructor(options: JanusLinkOptions) {
+    this.#options = options;
+  }
+
+  /** The connection while it is up. */
+  get current(): LinkedJanus | undefined {
+    return this.#current;
+  }
+
+  /** Connects, and stays connected. Resolves after `close`. Never rejects. */
+  async run(): Promise<void> {
+    for (let failures = 0; !this.#isClosed;) {
+      try {
+        const connection = await this.#connect();
+        failures = 0;
+        const reason = await connection.closed;
+        this.#current = undefined;
+        if (!this.#isClosed) this.#options.onChange(false, reason);
+      } catch (error) {
+        failures += 1;
+        await this.#connection?.close();
+        if (this.#isClosed) return;
+        this.#options.onError(error);
+        await this.#options.sleep(backoff(failures, RETRY));
+      }
+    }
+  }
+
+  /** Ends the session at Janus, with all calls and rooms that it still has. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#connection?.close();
+  }
+
+  async #connect(): Promise<JanusConnection> {
+    const { janus, lines, conferences, onIncoming, onChange, onError } = this.#options;
+    const connection = await connectJanus({ ...janus, onListenerError: onError });
+    this.#connection = connection;
+    this.#current = {
+      connection,
+      conferences: new Conferences(connection, conferences),
+      lines: await openSipLines(connection, lines, onIncoming),
+    };
+    onChange(true, 'connected');
+    return connection;
+  }
+}
