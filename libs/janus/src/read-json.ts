@@ -52,3 +52,8 @@ export function readTexts(from: JsonObject, field: string): Readonly<Record<stri
   const entries = Object.entries(readObject(from, field) ?? {});
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
 }
+
+/** Removes the fields that are undefined, so that Janus applies its defaults. */
+export function definedFields(fields: object): JsonObject {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}

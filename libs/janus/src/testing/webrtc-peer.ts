@@ -8,28 +8,41 @@ export interface WebrtcPeer {
   acceptAnswer(answer: Jsep): Promise<void>;
   /** Packets that arrived. */
   received(): number;
-  /** Sends 20 ms of sound every 20 ms until `close`. */
+  /** Sends a packet every 20 ms until `close`. */
   startSending(): void;
   close(): Promise<void>;
 }
 
-const AUDIO = {
+const CODECS = {
   pcmu: [
     new RTCRtpCodecParameters({ mimeType: 'audio/PCMU', clockRate: 8000, channels: 1, payloadType: 0 }),
     new RTCRtpCodecParameters({ mimeType: 'audio/telephone-event', clockRate: 8000, channels: 1, payloadType: 101 }),
   ],
   opus: [new RTCRtpCodecParameters({ mimeType: 'audio/opus', clockRate: 48_000, channels: 2, payloadType: 111 })],
+  vp8: [
+    new RTCRtpCodecParameters({
+      mimeType: 'video/VP8',
+      clockRate: 90_000,
+      payloadType: 96,
+      rtcpFeedback: [{ type: 'nack', parameter: 'pli' }],
+    }),
+  ],
 };
 const FRAMES = {
   // 20 ms of a square wave in µ-law, and 20 ms of silence in Opus (a DTX frame would have 1 byte).
   pcmu: { payload: Buffer.alloc(160, 0x80), step: 160, payloadType: 0 },
   opus: { payload: Buffer.from([0xf8, 0xff, 0xfe]), step: 960, payloadType: 111 },
+  // The start of a key frame of 16 x 16 pixels, which Janus reads and no decoder could show.
+  vp8: { payload: Buffer.from('101002009d012a10001000', 'hex'), step: 1800, payloadType: 96 },
 };
 
-/** Creates a peer with one audio line. */
-export function createWebrtcPeer(codec: 'pcmu' | 'opus'): WebrtcPeer {
-  const connection = new RTCPeerConnection({ iceServers: [], codecs: { audio: AUDIO[codec], video: [] } });
-  const track = new MediaStreamTrack({ kind: 'audio' });
+/** Creates a peer with one line of audio or video. */
+export function createWebrtcPeer(codec: keyof typeof CODECS): WebrtcPeer {
+  const connection = new RTCPeerConnection({
+    iceServers: [],
+    codecs: codec === 'vp8' ? { audio: [], video: CODECS.vp8 } : { audio: CODECS[codec], video: [] },
+  });
+  const track = new MediaStreamTrack({ kind: codec === 'vp8' ? 'video' : 'audio' });
   connection.addTransceiver(track, { direction: 'sendrecv' });
   let received = 0;
   connection.onTrack.subscribe((remote) => remote.onReceiveRtp.subscribe(() => (received += 1)));

@@ -1,5 +1,5 @@
 import { JanusError, rejected } from '../janus-error.ts';
-import { readNumber, readObject, readText, type JsonObject } from '../read-json.ts';
+import { definedFields, readNumber, readObject, readText, type JsonObject } from '../read-json.ts';
 import { parseCoreEvent, parseJsep, type CoreEvent, type IceCandidate, type Jsep } from './core-event.ts';
 import type { RequestOptions } from './transport.ts';
 
@@ -205,9 +205,4 @@ function isGone(error: unknown): boolean {
 function pluginData(message: JsonObject): JsonObject | undefined {
   const plugin = readObject(message, 'plugindata');
   return plugin && readObject(plugin, 'data');
-}
-
-/** Removes the fields that are undefined, so that Janus applies its defaults. */
-function definedFields(fields: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
