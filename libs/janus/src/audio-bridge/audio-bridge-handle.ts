@@ -23,9 +23,9 @@ export const AUDIO_BRIDGE_ERRORS = {
   noSuchParticipant: 492,
 } as const;
 
-/** The plugin's `admin_key`, which creates rooms. */
 export interface AudioRoom {
   readonly room: string;
+  /** The plugin's `admin_key`, which creates rooms. */
   readonly adminKey: string;
   /** Whoever has it may end the room, mute and remove participants. */
   readonly secret: string;
