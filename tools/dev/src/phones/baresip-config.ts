@@ -82,7 +82,6 @@ export function describeConfig(settings: BaresipSettings): string {
     ...new Set(settings.codecs.map((codec) => `module ${CODECS[codec].module}`)),
     'module aufile.so',
     'module sndfile.so',
-    'module_tmp account.so',
     'module_app menu.so',
     'module_app ctrl_tcp.so',
     `ctrl_tcp_listen 127.0.0.1:${settings.controlPort}`,
@@ -90,7 +89,7 @@ export function describeConfig(settings: BaresipSettings): string {
   ].join('\n');
 }
 
-/** Returns the file `accounts` of baresip, with one account. */
+/** Returns the account as baresip's command `uanew` takes it. */
 export function describeAccount(account: BaresipAccount): string {
   const { registration } = account;
   const proxy = account.outboundProxy ?? registration?.address;
@@ -105,5 +104,5 @@ export function describeAccount(account: BaresipAccount): string {
       : []),
   ];
   const name = account.displayName === undefined ? '' : `"${account.displayName}" `;
-  return `${name}<sip:${account.user}@${account.domain}>;${parameters.join(';')}\n`;
+  return `${name}<sip:${account.user}@${account.domain}>;${parameters.join(';')}`;
 }

@@ -1,9 +1,11 @@
+import { createSocket, type Socket } from 'node:dgram';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startBaresip, type BaresipOptions, type BaresipPhone } from './baresip.ts';
-import { callsUp, requestsOf } from './sip-message.ts';
+import { callsUp, headerOf, isAuthorized, parseSipMessage, requestsOf } from './sip-message.ts';
 import { levelOf } from '@partyline/testing/tones';
 
 const phones: BaresipPhone[] = [];
+const sockets: Socket[] = [];
 
 async function start(options: BaresipOptions): Promise<BaresipPhone> {
   const phone = await startBaresip(options);
@@ -17,8 +19,29 @@ function heardLevel(phone: BaresipPhone, hz: number): number {
   return levelOf(samples, hz, rate);
 }
 
+/** Accepts registrations with one password on a free port. */
+async function startRegistrar(password: string): Promise<string> {
+  const socket = createSocket('udp4');
+  sockets.push(socket);
+  socket.on('message', (bytes, peer) => {
+    const request = parseSipMessage(bytes.toString(), { atMs: 0, direction: 'received' });
+    if (!request) return;
+    const header = (name: string): string => `${name}: ${headerOf(request, name) ?? ''}`;
+    const isChallenged = headerOf(request, 'authorization') !== undefined;
+    const status = isAuthorized(request, password) ? '200 OK' : isChallenged ? '403 Forbidden' : '401 Unauthorized';
+    const challenge = 'WWW-Authenticate: Digest realm="test", nonce="7", qop="auth"';
+    const lines = ['Via', 'From', 'To', 'Call-ID', 'CSeq', 'Contact'].map(header);
+    socket.send([`SIP/2.0 ${status}`, ...lines, challenge, 'Content-Length: 0', '', ''].join('\r\n'), peer.port);
+  });
+  await new Promise<void>((ready) => {
+    socket.bind(0, '127.0.0.1', ready);
+  });
+  return `127.0.0.1:${socket.address().port}`;
+}
+
 afterEach(async () => {
   await Promise.all(phones.splice(0).map((phone) => phone.stop()));
+  for (const socket of sockets.splice(0)) socket.close();
 });
 
 describe('baresip', () => {
@@ -157,6 +180,15 @@ describe('baresip', () => {
     await expect.poll(() => heardLevel(ben, 440)).toBeLessThan(-80);
     await anna.stop();
     expect(requestsOf(anna.messages(), 'BYE')).toEqual([]);
+  });
+
+  it('registers, and reports a wrong password', async () => {
+    const address = await startRegistrar('secret');
+    const anna = await start({ user: 'anna', domain: address, registration: { address, password: 'secret' } });
+    const ben = await start({ user: 'ben', domain: address, registration: { address, password: 'other' } });
+
+    expect((await anna.waitFor('registered')).reason).toMatch(/^200 /);
+    expect((await ben.waitFor('registration-failed')).reason).toMatch(/^403 /);
   });
 
   it('names its events when an awaited one does not come', async () => {

@@ -135,7 +135,6 @@ export async function startBaresip(options: BaresipOptions): Promise<BaresipPhon
       ...(options.jitterBuffer && { jitterBuffer: options.jitterBuffer }),
     });
     writeFileSync(join(folder, 'config'), config);
-    writeFileSync(join(folder, 'accounts'), describeAccount(account), { mode: 0o600 });
     writeFileSync(join(folder, MICROPHONE_FILE), encodeWav(sound));
     const child = startChild({
       name: `baresip ${options.user}`,
@@ -150,7 +149,7 @@ export async function startBaresip(options: BaresipOptions): Promise<BaresipPhon
     const phone = new RunningBaresip(options.user, sipPort, folder, child, sound.rate);
     try {
       await waitUntilReady(child, { line: /baresip is ready/ });
-      await phone.connect(controlPort);
+      await phone.connect(controlPort, describeAccount(account));
       return phone;
     } catch (error) {
       await phone.stop();
@@ -195,8 +194,10 @@ class RunningBaresip implements BaresipPhone {
     });
   }
 
-  async connect(port: number): Promise<void> {
+  async connect(port: number, account: string): Promise<void> {
     this.#control = await openControl(port, (event) => this.#handle(event));
+    // Not from a file: it would register before this connection hears of it.
+    await this.#run('uanew', account);
   }
 
   messages(): readonly SipMessage[] {
