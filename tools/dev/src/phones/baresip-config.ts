@@ -49,7 +49,7 @@ export interface BaresipSettings {
   /** The rate of the file that stands in for the microphone, in Hz. */
   readonly microphoneRate: number;
   readonly maxCalls: number;
-  readonly rtpPorts: readonly [from: number, to: number];
+  readonly rtpPorts: { readonly first: number; readonly last: number };
   /** Packets that the jitter buffer holds, at least and at most. Undefined: no jitter buffer. */
   readonly jitterBuffer?: readonly [min: number, max: number];
 }
@@ -72,7 +72,7 @@ export function describeConfig(settings: BaresipSettings): string {
     `ausrc_srate ${settings.microphoneRate}`,
     'ausrc_channels 1',
     ...['ausrc', 'auplay', 'auenc', 'audec'].map((side) => `${side}_format s16`),
-    `rtp_ports ${settings.rtpPorts.join('-')}`,
+    `rtp_ports ${settings.rtpPorts.first}-${settings.rtpPorts.last}`,
     `jitter_buffer_delay ${(settings.jitterBuffer ?? [0, 0]).join('-')}`,
     'statmode_default off',
     'menu_bell no',

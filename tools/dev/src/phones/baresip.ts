@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findBaresip } from '../packages/programs.ts';
 import { startChild, type Child } from '../processes/child.ts';
-import { findFreePort } from '../processes/ports.ts';
+import { findFreePort, reserveMediaPorts, type PortWindow } from '../processes/ports.ts';
 import { waitUntilReady } from '../processes/readiness.ts';
 import {
   CODECS,
@@ -87,11 +87,8 @@ export interface BaresipPhone extends Phone {
   waitFor(kind: PhoneEventKind, withinMs?: number): Promise<PhoneEvent>;
 }
 
-/**
- * Ports for sound. baresip takes a free pair among them at random; the range lies below the one of
- * `findFreePort`.
- */
-const RTP_PORTS = [10_000, 19_999] as const;
+/** A call takes two of them at random, and tries others if they are taken. */
+const RTP_PORTS = 100;
 const DEFAULT_CODECS: readonly [Codec, ...Codec[]] = ['PCMU', 'PCMA'];
 const DEFAULT_PTIME_MS = 20;
 const MAX_BIND_ATTEMPTS = 3;
@@ -116,6 +113,7 @@ export async function startBaresip(options: BaresipOptions): Promise<BaresipPhon
   for (let attempt = 1; ; attempt += 1) {
     const sipPort = await findFreePort();
     const controlPort = await findFreePort();
+    const rtpPorts = await reserveMediaPorts(RTP_PORTS);
     const folder = mkdtempSync(join(tmpdir(), 'partyline-baresip-'));
     const account: BaresipAccount = {
       domain: `127.0.0.1:${sipPort}`,
@@ -131,7 +129,7 @@ export async function startBaresip(options: BaresipOptions): Promise<BaresipPhon
       codecs,
       microphoneRate: sound.rate,
       maxCalls: options.maxCalls ?? 1,
-      rtpPorts: RTP_PORTS,
+      rtpPorts,
       ...(options.jitterBuffer && { jitterBuffer: options.jitterBuffer }),
     });
     writeFileSync(join(folder, 'config'), config);
@@ -146,7 +144,7 @@ export async function startBaresip(options: BaresipOptions): Promise<BaresipPhon
       stopTimeoutMs: STOP_TIMEOUT_MS,
       ...(options.logFile !== undefined && { logFile: options.logFile }),
     });
-    const phone = new RunningBaresip(options.user, sipPort, folder, child, sound.rate);
+    const phone = new RunningBaresip(options.user, sipPort, rtpPorts, folder, child, sound.rate);
     try {
       await waitUntilReady(child, { line: /baresip is ready/ });
       await phone.connect(controlPort, describeAccount(account));
@@ -164,6 +162,7 @@ class RunningBaresip implements BaresipPhone {
   readonly name: string;
   readonly uri: string;
   readonly sipPort: number;
+  readonly #rtpPorts: PortWindow;
   readonly #folder: string;
   readonly #child: Child;
   readonly #microphoneRate: number;
@@ -178,7 +177,15 @@ class RunningBaresip implements BaresipPhone {
   #frozen = false;
   #repetition: NodeJS.Timeout | undefined;
 
-  constructor(user: string, sipPort: number, folder: string, child: Child, microphoneRate: number) {
+  constructor(
+    user: string,
+    sipPort: number,
+    rtpPorts: PortWindow,
+    folder: string,
+    child: Child,
+    microphoneRate: number,
+  ) {
+    this.#rtpPorts = rtpPorts;
     this.name = user;
     this.uri = `sip:${user}@127.0.0.1:${sipPort}`;
     this.sipPort = sipPort;
@@ -292,6 +299,7 @@ class RunningBaresip implements BaresipPhone {
   #tidy(): void {
     clearInterval(this.#repetition);
     this.#stopBlocking();
+    this.#rtpPorts.release();
     this.#recording?.close();
     this.#control?.close();
     rmSync(this.#folder, { recursive: true, force: true });

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import getPort from 'get-port';
@@ -11,17 +12,36 @@ const LOWEST_PORT = 20_000;
 const HIGHEST_PORT = 31_999;
 const MAX_ATTEMPTS = 50;
 
-/** Returns a free loopback port below 32768. This process never returns the same port twice. */
+/**
+ * Returns a loopback port below 32768 that is free for TCP and UDP. This process never returns the
+ * same port twice.
+ */
 export async function findFreePort(): Promise<number> {
   // Random candidates, because other processes on this machine search the same range.
   const candidates = Array.from({ length: MAX_ATTEMPTS }, () => randomInt(LOWEST_PORT, HIGHEST_PORT + 1));
-  const port = await getPort({ port: candidates, host: '127.0.0.1', reserve: true });
-  // Without a free candidate, get-port returns a port of the ephemeral range.
-  if (candidates.includes(port)) return port;
+  for (;;) {
+    const port = await getPort({ port: candidates, host: '127.0.0.1', reserve: true });
+    // Without a free candidate, get-port returns a port of the ephemeral range.
+    if (!candidates.includes(port)) break;
+    if (await isFreeForUdp(port)) return port;
+  }
   throw new Error(
     `No free port found between ${LOWEST_PORT} and ${HIGHEST_PORT} in ${MAX_ATTEMPTS} attempts. ` +
-      'Stop the processes that use them (see `ss -ltn`).',
+      'Stop the processes that use them (see `ss -lntu`).',
   );
+}
+
+async function isFreeForUdp(port: number): Promise<boolean> {
+  const socket = createSocket('udp4');
+  try {
+    socket.bind({ port, address: '127.0.0.1', exclusive: true });
+    await once(socket, 'listening');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.close();
+  }
 }
 
 /** UDP ports for media, below the range of findFreePort. */
