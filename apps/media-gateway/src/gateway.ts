@@ -2,6 +2,7 @@ import { VerdictError } from '@partyline/domain/verdict';
 import type { Clock } from '@partyline/domain/clock';
 import type { CallWebhook, CreateCallRequest } from '@partyline/provider-janus/wire';
 import type { KamailioRpc } from '@partyline/provider-janus/dialogs';
+import { JanusError } from '@partyline/janus/janus-error';
 import { openG711 } from './audio/codecs/g711.ts';
 import { OpusCodecs } from './audio/codecs/opus.ts';
 import { FrameClock, type Timers } from './audio/frame-clock.ts';
@@ -70,8 +71,11 @@ export function startGateway(options: GatewayOptions): Gateway {
   const { gatewayId, clock, log, sleep, webhooks } = options;
   const calls = new CallRegistry();
   let isDraining = false;
-  const onError = (error: unknown, callId?: string): void =>
+  const onError = (error: unknown, callId?: string): void => {
+    // The end of the connection to Janus is reported once, by the link.
+    if (error instanceof JanusError && (error.kind === 'closed' || error.kind === 'detached')) return;
     log.warn({ err: error, callId }, 'an action of the gateway failed');
+  };
 
   const events = createEventSender({
     send: (account, url, body) => sendWebhook(webhooks, account, url, body),
@@ -132,6 +136,7 @@ export function startGateway(options: GatewayOptions): Gateway {
     onProblem: (call, reason) => log.warn({ callId: call.facts.callId, reason }, 'a call got no usable plan'),
     onError,
     endLost: (callId) => lost.end(callId),
+    releaseLine: (handle) => void link.current?.lines.replace(handle).catch((error: unknown) => onError(error)),
     random: options.random,
     localIp: options.localIp,
     mediaTimeoutMs: options.mediaTimeoutMs,

@@ -36,6 +36,7 @@ export async function receiveCall(deps: ReceiveDeps, handle: SipHandle, invite: 
   const from = readCaller(invite);
   const call = deps.openCall({ account, direction: 'inbound', to, from });
   const phone = new PhoneCall(deps, call, handle);
+  phone.signal.addEventListener('abort', () => deps.releaseLine(handle), { once: true });
   const { callId } = call.facts;
   try {
     const description =

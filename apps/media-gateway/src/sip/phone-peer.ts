@@ -1,5 +1,5 @@
 import type { Jsep } from '@partyline/janus/transport/core-event';
-import { MediaStreamTrack, RTCPeerConnection, RTCRtpCodecParameters } from 'werift';
+import { MediaStreamTrack, RTCPeerConnection, RTCRtpCodecParameters, type RTCRtpSender } from 'werift';
 import { RtpStream, type RtpPacket } from '../audio/rtp.ts';
 import {
   addStaticRtpmaps,
@@ -40,6 +40,7 @@ export class PhonePeer {
   readonly #random: RandomUint32;
   #pc: RTCPeerConnection | undefined;
   #track: MediaStreamTrack | undefined;
+  #sender: RTCRtpSender | undefined;
   #audio: NegotiatedAudio | undefined;
   #stream: RtpStream | undefined;
 
@@ -105,7 +106,12 @@ export class PhonePeer {
     const { timestamp } = stream;
     const payloadType = audio.dtmfPayloadType;
     return ({ marker, payload }) => {
-      this.#track?.writeRtp(stream.packet(payload, { marker, timestamp, payloadType }));
+      const packet = stream.packet(payload, { marker, timestamp, payloadType });
+      // Past the sender of the track, which gives every packet the payload type of the audio.
+      if (this.#sender !== undefined) {
+        packet.header.ssrc = this.#sender.ssrc;
+        void this.#sender.dtlsTransport.sendRtp(packet.payload, packet.header).catch(() => undefined);
+      }
       stream.advance(CLOCK_RATES[audio.codec] / 50);
     };
   }
@@ -114,6 +120,7 @@ export class PhonePeer {
     const pc = this.#pc;
     this.#pc = undefined;
     this.#track = undefined;
+    this.#sender = undefined;
     void pc?.close().catch(() => undefined);
   }
 
@@ -126,7 +133,7 @@ export class PhonePeer {
     if (dtmfType !== undefined) codecs.push(rtpCodec('audio/telephone-event', 8_000, dtmfType));
     const pc = new RTCPeerConnection({ iceServers: [], codecs: { audio: codecs, video: [] } });
     const track = new MediaStreamTrack({ kind: 'audio' });
-    pc.addTransceiver(track, { direction: 'sendrecv' });
+    const { sender } = pc.addTransceiver(track, { direction: 'sendrecv' });
     pc.onTrack.subscribe((remote) =>
       remote.onReceiveRtp.subscribe((packet) => {
         const { payloadType, timestamp, ssrc } = packet.header;
@@ -139,6 +146,7 @@ export class PhonePeer {
     });
     this.#pc = pc;
     this.#track = track;
+    this.#sender = sender;
   }
 
   #use(audio: NegotiatedAudio): void {

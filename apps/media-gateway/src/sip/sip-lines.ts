@@ -20,6 +20,11 @@ export type IncomingCall = Extract<SipEvent, { type: 'incoming-call' }>;
 export interface SipLines {
   /** Attaches a handle for one outbound call. The caller detaches it. */
   openOutbound(): Promise<SipHandle>;
+  /**
+   * Replaces the handle of an incoming call that is over. A used handle rejects calls for up to a
+   * second (measured with 1.1.2), a new one takes the next call at once.
+   */
+  replace(handle: SipHandle): Promise<void>;
 }
 
 /** The headers that calls carry to us: our own, and those that name the caller. */
@@ -65,5 +70,13 @@ export async function openSipLines(
     const batch = Math.min(BATCH, options.count - attached);
     for (const handle of await Promise.all(Array.from({ length: batch }, attachHelper))) serve(handle);
   }
-  return { openOutbound: attachHelper };
+  return {
+    openOutbound: attachHelper,
+    async replace(handle) {
+      // Without the first handle the registration ends. Calls pass it over while it is not free.
+      if (handle === master) return;
+      serve(await attachHelper());
+      await handle.detach();
+    },
+  };
 }

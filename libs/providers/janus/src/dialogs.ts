@@ -11,7 +11,7 @@ export interface KamailioRpc {
 /** A SIP dialog as kamailio knows it. */
 export interface Dialog {
   /** The two parts of kamailio's handle of the dialog. */
-  readonly handle: readonly [string, string];
+  readonly handle: readonly [number, number];
   /** The id of the call at its gateway, from `X-Partyline-Call`; absent before the gateway answered. */
   readonly callId: string | undefined;
   readonly account: string | undefined;
@@ -20,11 +20,10 @@ export interface Dialog {
   readonly isAnswered: boolean;
 }
 
-const text = z.union([z.string(), z.number()]).transform(String);
 /** `variables` is a list of objects with one key each. */
 const listed = z.object({
-  h_entry: text,
-  h_id: text,
+  h_entry: z.number(),
+  h_id: z.number(),
   state: z.coerce.number(),
   variables: z.array(z.record(z.string(), z.string())).default([]),
 });
@@ -43,7 +42,7 @@ function callRpc<Reply>(
   rpc: KamailioRpc,
   timeoutMs: number,
   method: string,
-  params: readonly string[],
+  params: readonly number[],
   schema: z.ZodType<Reply> | undefined,
 ): Promise<Reply> {
   return requestJson({
