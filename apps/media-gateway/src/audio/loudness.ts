@@ -22,8 +22,10 @@ const mean = (values: readonly number[]): number => values.reduce((sum, value) =
 export function speechLevel(pcm: Int16Array, rate: number): number | undefined {
   const size = Math.round(WINDOW_SECONDS * rate);
   const energies = Array.from({ length: Math.ceil(pcm.length / size) }, (_, i) => {
-    const window = pcm.subarray(i * size, (i + 1) * size);
-    return window.reduce((sum, sample) => sum + sample * sample, 0) / window.length;
+    const end = Math.min(pcm.length, (i + 1) * size);
+    let sum = 0;
+    for (let k = i * size; k < end; k++) sum += pcm[k]! * pcm[k]!;
+    return sum / (end - i * size);
   });
   const audible = energies.filter((energy) => toDbfs(energy) > ABSOLUTE_GATE_DBFS);
   if (audible.length === 0) return undefined;
@@ -47,17 +49,47 @@ export function normalizeSpeech(pcm: Int16Array, rate: number, targetDbfs = -18)
 function amplify(pcm: Int16Array, gainDb: number, rate: number): Int16Array {
   const gain = 10 ** (gainDb / 20);
   const ceiling = FULL_SCALE * 10 ** (PEAK_DBFS / 20);
-  const needed = Float64Array.from(pcm, (sample) => Math.min(1, ceiling / Math.max(1, Math.abs(sample) * gain)));
-  const smooth = needed.every((value) => value === 1) ? needed : smoothGains(needed, rate);
-  return pcm.map((sample, i) => Math.round(sample * gain * (smooth[i] ?? 1)));
+  const needed = new Float64Array(pcm.length);
+  let isLoud = false;
+  for (let i = 0; i < pcm.length; i++) {
+    needed[i] = Math.min(1, ceiling / Math.max(1, Math.abs(pcm[i]!) * gain));
+    if (needed[i]! < 1) isLoud = true;
+  }
+  // The mean of the lowest gains around a sample is never above the gain that the sample needs.
+  const reach = Math.round(LIMITER_SECONDS * rate);
+  const smooth = isLoud ? slidingMean(slidingMinimum(needed, reach), reach) : needed;
+  const result = new Int16Array(pcm.length);
+  for (let i = 0; i < pcm.length; i++) result[i] = Math.round(pcm[i]! * gain * smooth[i]!);
+  return result;
 }
 
-/** The mean of the lowest gains around each sample is never above the gain that the sample needs. */
-function smoothGains(needed: Float64Array, rate: number): Float64Array {
-  const reach = Math.round(LIMITER_SECONDS * rate);
-  const lowest = needed.map((_, i) => Math.min(...needed.subarray(Math.max(0, i - reach), i + reach + 1)));
-  return lowest.map((_, i) => {
-    const window = lowest.subarray(Math.max(0, i - reach), i + reach + 1);
-    return window.reduce((sum, value) => sum + value, 0) / window.length;
-  });
+/** Returns the lowest of the values up to `reach` before and after each one. */
+function slidingMinimum(values: Float64Array, reach: number): Float64Array {
+  const result = new Float64Array(values.length);
+  // Positions whose values rise: a later lower value makes the earlier higher ones irrelevant.
+  const rising = new Int32Array(values.length);
+  let [head, tail] = [0, 0];
+  for (let i = 0; i < values.length + reach; i++) {
+    if (i < values.length) {
+      while (tail > head && values[rising[tail - 1]!]! >= values[i]!) tail--;
+      rising[tail++] = i;
+    }
+    const center = i - reach;
+    if (center < 0) continue;
+    while (rising[head]! < center - reach) head++;
+    result[center] = values[rising[head]!]!;
+  }
+  return result;
+}
+
+function slidingMean(values: Float64Array, reach: number): Float64Array {
+  const result = new Float64Array(values.length);
+  let sum = 0;
+  for (let i = 0; i < values.length + reach; i++) {
+    if (i < values.length) sum += values[i]!;
+    if (i > 2 * reach) sum -= values[i - 2 * reach - 1]!;
+    const count = Math.min(values.length, i + 1) - Math.max(0, i - 2 * reach);
+    if (i >= reach) result[i - reach] = sum / count;
+  }
+  return result;
 }

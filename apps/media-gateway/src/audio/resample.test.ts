@@ -1,6 +1,6 @@
 import { levelOf, rmsOf, snr, tone } from '@partyline/testing/tones';
 import { describe, expect, it } from 'vitest';
-import { resample } from './resample.ts';
+import { resample, resampledLength } from './resample.ts';
 
 const RATES = [8_000, 16_000, 22_050, 24_000, 44_100, 48_000];
 const PAIRS = RATES.flatMap((from) => RATES.filter((to) => to !== from).map((to) => [from, to] as const));
@@ -57,5 +57,18 @@ it.each(PAIRS)('limits overshoots to 16 bits from %i Hz to %i Hz', (from, to) =>
 
 it('returns the same sound for the same rate', () => {
   const pcm = tone(440, 0.1, 8_000, -18);
-  expect(resample(pcm, 8_000, 8_000)).toBe(pcm);
+  expect(resample(pcm, 8_000, 8_000)).toEqual(pcm);
+});
+
+it.each([
+  [22_050, 8_000],
+  [8_000, 8_000],
+  [8_000, 48_000],
+])('converts slices from %i Hz to %i Hz like the whole', (from, to) => {
+  const pcm = tone(440, 0.5, from, -18);
+  const length = resampledLength(pcm.length, from, to);
+  const slices = [0, 1, 1_000, 3_001, length].flatMap((end, i, ends) => [
+    ...resample(pcm, from, to, { start: ends[i - 1] ?? 0, end }),
+  ]);
+  expect(Int16Array.from(slices)).toEqual(resample(pcm, from, to));
 });

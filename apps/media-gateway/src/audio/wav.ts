@@ -85,12 +85,13 @@ function readFormat(chunk: Buffer): Format {
 
 function readSamples(data: Buffer, { channels, bytesPerSample, readSample }: Format): Int16Array {
   const frameBytes = channels * bytesPerSample;
-  return Int16Array.from({ length: Math.floor(data.length / frameBytes) }, (_, i) => {
+  const pcm = new Int16Array(Math.floor(data.length / frameBytes));
+  for (let i = 0, offset = 0; i < pcm.length; i++) {
     let sum = 0;
-    for (let channel = 0; channel < channels; channel++)
-      sum += readSample(data, i * frameBytes + channel * bytesPerSample);
-    return Math.round(sum / channels);
-  });
+    for (let channel = 0; channel < channels; channel++, offset += bytesPerSample) sum += readSample(data, offset);
+    pcm[i] = Math.round(sum / channels);
+  }
+  return pcm;
 }
 
 /** Writes a mono WAV file of 16 bits. */
