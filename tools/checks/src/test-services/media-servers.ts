@@ -1,4 +1,5 @@
 import { startJanus, type JanusServer } from '@partyline/dev/janus/janus';
+import { startKamailio, type KamailioServer, type Trunk } from '@partyline/dev/kamailio/kamailio';
 
 /** The media servers of the test files of one run. Each test file starts and breaks its own. */
 export interface MediaServers {
@@ -21,6 +22,7 @@ interface Running {
 
 const KINDS: Readonly<Record<string, (options: object) => Promise<Running>>> = {
   janus: async () => controlJanus(await startJanus({ useOwnServer: true, rtpPorts: RTP_PORTS, log: printLine })),
+  kamailio: async (options) => controlKamailio(await startKamailio({ ...options, log: printLine })),
 };
 /** Fewer than by default, so that many test runs fit on one machine. */
 const RTP_PORTS = 200;
@@ -76,6 +78,24 @@ function controlJanus(server: JanusServer): Running {
       crash: () => server.crash(),
       pause: () => server.pause(),
       resume: () => server.resume(),
+      restart: () => server.restart(),
+    },
+    stop: () => server.stop(),
+  };
+}
+
+function controlKamailio(server: KamailioServer): Running {
+  return {
+    describe: () => ({
+      sipUri: server.sipUri,
+      rpcUrl: server.rpcUrl,
+      rpcSecret: server.rpcSecret,
+      gatewaySecret: server.gatewaySecret,
+      pid: server.pid,
+    }),
+    actions: {
+      trunks: (trunk) => server.addTrunk(trunk as Trunk),
+      crash: () => server.crash(),
       restart: () => server.restart(),
     },
     stop: () => server.stop(),

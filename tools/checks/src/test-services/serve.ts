@@ -27,7 +27,7 @@ function once<T>(make: () => Promise<T>): (() => Promise<T>) & { started: () => 
 /**
  * Serves the test files of one run over loopback HTTP: `POST /database` clones the template,
  * `DELETE /database/<name>` drops a clone, `POST /redis` returns an empty Redis database,
- * `POST /janus` starts a Janus server (see media-servers.ts).
+ * `POST /janus` and `POST /kamailio` start media servers (see media-servers.ts).
  */
 export async function serveTestServices(): Promise<TestServices> {
   const postgres = once(() => startPostgres());

@@ -53,6 +53,7 @@ export function renderJanusConfiguration(settings: JanusSettings): Record<string
         debug_level: 4,
         debug_timestamps: true,
         debug_colors: false,
+        interface: ip,
         server_name: settings.serverName,
         api_secret: settings.apiSecret,
         admin_secret: settings.adminSecret,

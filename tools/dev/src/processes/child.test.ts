@@ -43,6 +43,51 @@ test('a child ends when its parent is killed by SIGKILL', async () => {
   }
 });
 
+/** Runs a process in the background, prints its pid, and stays. */
+const FORK_AND_STAY = 'sleep 600 & echo $!; wait';
+
+test('the forks of a child with killsGroup end with it, however it ends', async () => {
+  for (const end of ['SIGKILL', 'SIGTERM'] as const) {
+    const child = startChild({
+      name: 'forking',
+      command: '/bin/sh',
+      args: ['-c', FORK_AND_STAY],
+      killsGroup: true,
+    });
+    await waitUntilReady(child, { line: /^\d+$/ });
+    const fork = Number(child.tail());
+    process.kill(fork, 0);
+    child.kill(end);
+    expect(await child.ended).toEqual({ code: null, signal: end });
+    expect(await waitForExit(fork)).toBe('ended');
+  }
+});
+
+test('the forks of a child with killsGroup end when their grandparent is killed by SIGKILL', async () => {
+  const source = `
+    const { startChild } = await import(${JSON.stringify(new URL('child.ts', import.meta.url).href)});
+    // The child dies of SIGTERM, and its fork ignores it.
+    const args = ['-c', ${JSON.stringify(`(trap '' TERM; ${FORK_AND_STAY}) & wait`)}];
+    const child = startChild({ name: 'forking', command: '/bin/sh', args, killsGroup: true });
+    child.onLine((line) => console.log(line));
+  `;
+  const parent = execa(node, ['--input-type=module', '-e', source], {
+    stdin: 'ignore',
+    stderr: 'ignore',
+    buffer: false,
+    reject: false,
+  });
+  try {
+    const { value: line } = await parent.iterable().next();
+    const fork = Number(line);
+    process.kill(fork, 0);
+    parent.kill('SIGKILL');
+    expect(await waitForExit(fork)).toBe('ended');
+  } finally {
+    parent.kill('SIGKILL');
+  }
+});
+
 test('a child that ignores the stop signal is killed after the bound', async () => {
   const child = startChild({
     name: 'stubborn',

@@ -19,6 +19,11 @@ export interface ChildOptions {
   stopSignal?: NodeJS.Signals;
   /** Time limit of the shutdown, after which the child gets SIGKILL. */
   stopTimeoutMs?: number;
+  /**
+   * For a server that forks and whose processes outlive the first one: SIGKILL goes to all of them,
+   * and what is left of them ends with the first one.
+   */
+  killsGroup?: boolean;
   /** A file that collects the output. */
   logFile?: string;
   onLine?: (line: string) => void;
@@ -28,7 +33,7 @@ export interface Child {
   readonly name: string;
   readonly pid: number;
   readonly logFile: string | undefined;
-  /** Resolves when the process has ended. */
+  /** Resolves when the process has ended. With `killsGroup`, its forks have got SIGKILL then. */
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   /** False once the process has ended. */
   readonly isRunning: boolean;
@@ -64,14 +69,23 @@ const STOP_TIMEOUT_MS = 10_000;
 const ENSURE_EXIT =
   'i=0; while read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]; ' +
   'do [ $i = 10 ] && kill -s KILL $$; i=$((i+1)); sleep 1; done';
-const ORPHAN_GUARD =
-  `exec 3<&0; (read -r _ <&3; kill -s "$0" $$; kill -s CONT $$; ${ENSURE_EXIT}) >/dev/null 2>&1 & ` +
-  'exec 3<&- </dev/null; exec "$@"';
+const REQUEST_EXIT = 'read -r _ <&3; kill -s "$0" $$; kill -s CONT $$';
+const RUN_COMMAND = 'exec 3<&- </dev/null; exec "$@"';
+const ORPHAN_GUARD = `exec 3<&0; (${REQUEST_EXIT}; ${ENSURE_EXIT}) >/dev/null 2>&1 & ${RUN_COMMAND}`;
+
+/**
+ * The same for a group of processes. A server that forks may wait for all of its children when it
+ * ends, so the watcher is the child of a shell that ends at once. It belongs to the group, so that
+ * the id of the group is its own as long as the watcher runs.
+ */
+const ENSURE_GROUP_EXIT = 'i=0; while kill -s 0 $$ && [ $i -lt 10 ]; do i=$((i+1)); sleep 1; done; kill -s KILL -- -$$';
+const GROUP_GUARD = `exec 3<&0; ((${REQUEST_EXIT}; ${ENSURE_GROUP_EXIT}) >/dev/null 2>&1 &); ${RUN_COMMAND}`;
 
 /** Starts a child process that ends with this process, and collects its output. */
 export function startChild(options: ChildOptions): Child {
   const stopSignal = options.stopSignal ?? 'SIGTERM';
-  const guardedArgs = ['-c', ORPHAN_GUARD, stopSignal.replace(/^SIG/, ''), options.command, ...(options.args ?? [])];
+  const guard = options.killsGroup ? GROUP_GUARD : ORPHAN_GUARD;
+  const guardedArgs = ['-c', guard, stopSignal.replace(/^SIG/, ''), options.command, ...(options.args ?? [])];
   const subprocess = execa('/bin/sh', guardedArgs, {
     ...(options.cwd !== undefined && { cwd: options.cwd }),
     ...(options.env !== undefined && { env: options.env, extendEnv: false }),
@@ -118,12 +132,15 @@ function wrapProcess(subprocess: ResultPromise, options: ChildOptions, stopSigna
     subprocess.nodeChildProcess.once('exit', (code, signal) => {
       isRunning = false;
       log?.end();
+      if (options.killsGroup && subprocess.pid) killGroup(subprocess.pid);
       resolve({ code, signal });
     });
   });
 
   const kill = (signal: NodeJS.Signals): void => {
-    if (isRunning) subprocess.kill(signal);
+    if (!isRunning) return;
+    if (options.killsGroup && signal === 'SIGKILL' && subprocess.pid) killGroup(subprocess.pid);
+    else subprocess.kill(signal);
   };
   return {
     name: options.name,
@@ -146,4 +163,12 @@ function wrapProcess(subprocess: ResultPromise, options: ChildOptions, stopSigna
       await ended;
     },
   };
+}
+
+function killGroup(id: number): void {
+  try {
+    process.kill(-id, 'SIGKILL');
+  } catch {
+    // Its last process has ended.
+  }
 }

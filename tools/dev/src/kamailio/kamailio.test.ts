@@ -1,0 +1,427 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { createTestKamailio, type TestKamailio } from '@partyline/testing/kamailio';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { headerOf, type SipMessage } from '../phones/sip-message.ts';
+import { calleeSide, callerSide, SipEndpoint, type CallSide } from './testing/sip-endpoint.ts';
+
+let kamailio: TestKamailio;
+const endpoints: SipEndpoint[] = [];
+const TRUNK_ADDRESS = '127.0.0.2';
+const NUMBER = '+442079460000';
+const CALLER = '+447700900123';
+
+beforeAll(async () => {
+  kamailio = await createTestKamailio({
+    trunks: [{ address: TRUNK_ADDRESS, port: 0, account: 'acct_1' }],
+  });
+});
+afterAll(() => kamailio.stop());
+
+afterEach(async () => {
+  for (const endpoint of endpoints.splice(0)) endpoint.close();
+});
+
+async function open(address?: string): Promise<SipEndpoint> {
+  const endpoint = await SipEndpoint.open(kamailio.sipUri, address);
+  endpoints.push(endpoint);
+  return endpoint;
+}
+
+/** An endpoint that is registered as a gateway. */
+async function openGateway(name: string): Promise<SipEndpoint> {
+  const gateway = await open();
+  expect(await register(gateway, name)).toMatchObject({ status: 200 });
+  return gateway;
+}
+
+function register(
+  gateway: SipEndpoint,
+  name: string,
+  { password = kamailio.gatewaySecret, expires = 60 } = {},
+): Promise<SipMessage> {
+  const uri = `<sip:${name}@${kamailio.sipUri}>`;
+  return gateway.request('REGISTER', {
+    from: `${uri};tag=reg`,
+    to: uri,
+    headers: [`Expires: ${expires}`],
+    password,
+  });
+}
+
+/** Sends an INVITE to the conference number, and returns its Call-ID. */
+function dialIn(trunk: SipEndpoint, headers: readonly string[] = []): string {
+  const callId = crypto.randomUUID();
+  trunk.send('INVITE', {
+    uri: `sip:${NUMBER}@${kamailio.sipUri}`,
+    from: `<sip:${CALLER}@trunk.example>;tag=caller`,
+    to: `<sip:${NUMBER}@${kamailio.sipUri}>`,
+    callId,
+    cseq: '1 INVITE',
+    headers,
+  });
+  return callId;
+}
+
+function finalResponse(endpoint: SipEndpoint, callId: string): Promise<SipMessage> {
+  return endpoint.receive((message) => headerOf(message, 'call-id') === callId && (message.status ?? 0) >= 200);
+}
+
+interface Dialog {
+  h_entry: number;
+  h_id: number;
+  'call-id': string;
+  state: number;
+  timeout: number;
+  variables: Record<string, string>[];
+}
+
+async function findDialog(callId: string): Promise<Dialog | undefined> {
+  const dialogs = await kamailio.rpc<Dialog[]>('dlg.list');
+  // An ended call (state 5) stays in the list for a while.
+  return dialogs.find((dialog) => dialog['call-id'] === callId && dialog.state < 5);
+}
+
+/** Sets up a call from a trunk to a gateway. */
+async function answeredCall(headers: readonly string[] = []): Promise<{
+  trunk: SipEndpoint;
+  gateway: SipEndpoint;
+  callId: string;
+  caller: CallSide;
+  callee: CallSide;
+  answer: SipMessage;
+}> {
+  const gateway = await openGateway('gw-1');
+  const trunk = await open(TRUNK_ADDRESS);
+  const callId = dialIn(trunk);
+  const invite = await gateway.receiveRequest('INVITE');
+  gateway.reply(invite, '200 OK', { headers });
+  const answer = await finalResponse(trunk, callId);
+  const caller = callerSide(answer);
+  trunk.sendWithin(caller, 'ACK');
+  await gateway.receiveRequest('ACK');
+  return { trunk, gateway, callId, caller, callee: calleeSide(invite), answer };
+}
+
+describe('the SIP edge and strangers', () => {
+  it('answers OPTIONS over UDP and over TCP', async () => {
+    const endpoint = await open();
+    expect(await endpoint.request('OPTIONS')).toMatchObject({ status: 200 });
+    const [host = '', port] = kamailio.sipUri.split(':');
+    const socket = connect(Number(port), host);
+    socket.write(
+      [
+        `OPTIONS sip:${kamailio.sipUri} SIP/2.0`,
+        'Via: SIP/2.0/TCP 127.0.0.1:5060;branch=z9hG4bKtcp;rport',
+        'Max-Forwards: 70',
+        'From: <sip:tester@127.0.0.1>;tag=tcp',
+        `To: <sip:${kamailio.sipUri}>`,
+        'Call-ID: tcp',
+        'CSeq: 1 OPTIONS',
+        'Content-Length: 0',
+        '\r\n',
+      ].join('\r\n'),
+    );
+    const [data] = (await once(socket, 'data')) as [Buffer];
+    socket.destroy();
+    expect(data.toString()).toMatch(/^SIP\/2.0 200 OK/);
+  });
+
+  it('rejects calls from unknown addresses', async () => {
+    for (const address of ['127.0.0.1', '127.0.0.3']) {
+      const endpoint = await open(address);
+      expect(await finalResponse(endpoint, dialIn(endpoint))).toMatchObject({ status: 403 });
+    }
+    const stranger = await open('127.0.0.3');
+    const from = `<sip:gw-1@${kamailio.sipUri}>;tag=1`;
+    const uri = `sip:${NUMBER}@${TRUNK_ADDRESS}`;
+    expect(await stranger.request('INVITE', { from, uri, password: kamailio.gatewaySecret })).toMatchObject({
+      status: 403,
+    });
+  });
+
+  it('rejects registrations of strangers, of phones, and with a wrong secret', async () => {
+    expect(await register(await open('127.0.0.3'), 'gw-1')).toMatchObject({ status: 403 });
+    expect(await register(await open(), 'phone-1')).toMatchObject({ status: 403 });
+    expect(await register(await open(), 'gw-1', { password: 'wrong' })).toMatchObject({ status: 401 });
+    const gateway = await open();
+    const reply = await gateway.request('REGISTER', {
+      // The credentials are of another user than the registration.
+      from: `<sip:gw-2@${kamailio.sipUri}>;tag=1`,
+      to: `<sip:gw-1@${kamailio.sipUri}>`,
+      password: kamailio.gatewaySecret,
+    });
+    expect(reply).toMatchObject({ status: 401 });
+  });
+
+  it('gives scanners no answer', async () => {
+    const scanner = await open('127.0.0.3');
+    scanner.send('OPTIONS', { headers: ['User-Agent: friendly-scanner'] });
+    scanner.send('INVITE', { headers: ['User-Agent: SIPVicious 0.3'] });
+    for (const _round of [1, 2]) expect(await scanner.request('OPTIONS')).toMatchObject({ status: 200 });
+    expect(scanner.messages).toHaveLength(2);
+  });
+
+  it('answers malformed requests with 400', async () => {
+    const endpoint = await open('127.0.0.3');
+    expect(await endpoint.request('OPTIONS', { cseq: '1 INVITE' })).toMatchObject({ status: 400 });
+    endpoint.send('OPTIONS', { headers: ['Expires: soon'] });
+    endpoint.send('OPTIONS', { from: '<sip:@@@;;>;tag=' });
+    endpoint.send('INVITE', { uri: 'http://example.com' });
+    await expect.poll(() => endpoint.messages.map(({ status }) => status)).toEqual([400, 400, 400, 400]);
+  });
+
+  it('ignores an address that floods it', async () => {
+    const flood = await open('127.0.0.4');
+    for (let count = 0; count < 400; count += 1) flood.send('OPTIONS');
+    const other = await open('127.0.0.5');
+    expect(await other.request('OPTIONS')).toMatchObject({ status: 200 });
+    const answered = flood.messages.length;
+    expect(answered).toBeLessThan(200);
+  });
+
+  it('relays no requests and no responses between strangers', async () => {
+    const victim = await open('127.0.0.5');
+    const stranger = await open('127.0.0.3');
+    const uri = `sip:victim@${victim.host}`;
+    expect(await stranger.request('MESSAGE', { uri })).toMatchObject({ status: 405 });
+    expect(await stranger.request('BYE', { uri, to: `<${uri}>;tag=1` })).toMatchObject({ status: 481 });
+    const routed = { uri, to: `<${uri}>;tag=1`, headers: [`Route: <sip:${kamailio.sipUri};lr>`] };
+    expect(await stranger.request('BYE', routed)).toMatchObject({ status: 481 });
+    stranger.sendText(
+      [
+        'SIP/2.0 200 OK',
+        `Via: SIP/2.0/UDP ${kamailio.sipUri};branch=z9hG4bK1`,
+        `Via: SIP/2.0/UDP ${victim.host};branch=z9hG4bK2`,
+        'From: <sip:a@b.example>;tag=1',
+        'To: <sip:c@d.example>;tag=2',
+        'Call-ID: forged',
+        'CSeq: 1 INVITE',
+        'Content-Length: 0',
+        '',
+        '',
+      ].join('\n'),
+    );
+    expect(await victim.request('OPTIONS')).toMatchObject({ status: 200 });
+    expect(victim.messages).toHaveLength(1);
+  });
+});
+
+describe('the RPC of the SIP edge', () => {
+  const post = (url: string, secret?: string): Promise<Response> =>
+    fetch(url, {
+      method: 'POST',
+      ...(secret !== undefined && { headers: { authorization: `Bearer ${secret}` } }),
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'core.version' }),
+    });
+
+  it('requires its secret, and is not reachable at the SIP port', async () => {
+    expect((await post(kamailio.rpcUrl)).status).toBe(401);
+    expect((await post(kamailio.rpcUrl, kamailio.gatewaySecret)).status).toBe(401);
+    expect((await post(`http://${kamailio.sipUri}/RPC`, kamailio.rpcSecret)).status).toBe(404);
+    expect((await fetch(new URL('/healthz', kamailio.rpcUrl))).status).toBe(200);
+    expect(await kamailio.rpc('core.version')).toMatch(/^kamailio 5|^kamailio 6/);
+  });
+});
+
+describe('a call from a trunk', () => {
+  it('is rejected with Retry-After when no gateway is registered', async () => {
+    const trunk = await open(TRUNK_ADDRESS);
+    const reply = await finalResponse(trunk, dialIn(trunk));
+    expect([reply.status, headerOf(reply, 'retry-after')]).toEqual([503, '5']);
+  });
+
+  it('reaches a gateway with the number and the account in headers that a caller cannot forge', async () => {
+    const gateway = await openGateway('gw-1');
+    const trunk = await open(TRUNK_ADDRESS);
+    dialIn(trunk, [
+      'X-Partyline-Account: acct_2',
+      'x-partyline-leg: forged',
+      'X-Privacy: none',
+      'Privacy: id',
+      `P-Asserted-Identity: <sip:${CALLER}@trunk.example>`,
+    ]);
+    const invite = await gateway.receiveRequest('INVITE');
+    const ours = invite.headers.filter(([name]) => /^(x-|privacy|p-asserted)/i.test(name));
+    expect(Object.fromEntries(ours)).toEqual({
+      'P-Asserted-Identity': `<sip:${CALLER}@trunk.example>`,
+      Privacy: 'id',
+      'X-Partyline-Account': 'acct_1',
+      'X-Partyline-Number': NUMBER,
+      'X-Privacy': 'id',
+    });
+    gateway.reply(invite, '486 Busy Here');
+    await trunk.receive(({ status }) => status === 503);
+  });
+
+  it('goes to a gateway whatever host its request URI names', async () => {
+    const gateway = await openGateway('gw-1');
+    const trunk = await open(TRUNK_ADDRESS);
+    const elsewhere = await open('127.0.0.5');
+    trunk.send('INVITE', { uri: `sip:${NUMBER}@${elsewhere.host}`, headers: [`Route: <sip:${elsewhere.host};lr>`] });
+    const invite = await gateway.receiveRequest('INVITE');
+    expect(headerOf(invite, 'route')).toBeUndefined();
+    gateway.reply(invite, '480 Temporarily Unavailable');
+    await trunk.receive(({ status }) => status === 503);
+    expect(elsewhere.messages).toEqual([]);
+  });
+
+  it('goes to the next gateway when one is busy, fails, or does not answer', async () => {
+    const gateways = await Promise.all(['gw-1', 'gw-2', 'gw-3'].map(openGateway));
+    const trunk = await open(TRUNK_ADDRESS);
+    const tried: SipEndpoint[] = [];
+    const callId = dialIn(trunk);
+    for (const status of ['486 Busy Here', 'none', '200 OK']) {
+      const rung = await Promise.race(
+        gateways
+          .filter((gateway) => !tried.includes(gateway))
+          .map((gateway) => gateway.receiveRequest('INVITE').then((invite) => ({ gateway, invite }))),
+      );
+      tried.push(rung.gateway);
+      if (status !== 'none') rung.gateway.reply(rung.invite, status);
+    }
+    expect(await finalResponse(trunk, callId)).toMatchObject({ status: 200 });
+    const names = ['gw-1', 'gw-2', 'gw-3'];
+    const dialog = await findDialog(callId);
+    expect(dialog?.variables).toContainEqual({ gateway: names[gateways.indexOf(tried[2]!)] });
+    await kamailio.rpc('dlg.end_dlg', dialog?.h_entry, dialog?.h_id);
+    await Promise.all(gateways.map((gateway, index) => register(gateway, names[index]!, { expires: 0 })));
+    expect(await finalResponse(trunk, dialIn(trunk))).toMatchObject({ status: 503 });
+  });
+
+  it('appears in dlg.list with the leg, the account and the gateway', async () => {
+    const { trunk, gateway, callId, caller, answer } = await answeredCall([
+      'X-Partyline-Leg: leg_1',
+      'X-Partyline-Max: 60',
+    ]);
+    expect(headerOf(answer, 'x-partyline-leg')).toBeUndefined();
+    const dialog = await findDialog(callId);
+    expect(Object.assign({}, ...(dialog?.variables ?? []))).toEqual({
+      direction: 'in',
+      account: 'acct_1',
+      gateway: 'gw-1',
+      leg: 'leg_1',
+    });
+    const seconds = (dialog?.timeout ?? 0) - Date.now() / 1000;
+    expect(seconds).toBeGreaterThan(30);
+    expect(seconds).toBeLessThan(62);
+    trunk.sendWithin(caller, 'BYE');
+    gateway.reply(await gateway.receiveRequest('BYE'), '200 OK');
+    await expect.poll(() => findDialog(callId)).toBeUndefined();
+  });
+
+  it('ends on both sides at a deadline that the gateway sets later, and a re-INVITE does not move', async () => {
+    const { trunk, gateway, callId, caller } = await answeredCall();
+    const { h_entry, h_id } = (await findDialog(callId))!;
+    const headers = { authorization: `Bearer ${kamailio.rpcSecret}` };
+    const setDeadline = (path: string): Promise<Response> =>
+      fetch(new URL(`/deadline/${path}`, kamailio.rpcUrl), { method: 'POST', headers });
+    expect((await setDeadline(`${h_entry}/${h_id + 1}/2`)).status).toBe(404);
+    expect((await setDeadline(`${h_entry}/${h_id}/2`)).status).toBe(200);
+    trunk.sendWithin(caller, 'INVITE');
+    const again = await gateway.receive(
+      (message) => message.method === 'INVITE' && (headerOf(message, 'to') ?? '').includes('tag='),
+    );
+    gateway.reply(again, '200 OK');
+    const byes = await Promise.all([trunk.receiveRequest('BYE'), gateway.receiveRequest('BYE')]);
+    expect(byes.map((bye) => headerOf(bye, 'call-id'))).toEqual([callId, callId]);
+  });
+
+  it('ends on both sides by dlg.end_dlg', async () => {
+    const { trunk, gateway, callId } = await answeredCall();
+    const { h_entry, h_id } = (await findDialog(callId))!;
+    await kamailio.rpc('dlg.end_dlg', h_entry, h_id);
+    const byes = await Promise.all([trunk.receiveRequest('BYE'), gateway.receiveRequest('BYE')]);
+    expect(byes.map((bye) => headerOf(bye, 'call-id'))).toEqual([callId, callId]);
+  });
+
+  it('is not ended by a stranger who knows its Call-ID', async () => {
+    const { trunk, gateway, callId, caller, callee } = await answeredCall();
+    const stranger = await open('127.0.0.3');
+    const forged = { to: `<sip:${NUMBER}@${kamailio.sipUri}>;tag=guess` };
+    stranger.sendWithin(caller, 'BYE', forged);
+    stranger.sendWithin(caller, 'BYE', { ...forged, routes: [`<sip:${kamailio.sipUri};lr>`] });
+    await expect.poll(() => stranger.messages.map(({ status }) => status)).toEqual([481, 481]);
+    expect(await findDialog(callId)).toMatchObject({ state: 4 });
+    gateway.sendWithin(callee, 'BYE');
+    expect(headerOf(await trunk.receiveRequest('BYE'), 'call-id')).toBe(callId);
+    expect(gateway.messages.filter(({ method }) => method === 'BYE')).toEqual([]);
+  });
+});
+
+describe('a call from a gateway', () => {
+  /** Dials out as `gw-1`, and answers the challenge. */
+  async function dialOut(
+    gateway: SipEndpoint,
+    { host, headers, from = 'gw-1' }: { host: string; headers?: readonly string[]; from?: string },
+  ): Promise<SipMessage> {
+    return gateway.request('INVITE', {
+      uri: `sip:${CALLER}@${host}`,
+      from: `<sip:${from}@${kamailio.sipUri}>;tag=gateway`,
+      to: `<sip:${CALLER}@${host}>`,
+      ...(headers && { headers }),
+      password: kamailio.gatewaySecret,
+    });
+  }
+
+  it('reaches a trunk without our headers, and ends on both sides at its deadline', async () => {
+    const gateway = await open();
+    const trunk = await open(TRUNK_ADDRESS);
+    const ours = ['X-Partyline-Leg: leg_2', 'X-Partyline-Account: acct_1', 'X-Partyline-Max: 2', 'X-Privacy: id'];
+    const dialed = dialOut(gateway, { host: trunk.host, headers: ours });
+    const invite = await trunk.receiveRequest('INVITE');
+    expect(invite.headers.filter(([name]) => /^(x-|privacy|(proxy-)?auth)/i.test(name))).toEqual([['Privacy', 'id']]);
+    trunk.reply(invite, '200 OK', { headers: ['X-Partyline-Leg: forged'] });
+    const answer = await dialed;
+    expect([answer.status, headerOf(answer, 'x-partyline-leg')]).toEqual([200, undefined]);
+    gateway.sendWithin(callerSide(answer), 'ACK');
+    const dialog = await findDialog(headerOf(answer, 'call-id')!);
+    expect(Object.assign({}, ...(dialog?.variables ?? []))).toEqual({
+      direction: 'out',
+      account: 'acct_1',
+      gateway: 'gw-1',
+      leg: 'leg_2',
+    });
+    await Promise.all([trunk.receiveRequest('BYE'), gateway.receiveRequest('BYE')]);
+  });
+
+  it('is rejected to a host that is no trunk, and without the secret', async () => {
+    const gateway = await open();
+    const elsewhere = await open('127.0.0.5');
+    expect(await dialOut(gateway, { host: elsewhere.host })).toMatchObject({ status: 403 });
+    expect(await dialOut(gateway, { host: 'sip.example' })).toMatchObject({ status: 403 });
+    expect(await dialOut(gateway, { host: TRUNK_ADDRESS, from: 'anna' })).toMatchObject({ status: 403 });
+    const trunk = await open(TRUNK_ADDRESS);
+    const from = `<sip:gw-1@${kamailio.sipUri}>;tag=1`;
+    expect(await gateway.request('INVITE', { uri: `sip:1@${trunk.host}`, from, password: 'wrong' })).toMatchObject({
+      status: 407,
+    });
+    expect([...elsewhere.messages, ...trunk.messages]).toEqual([]);
+  });
+
+  it('fails when the trunk requires credentials, which are not those of the gateway', async () => {
+    const gateway = await open();
+    const trunk = await open(TRUNK_ADDRESS);
+    const dialed = dialOut(gateway, { host: trunk.host });
+    const challenge = 'Proxy-Authenticate: Digest realm="trunk.example", nonce="1"';
+    trunk.reply(await trunk.receiveRequest('INVITE'), '407 Proxy Authentication Required', { headers: [challenge] });
+    expect(await dialed).toMatchObject({ status: 403 });
+  });
+});
+
+describe('a kamailio server', () => {
+  it('keeps its ports, secrets and trunks when it crashes and restarts', async () => {
+    const { pid } = kamailio;
+    await kamailio.addTrunk({ address: '127.0.0.6', port: 0, account: 'acct_6' });
+    await kamailio.crash();
+    await kamailio.restart();
+    expect(kamailio.pid).not.toBe(pid);
+    const gateway = await openGateway('gw-1');
+    const trunk = await open('127.0.0.6');
+    dialIn(trunk);
+    const invite = await gateway.receiveRequest('INVITE');
+    expect(headerOf(invite, 'x-partyline-account')).toBe('acct_6');
+    gateway.reply(invite, '486 Busy Here');
+    await trunk.receive(({ status }) => status === 503);
+  });
+});
