@@ -236,7 +236,7 @@ describe('a call from a trunk', () => {
     const trunk = await open(TRUNK_ADDRESS);
     dialIn(trunk, [
       'X-Partyline-Account: acct_2',
-      'x-partyline-leg: forged',
+      'x-partyline-call: forged',
       'X-Privacy: none',
       'Privacy: id',
       `P-Asserted-Identity: <sip:${CALLER}@trunk.example>`,
@@ -289,18 +289,18 @@ describe('a call from a trunk', () => {
     expect(await finalResponse(trunk, dialIn(trunk))).toMatchObject({ status: 503 });
   });
 
-  it('appears in dlg.list with the leg, the account and the gateway', async () => {
+  it('appears in dlg.list with the call, the account and the gateway', async () => {
     const { trunk, gateway, callId, caller, answer } = await answeredCall([
-      'X-Partyline-Leg: leg_1',
+      'X-Partyline-Call: gw-1.call-1',
       'X-Partyline-Max: 60',
     ]);
-    expect(headerOf(answer, 'x-partyline-leg')).toBeUndefined();
+    expect(headerOf(answer, 'x-partyline-call')).toBeUndefined();
     const dialog = await findDialog(callId);
     expect(Object.assign({}, ...(dialog?.variables ?? []))).toEqual({
-      direction: 'in',
+      direction: 'inbound',
       account: 'acct_1',
       gateway: 'gw-1',
-      leg: 'leg_1',
+      call: 'gw-1.call-1',
     });
     const seconds = (dialog?.timeout ?? 0) - Date.now() / 1000;
     expect(seconds).toBeGreaterThan(30);
@@ -367,20 +367,20 @@ describe('a call from a gateway', () => {
   it('reaches a trunk without our headers, and ends on both sides at its deadline', async () => {
     const gateway = await open();
     const trunk = await open(TRUNK_ADDRESS);
-    const ours = ['X-Partyline-Leg: leg_2', 'X-Partyline-Account: acct_1', 'X-Partyline-Max: 2', 'X-Privacy: id'];
+    const ours = ['X-Partyline-Call: gw-1.call-2', 'X-Partyline-Account: acct_1', 'X-Partyline-Max: 2', 'X-Privacy: id'];
     const dialed = dialOut(gateway, { host: trunk.host, headers: ours });
     const invite = await trunk.receiveRequest('INVITE');
     expect(invite.headers.filter(([name]) => /^(x-|privacy|(proxy-)?auth)/i.test(name))).toEqual([['Privacy', 'id']]);
-    trunk.reply(invite, '200 OK', { headers: ['X-Partyline-Leg: forged'] });
+    trunk.reply(invite, '200 OK', { headers: ['X-Partyline-Call: forged'] });
     const answer = await dialed;
-    expect([answer.status, headerOf(answer, 'x-partyline-leg')]).toEqual([200, undefined]);
+    expect([answer.status, headerOf(answer, 'x-partyline-call')]).toEqual([200, undefined]);
     gateway.sendWithin(callerSide(answer), 'ACK');
     const dialog = await findDialog(headerOf(answer, 'call-id')!);
     expect(Object.assign({}, ...(dialog?.variables ?? []))).toEqual({
-      direction: 'out',
+      direction: 'outbound',
       account: 'acct_1',
       gateway: 'gw-1',
-      leg: 'leg_2',
+      call: 'gw-1.call-2',
     });
     await Promise.all([trunk.receiveRequest('BYE'), gateway.receiveRequest('BYE')]);
   });
