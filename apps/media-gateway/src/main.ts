@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { randomInt } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { readConfig } from '@partyline/runtime/config';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics } from '@partyline/runtime/metrics';
@@ -10,6 +11,10 @@ import type { BrowserControl } from './control/control-deps.ts';
 import { createControlModule } from './control/control.module.ts';
 import { UsedTokens } from './control/used-tokens.ts';
 import { startGateway } from './gateway.ts';
+import { createHoldMusic } from './speech/hold-music.ts';
+import { runSpeechProgram } from './speech/run-speech-program.ts';
+import { createSpeaker } from './speech/speak.ts';
+import { chooseSpeechPrograms } from './speech/speech-programs.ts';
 import { isAllowed } from './webhooks/send-webhook.ts';
 
 const timers: Timers = {
@@ -19,7 +24,13 @@ const timers: Timers = {
     return () => clearTimeout(timer);
   },
 };
+/** A prompt takes a program less than a second. */
+const SPEECH_TIMEOUT_MS = 10_000;
+
 const randomUint32 = (): number => randomInt(2 ** 32);
+
+const definedVariables = (variables: Record<string, string | undefined>): Record<string, string> =>
+  Object.fromEntries(Object.entries(variables).flatMap(([name, value]) => (value ? [[name, value]] : [])));
 
 /** No browser can join yet. */
 const noBrowsers: BrowserControl = {
@@ -33,6 +44,27 @@ await runMain(async () => {
   const { gateway: settings, kamailio, webhooks } = config;
   const log = openLogger({ service: 'media-gateway', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
+  const speechEnv = definedVariables({
+    LD_LIBRARY_PATH: settings.SPEECH_LIBRARY_PATH,
+    ESPEAK_DATA_PATH: settings.ESPEAK_DATA_PATH,
+  });
+  const installed = {
+    command: settings.TTS_COMMAND,
+    flite: { path: settings.FLITE_BIN, env: speechEnv },
+    espeak: { path: settings.ESPEAK_BIN, env: speechEnv },
+  };
+  const speaker = createSpeaker({
+    programsFor: (language) => chooseSpeechPrograms(installed, language),
+    run: (program, text) =>
+      runSpeechProgram(program, text, {
+        setTimer: (ms, callback) => timers.setTimer(ms, callback),
+        timeoutMs: SPEECH_TIMEOUT_MS,
+      }),
+    cacheFolder: settings.SPEECH_CACHE,
+    now: () => timers.now(),
+    yieldToCalls: () => setImmediate(),
+    onFailure: (err) => log.warn({ err }, 'a text could not be spoken by a program'),
+  });
   const gateway = startGateway({
     gatewayId: settings.GATEWAY_ID,
     janus: { url: settings.JANUS_URL, apiSecret: settings.JANUS_API_SECRET, adminKey: settings.JANUS_ADMIN_KEY },
@@ -55,8 +87,8 @@ await runMain(async () => {
     sleep: systemSleep,
     secret: systemSecret,
     random: randomUint32,
-    speak: async () => new Int16Array(0),
-    holdMusic: () => new Int16Array(0),
+    speak: (text, language, sampleRate) => speaker.speak(text, language, sampleRate),
+    holdMusic: createHoldMusic(),
     log,
   });
 

@@ -319,6 +319,12 @@ const GROUPS = {
      * the variable TTS_LANGUAGE. Unset: flite for English, espeak-ng for other languages.
      */
     TTS_COMMAND: z.string().min(1).optional(),
+    /** The speech programs: names on PATH, or paths. */
+    FLITE_BIN: z.string().min(1).default('flite'),
+    ESPEAK_BIN: z.string().min(1).default('espeak-ng'),
+    /** Folders of their libraries and voices, where they are not installed. */
+    SPEECH_LIBRARY_PATH: z.string().optional(),
+    ESPEAK_DATA_PATH: z.string().optional(),
     /** Where spoken texts are kept. */
     SPEECH_CACHE: z.string().min(1).default('/tmp/partyline-speech'),
   }),

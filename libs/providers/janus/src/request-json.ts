@@ -32,7 +32,11 @@ export async function requestJson<Reply>(request: JsonRequest<Reply>): Promise<R
     // A redirect is not followed, because it would send the signature to another host.
     const response = await fetch(request.url, {
       method: request.method,
-      headers: { accept: 'application/json', 'content-type': 'application/json', ...request.headers },
+      headers: {
+        accept: 'application/json',
+        ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...request.headers,
+      },
       ...(request.body === undefined ? {} : { body: request.body }),
       redirect: 'manual',
       signal: AbortSignal.timeout(request.timeoutMs),
