@@ -2,12 +2,15 @@ import { parseArgs } from 'node:util';
 import { buildApps } from '@partyline/dev/build';
 import { describeStack } from '@partyline/dev/stack/describe';
 import { waitForInterrupt } from '@partyline/dev/processes/processes';
+import type { SelfHosted } from '@partyline/dev/stack/self-hosted';
 import { startStack, type Stack } from '@partyline/dev/stack/stack';
+import { playSelfHostedStory } from './self-hosted/story.ts';
+import { findSelfHostedDeviations, summariseSelfHosted } from './self-hosted/summary.ts';
 import { playStory } from './story.ts';
 import { formatBill, summarise, formatTimelines, findDeviations } from './summary.ts';
 import { createTenantClient } from './tenant-client.ts';
 
-const HELP = `npm run demo -- [--mode opentok|unified] [--json] [--keep]
+const HELP = `npm run demo -- [--mode opentok|unified] [--provider emulated|janus] [--json] [--keep]
 
 Plays two conferences through Partyline, from the creation of the rooms to the last hang-up: with real Postgres and
 Redis, the four services as processes, Vonage's own SDKs, and an emulated provider that meters its charges. Takes
@@ -15,6 +18,8 @@ about half a minute.
 
   --mode opentok   the legacy OpenTok video environment (default)
   --mode unified   a Vonage application with the video capability
+  --provider janus our own servers instead of an emulated provider: kamailio, Janus and media-gateway, with real SIP
+                   phones. Downloads what this machine lacks, once and without root
   --json           print only the result, as JSON
   --keep           keep everything running afterwards and print how to use it; Ctrl-C stops it
   --help           print this text
@@ -24,7 +29,7 @@ later than 5 s after the end of their session was decided. hangUpConfirmMs: the 
 confirmation. Exit status 0 only if every count is as expected; 2 for wrong arguments.`;
 
 const parsed = readArguments();
-const { mode, json, keep } = parsed;
+const { mode, json, keep, provider } = parsed;
 const started = Date.now();
 const say = (line: string): void => {
   if (!json) console.log(line);
@@ -45,33 +50,10 @@ void interrupted.then(async () => {
 try {
   progress('building the services ...');
   await buildApps({ log: progress });
-  stack = await startStack({ mode, log: progress });
-  progress(`everything is up (${mode})\n`);
-
-  const story = await playStory({
-    stack,
-    tenant: createTenantClient(stack.urls['room-api'], stack.apiKey),
-    emulator: stack.emulator!,
-    say,
-  });
-  const summary = summarise(story, mode);
-  say('\n4  The timeline of each person:');
-  for (const line of formatTimelines(story)) say(line);
-  say("\n   The provider's charges, from its own ledger:");
-  for (const line of formatBill(story)) say(line);
-  say('');
-  const deviations = findDeviations(summary);
-  for (const line of deviations) console.error(line);
-  if (deviations.length > 0) process.exitCode = 1;
-  if (keep) {
-    say(describeStack(stack));
-    console.log(JSON.stringify(summary));
-    await interrupted;
-    await stack.stop();
-  } else {
-    await stack.stop();
-    console.log(JSON.stringify(summary));
-  }
+  stack = await startStack({ mode, log: progress, ...(provider === 'janus' && { gateways: 1 }) });
+  progress(`everything is up (${provider === 'janus' ? provider : mode})\n`);
+  if (stack.selfHosted) await playSelfHosted(stack, stack.selfHosted);
+  else await playEmulated(stack);
 } catch (error) {
   // After an interrupt, errors come from the stopped processes.
   if (isInterrupted) await new Promise(() => undefined);
@@ -82,11 +64,60 @@ try {
 }
 process.exit();
 
-function readArguments(): { mode: 'opentok' | 'unified'; json: boolean; keep: boolean } {
+async function playEmulated(running: Stack): Promise<void> {
+  const story = await playStory({
+    stack: running,
+    tenant: createTenantClient(running.urls['room-api'], running.apiKey),
+    emulator: running.emulator!,
+    say,
+  });
+  const summary = summarise(story, mode);
+  say('\n4  The timeline of each person:');
+  for (const line of formatTimelines(story)) say(line);
+  say("\n   The provider's charges, from its own ledger:");
+  for (const line of formatBill(story)) say(line);
+  await finish(running, summary, findDeviations(summary));
+}
+
+async function playSelfHosted(running: Stack, selfHosted: SelfHosted): Promise<void> {
+  const result = await playSelfHostedStory({
+    stack: running,
+    selfHosted,
+    tenant: createTenantClient(running.urls['room-api'], running.apiKey),
+    say,
+    log: progress,
+  });
+  const summary = summariseSelfHosted(result);
+  await finish(running, summary, findSelfHostedDeviations(summary));
+}
+
+/** Prints the deviations and the summary, and stops everything, at once or after an interrupt. */
+async function finish(running: Stack, summary: object, deviations: readonly string[]): Promise<void> {
+  say('');
+  for (const line of deviations) console.error(line);
+  if (deviations.length > 0) process.exitCode = 1;
+  if (keep) {
+    say(describeStack(running));
+    console.log(JSON.stringify(summary));
+    await interrupted;
+  }
+  await running.stop();
+  if (!keep) console.log(JSON.stringify(summary));
+}
+
+interface Arguments {
+  readonly mode: 'opentok' | 'unified';
+  readonly provider: 'emulated' | 'janus';
+  readonly json: boolean;
+  readonly keep: boolean;
+}
+
+function readArguments(): Arguments {
   try {
     const { values } = parseArgs({
       options: {
         mode: { type: 'string', default: 'opentok' },
+        provider: { type: 'string', default: 'emulated' },
         json: { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
@@ -98,7 +129,9 @@ function readArguments(): { mode: 'opentok' | 'unified'; json: boolean; keep: bo
     }
     if (values.mode !== 'opentok' && values.mode !== 'unified')
       throw new Error(`--mode must be opentok or unified, not "${values.mode}".`);
-    return { mode: values.mode, json: values.json, keep: values.keep };
+    if (values.provider !== 'emulated' && values.provider !== 'janus')
+      throw new Error(`--provider must be emulated or janus, not "${values.provider}".`);
+    return { mode: values.mode, provider: values.provider, json: values.json, keep: values.keep };
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${HELP}`);
     return process.exit(2);

@@ -14,6 +14,8 @@ export interface Credentials {
   pinKey: string;
   /** Signs the requests of room-api to dial-orchestrator. */
   rpcSecret: string;
+  /** Signs what our own gateways and the services send each other. */
+  gatewaySecret: string;
   /** `<id>:<32 bytes, base64>`, which encrypts the tenants' data keys. */
   masterKeys: string;
   provider: ProviderCredentials;
@@ -80,6 +82,7 @@ export function createCredentials(): Credentials {
     operator: createOperatorKey('dev', null),
     pinKey: randomBytes(32).toString('base64'),
     rpcSecret: secret(),
+    gatewaySecret: secret(),
     masterKeys: `dev:${randomBytes(32).toString('base64')}`,
     provider: createProviderCredentials(),
     ownProvider: createProviderCredentials(),

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeNumber } from '@partyline/domain/describe-number';
 import { seed, type Seed } from '@partyline/store/tenants/seed';
@@ -18,7 +17,6 @@ import { startRedis, type RedisServer } from '../redis/redis.ts';
 import {
   emulatorEnvironment,
   numbers,
-  readyPath,
   serviceEnvironment,
   serviceNames,
   buildEmulatorAccount,
@@ -28,7 +26,9 @@ import {
   type ServiceName,
   type ServiceContext,
 } from './service-environment.ts';
-import { cacheFolder, inWorkspace, stateFolder } from '../workspace.ts';
+import { prepareSelfHosted, type SelfHosted } from './self-hosted.ts';
+import { startServiceProcess } from './start-service.ts';
+import { stateFolder } from '../workspace.ts';
 
 export interface StackOptions {
   /** The video product of Vonage to use. */
@@ -38,6 +38,8 @@ export interface StackOptions {
   keep?: boolean;
   /** Use a real Vonage account instead of the emulator. */
   realAccount?: RealAccount;
+  /** Use our own gateways (kamailio, Janus) instead of the emulator: so many. */
+  gateways?: number;
   /** The port of voice-webhooks, to which a tunnel forwards. Default: a free port. */
   webhooksPort?: number;
   /** Number of processes of each service; default 1. */
@@ -85,8 +87,10 @@ export interface Stack {
   readonly instances: readonly Instance[];
   /** Empty unless the stack was started as `breakable`. */
   readonly links: Links;
-  /** Control client of the emulated provider. Null with a real account. */
+  /** Control client of the emulated provider. Null with a real account and with own gateways. */
   readonly emulator: RunningEmulator['client'] | null;
+  /** The self-hosted provider; null with another one. */
+  readonly selfHosted: SelfHosted | null;
   readonly databaseUrl: string;
   readonly redisUrl: string;
   readonly postgres: PostgresServer;
@@ -201,7 +205,18 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     return `http://127.0.0.1:${loadBalancer.port}`;
   }
 
-  const emulator = realAccount ? null : await startProviderEmulator();
+  const selfHosted =
+    options.gateways === undefined
+      ? null
+      : await prepareSelfHosted({
+          processes,
+          log,
+          logFile,
+          gateways: options.gateways,
+          webhooksUrl: urls['voice-webhooks'],
+          gatewaySecret: credentials.gatewaySecret,
+        });
+  const emulator = realAccount || selfHosted ? null : await startProviderEmulator();
   async function startProviderEmulator(): Promise<RunningEmulator> {
     log('Starting the emulated provider ...');
     const started = await startEmulator(buildEmulatorConfig(urls['voice-webhooks'], credentials));
@@ -213,9 +228,10 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     const context: ServiceContext = {
       databaseUrl: await connectThrough('postgres', name, [pooledUrl]),
       redisUrl: await connectThrough('redis', name, [redis.url]),
-      provider: realAccount
-        ? realAccount.environment
-        : emulatorEnvironment(mode, await connectThrough('provider', name, [emulator!.url]), credentials),
+      provider:
+        realAccount?.environment ??
+        selfHosted?.environment ??
+        emulatorEnvironment(mode, await connectThrough('provider', name, [emulator!.url]), credentials),
       publicWebhookUrl: realAccount?.publicWebhookUrl ?? urls['voice-webhooks'],
       urls: { ...urls, [service]: url },
       managementPort: new URL(managementUrl).port,
@@ -231,13 +247,12 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
         return processes.child(name);
       },
       async start() {
-        await processes.start({
+        await startServiceProcess(processes, {
           name,
-          command: process.execPath,
-          args: ['--enable-source-maps', entryPoint(service)],
-          env: { ...systemEnvironment(), ...serviceEnvironment(service, context) },
+          service,
+          env: serviceEnvironment(service, context),
+          managementUrl,
           logFile: logFile(name),
-          readiness: { http: `${managementUrl}${readyPath}` },
         });
       },
     };
@@ -246,12 +261,17 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
   log(`Starting ${serviceNames.join(', ')}${replicas > 1 ? `, ${replicas} processes each` : ''} ...`);
   const started = await Promise.allSettled(instances.map((instance) => instance.start()));
   for (const instance of started) if (instance.status === 'rejected') throw instance.reason;
+  if (selfHosted) {
+    log('Starting media-gateway ...');
+    await Promise.all(selfHosted.gateways.map((gateway) => gateway.start()));
+  }
 
   return {
     urls,
     instances,
     links,
     emulator: emulator?.client ?? null,
+    selfHosted,
     databaseUrl,
     redisUrl: redis.url,
     postgres,
@@ -288,26 +308,4 @@ async function seedTenant(
     await store.close();
   }
   if (failed[0]) throw failed[0];
-}
-
-function entryPoint(service: ServiceName): string {
-  const file = inWorkspace('apps', service, 'dist/main.js');
-  if (existsSync(file)) return file;
-  throw new Error(
-    `${service} is not built (${file} is missing). Run \`npm run build\`, or \`npm start\`, which builds first.`,
-  );
-}
-
-/**
- * The system variables that a service needs. Other variables of the developer are not passed on.
- */
-function systemEnvironment(): NodeJS.ProcessEnv {
-  const { PATH, HOME, TMPDIR, TZ, NODE_EXTRA_CA_CERTS } = process.env;
-  // Makes the start of a service about 20 % faster.
-  const NODE_COMPILE_CACHE = cacheFolder('compile');
-  return Object.fromEntries(
-    Object.entries({ PATH, HOME, TMPDIR, TZ, NODE_EXTRA_CA_CERTS, NODE_COMPILE_CACHE }).filter(
-      ([, value]) => value !== undefined,
-    ),
-  );
 }

@@ -1,0 +1,121 @@
+import { startJanus, type JanusServer } from '../janus/janus.ts';
+import { startKamailio, type KamailioServer } from '../kamailio/kamailio.ts';
+import { findEspeak, findFlite } from '../packages/programs.ts';
+import type { Child } from '../processes/child.ts';
+import { findFreePort } from '../processes/ports.ts';
+import type { Log, Processes } from '../processes/processes.ts';
+import { cacheFolder } from '../workspace.ts';
+import { startServiceProcess } from './start-service.ts';
+
+export interface SelfHostedOptions {
+  readonly processes: Processes;
+  readonly log: Log;
+  readonly logFile: (name: string) => string;
+  /** Number of gateways, each with a Janus of its own. */
+  readonly gateways: number;
+  /** The URL at which gateways reach voice-webhooks. */
+  readonly webhooksUrl: string;
+  /** Signs control requests, webhooks and browsers' tokens. */
+  readonly gatewaySecret: string;
+}
+
+/** One media-gateway with its Janus. */
+export interface GatewayInstance {
+  readonly id: string;
+  /** Its control requests and the socket of browsers. */
+  readonly url: string;
+  readonly managementUrl: string;
+  readonly janus: JanusServer;
+  /** The process as it was last started. */
+  readonly child: Child | undefined;
+  /** Starts it, also again on the same ports after it was killed. */
+  start(): Promise<void>;
+}
+
+/** The self-hosted provider on this machine: kamailio, and gateways that each have a Janus. */
+export interface SelfHosted {
+  readonly kamailio: KamailioServer;
+  readonly gateways: readonly GatewayInstance[];
+  /** The variables of the platform's provider account, for the services. */
+  readonly environment: Record<string, string>;
+}
+
+/** The account of the platform, to which the calls of every local phone belong. */
+const LOCAL_TRUNK = { address: '127.0.0.1', port: 0, account: 'platform' } as const;
+const MAX_CALLS = '60';
+
+/**
+ * Starts kamailio and the Januses, and prepares the gateways, which `start` starts. Programs that
+ * this machine does not have are downloaded once.
+ */
+export async function prepareSelfHosted(options: SelfHostedOptions): Promise<SelfHosted> {
+  const { processes, log, logFile, gatewaySecret } = options;
+  log('Starting kamailio and Janus ...');
+  const ids = Array.from({ length: options.gateways }, (_, index) => `gw-${index + 1}`);
+  const [kamailio, flite, espeak, ...januses] = await Promise.all([
+    startKamailio({ log, logFile: logFile('kamailio'), trunks: [LOCAL_TRUNK] }).then(processes.add),
+    findFlite(log),
+    findEspeak(log),
+    ...ids.map((id) => startJanus({ log, logFile: logFile(`janus-${id}`), useOwnServer: true }).then(processes.add)),
+  ]);
+  const gateways: GatewayInstance[] = [];
+  for (const [index, id] of ids.entries()) {
+    const janus = januses[index]!;
+    const url = `http://127.0.0.1:${await findFreePort()}`;
+    const managementUrl = `http://127.0.0.1:${await findFreePort()}`;
+    const name = `media-gateway-${id}`;
+    const env: Record<string, string> = {
+      NODE_ENV: 'development',
+      LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
+      HOST: '127.0.0.1',
+      PORT: new URL(url).port,
+      MANAGEMENT_PORT: new URL(managementUrl).port,
+      PUBLIC_WEBHOOK_URL: options.webhooksUrl,
+      GATEWAY_ID: id,
+      GATEWAY_SECRET: gatewaySecret,
+      JANUS_URL: janus.url,
+      JANUS_API_SECRET: janus.apiSecret,
+      JANUS_ADMIN_KEY: janus.adminKey,
+      KAMAILIO_SIP: kamailio.sipUri,
+      KAMAILIO_GATEWAY_SECRET: kamailio.gatewaySecret,
+      KAMAILIO_RPC_URL: kamailio.rpcUrl,
+      KAMAILIO_RPC_SECRET: kamailio.rpcSecret,
+      MAX_CALLS,
+      SPEECH_CACHE: cacheFolder('speech'),
+      FLITE_BIN: flite.path,
+      ESPEAK_BIN: espeak.path,
+      SPEECH_LIBRARY_PATH: [flite.env, espeak.env].flatMap((one) => one['LD_LIBRARY_PATH'] ?? []).join(':'),
+      ESPEAK_DATA_PATH: espeak.env['ESPEAK_DATA_PATH'] ?? '',
+    };
+    gateways.push({
+      id,
+      url,
+      managementUrl,
+      janus,
+      get child() {
+        return processes.child(name);
+      },
+      async start() {
+        await startServiceProcess(processes, {
+          name,
+          service: 'media-gateway',
+          env,
+          managementUrl,
+          logFile: logFile(name),
+        });
+      },
+    });
+  }
+  return {
+    kamailio,
+    gateways,
+    environment: {
+      VIDEO_MODE: 'janus',
+      MEDIA_GATEWAYS: gateways.map(({ id, url }) => `${id}=${url}`).join(','),
+      GATEWAY_SECRET: gatewaySecret,
+      GATEWAY_SOCKET_URL: `${gateways[0]!.url.replace('http', 'ws')}/v1/socket`,
+      KAMAILIO_RPC_URL: kamailio.rpcUrl,
+      KAMAILIO_RPC_SECRET: kamailio.rpcSecret,
+    },
+  };
+}
