@@ -16,7 +16,7 @@ export interface TestKamailioOptions {
   readonly gatewayAnswerMs?: number;
   /** Requests of an unknown address in two seconds, beyond which it is ignored. */
   readonly floodRequests?: number;
-  /** A Postgres database with kamailio's tables, where calls and registrations survive a restart. */
+  /** A Postgres database in which calls and registrations survive a restart. */
   readonly databaseUrl?: string;
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createTestKamailio, type TestKamailio } from '@partyline/testing/kamailio';
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { headerOf, type SipMessage } from '../phones/sip-message.ts';
 import { calleeSide, callerSide, SipEndpoint, type CallSide } from './testing/sip-endpoint.ts';
@@ -80,6 +81,19 @@ async function findDialog(callId: string): Promise<Dialog | undefined> {
   const dialogs = await kamailio.rpc<Dialog[]>('dlg.list');
   // An ended call (state 5) stays in the list for a while.
   return dialogs.find((dialog) => dialog['call-id'] === callId && dialog.state < 5);
+}
+
+/** Ends an answered call of `dialIn` in so many seconds. */
+function setDeadline(callId: string, toTag: string, seconds: number): Promise<Response> {
+  return fetch(new URL(`/deadline/${seconds}`, kamailio.rpcUrl), {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${kamailio.rpcSecret}`,
+      'x-call-id': callId,
+      'x-from-tag': 'caller',
+      'x-to-tag': toTag,
+    },
+  });
 }
 
 /** Sets up a call from a trunk to a gateway. */
@@ -312,12 +326,8 @@ describe('a call from a trunk', () => {
 
   it('ends on both sides at a deadline that the gateway sets later, and a re-INVITE does not move', async () => {
     const { trunk, gateway, callId, caller } = await answeredCall();
-    const { h_entry, h_id } = (await findDialog(callId))!;
-    const headers = { authorization: `Bearer ${kamailio.rpcSecret}` };
-    const setDeadline = (path: string): Promise<Response> =>
-      fetch(new URL(`/deadline/${path}`, kamailio.rpcUrl), { method: 'POST', headers });
-    expect((await setDeadline(`${h_entry}/${h_id + 1}/2`)).status).toBe(404);
-    expect((await setDeadline(`${h_entry}/${h_id}/2`)).status).toBe(200);
+    expect((await setDeadline(callId, 'wrong', 2)).status).toBe(404);
+    expect((await setDeadline(callId, 'callee', 2)).status).toBe(200);
     trunk.sendWithin(caller, 'INVITE');
     const again = await gateway.receive(
       (message) => message.method === 'INVITE' && (headerOf(message, 'to') ?? '').includes('tag='),
@@ -423,5 +433,50 @@ describe('a kamailio server', () => {
     expect(headerOf(invite, 'x-partyline-account')).toBe('acct_6');
     gateway.reply(invite, '486 Busy Here');
     await trunk.receive(({ status }) => status === 503);
+  });
+});
+
+describe('a kamailio server with a database', () => {
+  let database: TestDatabase;
+  let other: TestKamailio;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    other = kamailio;
+    kamailio = await createTestKamailio({
+      trunks: [{ address: TRUNK_ADDRESS, port: 0, account: 'acct_1' }],
+      databaseUrl: database.url,
+    });
+  });
+  afterAll(async () => {
+    await kamailio.stop();
+    kamailio = other;
+    await database.drop();
+  });
+
+  it('keeps calls, deadlines and registrations when it crashes and restarts', async () => {
+    const { trunk, gateway, callId, caller } = await answeredCall(['X-Partyline-Leg: leg_3']);
+    await setDeadline(callId, 'callee', 600);
+    await kamailio.crash();
+    await kamailio.restart();
+    const dialog = await findDialog(callId);
+    expect(dialog).toMatchObject({ state: 4 });
+    expect(dialog?.variables).toContainEqual({ leg: 'leg_3' });
+    const seconds = (dialog?.timeout ?? 0) - Date.now() / 1000;
+    expect(seconds).toBeGreaterThan(500);
+    expect(seconds).toBeLessThan(602);
+
+    // The registrations are loaded a moment after the start.
+    await expect
+      .poll(async () => {
+        const again = dialIn(trunk);
+        void gateway
+          .receive((message) => message.method === 'INVITE' && headerOf(message, 'call-id') === again)
+          .then((invite) => gateway.reply(invite, '603 Decline'));
+        return (await finalResponse(trunk, again)).status;
+      })
+      .toBe(603);
+
+    trunk.sendWithin(caller, 'BYE');
+    expect(headerOf(await gateway.receiveRequest('BYE'), 'call-id')).toBe(callId);
   });
 });

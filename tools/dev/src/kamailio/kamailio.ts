@@ -6,6 +6,7 @@ import { startChild, type Child } from '../processes/child.ts';
 import { findFreePort } from '../processes/ports.ts';
 import { waitUntilReady } from '../processes/readiness.ts';
 import { inWorkspace, writePrivateFile } from '../workspace.ts';
+import { createKamailioTables } from './database.ts';
 import { findKamailio, type KamailioBinary } from './kamailio-binary.ts';
 
 /** A trunk of a tenant, or a phone that acts as one. */
@@ -26,7 +27,10 @@ export interface KamailioOptions {
   gatewayAnswerMs?: number;
   /** Requests of an unknown address in two seconds, beyond which it is ignored; 30 by default. */
   floodRequests?: number;
-  /** A Postgres database with kamailio's tables, where calls and registrations survive a restart. */
+  /**
+   * A Postgres database in which calls and registrations survive a restart. Its tables are created
+   * if necessary.
+   */
   databaseUrl?: string;
 }
 
@@ -72,6 +76,7 @@ const WORKERS = 2;
  */
 export async function startKamailio(options: KamailioOptions = {}): Promise<KamailioServer> {
   const binary = await findKamailio(options.log ?? (() => undefined));
+  if (options.databaseUrl !== undefined) await createKamailioTables(options.databaseUrl, binary);
   const folder = mkdtempSync(join(tmpdir(), 'partyline-kamailio-'));
   const trunks = [...(options.trunks ?? [])];
   writeAddressFile(folder, trunks);
@@ -111,7 +116,8 @@ async function launch(binary: KamailioBinary, settings: Settings, options: Kamai
     KAMAILIO_WORKERS: WORKERS,
     KAMAILIO_GATEWAY_ANSWER_MS: options.gatewayAnswerMs,
     KAMAILIO_FLOOD_REQUESTS: options.floodRequests,
-    KAMAILIO_DB_URL: options.databaseUrl,
+    // The scheme is the name of the module db_postgres.
+    KAMAILIO_DB_URL: options.databaseUrl?.replace(/^postgresql:/, 'postgres:'),
   };
   const env: NodeJS.ProcessEnv = { PATH: process.env.PATH, ...binary.env };
   for (const [name, value] of Object.entries(variables)) if (value !== undefined) env[name] = String(value);
