@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { createTestKamailio, type TestKamailio } from '@partyline/testing/kamailio';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { headerOf, type SipMessage } from '../phones/sip-message.ts';
+import { headerOf, isAuthorized, type SipMessage } from '../phones/sip-message.ts';
 import { calleeSide, callerSide, SipEndpoint, type CallSide } from './testing/sip-endpoint.ts';
 
 let kamailio: TestKamailio;
@@ -11,6 +11,8 @@ const endpoints: SipEndpoint[] = [];
 const TRUNK_ADDRESS = '127.0.0.2';
 const NUMBER = '+442079460000';
 const CALLER = '+447700900123';
+const CHALLENGE = 'Proxy-Authenticate: Digest realm="trunk.example", nonce="1"';
+const toBase64 = (text: string): string => Buffer.from(text).toString('base64');
 
 beforeAll(async () => {
   kamailio = await createTestKamailio({
@@ -395,6 +397,39 @@ describe('a call from a gateway', () => {
     await Promise.all([trunk.receiveRequest('BYE'), gateway.receiveRequest('BYE')]);
   });
 
+  it('shows the number that the gateway names, and ends within the call at the address of the gateway', async () => {
+    const gateway = await open();
+    const trunk = await open(TRUNK_ADDRESS);
+    const dialed = dialOut(gateway, { host: trunk.host, headers: [`X-Partyline-From: ${NUMBER}`] });
+    const invite = await trunk.receiveRequest('INVITE');
+    expect(headerOf(invite, 'from')).toBe(`<sip:${NUMBER}@127.0.0.1>;tag=gateway`);
+    expect(headerOf(invite, 'p-asserted-identity')).toBe(`<sip:${NUMBER}@127.0.0.1>`);
+    expect(headerOf(invite, 'x-partyline-from')).toBeUndefined();
+    trunk.reply(invite, '200 OK');
+    const answer = await dialed;
+    expect(headerOf(answer, 'from')).toBe(`<sip:gw-1@${kamailio.sipUri}>;tag=gateway`);
+    gateway.sendWithin(callerSide(answer), 'ACK');
+    const digest = 'username="gw-1", realm="partyline", nonce="1", uri="sip:tester@127.0.0.1", response="1"';
+    gateway.sendWithin(callerSide(answer), 'BYE', { headers: [`Proxy-Authorization: Digest ${digest}`] });
+    const bye = await trunk.receiveRequest('BYE');
+    expect(headerOf(bye, 'from')).toBe(`<sip:${NUMBER}@127.0.0.1>;tag=gateway`);
+    expect(headerOf(bye, 'proxy-authorization')).toBeUndefined();
+    trunk.reply(bye, '200 OK');
+  });
+
+  it('shows no number that is not in E.164 form', async () => {
+    const gateway = await open();
+    for (const number of ['0800', '+1@evil.example', '+1>;tag=x', '']) {
+      const trunk = await open(TRUNK_ADDRESS);
+      const dialed = dialOut(gateway, { host: trunk.host, headers: [`X-Partyline-From: ${number}`] });
+      const invite = await trunk.receiveRequest('INVITE');
+      expect(headerOf(invite, 'from')).toBe(`<sip:gw-1@${kamailio.sipUri}>;tag=gateway`);
+      expect(headerOf(invite, 'p-asserted-identity')).toBeUndefined();
+      trunk.reply(invite, '486 Busy Here');
+      await dialed;
+    }
+  });
+
   it('is rejected to a host that is no trunk, and without the secret', async () => {
     const gateway = await open();
     const elsewhere = await open('127.0.0.5');
@@ -413,8 +448,27 @@ describe('a call from a gateway', () => {
     const gateway = await open();
     const trunk = await open(TRUNK_ADDRESS);
     const dialed = dialOut(gateway, { host: trunk.host });
-    const challenge = 'Proxy-Authenticate: Digest realm="trunk.example", nonce="1"';
-    trunk.reply(await trunk.receiveRequest('INVITE'), '407 Proxy Authentication Required', { headers: [challenge] });
+    trunk.reply(await trunk.receiveRequest('INVITE'), '407 Proxy Authentication Required', { headers: [CHALLENGE] });
+    expect(await dialed).toMatchObject({ status: 403 });
+  });
+
+  it('answers the challenge of a trunk with the credentials that the gateway names, once', async () => {
+    const gateway = await open();
+    const trunk = await open(TRUNK_ADDRESS);
+    const headers = [
+      `X-Partyline-Trunk-User: ${toBase64('anna')}`,
+      `X-Partyline-Trunk-Password: ${toBase64('p 1:"2\\')}`,
+    ];
+    const dialed = dialOut(gateway, { host: trunk.host, headers });
+    const first = await trunk.receiveRequest('INVITE');
+    expect(first.headers.filter(([name]) => /trunk|auth/i.test(name))).toEqual([]);
+    trunk.reply(first, '407 Proxy Authentication Required', { headers: [CHALLENGE] });
+    const second = await trunk.receive(
+      (message) => message.method === 'INVITE' && headerOf(message, 'proxy-authorization') !== undefined,
+    );
+    expect(isAuthorized(second, 'p 1:"2\\')).toBe(true);
+    expect(headerOf(second, 'proxy-authorization')).toContain('username="anna"');
+    trunk.reply(second, '407 Proxy Authentication Required', { headers: [CHALLENGE] });
     expect(await dialed).toMatchObject({ status: 403 });
   });
 });

@@ -157,9 +157,9 @@ export class SipEndpoint {
   }
 
   /** Sends a request within a call, without waiting for its response. */
-  sendWithin(side: CallSide, method: string, change: Partial<CallSide> = {}): void {
-    const { routes, ...rest } = { ...side, ...change };
-    this.send(method, { ...rest, headers: routes.map((route) => `Route: ${route}`) });
+  sendWithin(side: CallSide, method: string, change: Partial<CallSide> & Pick<RequestOptions, 'headers'> = {}): void {
+    const { routes, headers = [], ...rest } = { ...side, ...change };
+    this.send(method, { ...rest, headers: [...routes.map((route) => `Route: ${route}`), ...headers] });
   }
 }
 
