@@ -53,8 +53,8 @@ async function dial(deps: PlaceDeps, call: Call, request: CreateCallRequest): Pr
       'X-Partyline-Account': account,
       'X-Partyline-From': request.from,
       'X-Partyline-Max': String(request.lengthTimerS + request.ringingTimerS),
+      ...trunkCredentials(trunk),
     },
-    ...(trunk.username === undefined ? {} : { authUser: trunk.username, secret: trunk.password! }),
   });
   const ringing = new AbortController();
   void deps.pause(request.ringingTimerS * 1_000, AbortSignal.any([ringing.signal, phone.signal])).then(() => {
@@ -70,6 +70,15 @@ async function dial(deps: PlaceDeps, call: Call, request: CreateCallRequest): Pr
     .catch(() => undefined);
   await phone.follow(reply);
 }
+
+/** For kamailio, which answers the challenge of the trunk. Janus has one set of credentials for a call: kamailio's. */
+const trunkCredentials = ({ username, password }: CreateCallRequest['trunk']): Record<string, string> =>
+  username === undefined || password === undefined
+    ? {}
+    : {
+        'X-Partyline-Trunk-User': Buffer.from(username).toString('base64'),
+        'X-Partyline-Trunk-Password': Buffer.from(password).toString('base64'),
+      };
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -64,8 +64,15 @@ const trunkSchema = z.strictObject({
     .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?$/, 'must be a host name, with or without a port'),
   transport: z.enum(['udp', 'tcp', 'tls']).default('udp'),
   /** Digest credentials; absent: the trunk accepts the address of our edge. */
-  username: z.string().min(1).max(100).optional(),
-  password: z.string().min(1).max(200).optional(),
+  username: z
+    .string()
+    .regex(/^[!#-[\]-~]{1,100}$/, 'must have 1 to 100 printable characters without quotes')
+    .optional(),
+  // Kamailio gets it in a SIP header, which Janus limits.
+  password: z
+    .string()
+    .regex(/^[ -~]{1,120}$/, 'must have 1 to 120 printable ASCII characters')
+    .optional(),
 });
 
 /** A trunk of the account settings. */
