@@ -107,6 +107,7 @@ describe.each(RATES)('Opus at %i Hz', (rate) => {
     encodeAll(third, tone(1_000, 1, rate, -10));
     expect(encodeAll(second, tone(440, 1, rate, -18))).toEqual(expected);
     expect(() => first.encode(new Int16Array(rate / 50))).toThrow('closed');
+    expect(first.decode(expected[0] ?? Buffer.alloc(0))).toBeNull();
   });
 });
 

@@ -50,24 +50,22 @@ export class OpusCodecs {
   open(sampleRate: 8_000 | 16_000): VoiceCodec {
     const idle = this.#idle[sampleRate];
     let pair: Pair | undefined = idle.pop() ?? this.#create(sampleRate);
-    const use = (): Pair => {
-      if (!pair) throw new Error('The Opus codec is closed');
-      return pair;
-    };
     return {
       name: 'opus',
       payloadClockRate: OPUS_CLOCK_RATE,
       sampleRate,
       encode(pcm) {
         assertFrame(pcm, sampleRate);
-        return asBuffer(use().encoder.encode(pcm));
+        if (!pair) throw new Error('The Opus codec is closed');
+        return asBuffer(pair.encoder.encode(pcm));
       },
       decode(payload) {
-        const { decoder } = use();
+        // Packets may arrive after the call: a closed codec decodes nothing.
+        if (!pair) return null;
         // libopus checks a packet before it decodes any of it, so a damaged one leaves no trace.
         if (payload.length === 0 || payload.length > MAX_PACKET_BYTES) return null;
         try {
-          return asSamples(decoder.decode(payload), (sampleRate * MAX_PACKET_MS) / 1_000);
+          return asSamples(pair.decoder.decode(payload), (sampleRate * MAX_PACKET_MS) / 1_000);
         } catch {
           return null;
         }

@@ -16,7 +16,7 @@ export interface VoiceCodec {
   encode(pcm: Int16Array): Buffer;
   /** Decodes one payload of any duration. Returns null for a damaged or empty payload, never throws. */
   decode(payload: Uint8Array): Int16Array | null;
-  /** Releases what the codec holds. It must not be used afterwards. */
+  /** Releases what the codec holds. Afterwards it must not encode. */
   close(): void;
 }
 
