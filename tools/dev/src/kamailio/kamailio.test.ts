@@ -379,7 +379,12 @@ describe('a call from a gateway', () => {
   it('reaches a trunk without our headers, and ends on both sides at its deadline', async () => {
     const gateway = await open();
     const trunk = await open(TRUNK_ADDRESS);
-    const ours = ['X-Partyline-Call: gw-1.call-2', 'X-Partyline-Account: acct_1', 'X-Partyline-Max: 2', 'X-Privacy: id'];
+    const ours = [
+      'X-Partyline-Call: gw-1.call-2',
+      'X-Partyline-Account: acct_1',
+      'X-Partyline-Max: 2',
+      'X-Privacy: id',
+    ];
     const dialed = dialOut(gateway, { host: trunk.host, headers: ours });
     const invite = await trunk.receiveRequest('INVITE');
     expect(invite.headers.filter(([name]) => /^(x-|privacy|(proxy-)?auth)/i.test(name))).toEqual([['Privacy', 'id']]);
@@ -508,13 +513,13 @@ describe('a kamailio server with a database', () => {
   });
 
   it('keeps calls, deadlines and registrations when it crashes and restarts', async () => {
-    const { trunk, gateway, callId, caller } = await answeredCall(['X-Partyline-Leg: leg_3']);
+    const { trunk, gateway, callId, caller } = await answeredCall(['X-Partyline-Call: gw-1.call-3']);
     await setDeadline(callId, 'callee', 600);
     await kamailio.crash();
     await kamailio.restart();
     const dialog = await findDialog(callId);
     expect(dialog).toMatchObject({ state: 4 });
-    expect(dialog?.variables).toContainEqual({ leg: 'leg_3' });
+    expect(dialog?.variables).toContainEqual({ call: 'gw-1.call-3' });
     const seconds = (dialog?.timeout ?? 0) - Date.now() / 1000;
     expect(seconds).toBeGreaterThan(500);
     expect(seconds).toBeLessThan(602);
