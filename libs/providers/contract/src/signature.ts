@@ -80,6 +80,25 @@ function isSignatureValid(signed: string, signature: string, keys: readonly KeyO
   return isValid;
 }
 
+/**
+ * Creates a function that returns the claims of a token (JWT, HS256) that one of the secrets signed,
+ * or why it is rejected. It checks no claims, and never throws.
+ */
+export function createTokenReader(secrets: readonly string[]): (token: string) => Json | RefusedCallback {
+  const keys = secrets.map((secret) => createSecretKey(secret, 'utf8'));
+  return (token) => {
+    const first = token.indexOf('.');
+    const last = token.lastIndexOf('.');
+    if (first <= 0 || last - first <= 1 || token.indexOf('.', first + 1) !== last) return 'malformed-token';
+    const headerFault = checkHeader(token.slice(0, first));
+    if (headerFault !== undefined) return headerFault;
+    const signature = token.slice(last + 1);
+    if (signature.length !== SIGNATURE_LENGTH || !isSignatureValid(token.slice(0, last), signature, keys))
+      return 'wrong-signature';
+    return readPart(token.slice(first + 1, last)) ?? 'malformed-token';
+  };
+}
+
 /** An absent `aud` is correct (contract section 3). A given one must name this account. */
 const isAudience = (aud: unknown, { apiKey, applicationId }: CallbackPolicy): boolean =>
   aud === undefined || [aud].flat().some((one) => typeof one === 'string' && (one === apiKey || one === applicationId));
@@ -131,23 +150,15 @@ function checkClaims(
 export function createCallbackVerifier(
   policy: CallbackPolicy,
 ): (callback: Callback, now: Date) => CallbackVerification {
-  const keys = policy.secrets.map((secret) => createSecretKey(secret, 'utf8'));
+  const read = createTokenReader(policy.secrets);
   return (callback, now) => {
     const { authorization, rawBody } = callback;
     if (authorization === undefined || authorization === '') return rejected('unsigned');
     if (authorization.length > MAX_HEADER_CHARACTERS) return rejected('malformed-token');
     const token = BEARER.exec(authorization)?.[1];
     if (token === undefined) return rejected(/^Bearer\b/i.test(authorization) ? 'malformed-token' : 'unsigned');
-    const first = token.indexOf('.');
-    const last = token.lastIndexOf('.');
-    if (first <= 0 || last - first <= 1 || token.indexOf('.', first + 1) !== last) return rejected('malformed-token');
-    const headerFault = checkHeader(token.slice(0, first));
-    if (headerFault !== undefined) return rejected(headerFault);
-    const signature = token.slice(last + 1);
-    if (signature.length !== SIGNATURE_LENGTH || !isSignatureValid(token.slice(0, last), signature, keys))
-      return rejected('wrong-signature');
-    const claims = readPart(token.slice(first + 1, last));
-    if (claims === undefined) return rejected('malformed-token');
+    const claims = read(token);
+    if (typeof claims === 'string') return rejected(claims);
     const claimFault = checkClaims(claims, policy, rawBody, now.getTime());
     if (claimFault !== undefined) return rejected(claimFault);
     // The token is valid until `iat` plus the allowed skew, so its jti must be stored until then.
