@@ -41,6 +41,8 @@ export interface AudioRoom {
   readonly expectedLossPercent?: number;
   /** Sends `talking` events. */
   readonly reportsTalking?: boolean;
+  /** Packets of 20 ms whose level decides whether a participant talks; 100 by default. */
+  readonly talkingPackets?: number;
   /** Records the mix to this .wav file, as Janus sees the path. */
   readonly recordFile?: string;
 }
@@ -108,6 +110,7 @@ export class AudioBridgeHandle extends JanusHandle<AudioBridgeEvent> {
         default_prebuffering: room.prebuffering,
         default_expectedloss: room.expectedLossPercent,
         audiolevel_event: room.reportsTalking,
+        audio_active_packets: room.talkingPackets,
         ...(room.recordFile === undefined ? {} : { record: true, record_file: room.recordFile }),
       });
       return { isNew: true };
