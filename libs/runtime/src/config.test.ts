@@ -46,6 +46,34 @@ test.each([
   expect(readConfig({ TRUSTED_PROXIES }, ['service']).service.TRUSTED_PROXIES).toEqual(wanted);
 });
 
+const gateway = {
+  GATEWAY_ID: 'gw-1',
+  GATEWAY_SECRET: 's'.repeat(32),
+  JANUS_URL: 'ws://127.0.0.1:8188',
+  JANUS_API_SECRET: 'a',
+  JANUS_ADMIN_KEY: 'b',
+  KAMAILIO_SIP: '127.0.0.1:5060',
+  KAMAILIO_GATEWAY_SECRET: 'c',
+};
+
+test('reads the ICE servers of browsers', () => {
+  const ice = { STUN_URLS: 'stun:a:3478', TURN_URLS: 'turn:a:3478, turns:a:5349', TURN_SECRET: 'd' };
+  expect(readConfig({ ...gateway, ...ice }, ['gateway']).gateway).toMatchObject({
+    STUN_URLS: ['stun:a:3478'],
+    TURN_URLS: ['turn:a:3478', 'turns:a:5349'],
+    TURN_SECRET: 'd',
+  });
+  expect(readConfig(gateway, ['gateway']).gateway).toMatchObject({ STUN_URLS: [], TURN_URLS: [] });
+});
+
+test.each([
+  [{ STUN_URLS: 'turn:a' }, /STUN_URLS: must be comma-separated stun: URLs/],
+  [{ TURN_URLS: 'turn:a,http://b', TURN_SECRET: 'd' }, /TURN_URLS: must be comma-separated turn: or turns: URLs/],
+  [{ TURN_URLS: 'turn:a' }, /TURN_SECRET: is not set; TURN_URLS requires it/],
+])('rejects the ICE servers %j', (variables, message) => {
+  expect(() => readConfig({ ...gateway, ...variables }, ['gateway'])).toThrow(message);
+});
+
 test.each([
   [undefined, undefined],
   ['none', []],

@@ -116,6 +116,12 @@ const networks = z
 const withHost = (databaseUrl: string): string =>
   URL.canParse(databaseUrl) ? databaseUrl : databaseUrl.replace('@/', '@localhost/');
 
+const iceUrls = (scheme: RegExp, message: string) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((each) => each.trim()))
+    .refine((urls) => urls.every((url) => scheme.test(url) && !/\s/.test(url)), message);
+
 const seconds = z.coerce.number().int().positive();
 const portNumber = z.coerce.number().int().min(0).max(65_535);
 
@@ -310,6 +316,14 @@ const GROUPS = {
     KAMAILIO_GATEWAY_SECRET: z.string().min(1),
     /** The address of this host at which Janus reaches it. */
     MEDIA_IP: z.ipv4('must be an IPv4 address').default('127.0.0.1'),
+    /** Browsers at the same time. */
+    MAX_BROWSERS: z.coerce.number().int().min(1).max(10_000).default(200),
+    /** `stun:` URLs for browsers, comma-separated. */
+    STUN_URLS: iceUrls(/^stuns?:/, 'must be comma-separated stun: URLs').default([]),
+    /** `turn:` and `turns:` URLs for browsers, comma-separated. They require TURN_SECRET. */
+    TURN_URLS: iceUrls(/^turns?:/, 'must be comma-separated turn: or turns: URLs').default([]),
+    /** `static-auth-secret` of the TURN servers (coturn), which signs credentials of browsers. */
+    TURN_SECRET: z.string().min(1).optional(),
     /** Calls at the same time. */
     MAX_CALLS: z.coerce.number().int().min(1).max(2_000).default(100),
     /** A call without audio for this time is hung up. */
@@ -480,6 +494,9 @@ export function readConfig<G extends Group>(env: NodeJS.ProcessEnv, groups: read
       );
   }
   problems.push(...findInsecureConnections(env, config));
+  const { gateway } = config as Partial<Config<'gateway'>>;
+  if (gateway !== undefined && gateway.TURN_URLS.length > 0 && gateway.TURN_SECRET === undefined)
+    problems.push('TURN_SECRET: is not set; TURN_URLS requires it');
   if (problems.length > 0) throw new ConfigError(problems);
   return config as Config<G>;
 }
