@@ -1,10 +1,18 @@
 import { attachAudioBridge, type AudioBridgeHandle } from '@partyline/janus/audio-bridge/audio-bridge-handle';
 import type { JanusConnection } from '@partyline/janus/connection';
+import { attachVideoRoom, type VideoRoomHandle } from '@partyline/janus/video-room/video-room-handle';
 
 /** Wide-band: a narrow-band room would limit browsers to telephone quality. */
 const SAMPLING_RATE = 16_000;
 /** The jitter between the gateway and its Janus is small. In packets. */
 const PREBUFFERING = 3;
+/** Half a second decides whether a browser talks. */
+const TALKING_PACKETS = 25;
+/** Cameras and screens in one conference. */
+const MAX_VIDEOS = 200;
+const MAX_VIDEO_BITS_PER_SECOND = 2_000_000;
+/** VP8 first: every browser sends it, and with simulcast. */
+const VIDEO_CODECS = ['vp8', 'h264'] as const;
 
 /** One member of a conference: a call or a browser. */
 export interface Member {
@@ -20,6 +28,8 @@ interface Conference {
   hasStarted: boolean;
   /** The AudioBridge room; rejects when it could not be created. */
   room: Promise<void>;
+  /** The VideoRoom, from the first browser on. */
+  videoRoom: Promise<void> | undefined;
 }
 
 export interface ConferenceDeps {
@@ -39,6 +49,7 @@ export class Conferences {
   readonly #all = new Map<string, Conference>();
   readonly #pending = new Map<string, Promise<void>>();
   #control: Promise<AudioBridgeHandle> | undefined;
+  #videoControl: Promise<VideoRoomHandle> | undefined;
 
   constructor(connection: JanusConnection, deps: ConferenceDeps) {
     this.#connection = connection;
@@ -54,7 +65,7 @@ export class Conferences {
   async enter(name: string, member: Member, starts: boolean): Promise<void> {
     let conference = this.#all.get(name);
     if (conference === undefined) {
-      conference = { members: new Map(), hasStarted: false, room: this.#createRoom(name) };
+      conference = { members: new Map(), hasStarted: false, room: this.#createRoom(name), videoRoom: undefined };
       this.#all.set(name, conference);
     }
     conference.members.set(member.id, member);
@@ -69,6 +80,23 @@ export class Conferences {
       conference.hasStarted = true;
       for (const each of conference.members.values()) each.onStarted();
     } else if (conference.hasStarted) member.onStarted();
+  }
+
+  /**
+   * Creates the VideoRoom of a conference that has members, once. It has the name of the conference
+   * and is destroyed with it.
+   * @throws JanusError when it cannot be created
+   */
+  async openVideoRoom(name: string): Promise<void> {
+    const conference = this.#all.get(name);
+    if (conference === undefined) return;
+    conference.videoRoom ??= this.#createVideoRoom(name);
+    try {
+      await conference.videoRoom;
+    } catch (error) {
+      conference.videoRoom = undefined;
+      throw error;
+    }
   }
 
   /** Removes a member; the room is destroyed after the last one. @param ends whether all others must leave too */
@@ -89,7 +117,7 @@ export class Conferences {
     conference.members.delete(memberId);
     if (conference.members.size > 0 || this.#all.get(name) !== conference) return;
     this.#all.delete(name);
-    this.#inOrder(name, () => this.#destroyRoom(name)).catch(this.#deps.onError);
+    this.#inOrder(name, () => this.#destroyRooms(name, conference)).catch(this.#deps.onError);
   }
 
   /** Runs the creations and destructions of a room in their order, so that a room that is needed again exists. */
@@ -115,19 +143,44 @@ export class Conferences {
         samplingRate: SAMPLING_RATE,
         allowRtpParticipants: true,
         prebuffering: PREBUFFERING,
+        reportsTalking: true,
+        talkingPackets: TALKING_PACKETS,
       });
     });
   }
 
-  async #destroyRoom(name: string): Promise<void> {
-    if (this.#all.has(name)) return;
-    await (await this.#openControl()).destroyRoom(name, this.#deps.secretOf(name));
+  #createVideoRoom(name: string): Promise<void> {
+    return this.#inOrder(name, async () => {
+      await (
+        await this.#openVideoControl()
+      ).createRoom({
+        room: name,
+        adminKey: this.#deps.adminKey,
+        secret: this.#deps.secretOf(name),
+        maxPublishers: MAX_VIDEOS,
+        bitrate: MAX_VIDEO_BITS_PER_SECOND,
+        videoCodecs: VIDEO_CODECS,
+      });
+    });
   }
 
-  /** One handle creates and destroys all rooms. */
+  async #destroyRooms(name: string, { videoRoom }: Conference): Promise<void> {
+    if (this.#all.has(name)) return;
+    const secret = this.#deps.secretOf(name);
+    if (videoRoom !== undefined) await (await this.#openVideoControl()).destroyRoom(name, secret);
+    await (await this.#openControl()).destroyRoom(name, secret);
+  }
+
+  /** One handle creates and destroys all rooms of a kind. */
   #openControl(): Promise<AudioBridgeHandle> {
     const control = (this.#control ??= attachAudioBridge(this.#connection, 'conferences'));
     control.catch(() => (this.#control = undefined));
+    return control;
+  }
+
+  #openVideoControl(): Promise<VideoRoomHandle> {
+    const control = (this.#videoControl ??= attachVideoRoom(this.#connection, 'conferences'));
+    control.catch(() => (this.#videoControl = undefined));
     return control;
   }
 }
