@@ -9,7 +9,7 @@ import { readRealAccount, type RealAccount } from './stack/real-account.ts';
 import { startStack, type Stack, type StackOptions } from './stack/stack.ts';
 import { inWorkspace, stateFolder } from './workspace.ts';
 
-const HELP = `npm start -- [--mode opentok|unified] [--keep] [--provider emulated|vonage] [--webhooks-port N]
+const HELP = `npm start -- [--mode opentok|unified] [--keep] [--provider emulated|vonage|janus] [--webhooks-port N]
 
 Starts Partyline on this machine: Postgres, Redis, the four services and an emulated provider. Prints the addresses,
 the keys and a first request. Ctrl-C stops everything.
@@ -17,6 +17,8 @@ the keys and a first request. Ctrl-C stops everything.
   --mode              the video product of Vonage: unified (default) or opentok; replaces VIDEO_MODE
   --keep              keep the database in .partyline/ for the next start
   --provider vonage   use a real Vonage account; its variables come from the environment or .env (README)
+  --provider janus    use our own servers: kamailio, Janus and media-gateway (docs/self-hosted.md). They are
+                      downloaded once, without root
   --webhooks-port     with a real account, the port of voice-webhooks (default 8080); point your tunnel to it`;
 
 const log = (line: string): void => console.error(line);
@@ -28,7 +30,7 @@ void interrupted.then(() => (isUp ? undefined : process.exit(130)));
 const stack = await startOrExit();
 isUp = true;
 const control = await openControl(stack, log);
-const ownAccount = options.realAccount
+const ownAccount = !stack.emulator
   ? null
   : writeOwnAccount({
       folder: stateFolder(),
@@ -73,10 +75,11 @@ function readArguments(): Omit<StackOptions, 'log'> {
     }
     if (mode !== undefined && mode !== 'opentok' && mode !== 'unified')
       throw new Error(`--mode must be opentok or unified, not ${mode}.`);
-    if (provider !== 'emulated' && provider !== 'vonage')
-      throw new Error(`--provider must be emulated or vonage, not ${provider}.`);
+    if (provider !== 'emulated' && provider !== 'vonage' && provider !== 'janus')
+      throw new Error(`--provider must be emulated, vonage or janus, not ${provider}.`);
     if (!/^\d{2,5}$/.test(port)) throw new Error(`--webhooks-port must be a port number, not ${port}.`);
     if (provider === 'emulated') return { mode: mode ?? 'unified', keep };
+    if (provider === 'janus') return { mode: 'unified', keep, gateways: 1 };
     const realAccount = readRealAccountOrExit(mode);
     return {
       mode: realAccount.environment['VIDEO_MODE'] === 'opentok' ? 'opentok' : 'unified',

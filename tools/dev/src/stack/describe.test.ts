@@ -11,6 +11,7 @@ const stack = {
     'cleanup-worker': 'http://127.0.0.1:4004',
   },
   emulator: { baseUrl: 'http://127.0.0.1:4005' },
+  selfHosted: null,
   numbers: [{ e164: '+12025550100', language: 'en-US' }],
   apiKey: 'pl_dev_0a1b2c_secret',
   credentials: { tenantId: 'ten_dev', operator: { key: 'plop_dev_secret' } },
@@ -33,6 +34,11 @@ describe('describeStack', () => {
     const pages = text.match(/\S+\.md/g) ?? [];
     expect(pages.length).toBeGreaterThan(2);
     for (const page of pages) expect(existsSync(inWorkspace(page))).toBe(true);
+  });
+
+  it('says how to dial our own servers', () => {
+    const own = describeStack({ ...stack, emulator: null, selfHosted: { kamailio: { sipUri: '127.0.0.1:5060' } } });
+    expect(own).toMatch(/with kamailio, Janus and media-gateway[^]*provider +sip:\+12025550100@127\.0\.0\.1:5060 /);
   });
 
   it('says that a real account is used', () => {

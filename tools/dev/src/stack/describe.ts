@@ -4,16 +4,30 @@ import type { Stack } from './stack.ts';
 
 type Described = Pick<Stack, 'urls' | 'numbers' | 'apiKey' | 'logFolder'> & {
   readonly emulator: { readonly baseUrl: string } | null;
+  readonly selfHosted: { readonly kamailio: { readonly sipUri: string } } | null;
   readonly credentials: { readonly tenantId: string; readonly operator: { readonly key: string } };
 };
 
+/** The provider of a stack, in a sentence, and where it is. */
+function describeProvider({ emulator, selfHosted, numbers }: Pick<Described, 'emulator' | 'selfHosted' | 'numbers'>) {
+  if (emulator) return { what: 'an emulated provider', where: emulator.baseUrl };
+  if (!selfHosted) return { what: 'your Vonage account', where: 'Vonage' };
+  return {
+    what: 'kamailio, Janus and media-gateway',
+    where: `sip:${numbers[0]?.e164}@${selfHosted.kamailio.sipUri}   (dial this with a SIP phone on this machine)`,
+  };
+}
+
 /** Describes how to use a running stack: addresses, keys, a first request, and where to read on. */
-export const describeStack = ({ urls, emulator, numbers, apiKey, credentials, logFolder }: Described): string => `
-Partyline is up, with ${emulator ? 'an emulated provider' : 'your Vonage account'}. Ctrl-C stops everything.
+export function describeStack(stack: Described): string {
+  const { urls, numbers, apiKey, credentials, logFolder } = stack;
+  const provider = describeProvider(stack);
+  return `
+Partyline is up, with ${provider.what}. Ctrl-C stops everything.
 
   API           ${urls['room-api']}   (reference: ${urls['room-api']}/docs)
   webhooks      ${urls['voice-webhooks']}
-  provider      ${emulator?.baseUrl ?? 'Vonage'}
+  provider      ${provider.where}
   numbers       ${numbers.map(({ e164 }) => e164).join(', ')}
   key           ${apiKey}
   tenant        ${credentials.tenantId}
@@ -29,3 +43,4 @@ Create a room:
 
 Read on: README.md, docs/api.md (every request by example), docs/cli.md, docs/sdk.md
 `;
+}
