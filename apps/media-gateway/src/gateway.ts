@@ -13,7 +13,7 @@ import { LostCalls } from './calls/lost-calls.ts';
 import { placeCall } from './calls/place-call.ts';
 import { receiveCall } from './calls/receive-call.ts';
 import { JanusLink } from './janus-link.ts';
-import { createEventSender } from './webhooks/event-sender.ts';
+import { createEventSender, type EventSender } from './webhooks/event-sender.ts';
 import { sendWebhook, webhookUrls, type WebhookDeps } from './webhooks/send-webhook.ts';
 
 export interface GatewayOptions {
@@ -52,6 +52,8 @@ export interface Gateway {
   readonly calls: CallRegistry;
   /** The connection to Janus while it is up. */
   readonly link: JanusLink;
+  /** Sends the events of calls and browsers. */
+  readonly events: EventSender;
   /** @throws VerdictError `gateway-not-ready` (503) */
   placeCall(request: CreateCallRequest): Call;
   /** Rejects new calls from now on; resolves when no call is live and every event was sent. */
@@ -192,6 +194,7 @@ export function startGateway(options: GatewayOptions): Gateway {
   return {
     calls,
     link,
+    events,
     placeCall(request) {
       if (isDraining || link.current === undefined) throw notReady();
       return placeCall(

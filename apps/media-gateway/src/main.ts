@@ -7,7 +7,7 @@ import { openMetrics } from '@partyline/runtime/metrics';
 import { runMain, startService } from '@partyline/runtime/service';
 import { systemClock, systemSecret, systemSleep } from '@partyline/runtime/system';
 import type { Timers } from './audio/frame-clock.ts';
-import type { BrowserControl } from './control/control-deps.ts';
+import { createBrowsers } from './browsers/browsers.ts';
 import { createControlModule } from './control/control.module.ts';
 import { UsedTokens } from './control/used-tokens.ts';
 import { startGateway } from './gateway.ts';
@@ -15,7 +15,7 @@ import { createHoldMusic } from './speech/hold-music.ts';
 import { runSpeechProgram } from './speech/run-speech-program.ts';
 import { createSpeaker } from './speech/speak.ts';
 import { chooseSpeechPrograms } from './speech/speech-programs.ts';
-import { isAllowed } from './webhooks/send-webhook.ts';
+import { isAllowed, webhookUrls } from './webhooks/send-webhook.ts';
 
 const timers: Timers = {
   now: () => performance.now(),
@@ -24,6 +24,7 @@ const timers: Timers = {
     return () => clearTimeout(timer);
   },
 };
+const DRAIN_POLL_MS = 200;
 /** A prompt takes a program less than a second. */
 const SPEECH_TIMEOUT_MS = 10_000;
 
@@ -31,13 +32,6 @@ const randomUint32 = (): number => randomInt(2 ** 32);
 
 const definedVariables = (variables: Record<string, string | undefined>): Record<string, string> =>
   Object.fromEntries(Object.entries(variables).flatMap(([name, value]) => (value ? [[name, value]] : [])));
-
-/** No browser can join yet. */
-const noBrowsers: BrowserControl = {
-  list: () => [],
-  disconnect: async () => false,
-  mute: async () => false,
-};
 
 await runMain(async () => {
   const config = readConfig(process.env, ['service', 'webhooks', 'gateway', 'kamailio']);
@@ -92,6 +86,22 @@ await runMain(async () => {
     log,
   });
 
+  const secrets = [settings.GATEWAY_SECRET, ...(settings.GATEWAY_OTHER_SECRET ? [settings.GATEWAY_OTHER_SECRET] : [])];
+  const browsers = createBrowsers({
+    gatewayId: settings.GATEWAY_ID,
+    janus: () => gateway.link.current,
+    secrets,
+    events: gateway.events,
+    eventUrl: (account) => webhookUrls(webhooks.PUBLIC_WEBHOOK_URL, account).videoEvents,
+    ice: { stunUrls: settings.STUN_URLS, turnUrls: settings.TURN_URLS, turnSecret: settings.TURN_SECRET },
+    maxBrowsers: settings.MAX_BROWSERS,
+    clock: systemClock,
+    timers,
+    sleep: systemSleep,
+    secret: systemSecret,
+    onError: (err, connectionId) => log.warn({ err, connectionId }, 'an action for a browser failed'),
+  });
+
   await startService({
     config,
     log,
@@ -99,10 +109,10 @@ await runMain(async () => {
     module: createControlModule({
       gatewayId: settings.GATEWAY_ID,
       calls: gateway.calls,
-      browsers: noBrowsers,
+      browsers,
       placeCall: (request) => gateway.placeCall(request),
       isWebhookUrl: (url) => isAllowed(webhooks.PUBLIC_WEBHOOK_URL, url),
-      secrets: [settings.GATEWAY_SECRET, ...(settings.GATEWAY_OTHER_SECRET ? [settings.GATEWAY_OTHER_SECRET] : [])],
+      secrets,
       usedTokens: new UsedTokens(systemClock),
       clock: systemClock,
       onError: (err, callId) => log.warn({ err, callId }, 'a control request failed'),
@@ -112,7 +122,16 @@ await runMain(async () => {
         if (gateway.link.current === undefined) throw new Error('not connected to Janus and kamailio');
       },
     },
-    drain: () => gateway.drain(),
-    close: () => gateway.close(),
+    prepare: (app) => browsers.attach(app.getHttpServer()),
+    // Conferences go on until their members leave, or the time is over.
+    drain: async () => {
+      await gateway.drain();
+      while (browsers.count > 0) await systemSleep(DRAIN_POLL_MS);
+      await gateway.events.drained();
+    },
+    close: async () => {
+      await browsers.close();
+      await gateway.close();
+    },
   });
 });
