@@ -38,7 +38,7 @@ export const RELEASED: readonly Released[] = [
   },
 ];
 
-const SERVICES = ['room-api', 'voice-webhooks', 'dial-orchestrator', 'cleanup-worker'] as const;
+const SERVICES = ['room-api', 'voice-webhooks', 'dial-orchestrator', 'cleanup-worker', 'media-gateway'] as const;
 
 /** The commands that build the images of the services, with the version as their tag and label. */
 export const imageCommands = (version: string): string[] =>
