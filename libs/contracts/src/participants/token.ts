@@ -14,9 +14,15 @@ export type TokenRequest = z.output<typeof TokenRequest>;
 /** What the video SDK of a browser needs. */
 export const Client = z
   .object({
-    kind: z.string().meta({ description: 'Which browser SDK of the provider to use.', examples: ['unified'] }),
+    kind: z.string().meta({
+      description:
+        'Which browser library to use: `unified` (Vonage Video), `opentok`, or `janus` (room-client, with the ' +
+        "operator's own servers).",
+      examples: ['unified'],
+    }),
     application: z.string().meta({
-      description: 'The application id, or API key, for the browser SDK. It is not secret.',
+      description:
+        'The application id, or API key, for the browser library; with `janus` the WebSocket URL. It is not secret.',
       examples: ['8f3d2b1c-9a47-4c1e-8e59-1f7f0b2a6c44'],
     }),
     mediaSessionId: z

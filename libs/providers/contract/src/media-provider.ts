@@ -42,7 +42,7 @@ export interface ListedConnection {
 /** Settings that the browser needs in addition to the token. Contains no secret. */
 export interface ClientConfig {
   readonly kind: string;
-  /** OpenTok API key, or the unified application id. */
+  /** OpenTok API key, the unified application id, or the WebSocket URL of our own gateways. */
   readonly application: string;
 }
 
