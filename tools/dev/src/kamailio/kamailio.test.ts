@@ -495,6 +495,21 @@ describe('a kamailio server', () => {
   });
 });
 
+describe('a kamailio server that has lost its calls', () => {
+  it('passes on the BYE of a trunk and of a gateway, and no request of a stranger', async () => {
+    const [fromTrunk, fromGateway] = [await answeredCall(), await answeredCall()];
+    await kamailio.crash();
+    await kamailio.restart();
+    fromTrunk.trunk.sendWithin(fromTrunk.caller, 'BYE');
+    expect(headerOf(await fromTrunk.gateway.receiveRequest('BYE'), 'call-id')).toBe(fromTrunk.callId);
+    fromGateway.gateway.sendWithin(fromGateway.callee, 'BYE');
+    expect(headerOf(await fromGateway.trunk.receiveRequest('BYE'), 'call-id')).toBe(fromGateway.callId);
+    const stranger = await open('127.0.0.3');
+    stranger.sendWithin(fromTrunk.caller, 'BYE');
+    expect(await stranger.receive(({ status }) => status !== undefined)).toMatchObject({ status: 481 });
+  });
+});
+
 describe('a kamailio server with a database', () => {
   let database: TestDatabase;
   let other: TestKamailio;
