@@ -69,6 +69,8 @@ export async function runSimulation({
     isFineGrained,
     faultProbabilities: { ...mutation?.faultProbabilities, ...faultProbabilities },
     ...(mutation === undefined ? {} : { mutation }),
+    // Every fourth day is at our own gateways. A planted bug may need a bridge leg.
+    meetsDirectly: mutation === undefined && seed % 4 === 3,
   });
   const fullTraffic: Traffic = { ...DEFAULT_TRAFFIC, ...traffic };
   const workload = new Workload(system, fullTraffic);

@@ -50,6 +50,8 @@ interface SystemOptions {
   readonly keepHistory?: boolean;
   readonly faultProbabilities?: Partial<FaultProbabilities>;
   readonly mutation?: Mutation;
+  /** Browsers join the voice conference itself, as at our own gateways. */
+  readonly meetsDirectly?: boolean;
   /** Yields to the event loop after each event: slower, with the same trace. */
   readonly yieldAfterEvents?: boolean;
 }
@@ -121,7 +123,14 @@ export class System {
     this.webhookSender = new WebhookSender({ ...parts, random: random('webhooks'), gateway: this.#gateway });
     const { restApi, webhookSender } = this;
     this.voice = new SimVoice({ ...parts, restApi, webhookSender, random: random('voice') });
-    this.video = new SimVideo({ ...parts, restApi, webhookSender, voice: this.voice, random: random('video') });
+    this.video = new SimVideo({
+      ...parts,
+      restApi,
+      webhookSender,
+      voice: this.voice,
+      random: random('video'),
+      meetsDirectly: options.meetsDirectly ?? false,
+    });
     const { tables } = this.database;
     tables.numbers.set(NUMBER, {
       e164: NUMBER,

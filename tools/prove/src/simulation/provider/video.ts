@@ -31,6 +31,8 @@ interface Parts {
   readonly random: Random;
   readonly voice: SimVoice;
   readonly ids: { next(prefix: string): string };
+  /** Browsers join the voice conference itself, as at our own gateways: no bridge leg is dialled. */
+  readonly meetsDirectly: boolean;
 }
 
 /** When the provider says something false of a connection, after it opened or ended. */
@@ -230,23 +232,23 @@ export class SimVideo {
 
   /** The media provider of one process. */
   createProvider(life: Life): MediaProvider {
-    const { restApi, ids } = this.#parts;
+    const { restApi, ids, meetsDirectly } = this.#parts;
     const unsupported = (): never => {
       throw new Error('the simulation passes parsed webhooks');
     };
     const findEntry = (connectionId: string): LedgerEntry | null => this.connections.get(connectionId)?.entry ?? null;
     return {
       kind: 'simulated',
-      capabilities: { sipDial: true, sipMonitoring: true, listConnections: true, mute: false },
+      capabilities: { sipDial: !meetsDirectly, sipMonitoring: !meetsDirectly, listConnections: true, mute: false },
       clientConfig: { kind: 'simulated', application: 'app' },
-      openSession: () =>
+      openSession: ({ conversation }) =>
         restApi.request({
           life,
           label: 'open-session',
           isRead: false,
           limit: 'none',
           entry: null,
-          act: () => ({ mediaSessionId: ids.next('media') }),
+          act: () => ({ mediaSessionId: meetsDirectly ? conversation : ids.next('media') }),
         }),
       issueToken: ({ data }) => data,
       dialSip: (input) =>
@@ -257,6 +259,8 @@ export class SimVideo {
           limit: 'none',
           entry: null,
           act: () => {
+            // A bridge leg that nobody needs would cost money: the run must fail.
+            if (meetsDirectly) throw new Error('a bridge leg was dialled where browsers join the conference');
             const { entry, sipCallId } = this.#dial(input);
             return { connectionId: entry.id, sipCallId: sipCallId! };
           },
