@@ -143,6 +143,17 @@ describe('two processes that share an account with enforced limits', () => {
   });
 });
 
+it('sends the requests of a provider without a rate limit at once', async () => {
+  const waits: number[] = [];
+  const voice = { ...deps.voice, rateLimitKey: null, getCall: async () => null };
+  const providers = rateLimitProviders(
+    { media: deps.media, voice },
+    { store: harness.store, sleep: async (ms) => void waits.push(ms) },
+  );
+  await Promise.all(Array.from({ length: 100 }, (_, i) => providers.voice.getCall(`call-${i}`)));
+  expect(waits).toEqual([]);
+});
+
 /** Rate-limited providers that record the waits instead of waiting. */
 function withoutWaiting(): { waits: number[]; providers: ReturnType<typeof rateLimited> } {
   const waits: number[] = [];

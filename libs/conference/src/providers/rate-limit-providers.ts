@@ -74,7 +74,7 @@ export const rateLimitRetryMs = (error: unknown): number | null =>
 /**
  * Wraps the providers of one account so that each request waits for a slot of the account, which
  * all processes share. Without a near slot the request is not sent and fails as `busy`, like the
- * provider's own rejection.
+ * provider's own rejection. A provider without a rate limit is returned as it is.
  * @param account.tenantId the owner of the account; null for the platform's. The slots of two
  *   tenants are separate even when both accounts have the same rate limit key: otherwise one tenant
  *   could delay the hang-ups of another.
@@ -85,6 +85,7 @@ export function rateLimitProviders(
   context: RequestContext = { tenantId: null },
 ): Providers {
   const { store, sleep, tenantId = null } = account;
+  if (voice.rateLimitKey === null) return { voice, media };
   const accountKey = tenantId === null ? voice.rateLimitKey : `${tenantId} ${voice.rateLimitKey}`;
   async function waitForSlot(kind: keyof typeof REQUESTS): Promise<void> {
     const { lane, ...limit } = REQUESTS[kind];

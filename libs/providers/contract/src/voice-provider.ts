@@ -65,8 +65,11 @@ export interface ObservedCall {
  */
 export interface VoiceProvider {
   readonly kind: string;
-  /** The key by which the provider counts requests for its rate limit. Not a secret. */
-  readonly rateLimitKey: string;
+  /**
+   * The key by which the provider counts requests for its rate limit. Not a secret. Null: the
+   * provider has no rate limit.
+   */
+  readonly rateLimitKey: string | null;
   readonly capabilities: VoiceCapabilities;
   /** Converts a plan to the JSON reply body that makes a call follow it. */
   renderPlan(plan: CallPlan): unknown;

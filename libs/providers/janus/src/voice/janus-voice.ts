@@ -45,7 +45,7 @@ function create(account: JanusAccount, deps: ProviderDeps): VoiceProvider {
   }
   return {
     kind: KIND,
-    rateLimitKey: account.account,
+    rateLimitKey: null,
     capabilities: { listCalls: true, mute: true, sendDigits: true, say: true },
     renderPlan: (plan): PlanReply => ({
       steps: [...plan],
