@@ -22,7 +22,7 @@ import { SocketError } from './socket-error.ts';
 import { Subscription } from './subscription.ts';
 
 /** A request about an existing connection. */
-export type ConnectionRequest = Exclude<ClientMessage, { do: 'join' | 'resume' | 'leave' }>;
+export type ConnectionRequest = Exclude<ClientMessage, { do: 'join' | 'resume' | 'ping' | 'leave' }>;
 
 /** Why a connection is over. */
 export type EndReason =
@@ -104,7 +104,7 @@ export class BrowserConnection {
   #cancelMedia: (() => void) | undefined;
   #stopListening: () => void;
   #ending: Promise<void> | undefined;
-  #isLinkLost = false;
+  #isJanusLost = false;
 
   constructor(facts: ConnectionFacts, deps: ConnectionDeps) {
     const { id, claims, name } = facts;
@@ -121,7 +121,7 @@ export class BrowserConnection {
       events: {
         onUp: () => this.#audioUp(),
         onDown: () => this.#audioDown(),
-        // After `gateway-lost`, if the connection to Janus is lost too.
+        // After `loseJanus`, if the connection to Janus is lost too.
         onGone: () => void deps.timers.setTimer(0, () => void this.end('media-failed')),
         onParticipants: (participants) => deps.roster.syncPhones(participants),
         onEvent: (event) => this.#audioEvent(event),
@@ -132,7 +132,7 @@ export class BrowserConnection {
       room: claims.conference,
       connectionId: id,
       deps: this.#peerDeps,
-      onOffer: (offer) => this.#socket?.send(offer),
+      onEvent: (event) => this.#socket?.send(event),
       onLost: () => this.#socket?.send({ event: 'peer-lost', peer: 'subscription' }),
     });
     this.#stopListening = deps.roster.listen({
@@ -140,10 +140,6 @@ export class BrowserConnection {
       onFeeds: () => this.#followFeeds(),
     });
     this.#awaitMedia(FIRST_MEDIA_MS);
-    void connection.closed.then(() => {
-      this.#isLinkLost = true;
-      return this.end('gateway-lost');
-    });
   }
 
   get isOver(): boolean {
@@ -209,6 +205,12 @@ export class BrowserConnection {
     await this.#inOrder('audio', () => this.#setMuted(this.#isMuted, isMuted));
   }
 
+  /** The connection to Janus is lost, and all handles with it. */
+  loseJanus(): void {
+    this.#isJanusLost = true;
+    void this.end('gateway-lost');
+  }
+
   /** Ends the connection, for the first reason that is given. Resolves when it is over. Never rejects. */
   end(reason: EndReason): Promise<void> {
     this.#ending ??= this.#finish(reason);
@@ -229,7 +231,7 @@ export class BrowserConnection {
     await Promise.all(peers.map((peer) => peer.close()));
     try {
       // The rooms of a lost connection cannot be destroyed.
-      if (!this.#isLinkLost) janus.conferences.leave(claims.conference, id);
+      if (!this.#isJanusLost) janus.conferences.leave(claims.conference, id);
       if (this.#connectedAt !== undefined) this.#report('disconnected', reason, this.#connectedAt);
     } catch (error) {
       onError(error, id);

@@ -252,6 +252,12 @@ describe('a socket', () => {
     await expect(openSocket(gateway.url.replace('/v1/socket', '/v1/calls'))).rejects.toThrow('404');
   });
 
+  it('answers pings, also before it has joined', async () => {
+    const socket = await openSocket(gateway.url);
+    expect(await socket.request({ do: 'ping' })).toEqual({ re: 1 });
+    await socket.close();
+  });
+
   it('that does not answer pings is closed', async () => {
     const socket = await openSocket(hasty.url, { answersPings: false });
     expect((await socket.request({ do: 'join', token: hasty.token('conf-3') })).joined).toBeDefined();

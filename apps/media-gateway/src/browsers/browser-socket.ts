@@ -97,7 +97,8 @@ class BrowserSocket implements ConnectionSocket {
       return;
     }
     const message = parsed.data;
-    if (message.do === 'join' || message.do === 'resume') void this.#open(message);
+    if (message.do === 'ping') this.#answer(message.id, {});
+    else if (message.do === 'join' || message.do === 'resume') void this.#open(message);
     else void this.#request(message);
   }
 
@@ -124,7 +125,7 @@ class BrowserSocket implements ConnectionSocket {
     }
   }
 
-  async #request(message: Exclude<ClientMessage, First>): Promise<void> {
+  async #request(message: Exclude<ClientMessage, First | { do: 'ping' }>): Promise<void> {
     const connection = this.#connection;
     if (connection === undefined) {
       const problem = { reason: 'not-joined', detail: 'The first message must be join or resume.' };

@@ -57,6 +57,8 @@ export function createBrowsers(deps: BrowsersDeps): Browsers {
   const connections = new Map<string, BrowserConnection>();
   const bySecret = new Map<string, BrowserConnection>();
   const rosters = new Map<string, { readonly roster: Roster; count: number }>();
+  /** The connections on each connection to Janus. */
+  const byJanus = new WeakMap<JanusConnection, Set<BrowserConnection>>();
   let isClosed = false;
 
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
@@ -112,14 +114,27 @@ export function createBrowsers(deps: BrowsersDeps): Browsers {
       onError: deps.onError,
       onOver() {
         connections.delete(facts.id);
+        siblings.delete(connection);
         bySecret.delete(hash(facts.secret));
         shared.count -= 1;
         if (shared.count === 0 && rosters.get(conference) === shared) rosters.delete(conference);
       },
     });
+    const siblings = siblingsOn(janus.connection).add(connection);
     connections.set(facts.id, connection);
     bySecret.set(hash(facts.secret), connection);
     return connection;
+  }
+
+  function siblingsOn(janus: JanusConnection): Set<BrowserConnection> {
+    const known = byJanus.get(janus);
+    if (known !== undefined) return known;
+    const siblings = new Set<BrowserConnection>();
+    byJanus.set(janus, siblings);
+    void janus.closed.then(() => {
+      for (const connection of siblings) connection.loseJanus();
+    });
+    return siblings;
   }
 
   async function resume(secret: string): Promise<BrowserConnection> {

@@ -1,4 +1,4 @@
-import type { ServerEvent } from '@partyline/contracts/gateway-socket/messages';
+import type { ServerEvent, SubscribedVideo } from '@partyline/contracts/gateway-socket/messages';
 import type { JanusConnection } from '@partyline/janus/connection';
 import type { IceCandidate } from '@partyline/janus/transport/core-event';
 import type { SubscribedStream } from '@partyline/janus/video-room/video-room-event';
@@ -7,15 +7,16 @@ import { Peer, type PeerDeps } from './peer.ts';
 import type { Feed } from './roster.ts';
 import { SocketError } from './socket-error.ts';
 
-export type SubscriptionOffer = Extract<ServerEvent, { event: 'subscription' }>;
+export type SubscriptionEvent = Extract<ServerEvent, { event: 'subscription' | 'streams' }>;
+type SubscriptionOffer = Extract<ServerEvent, { event: 'subscription' }>;
 
 export interface SubscriptionOptions {
   readonly connection: JanusConnection;
   readonly room: string;
   readonly connectionId: string;
   readonly deps: PeerDeps;
-  /** Sends an offer to the browser. */
-  readonly onOffer: (offer: SubscriptionOffer) => void;
+  /** Sends an offer, or a change without one, to the browser. */
+  readonly onEvent: (event: SubscriptionEvent) => void;
   /** Janus has closed the peer connection: `restart` makes a new one. */
   readonly onLost: () => void;
 }
@@ -30,6 +31,8 @@ export interface StreamQuality {
 
 /** The answer to an offer of more streams would not fit in a message of the browser. */
 const MAX_STREAMS = 48;
+const LAYER_REQUEST_MS = 700;
+const MAX_LAYER_REQUESTS = 6;
 
 /**
  * The video that a browser receives from the others: one subscriber of the VideoRoom. It follows the
@@ -44,6 +47,9 @@ export class Subscription {
   readonly #failed = new Set<string>();
   /** What Janus sends, by `mid`. */
   #current = new Map<string, Feed>();
+  /** The latest choice for each media line, and the layer that Janus forwards. */
+  readonly #qualities = new Map<string, StreamQuality>();
+  readonly #layers = new Map<string, number>();
   #pending: SubscriptionOffer | undefined;
   #revision = 0;
   #mustRestartIce = false;
@@ -90,17 +96,39 @@ export class Subscription {
     this.#run();
   }
 
-  /** Sends the offer again that waits for an answer: the browser has a new socket. */
+  /** Tells a new socket the streams, by the offer that waits for an answer if there is one. */
   resend(): void {
-    if (this.#pending !== undefined) this.#options.onOffer(this.#pending);
+    if (this.#pending !== undefined) this.#options.onEvent(this.#pending);
+    else if (this.isNegotiated) this.#options.onEvent({ event: 'streams', streams: this.#listStreams() });
   }
 
   /** @throws SocketError for a stream that the browser does not receive */
-  async chooseQuality({ mid, substream, temporal, paused }: StreamQuality): Promise<void> {
-    if (!this.#current.has(mid) || this.#peer === undefined)
+  async chooseQuality(quality: StreamQuality): Promise<void> {
+    const { mid } = quality;
+    const feed = this.#current.get(mid)?.feed;
+    if (feed === undefined || this.#peer === undefined)
       throw new SocketError('no-such-stream', 'The subscription has no such stream.');
+    this.#qualities.set(mid, quality);
+    await this.#configure(this.#peer, quality);
+    if (quality.substream !== undefined)
+      void this.#insist(this.#peer, quality, feed).catch((error: unknown) => this.#options.deps.onError(error));
+  }
+
+  async trickle(candidates: readonly IceCandidate[]): Promise<void> {
+    await this.#peer?.trickle(candidates);
+  }
+
+  /** Ends the subscription. Never rejects. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#running;
+    await this.#peer?.close();
+  }
+
+  async #configure(peer: Peer<VideoRoomHandle>, quality: StreamQuality): Promise<void> {
+    const { mid, substream, temporal, paused } = quality;
     await (
-      await this.#peer.open()
+      await peer.open()
     ).configureSubscription({
       streams: [
         {
@@ -113,15 +141,18 @@ export class Subscription {
     });
   }
 
-  async trickle(candidates: readonly IceCandidate[]): Promise<void> {
-    await this.#peer?.trickle(candidates);
-  }
-
-  /** Ends the subscription. Never rejects. */
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    await this.#running;
-    await this.#peer?.close();
+  /**
+   * Requests a layer until Janus forwards it. Janus needs a key frame for it and requests one with
+   * each request of ours, but publishers ignore those that follow soon after another.
+   */
+  async #insist(peer: Peer<VideoRoomHandle>, quality: StreamQuality, feed: string): Promise<void> {
+    const { mid, substream } = quality;
+    for (let attempt = 1; attempt < MAX_LAYER_REQUESTS; attempt += 1) {
+      await this.#options.deps.sleep(LAYER_REQUEST_MS);
+      const isCurrent = this.#peer === peer && this.#current.get(mid)?.feed === feed && !this.#isClosed;
+      if (!isCurrent || this.#qualities.get(mid) !== quality || this.#layers.get(mid) === substream) return;
+      await this.#configure(peer, quality);
+    }
   }
 
   #run(): void {
@@ -146,6 +177,7 @@ export class Subscription {
         this.#peer = undefined;
         this.#current.clear();
         this.#failed.clear();
+        this.#layers.clear();
         await old?.close();
         continue;
       }
@@ -188,6 +220,10 @@ export class Subscription {
     );
     try {
       const handle = await peer.open();
+      handle.onEvent((event) => {
+        if (event.type === 'layer-changed' && event.substream !== undefined)
+          this.#layers.set(event.mid, event.substream);
+      });
       // Our own updates follow the feeds. Those of Janus would offer at the same time.
       const { offer, streams } = await handle.joinAsSubscriber({
         room,
@@ -213,6 +249,8 @@ export class Subscription {
     });
     if (streams.length > 0) this.#readStreams(streams);
     if (offer !== undefined) this.#offer(offer.sdp, false);
+    // Janus has removed the stream of a publisher that left.
+    else this.#options.onEvent({ event: 'streams', streams: this.#listStreams() });
   }
 
   async #restartIce(peer: Peer<VideoRoomHandle>): Promise<void> {
@@ -238,8 +276,12 @@ export class Subscription {
       revision: this.#revision,
       isNew,
       offer: sdp,
-      streams: [...this.#current].map(([mid, { participantId, source }]) => ({ mid, participantId, source })),
+      streams: this.#listStreams(),
     };
-    this.#options.onOffer(this.#pending);
+    this.#options.onEvent(this.#pending);
+  }
+
+  #listStreams(): SubscribedVideo[] {
+    return [...this.#current].map(([mid, { participantId, source }]) => ({ mid, participantId, source }));
   }
 }

@@ -167,8 +167,10 @@ export class Conferences {
   async #destroyRooms(name: string, { videoRoom }: Conference): Promise<void> {
     if (this.#all.has(name)) return;
     const secret = this.#deps.secretOf(name);
-    if (videoRoom !== undefined) await (await this.#openVideoControl()).destroyRoom(name, secret);
-    await (await this.#openControl()).destroyRoom(name, secret);
+    await Promise.all([
+      this.#openControl().then((control) => control.destroyRoom(name, secret)),
+      videoRoom && this.#openVideoControl().then((control) => control.destroyRoom(name, secret)),
+    ]);
   }
 
   /** One handle creates and destroys all rooms of a kind. */

@@ -88,6 +88,8 @@ export const clientMessage = z.discriminatedUnion('do', [
     temporal: layer.optional(),
     paused: z.boolean().optional(),
   }),
+  /** Shows that the socket works. Its reply is empty. */
+  z.strictObject({ do: z.literal('ping'), id }),
   /** Leaves the conference. The gateway closes the socket. */
   z.strictObject({ do: z.literal('leave'), id }),
 ]);
@@ -165,6 +167,8 @@ export const serverEvent = z.discriminatedUnion('event', [
     offer: z.string(),
     streams: z.array(subscribedStream),
   }),
+  /** The streams of the subscription changed, and nothing must be negotiated. */
+  z.strictObject({ event: z.literal('streams'), streams: z.array(subscribedStream) }),
   /** The media server closed a peer connection: it must be made anew. */
   z.strictObject({ event: z.literal('peer-lost'), peer: peerName }),
   /** The connection is over, and cannot be resumed. */
