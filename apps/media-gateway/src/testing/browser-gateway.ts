@@ -12,6 +12,7 @@ import { createBrowsers, SOCKET_PATH, type Browsers, type BrowsersDeps } from '.
 import { Conferences } from '../conferences/conferences.ts';
 import { createEventSender } from '../webhooks/event-sender.ts';
 import { sendWebhook, webhookUrls } from '../webhooks/send-webhook.ts';
+import type { ServedFile } from './room-page.ts';
 
 export const GATEWAY_SECRET = 'the-secret-of-the-test-gateways-0123';
 const LIMIT_MS = 20_000;
@@ -38,6 +39,8 @@ export interface BrowserGatewayOptions extends Partial<Pick<BrowsersDeps, 'maxBr
   readonly speed?: number;
   /** How fast time passes for the rate limit. */
   readonly rateSpeed?: number;
+  /** Files that its server also serves, by path. */
+  readonly files?: ReadonlyMap<string, ServedFile>;
 }
 
 function fasterTimers(speed: number, rateSpeed: number): Timers {
@@ -98,7 +101,11 @@ export async function startBrowserGateway(
     secret,
     onError: (error) => void errors.push(error),
   });
-  const server = createServer((_, response) => response.writeHead(404).end());
+  const server = createServer(({ url }, response) => {
+    const file = options.files?.get(url ?? '');
+    if (file === undefined) response.writeHead(404).end();
+    else response.setHeader('content-type', file.type).end(file.body);
+  });
   browsers.attach(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
