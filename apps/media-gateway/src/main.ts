@@ -24,7 +24,6 @@ const timers: Timers = {
     return () => clearTimeout(timer);
   },
 };
-const DRAIN_POLL_MS = 200;
 /** A prompt takes a program less than a second. */
 const SPEECH_TIMEOUT_MS = 10_000;
 
@@ -125,8 +124,7 @@ await runMain(async () => {
     prepare: (app) => browsers.attach(app.getHttpServer()),
     // Conferences go on until their members leave, or the time is over.
     drain: async () => {
-      await gateway.drain();
-      while (browsers.count > 0) await systemSleep(DRAIN_POLL_MS);
+      await Promise.all([gateway.drain(), browsers.drain()]);
       await gateway.events.drained();
     },
     close: async () => {

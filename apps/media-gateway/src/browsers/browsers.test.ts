@@ -97,6 +97,23 @@ describe('a connection', () => {
   });
 });
 
+describe('a gateway that drains', () => {
+  it('accepts no new connections, and waits for those that it has', async () => {
+    const gateway = await start();
+    const anna = await open(gateway, 'conf');
+    let isDrained = false;
+    const drained = gateway.browsers.drain().then(() => (isDrained = true));
+    const late = await openSocket(gateway.url);
+    expect(await late.problemOf({ do: 'join', token: gateway.token('conf') })).toBe('gateway-not-ready');
+    const socket = await openSocket(gateway.url);
+    expect((await socket.request({ do: 'resume', secret: anna.joined.secret })).joined).toBeDefined();
+    expect(isDrained).toBe(false);
+    await socket.request({ do: 'leave' });
+    await drained;
+    expect(summary(gateway)).toEqual(['connected', 'disconnected left']);
+  });
+});
+
 describe('a control request', () => {
   it('disconnects a connection of its conference', async () => {
     const gateway = await start();

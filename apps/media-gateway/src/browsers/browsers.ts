@@ -45,12 +45,15 @@ export interface Browsers extends BrowserControl {
   readonly count: number;
   /** Serves the WebSocket `/v1/socket` of a server. Requests of other upgrades get 404. */
   attach(server: Server): void;
+  /** Accepts no new connections; those that exist go on. Resolves when none is left. */
+  drain(): Promise<void>;
   /** Ends all connections, and accepts no others. Resolves when their handles are gone. */
   close(): Promise<void>;
 }
 
 /** Sockets that have not joined are few; this bounds them. */
 const MAX_SOCKETS_WITHOUT_CONNECTION = 200;
+const DRAIN_POLL_MS = 100;
 
 export function createBrowsers(deps: BrowsersDeps): Browsers {
   const verifyToken = createBrowserTokenVerifier(deps.secrets);
@@ -59,6 +62,7 @@ export function createBrowsers(deps: BrowsersDeps): Browsers {
   const rosters = new Map<string, { readonly roster: Roster; count: number }>();
   /** The connections on each connection to Janus. */
   const byJanus = new WeakMap<JanusConnection, Set<BrowserConnection>>();
+  let isDraining = false;
   let isClosed = false;
 
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
@@ -74,7 +78,7 @@ export function createBrowsers(deps: BrowsersDeps): Browsers {
     const verified = verifyToken(message.token, deps.clock.now());
     if (!verified.ok) throw new SocketError('token-rejected', `The token was rejected: ${verified.refused}.`);
     const janus = deps.janus();
-    if (isClosed || janus === undefined)
+    if (isDraining || isClosed || janus === undefined)
       throw new SocketError('gateway-not-ready', 'The gateway is not ready, or is stopping. Try again.');
     if (connections.size >= deps.maxBrowsers)
       throw new SocketError('gateway-full', 'The gateway has too many connections. Try again later.');
@@ -164,6 +168,10 @@ export function createBrowsers(deps: BrowsersDeps): Browsers {
         }
         sockets.handleUpgrade(request, socket, head, (open) => sockets.emit('connection', open, request));
       });
+    },
+    async drain() {
+      isDraining = true;
+      while (connections.size > 0) await deps.sleep(DRAIN_POLL_MS);
     },
     async close() {
       isClosed = true;
