@@ -19,7 +19,8 @@ about half a minute.
   --mode opentok   the legacy OpenTok video environment (default)
   --mode unified   a Vonage application with the video capability
   --provider janus our own servers instead of an emulated provider: kamailio, Janus and media-gateway, with real SIP
-                   phones. Downloads what this machine lacks, once and without root
+                   phones and browsers. Downloads what this machine lacks, once and without root. The last line then
+                   holds what the phones and browsers measured (docs/self-hosted.md)
   --json           print only the result, as JSON
   --keep           keep everything running afterwards and print how to use it; Ctrl-C stops it
   --help           print this text

@@ -1,4 +1,5 @@
 import type { AddedParticipant } from '@partyline/contracts/participants/participant';
+import type { Token } from '@partyline/contracts/participants/token';
 import type { CreatedRoom, CreateRoom, EndedRoom, RoomDetails } from '@partyline/contracts/rooms/room';
 import type { Problem } from '@partyline/contracts/problem';
 
@@ -13,6 +14,8 @@ export interface TenantClient {
   createRoom(room: Partial<CreateRoom>): Promise<OpenRoom>;
   room(roomId: string): Promise<RoomDetails>;
   dialOut(roomId: string, phone: string, name: string): Promise<AddedParticipant>;
+  /** Returns the access of one more browser. */
+  issueToken(roomId: string, name: string): Promise<Token>;
   endRoom(roomId: string): Promise<EndedRoom>;
   /** Polls a room until it is as wanted. Throws with its last state after `withinMs`. */
   waitUntil(
@@ -46,6 +49,7 @@ export function createTenantClient(apiUrl: string, apiKey: string): TenantClient
     createRoom: (body) => call('POST', '/rooms', body),
     room,
     dialOut: (roomId, phone, name) => call('POST', `/rooms/${roomId}/participants`, { phone, name }),
+    issueToken: (roomId, name) => call('POST', `/rooms/${roomId}/tokens`, { name }),
     endRoom: (roomId) => call('POST', `/rooms/${roomId}/end`),
     async waitUntil(what, roomId, isWanted, withinMs = 15_000) {
       const deadline = Date.now() + withinMs;

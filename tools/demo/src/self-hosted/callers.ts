@@ -26,6 +26,7 @@ export interface Line {
 const TONE_DBFS = -20;
 /** Speech is at -18 dBFS; a line without speech is far below this. */
 const AUDIBLE_DBFS = -45;
+const SILENCE_DBFS = -120;
 const POLL_MS = 10;
 /** baresip needs this long for each key. */
 const KEY_MS = 240;
@@ -44,7 +45,9 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
 /** The level of a tone in what a phone heard lately, in dBFS. */
 export function heardTone(ear: BaresipPhone, hz: number, windowMs = 500): number {
   const { samples, rate } = ear.heard({ fromMs: -windowMs });
-  return samples.length === 0 ? -120 : levelOf(samples, hz, rate);
+  // The first moments of a call are too short to tell a tone.
+  const isTooShort = samples.length < (rate * windowMs) / 2_000;
+  return isTooShort ? SILENCE_DBFS : levelOf(samples, hz, rate);
 }
 
 /** Whether a phone hears anything now. */

@@ -7,60 +7,67 @@ import type { OpenRoom, TenantClient } from '../tenant-client.ts';
 import {
   dialIn,
   dialInBlindly,
-  heardTone,
   hearsSound,
+  heardTone,
   isOver,
   keyPin,
   until,
   type Caller,
   type Line,
 } from './callers.ts';
+import {
+  browserHears,
+  framesDecoded,
+  hasEnded,
+  joinByBrowser,
+  setMicrophone,
+  type Participant,
+} from './participants.ts';
+import { servePage } from './room-page.ts';
 
 /** What the demo measured with the ears and the logs of the clients. Levels in dBFS, times in milliseconds. */
 export interface SelfHostedResult {
   readonly callers: readonly Caller[];
-  readonly browsers: number;
+  readonly participants: readonly Participant[];
   readonly wrongPins: number;
   readonly firstSoundMs: readonly number[];
   readonly digitsToJoinedMs: readonly number[];
-  readonly heardDb: { phoneToPhone: number };
+  readonly mouthToEarMs: number;
+  /** The faintest tone that somebody must hear, by way. */
+  readonly heardDb: { readonly phoneToBrowser: number; readonly browserToPhone: number; readonly phoneToPhone: number };
   /** The loudest tone that somebody heard who must not. */
   readonly leakDb: number;
-  readonly ends: readonly {
-    readonly created: OpenRoom;
-    readonly end: RoomDetails;
-    readonly callers: readonly Caller[];
-  }[];
-  readonly callsUpAfterEnd: number;
+  /** The loudest image of a narrow-band caller in a browser: a mirrored tone, which bad resampling makes. */
+  readonly imageDb: number;
+  readonly videoFramesDecoded: number;
+  readonly ends: readonly { readonly end: RoomDetails; readonly callers: readonly Caller[] }[];
+  /** Calls that the phones' own logs show as live, and pages that were not told of the end. */
+  readonly legsUpAfterEnd: number;
   readonly dialogsAfterEnd: number;
 }
 
-const ANNA = { name: 'Anna', user: '+442079460011', hz: 440 };
-const BEN = { name: 'Ben', user: '+442079460012', hz: 1_000 };
-const CARA = { name: 'Cara', user: '+442079460013', hz: 1_800 };
+// No sum and no difference of these tones is near another one, and Cara's is far away: codecs distort a little.
+const ANNA = { name: 'Anna', user: '+442079460011', hz: 860 };
+const BEN = { name: 'Ben', user: '+442079460012', hz: 1_090 };
+const CARA = { name: 'Cara', user: '+442079460013', hz: 3_140 };
+const DORA = { name: 'Dora', hz: 1_520, camera: [40, 110, 200] } as const;
+const EMIL = { name: 'Emil', hz: 1_850, camera: [200, 110, 40] } as const;
+/** Mirrors of Anna's tone at the sample rate of telephones. */
+const ANNA_IMAGES = [8_000 - ANNA.hz, 8_000 + ANNA.hz];
 /** A tone this loud is heard. */
 const HEARD_DB = -35;
+const SILENT_DB = -60;
 const RPC_TIMEOUT_MS = 5_000;
+const MIN_FRAMES = 30;
+const LEAK_WINDOWS = 4;
 
 const wrongPin = (pin: string): string => [...pin].map((digit) => String((Number(digit) + 5) % 10)).join('');
-
-/** Waits until a tone is heard and no longer rises. Returns its level. */
-async function listen(what: string, measure: () => number): Promise<number> {
-  let last = -Infinity;
-  let level = -Infinity;
-  await until(what, async () => {
-    [last, level] = [level, measure()];
-    await new Promise((resume) => setTimeout(resume, 300));
-    return level > HEARD_DB && level - last < 0.5;
-  });
-  return level;
-}
 
 const joinedLegs = ({ legs }: RoomDetails): number => legs.filter(({ state }) => state === 'joined').length;
 
 /**
- * Plays two meetings on our own servers, with real SIP phones. Throws at the first deviation that
- * makes the rest meaningless.
+ * Plays two meetings on our own servers, with real SIP phones and real browsers. Throws at the first
+ * deviation that makes the rest meaningless.
  */
 export async function playSelfHostedStory({
   stack,
@@ -78,6 +85,8 @@ export async function playSelfHostedStory({
   const number = stack.numbers[0]!.e164;
   const line: Line = { sip: selfHosted.kamailio.sipUri, number, log };
   const callers: Caller[] = [];
+  const participants: Participant[] = [];
+  const page = await servePage();
   try {
     say('1  A tenant creates two rooms on one number.');
     const a = await tenant.createRoom({ name: 'Monday call', number });
@@ -85,66 +94,128 @@ export async function playSelfHostedStory({
     for (const { room, number: dial, pinSpaced } of [a, b])
       say(`   ${room.name.padEnd(12)} dial ${dial}, PIN ${pinSpaced}`);
 
-    say('2  Anna dials, hears the prompt, keys a wrong PIN, is asked again, and keys the right one.');
+    say('2  Dora and Emil join Monday call from two browsers, and see each other.');
+    participants.push(await joinByBrowser(page.url, DORA, a.client, log));
+    const { client } = await tenant.issueToken(a.room.id, EMIL.name);
+    participants.push(await joinByBrowser(page.url, EMIL, client, log));
+    const [dora, emil] = participants as [Participant, Participant];
+    const everyoneSees = async (): Promise<boolean> =>
+      Math.min(await framesDecoded(dora), await framesDecoded(emil)) >= MIN_FRAMES;
+    await until('Dora and Emil see each other', everyoneSees, 30_000);
+
+    say('3  Anna dials, hears the prompt, keys a wrong PIN, is asked again, and keys the right one.');
     const anna = await dialIn(line, ANNA);
     callers.push(anna);
     const keyedAt = await keyPin(anna, wrongPin(a.pin));
     await until('Anna hears that the PIN is wrong', () => Date.now() > keyedAt && hearsSound(anna.ear));
-    const digitsToJoinedMs = [await joinAndMeasure(tenant, a, anna, a.pin, 1)];
+    const digitsToJoinedMs = [await joinAndMeasure(tenant, a, anna, a.pin, 3)];
 
-    say('3  Ben (SIPp) joins Monday call. Cara joins Support line with its PIN.');
+    say('4  Ben (SIPp) joins Monday call. Cara joins Support line with its PIN.');
     callers.push(await dialInBlindly(line, BEN, a.pin));
     const cara = await dialIn(line, CARA);
     callers.push(cara);
     digitsToJoinedMs.push(await joinAndMeasure(tenant, b, cara, b.pin, 1));
-    await tenant.waitUntil('Ben has joined', a.room.id, (room) => joinedLegs(room) === 2, 30_000);
+    await tenant.waitUntil('Ben has joined', a.room.id, (room) => joinedLegs(room) === 4, 30_000);
 
-    say('4  They talk.');
-    const heard = await listen('Anna hears Ben', () => heardTone(anna.ear, BEN.hz));
-    const leakDb = Math.max(
-      heardTone(anna.ear, CARA.hz),
-      heardTone(cara.ear, ANNA.hz),
-      heardTone(cara.ear, BEN.hz),
-      heardTone(anna.ear, ANNA.hz),
-    );
+    say('5  They talk, and every ear is measured.');
+    const heardDb = {
+      phoneToBrowser: await faintest([
+        ['Dora hears Anna', () => browserHears(dora, ANNA.hz)],
+        ['Emil hears Ben', () => browserHears(emil, BEN.hz)],
+      ]),
+      browserToPhone: await faintest([
+        ['Anna hears Dora', () => heardTone(anna.ear, DORA.hz)],
+        ['Anna hears Emil', () => heardTone(anna.ear, EMIL.hz)],
+      ]),
+      phoneToPhone: await faintest([['Anna hears Ben', () => heardTone(anna.ear, BEN.hz)]]),
+    };
+    const leakDb = await loudest([
+      async () => heardTone(anna.ear, CARA.hz),
+      () => browserHears(dora, CARA.hz),
+      () => browserHears(emil, CARA.hz),
+      ...[ANNA, BEN, DORA, EMIL].map(
+        ({ hz }) =>
+          async () =>
+            heardTone(cara.ear, hz),
+      ),
+    ]);
+    const imageDb = await loudest(participants.flatMap((one) => ANNA_IMAGES.map((hz) => () => browserHears(one, hz))));
+    const mouthToEarMs = await measureMouthToEar(dora, DORA.hz, anna.ear);
+    const frames = await Promise.all(participants.map(framesDecoded));
 
-    say('5  The tenant ends Monday call. Cara hangs up.');
+    say('6  The tenant ends Monday call. Cara hangs up, and Support line ends.');
     await tenant.endRoom(a.room.id);
-    const endA = await tenant.waitUntil(
-      'Monday call has ended',
-      a.room.id,
-      ({ session }) => session?.state === 'ended',
-    );
+    const endA = await tenant.waitUntil('Monday call has ended', a.room.id, hasEndedSession);
     await cara.ear.hangUp();
     await tenant.endRoom(b.room.id);
-    const endB = await tenant.waitUntil(
-      'Support line has ended',
-      b.room.id,
-      ({ session }) => session?.state === 'ended',
-    );
+    const endB = await tenant.waitUntil('Support line has ended', b.room.id, hasEndedSession);
     await until('every phone shows its call as over', () => callers.every(isOver));
+    await until('the pages were told', async () => (await Promise.all(participants.map(hasEnded))).every(Boolean));
     const dialogs = await listDialogs(
       { url: selfHosted.kamailio.rpcUrl, secret: selfHosted.kamailio.rpcSecret },
       RPC_TIMEOUT_MS,
     );
     return {
       callers,
-      browsers: 0,
+      participants,
       wrongPins: 1,
       firstSoundMs: [anna.firstSoundMs, cara.firstSoundMs],
       digitsToJoinedMs,
-      heardDb: { phoneToPhone: heard },
+      mouthToEarMs,
+      heardDb,
       leakDb,
+      imageDb,
+      videoFramesDecoded: frames.reduce((sum, count) => sum + count, 0),
       ends: [
-        { created: a, end: endA, callers: callers.slice(0, 2) },
-        { created: b, end: endB, callers: callers.slice(2) },
+        { end: endA, callers: callers.slice(0, 2) },
+        { end: endB, callers: callers.slice(2) },
       ],
-      callsUpAfterEnd: callers.filter((caller) => !isOver(caller)).length,
+      legsUpAfterEnd:
+        callers.filter((caller) => !isOver(caller)).length +
+        (await Promise.all(participants.map(hasEnded))).filter((isEnded) => !isEnded).length,
       dialogsAfterEnd: dialogs.length,
     };
   } finally {
-    await Promise.all(callers.map(({ phone }) => phone.stop()));
+    await Promise.all([
+      ...callers.map(({ phone }) => phone.stop()),
+      ...participants.map(({ browser }) => browser.stop()),
+      page.stop(),
+    ]);
   }
+}
+
+const hasEndedSession = ({ session }: RoomDetails): boolean => session?.state === 'ended';
+
+/** Waits until each tone is heard and no longer rises. Returns the level of the faintest. */
+async function faintest(
+  ears: readonly (readonly [what: string, measure: () => number | Promise<number>])[],
+): Promise<number> {
+  const levels = await Promise.all(
+    ears.map(async ([what, measure]) => {
+      let [last, level] = [-Infinity, -Infinity];
+      await until(what, async () => {
+        [last, level] = [level, await measure()];
+        await new Promise((resume) => setTimeout(resume, 300));
+        return level > HEARD_DB && level - last < 0.5;
+      });
+      return level;
+    }),
+  );
+  return Math.min(...levels);
+}
+
+/**
+ * Returns the level of the loudest tone that must not be there. A tone that leaks is in every
+ * window; a click, which has all frequencies, is in few: the quietest window of each ear counts.
+ */
+async function loudest(ears: readonly (() => Promise<number>)[]): Promise<number> {
+  const quietest = ears.map(() => Infinity);
+  for (let window = 0; window < LEAK_WINDOWS; window += 1) {
+    const levels = await Promise.all(ears.map((measure) => measure()));
+    for (const [index, level] of levels.entries()) quietest[index] = Math.min(quietest[index]!, level);
+    await new Promise((resume) => setTimeout(resume, 500));
+  }
+  return Math.max(...quietest);
 }
 
 /**
@@ -172,4 +243,13 @@ async function joinAndMeasure(
     30_000,
   );
   return Math.max(0, Date.now() - keyedAt - (spokenUntil - spokenAt));
+}
+
+/** Switches a browser's microphone off and on, and returns how long the phone waits for its tone. */
+async function measureMouthToEar(from: Participant, hz: number, to: Parameters<typeof heardTone>[0]): Promise<number> {
+  await setMicrophone(from, false);
+  await until('the phone hears the browser no longer', () => heardTone(to, hz) < SILENT_DB);
+  const spokenAt = await setMicrophone(from, true);
+  await until('the phone hears the browser again', () => heardTone(to, hz, 40) > HEARD_DB);
+  return Date.now() - spokenAt;
 }

@@ -5,6 +5,8 @@ import type { SelfHostedResult } from './story.ts';
 const MAX_LINGER_MS = 5_000;
 const HEARD_DB = -35;
 const LEAK_DB = -70;
+const IMAGE_DB = -60;
+const BROWSERS = 2;
 
 /** The last line of the demo's output. */
 interface SelfHostedSummary {
@@ -14,8 +16,11 @@ interface SelfHostedSummary {
   readonly wrongPins: number;
   readonly firstSoundMs: { readonly p50: number; readonly max: number };
   readonly digitsToJoinedMs: number;
+  readonly mouthToEarMs: number;
   readonly heardDb: SelfHostedResult['heardDb'];
   readonly leakDb: number;
+  readonly imageDb: number;
+  readonly videoFramesDecoded: number;
   readonly legsUpAfterEnd: number;
   readonly dialogsAfterEnd: number;
   readonly lingeringLegSeconds: number;
@@ -29,13 +34,20 @@ const decibels = (level: number): number => Math.round(level * 10) / 10;
 export const summariseSelfHosted = (result: SelfHostedResult): SelfHostedSummary => ({
   mode: 'janus',
   sipCallers: result.callers.length,
-  browsers: result.browsers,
+  browsers: result.participants.length,
   wrongPins: result.wrongPins,
   firstSoundMs: { p50: median(result.firstSoundMs), max: Math.max(...result.firstSoundMs) },
   digitsToJoinedMs: median(result.digitsToJoinedMs),
-  heardDb: { phoneToPhone: decibels(result.heardDb.phoneToPhone) },
+  mouthToEarMs: result.mouthToEarMs,
+  heardDb: {
+    phoneToBrowser: decibels(result.heardDb.phoneToBrowser),
+    browserToPhone: decibels(result.heardDb.browserToPhone),
+    phoneToPhone: decibels(result.heardDb.phoneToPhone),
+  },
   leakDb: decibels(result.leakDb),
-  legsUpAfterEnd: result.callsUpAfterEnd,
+  imageDb: decibels(result.imageDb),
+  videoFramesDecoded: result.videoFramesDecoded,
+  legsUpAfterEnd: result.legsUpAfterEnd,
   dialogsAfterEnd: result.dialogsAfterEnd,
   lingeringLegSeconds: result.ends.reduce((sum, end) => sum + lingeringSeconds(end), 0),
 });
@@ -51,6 +63,7 @@ export function findSelfHostedDeviations(summary: SelfHostedSummary): string[] {
   const faults: string[] = [];
   const expected = {
     sipCallers: 3,
+    browsers: BROWSERS,
     wrongPins: 1,
     legsUpAfterEnd: 0,
     dialogsAfterEnd: 0,
@@ -60,6 +73,7 @@ export function findSelfHostedDeviations(summary: SelfHostedSummary): string[] {
     if (summary[name] !== expected[name]) faults.push(`${name} is ${summary[name]} instead of ${expected[name]}`);
   for (const [way, level] of Object.entries(summary.heardDb))
     if (level < HEARD_DB) faults.push(`heardDb.${way} is ${level} instead of ${HEARD_DB} or more`);
+  if (summary.imageDb > IMAGE_DB) faults.push(`imageDb is ${summary.imageDb} instead of ${IMAGE_DB} or less`);
   if (summary.leakDb > LEAK_DB) faults.push(`leakDb is ${summary.leakDb} instead of ${LEAK_DB} or less`);
   return faults;
 }
