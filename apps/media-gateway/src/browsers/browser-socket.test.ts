@@ -119,6 +119,14 @@ describe('a bad message', () => {
       'a description of two media',
       JSON.stringify({ id: 7, do: 'connect-audio', offer: SDP + SDP.slice(SDP.indexOf('m=')) }),
     ],
+    [
+      'a description of another protocol',
+      JSON.stringify({ id: 7, do: 'connect-audio', offer: SDP.replace('UDP/TLS/RTP/SAVPF', 'RTP/AVP') }),
+    ],
+    ['a description with a NUL', JSON.stringify({ id: 7, do: 'connect-audio', offer: `${SDP}\0` })],
+    ['a description with half a pair', JSON.stringify({ id: 7, do: 'connect-audio', offer: `${SDP}\uD800` })],
+    ['a candidate with a NUL', '{"id":7,"do":"add-candidates","peer":"audio","candidates":[{"candidate":"\\u0000"}]}'],
+    ['a mid with a NUL', '{"id":7,"do":"choose-quality","mid":"\\u0000"}'],
     ['audio as video', JSON.stringify({ id: 7, do: 'publish', source: 'camera', offer: SDP })],
     ['an unknown source', JSON.stringify({ id: 7, do: 'publish', source: 'x', offer: SDP.replace('audio', 'video') })],
     ['a layer out of range', '{"id":7,"do":"choose-quality","mid":"0","substream":3}'],
@@ -235,14 +243,17 @@ const problems = (socket: SocketClient): string[] =>
   socket.messages.flatMap((message) => ('problem' in message && message.problem ? [message.problem.reason] : []));
 
 describe('requests that Janus rejects', () => {
-  it('get a problem that tells nothing of Janus', async () => {
+  it('get a problem that tells nothing of Janus, and are reported a few times', async () => {
     const socket = await openSocket(gateway.url);
     await join(socket);
+    const before = gateway.errors.length;
     const reply = await socket.request({ do: 'connect-audio', offer: SDP });
     expect(reply.problem).toEqual({ reason: 'media-rejected', detail: 'The media server rejected the request.' });
     expect(await socket.problemOf({ do: 'choose-quality', mid: '0', substream: 0 })).toBe('no-such-stream');
     expect(await socket.problemOf({ do: 'answer-subscription', revision: 1, answer: 'v=0' })).toBe('stale-answer');
     expect(await socket.request({ do: 'unpublish', source: 'screen' })).not.toHaveProperty('problem');
+    for (let n = 0; n < 10; n += 1) await socket.request({ do: 'connect-audio', offer: SDP });
+    expect(gateway.errors.length - before).toBe(5);
     await socket.close();
   });
 });

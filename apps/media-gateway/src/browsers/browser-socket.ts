@@ -30,6 +30,7 @@ const PING_INTERVAL_MS = 10_000;
 const RATE = { perSecond: 50, burst: 200 };
 /** Messages above the rate that are answered with problems. After them, the socket closes. */
 const MAX_VIOLATIONS = 100;
+const MAX_REPORTED_ERRORS = 5;
 /** A browser that does not read what it is sent is disconnected. */
 const MAX_BUFFERED_BYTES = 1_048_576;
 const NORMAL_CLOSURE = 1000;
@@ -45,6 +46,7 @@ class BrowserSocket implements ConnectionSocket {
   readonly #deps: BrowserSocketDeps;
   readonly #rate: RateLimit;
   #violations = 0;
+  #reported = 0;
   #connection: BrowserConnection | undefined;
   #isOpening = false;
   #isAlive = true;
@@ -138,9 +140,15 @@ class BrowserSocket implements ConnectionSocket {
     try {
       this.#answer(message.id, await connection.request(message));
     } catch (error) {
-      if (!(error instanceof SocketError)) this.#deps.onError(error, connection.facts.id);
+      if (!(error instanceof SocketError)) this.#report(error, connection.facts.id);
       this.#answer(message.id, { problem: describeProblem(error) });
     }
+  }
+
+  /** Reports the first errors only: a browser can provoke as many as it likes. */
+  #report(error: unknown, connectionId: string): void {
+    this.#reported += 1;
+    if (this.#reported <= MAX_REPORTED_ERRORS) this.#deps.onError(error, connectionId);
   }
 
   /** Sends a reply. Without a number, only its problem can be told. */

@@ -16,14 +16,24 @@ const MAX_NAME_CHARACTERS = 64;
 /** The number of a request, chosen by the browser. The reply repeats it. */
 const id = z.int().min(0).max(2_147_483_647);
 
-const sdp = z.string().max(MAX_SDP_CHARACTERS).startsWith('v=0', 'must be a session description');
+/** Janus does not answer a request with a NUL or half a surrogate pair: only ASCII is passed on. */
+const ascii = (maxCharacters: number) =>
+  z
+    .string()
+    .max(maxCharacters)
+    .regex(/^[\t\r\n\x20-\x7E]*$/, 'must have ASCII characters only');
+
+const sdp = ascii(MAX_SDP_CHARACTERS).startsWith('v=0', 'must be a session description');
+
+/** A media line as browsers write it. Janus does not answer some others. */
+const MEDIA_LINE = /^m=(audio|video) \d{1,5} UDP\/TLS\/RTP\/SAVPF( \d{1,3})+\r?$/;
 
 /** A session description with exactly one media line, of this kind. */
 const sdpWith = (kind: 'audio' | 'video') =>
-  sdp.refine(
-    (text) => [...text.matchAll(/^m=(\S*)/gm)].map(([, media]) => media).join() === kind,
-    `must have one media line, of ${kind}`,
-  );
+  sdp.refine((text) => {
+    const [line, ...others] = text.split('\n').filter((each) => each.startsWith('m='));
+    return others.length === 0 && line !== undefined && MEDIA_LINE.exec(line)?.[1] === kind;
+  }, `must have one media line, of ${kind}`);
 
 /** What a browser publishes as video: each source at most once. */
 export const videoSource = z.enum(['camera', 'screen']);
@@ -38,8 +48,8 @@ export const peerName = z.enum(['audio', ...videoSource.options, 'subscription']
 export type PeerName = z.output<typeof peerName>;
 
 const candidate = z.strictObject({
-  candidate: z.string().max(500),
-  sdpMid: z.string().max(20).optional(),
+  candidate: ascii(500),
+  sdpMid: ascii(20).optional(),
   sdpMLineIndex: z.int().min(0).max(200).optional(),
 });
 
@@ -83,7 +93,7 @@ export const clientMessage = z.discriminatedUnion('do', [
   z.strictObject({
     do: z.literal('choose-quality'),
     id,
-    mid: z.string().max(20),
+    mid: ascii(20),
     substream: layer.optional(),
     temporal: layer.optional(),
     paused: z.boolean().optional(),
