@@ -17,6 +17,10 @@ export interface SelfHostedOptions {
   readonly webhooksUrl: string;
   /** Signs control requests, webhooks and browsers' tokens. */
   readonly gatewaySecret: string;
+  /** A database in which kamailio keeps calls and registrations. Without it, a restart loses them. */
+  readonly callsUrl?: string;
+  /** Further variables of the gateways. */
+  readonly extra?: Readonly<Record<string, string>>;
 }
 
 /** One media-gateway with its Janus. */
@@ -53,7 +57,12 @@ export async function prepareSelfHosted(options: SelfHostedOptions): Promise<Sel
   log('Starting kamailio and Janus ...');
   const ids = Array.from({ length: options.gateways }, (_, index) => `gw-${index + 1}`);
   const [kamailio, flite, espeak, ...januses] = await Promise.all([
-    startKamailio({ log, logFile: logFile('kamailio'), trunks: [LOCAL_TRUNK] }).then(processes.add),
+    startKamailio({
+      log,
+      logFile: logFile('kamailio'),
+      trunks: [LOCAL_TRUNK],
+      ...(options.callsUrl !== undefined && { databaseUrl: options.callsUrl }),
+    }).then(processes.add),
     findFlite(log),
     findEspeak(log),
     ...ids.map((id) => startJanus({ log, logFile: logFile(`janus-${id}`), useOwnServer: true }).then(processes.add)),
@@ -86,6 +95,7 @@ export async function prepareSelfHosted(options: SelfHostedOptions): Promise<Sel
       ESPEAK_BIN: espeak.path,
       SPEECH_LIBRARY_PATH: [flite.env, espeak.env].flatMap((one) => one['LD_LIBRARY_PATH'] ?? []).join(':'),
       ESPEAK_DATA_PATH: espeak.env['ESPEAK_DATA_PATH'] ?? '',
+      ...options.extra,
     };
     gateways.push({
       id,

@@ -53,8 +53,8 @@ export interface StackOptions {
    * stops them.
    */
   useOwnServers?: boolean;
-  /** Further environment variables for all services, or per service. */
-  environment?: Record<string, string> | ((service: ServiceName) => Record<string, string>);
+  /** Further environment variables for all services and gateways, or per service. */
+  environment?: Record<string, string> | ((service: ServiceName | 'media-gateway') => Record<string, string>);
 }
 
 /** One running process of a service. */
@@ -205,6 +205,8 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     return `http://127.0.0.1:${loadBalancer.port}`;
   }
 
+  const furtherVariables = (service: ServiceName | 'media-gateway'): Record<string, string> =>
+    typeof options.environment === 'function' ? options.environment(service) : (options.environment ?? {});
   const selfHosted =
     options.gateways === undefined
       ? null
@@ -215,6 +217,9 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
           gateways: options.gateways,
           webhooksUrl: urls['voice-webhooks'],
           gatewaySecret: credentials.gatewaySecret,
+          // A server of the developer may not allow another database.
+          ...(!postgres.external && { callsUrl: await postgres.ensureDatabase('kamailio') }),
+          extra: furtherVariables('media-gateway'),
         });
   const emulator = realAccount || selfHosted ? null : await startProviderEmulator();
   async function startProviderEmulator(): Promise<RunningEmulator> {
@@ -236,7 +241,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
       urls: { ...urls, [service]: url },
       managementPort: new URL(managementUrl).port,
       credentials,
-      extra: typeof options.environment === 'function' ? options.environment(service) : (options.environment ?? {}),
+      extra: furtherVariables(service),
     };
     return {
       name,
