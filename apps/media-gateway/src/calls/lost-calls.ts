@@ -1,3 +1,4 @@
+import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { endDialog, listDialogs, type Dialog, type KamailioRpc } from '@partyline/provider-janus/dialogs';
 
 export interface LostCallsDeps {
@@ -75,6 +76,10 @@ export class LostCalls {
   }
 
   #end(dialog: Dialog): Promise<void> {
-    return endDialog(this.#deps.rpc, this.#deps.timeoutMs, dialog).catch(this.#deps.onError);
+    return endDialog(this.#deps.rpc, this.#deps.timeoutMs, dialog).catch((error: unknown) => {
+      // It has ended since the list.
+      if (error instanceof ProviderError && error.failure === 'not-found') return;
+      this.#deps.onError(error);
+    });
   }
 }

@@ -10,8 +10,8 @@ export interface KamailioRpc {
 
 /** A SIP dialog as kamailio knows it. */
 export interface Dialog {
-  /** The two parts of kamailio's handle of the dialog. */
-  readonly handle: readonly [number, number];
+  /** What identifies it in SIP, also at the phone. */
+  readonly sip: { readonly callId: string; readonly fromTag: string; readonly toTag: string };
   /** The id of the call at its gateway, from `X-Partyline-Call`; absent before the gateway answered. */
   readonly callId: string | undefined;
   readonly account: string | undefined;
@@ -22,8 +22,9 @@ export interface Dialog {
 
 /** `variables` is a list of objects with one key each. */
 const listed = z.object({
-  h_entry: z.number(),
-  h_id: z.number(),
+  'call-id': z.string(),
+  caller: z.object({ tag: z.string() }),
+  callee: z.object({ tag: z.string().default('') }),
   state: z.coerce.number(),
   variables: z.array(z.record(z.string(), z.string())).default([]),
 });
@@ -38,21 +39,15 @@ const DELETED = 5;
  * Calls kamailio's RPC.
  * @throws ProviderError
  */
-function callRpc<Reply>(
-  rpc: KamailioRpc,
-  timeoutMs: number,
-  method: string,
-  params: readonly number[],
-  schema: z.ZodType<Reply> | undefined,
-): Promise<Reply> {
+function callRpc<Reply>(rpc: KamailioRpc, timeoutMs: number, method: string, schema: z.ZodType<Reply>): Promise<Reply> {
   return requestJson({
     method: 'POST',
     url: rpc.url,
     headers: { authorization: `Bearer ${rpc.secret}` },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-    effect: schema === undefined ? 'write' : 'read',
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: [] }),
+    effect: 'read',
     timeoutMs,
-    ...(schema === undefined ? {} : { reply: schema }),
+    reply: schema,
   });
 }
 
@@ -61,13 +56,13 @@ function callRpc<Reply>(
  * @throws ProviderError `busy` or `unknown` when kamailio does not answer
  */
 export async function listDialogs(rpc: KamailioRpc, timeoutMs: number): Promise<readonly Dialog[]> {
-  const { result } = await callRpc(rpc, timeoutMs, 'dlg.list', [], reply);
+  const { result } = await callRpc(rpc, timeoutMs, 'dlg.list', reply);
   return result
     .filter(({ state }) => state < DELETED)
-    .map(({ h_entry, h_id, state, variables }) => {
+    .map(({ 'call-id': callId, caller, callee, state, variables }) => {
       const named = Object.assign({}, ...variables) as Readonly<Record<string, string | undefined>>;
       return {
-        handle: [h_entry, h_id],
+        sip: { callId, fromTag: caller.tag, toTag: callee.tag },
         callId: named['call'],
         account: named['account'],
         direction: named['direction'] === 'outbound' ? 'outbound' : 'inbound',
@@ -76,18 +71,29 @@ export async function listDialogs(rpc: KamailioRpc, timeoutMs: number): Promise<
     });
 }
 
-/** Ends a dialog: kamailio sends a BYE to both sides. */
-export async function endDialog(
-  rpc: KamailioRpc,
-  timeoutMs: number,
-  { handle }: Pick<Dialog, 'handle'>,
-): Promise<void> {
-  await callRpc(rpc, timeoutMs, 'dlg.end_dlg', handle, undefined);
+/**
+ * Ends a dialog: kamailio sends a BYE to the phone, and to the gateway if the phone has not answered
+ * by then (`POST /hang-up` of kamailio.cfg).
+ * @throws ProviderError `not-found` when kamailio does not have it any more
+ */
+export async function endDialog(rpc: KamailioRpc, timeoutMs: number, { sip }: Pick<Dialog, 'sip'>): Promise<void> {
+  await requestJson({
+    method: 'POST',
+    url: new URL('/hang-up', rpc.url).href,
+    headers: {
+      authorization: `Bearer ${rpc.secret}`,
+      'x-call-id': sip.callId,
+      'x-from-tag': sip.fromTag,
+      'x-to-tag': sip.toTag,
+    },
+    effect: 'write',
+    timeoutMs,
+  });
 }
 
 /** Returns for how many seconds kamailio has run. Dialogs that are older may be missing from its list. */
 export async function readUptimeSeconds(rpc: KamailioRpc, timeoutMs: number): Promise<number> {
-  const { result } = await callRpc(rpc, timeoutMs, 'core.uptime', [], uptime);
+  const { result } = await callRpc(rpc, timeoutMs, 'core.uptime', uptime);
   if (!Number.isFinite(result.uptime)) throw createProviderError(BAD_REPLY);
   return result.uptime;
 }

@@ -85,18 +85,21 @@ async function findDialog(callId: string): Promise<Dialog | undefined> {
   return dialogs.find((dialog) => dialog['call-id'] === callId && dialog.state < 5);
 }
 
-/** Ends an answered call of `dialIn` in so many seconds. */
-function setDeadline(callId: string, toTag: string, seconds: number): Promise<Response> {
-  return fetch(new URL(`/deadline/${seconds}`, kamailio.rpcUrl), {
+/** Ends an answered call by the RPC: at once (`hang-up`), or in so many seconds (`deadline/<seconds>`). */
+function endCall(how: string, callId: string, { from, to }: { from: string; to: string }): Promise<Response> {
+  return fetch(new URL(`/${how}`, kamailio.rpcUrl), {
     method: 'POST',
     headers: {
       authorization: `Bearer ${kamailio.rpcSecret}`,
       'x-call-id': callId,
-      'x-from-tag': 'caller',
-      'x-to-tag': toTag,
+      'x-from-tag': from,
+      'x-to-tag': to,
     },
   });
 }
+
+/** The tags of an answered call of `dialIn`. */
+const TAGS = { from: 'caller', to: 'callee' };
 
 /** Sets up a call from a trunk to a gateway. */
 async function answeredCall(headers: readonly string[] = []): Promise<{
@@ -328,8 +331,8 @@ describe('a call from a trunk', () => {
 
   it('ends on both sides at a deadline that the gateway sets later, and a re-INVITE does not move', async () => {
     const { trunk, gateway, callId, caller } = await answeredCall();
-    expect((await setDeadline(callId, 'wrong', 2)).status).toBe(404);
-    expect((await setDeadline(callId, 'callee', 2)).status).toBe(200);
+    expect((await endCall('deadline/2', callId, { ...TAGS, to: 'wrong' })).status).toBe(404);
+    expect((await endCall('deadline/2', callId, TAGS)).status).toBe(200);
     trunk.sendWithin(caller, 'INVITE');
     const again = await gateway.receive(
       (message) => message.method === 'INVITE' && (headerOf(message, 'to') ?? '').includes('tag='),
@@ -339,10 +342,10 @@ describe('a call from a trunk', () => {
     expect(byes.map((bye) => headerOf(bye, 'call-id'))).toEqual([callId, callId]);
   });
 
-  it('ends on both sides by dlg.end_dlg', async () => {
+  it('ends on both sides by POST /hang-up', async () => {
     const { trunk, gateway, callId } = await answeredCall();
-    const { h_entry, h_id } = (await findDialog(callId))!;
-    await kamailio.rpc('dlg.end_dlg', h_entry, h_id);
+    expect((await endCall('hang-up', callId, { ...TAGS, to: 'wrong' })).status).toBe(404);
+    expect((await endCall('hang-up', callId, TAGS)).status).toBe(200);
     const byes = await Promise.all([trunk.receiveRequest('BYE'), gateway.receiveRequest('BYE')]);
     expect(byes.map((bye) => headerOf(bye, 'call-id'))).toEqual([callId, callId]);
   });
@@ -399,6 +402,20 @@ describe('a call from a gateway', () => {
       gateway: 'gw-1',
       call: 'gw-1.call-2',
     });
+    await Promise.all([trunk.receiveRequest('BYE'), gateway.receiveRequest('BYE')]);
+  });
+
+  it('ends on both sides by POST /hang-up, after it was answered', async () => {
+    const gateway = await open();
+    const trunk = await open(TRUNK_ADDRESS);
+    const dialed = dialOut(gateway, { host: trunk.host });
+    const invite = await trunk.receiveRequest('INVITE');
+    const callId = headerOf(invite, 'call-id')!;
+    expect((await endCall('hang-up', callId, { from: 'gateway', to: '' })).status).toBe(404);
+    trunk.reply(invite, '200 OK');
+    gateway.sendWithin(callerSide(await dialed), 'ACK');
+    await trunk.receiveRequest('ACK');
+    expect((await endCall('hang-up', callId, { from: 'gateway', to: 'callee' })).status).toBe(200);
     await Promise.all([trunk.receiveRequest('BYE'), gateway.receiveRequest('BYE')]);
   });
 
@@ -529,7 +546,7 @@ describe('a kamailio server with a database', () => {
 
   it('keeps calls, deadlines and registrations when it crashes and restarts', async () => {
     const { trunk, gateway, callId, caller } = await answeredCall(['X-Partyline-Call: gw-1.call-3']);
-    await setDeadline(callId, 'callee', 600);
+    await endCall('deadline/600', callId, TAGS);
     await kamailio.crash();
     await kamailio.restart();
     const dialog = await findDialog(callId);
