@@ -52,7 +52,9 @@ export class PhoneCall {
       if (event.type === 'dtmf-info') receiveDigit(event.digit, 'info');
       if (event.type === 'detached') return void this.#lose();
       const end = readEnd(event, this.call.phase);
-      if (end !== undefined) this.end(end);
+      if (end === undefined) return;
+      if (isByeLost(event, this.call.phase)) void this.#lose();
+      else this.end(end);
     });
     this.signal.addEventListener('abort', stop, { once: true });
   }
@@ -242,6 +244,13 @@ const BY_CODE: Readonly<Record<number, CallEnd['cause']>> = {
   603: 'rejected',
   604: 'unroutable',
 };
+
+/**
+ * Whether our BYE got no answer, e.g. because kamailio restarts. The line is free then, but the
+ * phone still has its call.
+ */
+const isByeLost = (event: CoreEvent | SipEvent, phase: Call['phase']): boolean =>
+  phase === 'answered' && event.type === 'hangup' && event.code >= 300;
 
 /** Returns the end that an event of the line states; undefined for other events. */
 function readEnd(event: CoreEvent | SipEvent, phase: Call['phase']): CallEnd | undefined {
