@@ -8,5 +8,6 @@ export const STAGES = {
   planted: async (): Promise<Stage> => (await import('./planted-bugs.ts')).plantedBugs,
   kills: async (): Promise<Stage> => (await import('./kill-points.ts')).killPoints,
   real: async (): Promise<Stage> => (await import('./real-processes.ts')).realProcesses,
+  'self-hosted': async (): Promise<Stage> => (await import('./self-hosted.ts')).selfHosted,
 } as const;
 export type StageName = keyof typeof STAGES;

@@ -1,6 +1,8 @@
 export interface StageInput {
   readonly seed: number;
   readonly quick: boolean;
+  /** Only rows whose name contains this text are played, by stage `self-hosted`. */
+  readonly row?: string;
   readonly log: (line: string) => void;
   /** A task that runs at the same time and has priority over this stage. */
   readonly priorityTask?: Promise<unknown>;

@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { KamailioServer } from '@partyline/dev/kamailio/kamailio';
+import { canSendSound } from '@partyline/dev/phones/sipp';
+import { createRandom, type Random } from '../simulation/runtime/random.ts';
+import { dialInWithLoss, isUp, type Caller } from './caller.ts';
+import type { Meeting } from './meeting.ts';
+import { judge, readDialogs, type Row } from './row.ts';
+import { until } from './until.ts';
+
+/** A call without audio is found by the gateway, which sends the BYE and gets no answer. */
+const MARGIN_S = 5;
+const WATCH_LONGER_MS = 30_000;
+/** Sound for the whole run of the rows. */
+const TALK_MS = 150_000;
+/** 20 % of the packets of a phone in a bad network are lost; the others are up to 80 ms late. */
+const LOSS = 0.2;
+const MAX_DELAY_MS = 80;
+const PACKETS_PER_SECOND = 50;
+const GAP_FROM_S = 8;
+/** At each gateway. */
+const STEADY_CALLERS = 1;
+
+export interface PlayedPhoneFaults {
+  readonly rows: readonly Row[];
+  /** Callers whose calls ended although their phones were there. */
+  readonly falseKills: number;
+  /** What this machine cannot play. */
+  readonly skipped: readonly string[];
+}
+
+/**
+ * Phones of one room are killed, and stopped, as if their network was lost. The phones beside them
+ * stay: some send every packet, one loses packets, and one is silent for a while.
+ */
+export async function playPhoneFaults(
+  meeting: Meeting,
+  { kamailio, mediaTimeoutS, seed }: { kamailio: KamailioServer; mediaTimeoutS: number; seed: number },
+): Promise<PlayedPhoneFaults> {
+  const random = createRandom(seed, 'loss');
+  const lossy = canSendSound ? [withLoss(random), withGap((mediaTimeoutS * 2) / 3)] : [];
+  const [vanishing, freezing] = await Promise.all([
+    meeting.add(),
+    meeting.add(),
+    meeting.fill(STEADY_CALLERS),
+    ...lossy.map((rtp) => addCaller(meeting, rtp)),
+  ]);
+  const present = meeting.live.filter((caller) => caller !== vanishing && caller !== freezing);
+  const goneAt = Date.now();
+  // Their logs show a call for ever.
+  meeting.forget(vanishing);
+  meeting.forget(freezing);
+  freezing.phone.freeze();
+  await vanishing.phone.vanish();
+  const boundS = mediaTimeoutS + MARGIN_S;
+  const measure = async (name: string, caller: Caller): Promise<Row> => {
+    const isListed = async (): Promise<boolean> =>
+      (await readDialogs(kamailio)).some(({ sip }) => sip.callId === caller.sipCallId);
+    const measuredS = await until(name, async () => !(await isListed()), boundS * 1_000 + WATCH_LONGER_MS).then(
+      () => (Date.now() - goneAt) / 1_000,
+      () => null,
+    );
+    return judge(name, boundS, measuredS);
+  };
+  const rows = await Promise.all([measure('phone killed', vanishing), measure('phone without network', freezing)]);
+  // The bad phones must outlive the media timeout.
+  await sleep(Math.max(0, goneAt + boundS * 1_000 - Date.now()));
+  await freezing.phone.stop();
+  return {
+    rows,
+    falseKills: present.filter((caller) => !isUp(caller)).length,
+    skipped: canSendSound ? [] : ['a phone that loses packets (SIPp needs root to send sound)'],
+  };
+}
+
+const addCaller = (meeting: Meeting, rtp: Parameters<typeof dialInWithLoss>[3]['rtp']): Promise<Caller> =>
+  meeting.add((line, number, pin) => dialInWithLoss(line, number, pin, { rtp, talkMs: TALK_MS }));
+
+const withLoss = (random: Random): Parameters<typeof dialInWithLoss>[3]['rtp'] => ({
+  isLost: () => random.bool(LOSS),
+  delayMs: () => random.between(0, MAX_DELAY_MS),
+});
+
+/** Without a packet for so long, after the caller has keyed the PIN. */
+const withGap = (seconds: number): Parameters<typeof dialInWithLoss>[3]['rtp'] => ({
+  isLost: (index) => index >= GAP_FROM_S * PACKETS_PER_SECOND && index < (GAP_FROM_S + seconds) * PACKETS_PER_SECOND,
+});
