@@ -206,7 +206,11 @@ const kamailioDatabaseLost: StackFault = {
     await kamailio.crash();
     const client = new pg.Client({ connectionString: stack.postgres.urlOf('kamailio') });
     await client.connect();
-    await client.query('TRUNCATE dialog, dialog_vars, location').finally(() => client.end());
+    try {
+      await client.query('TRUNCATE dialog, dialog_vars, location');
+    } finally {
+      await client.end();
+    }
     await kamailio.restart();
   },
   // The gateways register again within a minute.
@@ -241,7 +245,7 @@ const serviceKilled = (service: ServiceName): StackFault => {
     lastsMs: 3_000,
     async inject(context) {
       for (const { child } of findInstances(context)) child?.kill('SIGKILL');
-      await Promise.all(findInstances(context).map(({ child }) => child?.ended));
+      await Promise.all(findInstances(context).flatMap(({ child }) => child?.ended ?? []));
     },
     async recover(context) {
       await Promise.all(findInstances(context).map((instance) => instance.start()));
