@@ -24,7 +24,8 @@ export interface Dialog {
 const listed = z.object({
   'call-id': z.string(),
   caller: z.object({ tag: z.string() }),
-  callee: z.object({ tag: z.string().default('') }),
+  /** Null before the first answer of the callee. */
+  callee: z.object({ tag: z.string().nullable() }),
   state: z.coerce.number(),
   variables: z.array(z.record(z.string(), z.string())).default([]),
 });
@@ -62,7 +63,7 @@ export async function listDialogs(rpc: KamailioRpc, timeoutMs: number): Promise<
     .map(({ 'call-id': callId, caller, callee, state, variables }) => {
       const named = Object.assign({}, ...variables) as Readonly<Record<string, string | undefined>>;
       return {
-        sip: { callId, fromTag: caller.tag, toTag: callee.tag },
+        sip: { callId, fromTag: caller.tag, toTag: callee.tag ?? '' },
         callId: named['call'],
         account: named['account'],
         direction: named['direction'] === 'outbound' ? 'outbound' : 'inbound',

@@ -1,0 +1,78 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, expect, it } from 'vitest';
+import { endDialog, listDialogs, type KamailioRpc } from './dialogs.ts';
+
+const SECRET = 'rpc-secret';
+let server: Server | undefined;
+afterEach(() => server?.close());
+
+/** A kamailio that answers every request with this, and shows the last request. */
+async function openRpc(status: number, body: unknown) {
+  const last: { url?: string | undefined; headers: Record<string, unknown> } = { headers: {} };
+  server = createServer((request, response) => {
+    Object.assign(last, { url: request.url, headers: request.headers });
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const rpc: KamailioRpc = { url: `http://127.0.0.1:${port}/RPC`, secret: SECRET };
+  return { rpc, last };
+}
+
+/** As kamailio 5.6.3 lists a dialog, without the fields that nothing reads. */
+const listed = (callId: string, state: number, toTag: string | null, variables: object[] = []): object => ({
+  h_entry: 3_906,
+  h_id: 2_439,
+  'call-id': callId,
+  state,
+  caller: { tag: 'caller', contact: 'sip:tester@127.0.0.2:37169' },
+  callee: { tag: toTag, contact: null },
+  variables,
+});
+
+it('lists dialogs that ring and that are answered, and none that are over', async () => {
+  const named = [{ call: 'gw-1.a' }, { gateway: 'gw-gw-1' }, { account: 'platform' }, { direction: 'outbound' }];
+  const { rpc, last } = await openRpc(200, {
+    jsonrpc: '2.0',
+    result: [listed('ringing', 2, null), listed('answered', 4, 'callee', named), listed('over', 5, 'callee')],
+  });
+  expect(await listDialogs(rpc, 5_000)).toEqual([
+    {
+      sip: { callId: 'ringing', fromTag: 'caller', toTag: '' },
+      callId: undefined,
+      account: undefined,
+      direction: 'inbound',
+      isAnswered: false,
+    },
+    {
+      sip: { callId: 'answered', fromTag: 'caller', toTag: 'callee' },
+      callId: 'gw-1.a',
+      account: 'platform',
+      direction: 'outbound',
+      isAnswered: true,
+    },
+  ]);
+  expect(last.url).toBe('/RPC');
+});
+
+it('ends a dialog by its Call-ID and tags, with the secret', async () => {
+  const { rpc, last } = await openRpc(200, 'ok');
+  await endDialog(rpc, 5_000, { sip: { callId: 'abc', fromTag: 'caller', toTag: 'callee' } });
+  expect(last.url).toBe('/hang-up');
+  expect(last.headers).toMatchObject({
+    authorization: `Bearer ${SECRET}`,
+    'x-call-id': 'abc',
+    'x-from-tag': 'caller',
+    'x-to-tag': 'callee',
+  });
+});
+
+it('rejects with not-found when kamailio does not have the dialog', async () => {
+  const { rpc } = await openRpc(404, 'no such call');
+  await expect(
+    endDialog(rpc, 5_000, { sip: { callId: 'abc', fromTag: 'caller', toTag: 'callee' } }),
+  ).rejects.toMatchObject({ failure: 'not-found' });
+});
