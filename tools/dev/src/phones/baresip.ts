@@ -151,8 +151,8 @@ export async function startBaresip(options: BaresipOptions): Promise<BaresipPhon
       return phone;
     } catch (error) {
       await phone.stop();
-      // Another process bound a port after the probe.
-      if (attempt < MAX_BIND_ATTEMPTS && /in use/i.test(String(error))) continue;
+      // Another process bound a port after the probe (EADDRINUSE is 98).
+      if (attempt < MAX_BIND_ATTEMPTS && /in use|exit code 98/i.test(String(error))) continue;
       throw error;
     }
   }

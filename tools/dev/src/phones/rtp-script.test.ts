@@ -42,6 +42,13 @@ describe('renderRtp', () => {
     expect(events).toEqual(['0b0a00a0', '0b0a0140', '0b0a01e0', '0b8a01e0', '0b8a01e0', '0b8a01e0']);
   });
 
+  it('sends comfort noise in the time of the sound', () => {
+    const { packets } = renderRtp([{ silenceMs: 20 }, { comfortNoiseMs: 40 }, { silenceMs: 20 }]);
+
+    expect(packets.map(type)).toEqual([0, 13, 13, 0]);
+    expect(packets.map(timestamp)).toEqual([0, 160, 320, 480]);
+  });
+
   it('loses and delays packets', () => {
     const { packets } = renderRtp([{ silenceMs: 80 }], {
       isLost: (index) => index === 1,

@@ -5,6 +5,8 @@ import type { Pcm } from './wav.ts';
 export type SoundPart =
   | { readonly silenceMs: number }
   | { readonly hz: number; readonly ms: number; readonly dbfs?: number }
+  /** Packets of comfort noise (RFC 3389), which a receiver may ignore. */
+  | { readonly comfortNoiseMs: number }
   /** Keys as telephone-events of RFC 4733: `0` to `9`, `*`, `#`, `A` to `D`. */
   | { readonly keys: string; readonly keyMs?: number; readonly gapMs?: number }
   /** Sound at 8000 Hz. */
@@ -38,6 +40,9 @@ const DEFAULT_GAP_MS = 100;
 const KEYS = '0123456789*#ABCD';
 const EVENT_VOLUME = 10;
 const END_PACKETS = 3;
+const COMFORT_NOISE_TYPE = 13;
+/** Its level: -60 dBov. */
+const COMFORT_NOISE = Buffer.from([60]);
 
 /** Returns one RTP stream with sound and keys, in the order of sending, and its length. */
 export function renderRtp(
@@ -82,9 +87,14 @@ export function renderRtp(
     }
   };
 
+  const sendComfortNoise = (ms: number): void => {
+    for (let sent = 0; sent < ms; sent += ptimeMs) send(COMFORT_NOISE_TYPE, index * frame, COMFORT_NOISE);
+  };
+
   for (const part of parts) {
     if ('silenceMs' in part) sendSound(new Int16Array((RATE * part.silenceMs) / 1000));
     else if ('hz' in part) sendSound(tone(part.hz, part.ms / 1000, RATE, part.dbfs ?? DEFAULT_DBFS));
+    else if ('comfortNoiseMs' in part) sendComfortNoise(part.comfortNoiseMs);
     else if ('pcm' in part) {
       if (part.pcm.rate !== RATE) throw new Error(`G.711 needs sound at 8000 Hz, not at ${part.pcm.rate} Hz.`);
       sendSound(part.pcm.samples);

@@ -16,12 +16,17 @@ export type CallStep =
       readonly rtp?: Omit<RtpOptions, 'codec' | 'ptimeMs' | 'eventType'>;
       readonly wait?: boolean;
     }
+  /** Sends a re-INVITE with this direction of its sound, e.g. `inactive` to hold the call. */
+  | { readonly renegotiate: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive' }
   /** Sends keys by SIP INFO. `dtmf-relay` names the key and its length, `dtmf` only the key. */
   | {
       readonly infoKeys: string;
       readonly format?: 'dtmf-relay' | 'dtmf-relay-spaced' | 'dtmf';
       readonly gapMs?: number;
     };
+
+type OfferedCodec = 'PCMU' | 'PCMA' | 'G729';
+const OFFERED_TYPES: Readonly<Record<OfferedCodec, number>> = { ...PAYLOAD_TYPES, G729: 18 };
 
 export interface CallFlow {
   readonly steps?: readonly CallStep[];
@@ -30,8 +35,8 @@ export interface CallFlow {
    * `leaves` forgets the call and sends no BYE. `bye` by default.
    */
   readonly end?: 'bye' | 'wait-for-bye' | 'leaves';
-  /** In order of preference. PCMU by default; the sound is sent in the first. */
-  readonly codecs?: readonly ('PCMU' | 'PCMA')[];
+  /** In order of preference. PCMU by default; the sound is sent in the first. It cannot send G729. */
+  readonly codecs?: readonly OfferedCodec[];
   readonly ptimeMs?: number;
   /** The payload type of telephone-events; undefined: 101. `none`: does not offer them. */
   readonly eventType?: number | 'none';
@@ -186,8 +191,9 @@ class ScriptWriter {
     this.#receive('response="200" rrs="true"');
     inDialog('ACK', scenario.offerless ? this.#sdp() : []);
     this.#writeFlow((method, body) => {
+      if (method === 'ACK') return inDialog(method);
       inDialog(method, body, 'retrans="500"');
-      this.#receive('response="200"');
+      this.#receiveSuccess(method);
     });
   }
 
@@ -206,9 +212,8 @@ class ScriptWriter {
       [],
       'retrans="500"',
     );
-    // Those that crossed the CANCEL.
-    for (const status of [180, 183]) this.#receive(`response="${status}" optional="true"`);
-    this.#receive('response="200"');
+    // Those that crossed the CANCEL, and the response to it, which the 487 may overtake.
+    for (const status of [180, 183, 200]) this.#receive(`response="${status}" optional="true"`);
     this.#receive('response="487"');
   }
 
@@ -233,8 +238,8 @@ class ScriptWriter {
         `CSeq: [cseq] ${method}`,
         contact,
       ];
-      this.#request('[next_url]', method, VIA('[branch]'), head, body, 'retrans="500"');
-      this.#receive('response="200"');
+      this.#request('[next_url]', method, VIA('[branch]'), head, body, method === 'ACK' ? '' : 'retrans="500"');
+      if (method !== 'ACK') this.#receiveSuccess(method);
     };
 
     this.#receive('request="INVITE" rrs="true"', remember);
@@ -273,13 +278,16 @@ class ScriptWriter {
     this.#writeFlow(inDialog);
   }
 
-  /** @param send sends a request in the dialog and awaits its 200 */
+  /** @param send sends a request in the dialog and awaits its 200, unless it is an ACK */
   #writeFlow(send: (method: string, body: Body) => void): void {
     const { steps = [], end = 'bye' } = this.#scenario;
     for (const step of steps) {
       if ('pauseMs' in step) this.#pause(step.pauseMs);
       else if ('play' in step) this.#play(step.play, step.rtp ?? {}, step.wait ?? true);
-      else {
+      else if ('renegotiate' in step) {
+        send('INVITE', this.#sdp(step.renegotiate));
+        send('ACK', []);
+      } else {
         for (const key of step.infoKeys) {
           send('INFO', infoBody(key, step.format ?? 'dtmf-relay'));
           this.#pause(step.gapMs ?? DTMF_MS);
@@ -308,7 +316,7 @@ class ScriptWriter {
     const { codecs = ['PCMU'], ptimeMs = DEFAULT_PTIME_MS, eventType } = this.#scenario;
     const { packets, durationMs } = renderRtp(parts, {
       ...rtp,
-      codec: codecs[0] ?? 'PCMU',
+      codec: codecs[0] === 'PCMA' ? 'PCMA' : 'PCMU',
       ptimeMs,
       eventType: typeof eventType === 'number' ? eventType : DEFAULT_EVENT_TYPE,
     });
@@ -318,7 +326,7 @@ class ScriptWriter {
     if (wait) this.#pause(durationMs);
   }
 
-  #sdp(): Body {
+  #sdp(direction?: string): Body {
     const {
       codecs = ['PCMU'],
       ptimeMs = DEFAULT_PTIME_MS,
@@ -326,7 +334,7 @@ class ScriptWriter {
       sdpLines = [],
       omitStaticRtpmap,
     } = this.#scenario;
-    const types = [...codecs.map((codec) => PAYLOAD_TYPES[codec]), ...(eventType === 'none' ? [] : [eventType])];
+    const types = [...codecs.map((codec) => OFFERED_TYPES[codec]), ...(eventType === 'none' ? [] : [eventType])];
     return [
       'Content-Type: application/sdp',
       [
@@ -336,9 +344,10 @@ class ScriptWriter {
         'c=IN IP[media_ip_type] [media_ip]',
         't=0 0',
         `m=audio [MEDIA_PORT] RTP/AVP ${types.join(' ')}`,
-        ...(omitStaticRtpmap ? [] : codecs.map((codec) => `a=rtpmap:${PAYLOAD_TYPES[codec]} ${codec}/8000`)),
+        ...(omitStaticRtpmap ? [] : codecs.map((codec) => `a=rtpmap:${OFFERED_TYPES[codec]} ${codec}/8000`)),
         ...(eventType === 'none' ? [] : [`a=rtpmap:${eventType} telephone-event/8000`, `a=fmtp:${eventType} 0-15`]),
         `a=ptime:${ptimeMs}`,
+        ...(direction === undefined ? [] : [`a=${direction}`]),
         ...sdpLines,
       ],
     ];
@@ -360,6 +369,11 @@ class ScriptWriter {
   #receive(attributes: string, actions: readonly string[] = []): void {
     const action = actions.length > 0 ? `<action>${actions.join('')}</action>` : '';
     this.#steps.push(action ? `<recv ${attributes}>${action}</recv>` : `<recv ${attributes}/>`);
+  }
+
+  #receiveSuccess(method: string): void {
+    if (method === 'INVITE') this.#receive('response="100" optional="true"');
+    this.#receive('response="200"');
   }
 
   #pause(ms: number): void {
