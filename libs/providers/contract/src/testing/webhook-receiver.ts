@@ -19,13 +19,25 @@ export interface WebhookReceiver {
   /** e.g. http://127.0.0.1:40123 */
   readonly url: string;
   readonly received: readonly ReceivedWebhook[];
-  /** Sets the reply to a path from now on. A body of `undefined` gives 200 without a body. */
+  /**
+   * Sets the reply to a path from now on: the body, or a promise of it. `undefined` gives 200 without
+   * a body, a `WebhookFault` fails.
+   */
   setReply(path: string, body: (webhook: ReceivedWebhook) => unknown): void;
   /**
    * Returns the first matching webhook that no earlier call returned; waits for it if necessary.
    */
   waitFor(path: string, matches?: (webhook: ReceivedWebhook) => boolean): Promise<ReceivedWebhook>;
   stop(): Promise<void>;
+}
+
+/** A reply that fails. `silence`: the webhook is received and never answered. */
+export class WebhookFault {
+  readonly kind: 'unavailable' | 'failing' | 'silence' | 'not-json' | 'reset';
+
+  constructor(kind: WebhookFault['kind']) {
+    this.kind = kind;
+  }
 }
 
 interface Waiting {
@@ -45,6 +57,13 @@ function parseJson(rawBody: Buffer): unknown {
   } catch {
     return undefined;
   }
+}
+
+function fail(response: ServerResponse, { kind }: WebhookFault): void {
+  if (kind === 'reset') response.destroy();
+  else if (kind === 'not-json') response.writeHead(200, { 'content-type': 'application/json' }).end('<html>');
+  // A silent reply stays open until `stop`.
+  else if (kind !== 'silence') response.writeHead(kind === 'failing' ? 500 : 503).end();
 }
 
 /** Starts a receiver on a free loopback port. The test's own time limit bounds every wait. */
@@ -70,9 +89,12 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
       rawBody,
       body: parseJson(rawBody),
     };
-    const body = replies.get(path)?.(webhook);
-    response.writeHead(200, body === undefined ? {} : { 'content-type': 'application/json' });
-    response.end(body === undefined ? '' : JSON.stringify(body));
+    const body = await replies.get(path)?.(webhook);
+    if (body instanceof WebhookFault) fail(response, body);
+    else {
+      response.writeHead(200, body === undefined ? {} : { 'content-type': 'application/json' });
+      response.end(body === undefined ? '' : JSON.stringify(body));
+    }
     record(webhook);
   };
 
