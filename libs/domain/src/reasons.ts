@@ -507,7 +507,7 @@ export const REASONS = {
   },
   'gateway-not-ready': {
     status: 503,
-    meaning: 'media-gateway has no connection to Janus, or is stopping.',
+    meaning: 'media-gateway has no connection to Janus, is full, or is stopping.',
     action: 'Retry at another gateway, or after `retry-after` seconds.',
     audience: 'internal',
   },
