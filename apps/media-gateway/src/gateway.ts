@@ -3,7 +3,6 @@ import type { Clock } from '@partyline/domain/clock';
 import type { CallWebhook, CreateCallRequest } from '@partyline/provider-janus/wire';
 import type { KamailioRpc } from '@partyline/provider-janus/dialogs';
 import { JanusError } from '@partyline/janus/janus-error';
-import { openG711 } from './audio/codecs/g711.ts';
 import { OpusCodecs } from './audio/codecs/opus.ts';
 import { FrameClock, type Timers } from './audio/frame-clock.ts';
 import { CallRegistry } from './calls/call-registry.ts';
@@ -13,6 +12,7 @@ import { LostCalls } from './calls/lost-calls.ts';
 import { placeCall } from './calls/place-call.ts';
 import { receiveCall } from './calls/receive-call.ts';
 import { JanusLink } from './janus-link.ts';
+import { openVoiceCodec } from './sip/open-codec.ts';
 import { createEventSender, type EventSender } from './webhooks/event-sender.ts';
 import { sendWebhook, webhookUrls, type WebhookDeps } from './webhooks/send-webhook.ts';
 
@@ -26,7 +26,7 @@ export interface GatewayOptions {
     /** The digest secret of gateways. */
     readonly secret: string;
   };
-  /** How many calls can arrive at once. */
+  /** Calls at the same time, in both directions. */
   readonly maxCalls: number;
   /** The address of this host that Janus reaches. */
   readonly localIp: string;
@@ -65,6 +65,11 @@ export interface Gateway {
 const JANUS_TIMEOUT_MS = 5_000;
 /** A Janus that stands still is given up within eight seconds, before its own limit of twenty. */
 const KEEP_ALIVE = { intervalMs: 4_000, timeoutMs: 4_000 };
+/**
+ * Lines for calls that were short: each is free only up to a second after its call. One costs 10 kB
+ * and 1 ms at the start.
+ */
+const countLines = (maxCalls: number): number => 2 * maxCalls + 16;
 const RPC_TIMEOUT_MS = 2_000;
 const REGISTER_TIMEOUT_MS = 10_000;
 
@@ -99,7 +104,7 @@ export function startGateway(options: GatewayOptions): Gateway {
       uri: `sip:gw-${gatewayId}@${options.kamailio.sip}`,
       secret: options.kamailio.secret,
       proxy: `sip:${options.kamailio.sip}`,
-      count: options.maxCalls,
+      count: countLines(options.maxCalls),
       registerTimeoutMs: REGISTER_TIMEOUT_MS,
     },
     conferences: {
@@ -122,11 +127,12 @@ export function startGateway(options: GatewayOptions): Gateway {
     return link.current;
   };
 
+  const opus = new OpusCodecs();
   const callDeps: CallDeps = {
     connection: () => current().connection,
     conferences: () => current().conferences,
-    opus: new OpusCodecs(),
-    openCodec: (name) => openG711(name as 'PCMU' | 'PCMA'),
+    opus,
+    openCodec: (name) => openVoiceCodec(name, opus),
     frames: new FrameClock(options.timers, onError),
     nowMs: () => options.timers.now(),
     speak: options.speak,
@@ -138,7 +144,6 @@ export function startGateway(options: GatewayOptions): Gateway {
     onProblem: (call, reason) => log.warn({ callId: call.facts.callId, reason }, 'a call got no usable plan'),
     onError,
     endLost: (callId) => lost.end(callId),
-    releaseLine: (handle) => void link.current?.lines.replace(handle).catch((error: unknown) => onError(error)),
     random: options.random,
     localIp: options.localIp,
     mediaTimeoutMs: options.mediaTimeoutMs,
@@ -167,12 +172,13 @@ export function startGateway(options: GatewayOptions): Gateway {
     calls.add(call);
     return call;
   }
+  const isFull = (): boolean => calls.listLive().length >= options.maxCalls;
   const receiveDeps = {
     ...callDeps,
     openCall,
     requestAnswer: (account: string, body: Parameters<typeof sendWebhook>[3]) =>
       sendWebhook(webhooks, account, webhookUrls(webhooks.baseUrl, account).answer, body),
-    isClosed: () => isDraining,
+    isClosed: () => isDraining || isFull(),
   };
 
   const running = (async () => {
@@ -196,7 +202,7 @@ export function startGateway(options: GatewayOptions): Gateway {
     link,
     events,
     placeCall(request) {
-      if (isDraining || link.current === undefined) throw notReady();
+      if (isDraining || link.current === undefined || isFull()) throw notReady();
       return placeCall(
         {
           ...callDeps,
@@ -221,7 +227,7 @@ export function startGateway(options: GatewayOptions): Gateway {
 }
 
 const notReady = (): VerdictError =>
-  new VerdictError('server', 'gateway-not-ready', 'The gateway is not connected to Janus, or is stopping.', {
+  new VerdictError('server', 'gateway-not-ready', 'The gateway is not connected to Janus, is full, or is stopping.', {
     fix: 'Try another gateway, or try again.',
     retryAfterMs: 1_000,
   });

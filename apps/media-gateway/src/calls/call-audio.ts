@@ -2,7 +2,7 @@ import type { OpusCodecs } from '../audio/codecs/opus.ts';
 import { FRAME_MS, type VoiceCodec } from '../audio/codecs/voice-codec.ts';
 import { planDigit, type DtmfPacket } from '../audio/dtmf.ts';
 import { PlayoutBuffer } from '../audio/playout-buffer.ts';
-import type { PhonePeer } from '../sip/phone-peer.ts';
+import type { PhonePeer, SentDigit } from '../sip/phone-peer.ts';
 
 /** The phone's side: `PhonePeer`. */
 type PhonePort = Pick<PhonePeer, 'sendAudio' | 'startDigit'>;
@@ -19,7 +19,7 @@ interface Speech {
   readonly finish: () => void;
 }
 
-/** What `sendDigits` still has to send, one element for each 20 ms: a packet of a digit, or silence. */
+/** What `sendDigits` still has to send: a digit, or 20 ms of it, a packet or silence. */
 type Tone = { readonly digit: string } | { readonly packet: DtmfPacket } | 'silence';
 
 /** Half a second for `p`, and the gap after each digit. */
@@ -45,8 +45,9 @@ export class CallAudio {
   #framesWithoutMix = 0;
   #framesWithoutPhone = 0;
   #isMuted = false;
+  #isHeld = false;
   #tones: Tone[] = [];
-  #sendTone: ReturnType<PhonePort['startDigit']>;
+  #sentDigit: SentDigit | undefined;
 
   /** @param codec the phone's codec. The conference's Opus has the same sample rate, and resamples. */
   constructor(codec: VoiceCodec, opus: OpusCodecs, phone: PhonePort) {
@@ -60,14 +61,18 @@ export class CallAudio {
     return this.#codec.sampleRate;
   }
 
-  /** For how long no audio has arrived from the phone, in milliseconds. */
+  /** For how long no packet has arrived from the phone, in milliseconds; 0 while it holds the call. */
   get silentMs(): number {
     return this.#framesWithoutPhone * FRAME_MS;
   }
 
-  /** Takes a packet of the phone. */
-  receiveFromPhone(payload: Buffer, timestamp: number, ssrc: number): void {
+  /** Notes that the phone is there, by a packet of any kind. */
+  noticePhone(): void {
     this.#framesWithoutPhone = 0;
+  }
+
+  /** Takes a packet of audio of the phone. */
+  receiveFromPhone(payload: Buffer, timestamp: number, ssrc: number): void {
     const pcm = this.#codec.decode(payload);
     if (pcm !== null) this.#playout.push(timestamp, pcm, ssrc);
   }
@@ -75,7 +80,7 @@ export class CallAudio {
   /** Takes a packet of the conference's mix, and passes it on at once, unless the phone hears a text. */
   receiveFromConference(payload: Buffer): void {
     this.#framesWithoutMix = 0;
-    if (this.#speech !== undefined || this.#conference === undefined || this.#tones.length > 0) return;
+    if (this.#conference === undefined || this.#isHeld || this.#speech !== undefined || this.#tones.length > 0) return;
     const pcm = this.#opus.decode(payload);
     if (pcm === null) return;
     const frame = this.sampleRate / (1_000 / FRAME_MS);
@@ -92,6 +97,15 @@ export class CallAudio {
   /** The others do not hear the phone while it is muted. */
   setMuted(isMuted: boolean): void {
     this.#isMuted = isMuted;
+  }
+
+  /**
+   * While the phone holds the call, it hears nothing and need not send anything. The others do not
+   * hear what it sends, which is its hold music.
+   */
+  setHeld(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    this.#framesWithoutPhone = 0;
   }
 
   /** Plays music in a loop until it is set to undefined. */
@@ -119,21 +133,17 @@ export class CallAudio {
   sendDigits(digits: string): void {
     for (const digit of digits) {
       if (digit === 'p') this.#tones.push(...Array<Tone>(PAUSE_FRAMES).fill('silence'));
-      else
-        this.#tones.push(
-          { digit },
-          ...planDigit(digit).map((packet) => ({ packet })),
-          ...Array<Tone>(GAP_FRAMES).fill('silence'),
-        );
+      else this.#tones.push({ digit });
     }
   }
 
   /** One frame in each direction. */
   tick(): void {
-    this.#framesWithoutPhone += 1;
+    if (!this.#isHeld) this.#framesWithoutPhone += 1;
     const fromPhone = this.#playout.pull();
-    if (this.#conference !== undefined)
-      this.#conference.send(this.#opus.encode(this.#isMuted ? new Int16Array(fromPhone.length) : fromPhone));
+    const isHeard = !this.#isMuted && !this.#isHeld;
+    this.#conference?.send(this.#opus.encode(isHeard ? fromPhone : new Int16Array(fromPhone.length)));
+    if (this.#isHeld) return;
     if (this.#tones.length > 0) return this.#tickTone(fromPhone.length);
     const frame = this.#nextFrame(fromPhone.length);
     if (frame !== undefined) this.#phone.sendAudio(this.#codec.encode(frame));
@@ -149,10 +159,13 @@ export class CallAudio {
   #tickTone(length: number): void {
     let tone = this.#tones.shift();
     if (typeof tone === 'object' && 'digit' in tone) {
-      this.#sendTone = this.#phone.startDigit();
+      const sent = this.#phone.startDigit();
+      this.#sentDigit = sent;
+      const packets = sent === undefined ? [] : planDigit(tone.digit, { clockRate: sent.clockRate });
+      this.#tones.unshift(...packets.map((packet) => ({ packet })), ...Array<Tone>(GAP_FRAMES).fill('silence'));
       tone = this.#tones.shift();
     }
-    if (typeof tone === 'object' && 'packet' in tone && this.#sendTone !== undefined) this.#sendTone(tone.packet);
+    if (typeof tone === 'object' && 'packet' in tone) this.#sentDigit?.send(tone.packet);
     else this.#phone.sendAudio(this.#codec.encode(new Int16Array(length)));
   }
 

@@ -1,5 +1,4 @@
 import type { JanusConnection } from '@partyline/janus/connection';
-import type { SipHandle } from '@partyline/janus/sip/sip-handle';
 import type { DigitsWebhook } from '@partyline/provider-janus/wire';
 import type { OpusCodecs } from '../audio/codecs/opus.ts';
 import type { VoiceCodec } from '../audio/codecs/voice-codec.ts';
@@ -28,8 +27,6 @@ export interface CallDeps {
   readonly onJoined: (call: Call, eventUrl: string) => void;
   readonly onProblem: (call: Call, reason: string) => void;
   readonly onError: (error: unknown, callId: string) => void;
-  /** Takes back the line of a call that is over. Never rejects. */
-  readonly releaseLine: (handle: SipHandle) => void;
   /** Ends a call whose line is lost; resolves when the phone's side is over. */
   readonly endLost: (callId: string) => Promise<void>;
   /** Random 32-bit number. */

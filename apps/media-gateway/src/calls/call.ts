@@ -51,6 +51,10 @@ export class Call {
     return this.#phase === 'over';
   }
 
+  get isEndRequested(): boolean {
+    return this.#requestedEnd !== undefined;
+  }
+
   /** Moves the call forward; returns `false` when it is already there or further. */
   advance(phase: Exclude<CallPhase, 'over'>): boolean {
     if (ORDER.indexOf(phase) <= ORDER.indexOf(this.#phase)) return false;
@@ -92,3 +96,10 @@ export interface CallControls {
   /** Speaks a text to this call only, which stays where it is. */
   say(text: string, language: string): Promise<void>;
 }
+
+/** Before the answer, nobody hears anything. */
+export const UNANSWERED_CONTROLS: Omit<CallControls, 'hangUp'> = {
+  mute: async () => undefined,
+  sendDigits: () => undefined,
+  say: async () => undefined,
+};

@@ -1,10 +1,11 @@
 import type { SipEvent } from '@partyline/janus/sip/sip-event';
 import type { SipHandle } from '@partyline/janus/sip/sip-handle';
-import type { CoreEvent } from '@partyline/janus/transport/core-event';
+import type { CoreEvent, Jsep } from '@partyline/janus/transport/core-event';
 import type { CallStepMessage } from '@partyline/provider-janus/wire';
 import type { VoiceCodec } from '../audio/codecs/voice-codec.ts';
 import { DigitMerger, DtmfReceiver, type DigitPath } from '../audio/dtmf.ts';
 import { ConferenceLeg } from '../conferences/conference-leg.ts';
+import { wantsAudio } from '../sip/negotiate-codec.ts';
 import { PhonePeer } from '../sip/phone-peer.ts';
 import { CallAudio } from './call-audio.ts';
 import type { Call, CallEnd } from './call.ts';
@@ -12,6 +13,15 @@ import type { CallDeps } from './call-deps.ts';
 import { runPlan, type PlanPort } from './run-plan.ts';
 
 type JoinStep = Extract<CallStepMessage, { do: 'join' }>;
+
+/** The media connection to a Janus on the same host takes 0.3 s. */
+const MEDIA_CONNECT_MS = 5_000;
+/** A line that has not ended by then has lost its call, or ignored the request. */
+const HANG_UP_TIMEOUT_MS = 10_000;
+/** A digit by SIP INFO, and the pause after it. */
+const INFO_DIGIT_MS = 160;
+const INFO_GAP_MS = 100;
+const PAUSE_MS = 500;
 
 /**
  * A call with its line at Janus: its media, its plan, and its conference. `end` is the only way out;
@@ -21,42 +31,67 @@ export class PhoneCall {
   readonly call: Call;
   readonly peer: PhonePeer;
   readonly #deps: CallDeps;
-  readonly #handle: SipHandle;
   readonly #over = new AbortController();
   readonly #digits: string[] = [];
   readonly #keyListeners = new Set<() => void>();
+  readonly #connected = Promise.withResolvers<void>();
+  readonly #telephoneEvents = new DtmfReceiver();
+  readonly #digitMerger: DigitMerger;
+  /** Whether a line has the call, or may have it. */
+  #hasLine = false;
+  #handle: SipHandle | undefined;
   #audio: CallAudio | undefined;
   #stopTicking: (() => void) | undefined;
   #leg: ConferenceLeg | undefined;
   #conference: { readonly name: string; readonly endOnExit: boolean } | undefined;
   #isMuted = false;
+  #isHangingUp = false;
+  #isLost = false;
 
-  constructor(deps: CallDeps, call: Call, handle: SipHandle) {
+  constructor(deps: CallDeps, call: Call) {
     this.#deps = deps;
     this.call = call;
-    this.#handle = handle;
-    const telephoneEvents = new DtmfReceiver();
-    const merger = new DigitMerger({ now: deps.nowMs });
-    const receiveDigit = (digit: string | undefined, path: DigitPath): void => {
-      if (digit !== undefined && merger.accept(digit, path)) this.#press(digit);
-    };
+    this.#digitMerger = new DigitMerger({ now: deps.nowMs });
     this.peer = new PhonePeer(
       {
+        onConnected: () => this.#connected.resolve(),
+        onPacket: () => this.#audio?.noticePhone(),
         onAudio: (payload, timestamp, ssrc) => this.#audio?.receiveFromPhone(payload, timestamp, ssrc),
-        onTelephoneEvent: (packet) => receiveDigit(telephoneEvents.receive(packet), 'rtp'),
-        onConnected: () => undefined,
+        onTelephoneEvent: (packet) => this.#receiveDigit(this.#telephoneEvents.receive(packet), 'rtp'),
       },
       deps.random,
     );
+  }
+
+  /**
+   * Follows the events of a line, which end the call.
+   * @param sipCallId the Call-ID of its dialog
+   * @returns a function that ignores the line from now on
+   */
+  followLine(handle: SipHandle, sipCallId: string | undefined): () => void {
+    this.#hasLine = true;
     const stop = handle.onEvent((event) => {
-      if (event.type === 'dtmf-info') receiveDigit(event.digit, 'info');
       if (event.type === 'detached') return void this.#lose();
+      if (!isOfCall(event, sipCallId)) return;
+      if (event.type === 'dtmf-info') this.#receiveDigit(event.digit, 'info');
+      if (event.type === 'updating-call') void this.#update(handle, event.jsep);
       const end = readEnd(event, this.call.phase);
       if (end === undefined) return;
       if (isByeLost(event, this.call.phase)) void this.#lose();
       else this.end(end);
     });
     this.signal.addEventListener('abort', stop, { once: true });
+    return () => {
+      this.#hasLine = false;
+      this.signal.removeEventListener('abort', stop);
+      stop();
+    };
+  }
+
+  /** From now on, the line has the call, and can hang it up. */
+  useLine(handle: SipHandle): void {
+    this.#handle = handle;
+    if (this.call.isEndRequested && !this.call.isOver) this.#hangUpLine(handle);
   }
 
   /** Aborts when the call is over. */
@@ -64,8 +99,10 @@ export class PhoneCall {
     return this.#over.signal;
   }
 
-  /** Starts the sound, in the codec that the peer has negotiated. */
-  startAudio(): void {
+  /** Starts the sound, in the codec that the peer has negotiated, when the media connection is up. */
+  async startAudio(): Promise<void> {
+    // Without the connection, the time without packets ends the call.
+    await Promise.race([this.#connected.promise, this.#deps.pause(MEDIA_CONNECT_MS, this.signal)]);
     const codec: VoiceCodec | undefined = this.peer.audio && this.#deps.openCodec(this.peer.audio.codec);
     if (codec === undefined || this.signal.aborted) return;
     const audio = new CallAudio(codec, this.#deps.opus, this.peer);
@@ -81,7 +118,7 @@ export class PhoneCall {
     this.call.controls = {
       hangUp: async () => this.hangUp({ cause: 'hung-up' }),
       mute: (isMuted) => this.#setMuted(isMuted),
-      sendDigits: (digits) => this.#audio?.sendDigits(digits),
+      sendDigits: (digits) => this.#sendDigits(digits),
       say: (text, language) => this.#speak(text, language, this.signal),
     };
     try {
@@ -96,9 +133,8 @@ export class PhoneCall {
   hangUp(end: CallEnd): void {
     if (this.call.isOver) return;
     this.call.requestEnd(end);
-    this.#handle.hangUp().catch((error: unknown) => {
-      if (!this.call.isOver) this.#deps.onError(error, this.call.facts.callId);
-    });
+    if (this.#handle !== undefined) this.#hangUpLine(this.#handle);
+    else if (!this.#hasLine) this.end(end);
   }
 
   /** Ends the call, because its line has ended, and releases its resources. */
@@ -108,12 +144,36 @@ export class PhoneCall {
 
   /** The line is gone without an end of the call: the phone may still be up. */
   async #lose(): Promise<void> {
-    if (this.call.isOver) return;
+    if (this.call.isOver || this.#isLost) return;
+    this.#isLost = true;
     this.call.requestEnd({ cause: 'gateway-lost' });
     this.call.controls = undefined;
     this.#release();
     await this.#deps.endLost(this.call.facts.callId);
     this.call.end({ cause: 'gateway-lost' });
+  }
+
+  #hangUpLine(handle: SipHandle): void {
+    if (this.#isHangingUp) return;
+    this.#isHangingUp = true;
+    handle.hangUp().catch((error: unknown) => {
+      if (!this.call.isOver) this.#deps.onError(error, this.call.facts.callId);
+    });
+    void this.#deps.pause(HANG_UP_TIMEOUT_MS, this.signal).then(() => this.#lose());
+  }
+
+  /** Answers a re-INVITE: the phone holds the call, resumes it, or refreshes its session. */
+  async #update(handle: SipHandle, offer: Jsep | undefined): Promise<void> {
+    try {
+      const description = offer === undefined ? await this.peer.offerAgain() : await this.peer.answerAgain(offer);
+      if (this.signal.aborted) return;
+      if (description === undefined) return this.hangUp({ cause: 'failed', sipCode: 488 });
+      await handle.update(description);
+      if (offer !== undefined) this.#audio?.setHeld(!wantsAudio(offer.sdp));
+    } catch (error) {
+      this.#deps.onError(error, this.call.facts.callId);
+      this.hangUp({ cause: 'failed' });
+    }
   }
 
   #release(): void {
@@ -209,9 +269,23 @@ export class PhoneCall {
       this.#deps.conferences().leave(conference.name, this.call.facts.callId, conference.endOnExit);
   }
 
-  #press(digit: string): void {
+  #sendDigits(digits: string): void {
+    if (this.peer.audio?.dtmf !== undefined) return this.#audio?.sendDigits(digits);
+    // A phone without telephone events.
+    void this.#sendDigitsByInfo(digits).catch((error: unknown) => this.#deps.onError(error, this.call.facts.callId));
+  }
+
+  async #sendDigitsByInfo(digits: string): Promise<void> {
+    for (const digit of digits) {
+      if (this.signal.aborted) return;
+      if (digit !== 'p') await this.#handle?.sendDtmfInfo(digit, INFO_DIGIT_MS);
+      await this.#deps.pause(digit === 'p' ? PAUSE_MS : INFO_DIGIT_MS + INFO_GAP_MS, this.signal);
+    }
+  }
+
+  #receiveDigit(digit: string | undefined, path: DigitPath): void {
     // A to D exist in DTMF, not on telephones.
-    if (!/^[0-9*#]$/.test(digit)) return;
+    if (digit === undefined || !/^[0-9*#]$/.test(digit) || !this.#digitMerger.accept(digit, path)) return;
     this.#digits.push(digit);
     for (const listener of this.#keyListeners) listener();
   }
@@ -232,6 +306,10 @@ export class PhoneCall {
     });
   }
 }
+
+/** Whether an event belongs to a call. A line that has missed another call reports that too. */
+export const isOfCall = (event: CoreEvent | SipEvent, sipCallId: string | undefined): boolean =>
+  !('callId' in event) || event.callId === undefined || event.callId === sipCallId;
 
 const BY_CODE: Readonly<Record<number, CallEnd['cause']>> = {
   404: 'unroutable',

@@ -1,8 +1,10 @@
+import type { SipEvent } from '@partyline/janus/sip/sip-event';
 import type { SipHandle } from '@partyline/janus/sip/sip-handle';
+import type { CoreEvent, Jsep } from '@partyline/janus/transport/core-event';
 import type { AnswerWebhook, CreateCallRequest } from '@partyline/provider-janus/wire';
-import type { Call, CallFacts } from './call.ts';
+import { UNANSWERED_CONTROLS, type Call, type CallFacts } from './call.ts';
 import type { CallDeps } from './call-deps.ts';
-import { PhoneCall } from './phone-call.ts';
+import { isOfCall, PhoneCall } from './phone-call.ts';
 import { CALL_HEADER } from './receive-call.ts';
 
 export interface PlaceDeps extends CallDeps {
@@ -11,6 +13,9 @@ export interface PlaceDeps extends CallDeps {
   requestAnswerAt(account: string, url: string, body: AnswerWebhook): Promise<unknown>;
 }
 
+/** An incoming call can take the new line before ours does. */
+const MAX_LINES = 3;
+
 /**
  * Places a call. Returns at once; the outcome arrives as events. The ringing timer and the length
  * timer run here; kamailio has the length timer too, for the case that this process dies.
@@ -18,44 +23,34 @@ export interface PlaceDeps extends CallDeps {
 export function placeCall(deps: PlaceDeps, request: CreateCallRequest): Call {
   const { account, to, from } = request;
   const call = deps.openCall({ account, direction: 'outbound', to, from }, request.eventUrl);
-  void dial(deps, call, request).catch((error: unknown) => {
+  const phone = new PhoneCall(deps, call);
+  call.controls = { ...UNANSWERED_CONTROLS, hangUp: async () => phone.hangUp({ cause: 'cancelled' }) };
+  void dial(deps, phone, request).catch((error: unknown) => {
     deps.onError(error, call.facts.callId);
-    call.end({ cause: 'failed' });
+    phone.end({ cause: 'failed' });
   });
   return call;
 }
 
-async function dial(deps: PlaceDeps, call: Call, request: CreateCallRequest): Promise<void> {
+async function dial(deps: PlaceDeps, phone: PhoneCall, request: CreateCallRequest): Promise<void> {
+  const { call } = phone;
   const { callId, account } = call.facts;
-  const handle = await deps.openOutbound();
-  const phone = new PhoneCall(deps, call, handle);
-  call.controls = { ...IDLE_CONTROLS, hangUp: async () => phone.hangUp({ cause: 'cancelled' }) };
-  phone.signal.addEventListener('abort', () => void handle.detach().catch(() => undefined), { once: true });
-  if (call.isOver) return phone.end({ cause: 'cancelled' });
   const answered = Promise.withResolvers<void>();
-  handle.onEvent((event) => {
+  const offer = await phone.peer.offer();
+  await takeLine(deps, phone, request, offer, (event) => {
     if (event.type === 'ringing' || event.type === 'progress') call.advance('ringing');
     // Early media (183) has the answer; `accepted` then has none.
     if ((event.type === 'progress' || event.type === 'accepted') && event.jsep !== undefined)
       phone.peer.acceptAnswer(event.jsep).then(
         (isSupported) => (isSupported ? undefined : phone.hangUp({ cause: 'failed', sipCode: 488 })),
-        () => phone.hangUp({ cause: 'failed' }),
+        (error: unknown) => {
+          deps.onError(error, callId);
+          phone.hangUp({ cause: 'failed' });
+        },
       );
     if (event.type === 'accepted') answered.resolve();
   });
-  const { trunk } = request;
-  const transport = trunk.transport === 'udp' ? '' : `;transport=${trunk.transport}`;
-  await handle.call({
-    uri: `sip:${request.to}@${trunk.host}${transport}`,
-    offer: await phone.peer.offer(),
-    headers: {
-      [CALL_HEADER]: callId,
-      'X-Partyline-Account': account,
-      'X-Partyline-From': request.from,
-      'X-Partyline-Max': String(request.lengthTimerS + request.ringingTimerS),
-      ...trunkCredentials(trunk),
-    },
-  });
+  if (phone.signal.aborted) return;
   const ringing = new AbortController();
   void deps.pause(request.ringingTimerS * 1_000, AbortSignal.any([ringing.signal, phone.signal])).then(() => {
     if (!ringing.signal.aborted) phone.hangUp({ cause: 'unanswered' });
@@ -64,11 +59,61 @@ async function dial(deps: PlaceDeps, call: Call, request: CreateCallRequest): Pr
   ringing.abort();
   if (phone.signal.aborted || !call.advance('answered')) return;
   void deps.pause(request.lengthTimerS * 1_000, phone.signal).then(() => phone.hangUp({ cause: 'max-duration' }));
-  phone.startAudio();
-  const reply = await deps
-    .requestAnswerAt(account, request.answerUrl, { callId, from: request.from, to: request.to, headers: {} })
-    .catch(() => undefined);
+  const [reply] = await Promise.all([
+    deps
+      .requestAnswerAt(account, request.answerUrl, { callId, from: request.from, to: request.to, headers: {} })
+      .catch(() => undefined),
+    phone.startAudio(),
+  ]);
   await phone.follow(reply);
+}
+
+/** Attaches a line and sends the INVITE. Does nothing more once the call is over. */
+async function takeLine(
+  deps: PlaceDeps,
+  phone: PhoneCall,
+  { trunk, to, from, account, ringingTimerS, lengthTimerS }: CreateCallRequest,
+  offer: Jsep,
+  onEvent: (event: CoreEvent | SipEvent) => void,
+): Promise<void> {
+  const { callId } = phone.call.facts;
+  const transport = trunk.transport === 'udp' ? '' : `;transport=${trunk.transport}`;
+  for (let attempt = 1; !phone.signal.aborted; attempt += 1) {
+    const handle = await deps.openOutbound();
+    const detach = (): void => void handle.detach().catch(() => undefined);
+    if (phone.signal.aborted) return detach();
+    let isTaken = false;
+    const stopEvents = handle.onEvent((event) => {
+      if (event.type === 'incoming-call') isTaken = true;
+      else if (isOfCall(event, callId)) onEvent(event);
+    });
+    const stopFollowing = phone.followLine(handle, callId);
+    try {
+      await handle.call({
+        uri: `sip:${to}@${trunk.host}${transport}`,
+        // One id for the call everywhere.
+        callId,
+        offer,
+        headers: {
+          [CALL_HEADER]: callId,
+          'X-Partyline-Account': account,
+          'X-Partyline-From': from,
+          'X-Partyline-Max': String(lengthTimerS + ringingTimerS),
+          ...trunkCredentials(trunk),
+        },
+        autoAcceptReinvites: false,
+      });
+      if (phone.signal.aborted) return detach();
+      phone.signal.addEventListener('abort', detach, { once: true });
+      return phone.useLine(handle);
+    } catch (error) {
+      stopEvents();
+      stopFollowing();
+      // The incoming call keeps a line that it has taken.
+      if (!isTaken) detach();
+      if (!isTaken || attempt === MAX_LINES) throw error;
+    }
+  }
 }
 
 /** For kamailio, which answers the challenge of the trunk. Janus has one set of credentials for a call: kamailio's. */
@@ -85,10 +130,3 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     if (signal.aborted) return resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
-
-/** Before the answer there is nobody to hear anything. */
-const IDLE_CONTROLS = {
-  mute: async () => undefined,
-  sendDigits: () => undefined,
-  say: async () => undefined,
-};

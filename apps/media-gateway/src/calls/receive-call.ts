@@ -3,8 +3,7 @@ import type { AnswerWebhook } from '@partyline/provider-janus/wire';
 import { planReply } from '@partyline/provider-janus/wire';
 import { toE164 } from '@partyline/domain/phone';
 import type { IncomingCall } from '../sip/sip-lines.ts';
-import { VOICE_CODECS_ENABLED } from '../sip/enabled-codecs.ts';
-import type { Call, CallFacts } from './call.ts';
+import { UNANSWERED_CONTROLS, type Call, type CallEnd, type CallFacts } from './call.ts';
 import type { CallDeps } from './call-deps.ts';
 import { PhoneCall } from './phone-call.ts';
 import { TECHNICAL_DIFFICULTIES } from './run-plan.ts';
@@ -26,52 +25,65 @@ export const CALL_HEADER = 'X-Partyline-Call';
  * hangs up meanwhile costs nothing.
  */
 export async function receiveCall(deps: ReceiveDeps, handle: SipHandle, invite: IncomingCall): Promise<void> {
+  const settled = deps.pause(SETTLE_MS, NEVER);
   const account = readAccount(invite);
   if (account === undefined || deps.isClosed()) {
+    await settled;
     // Kamailio tries the next gateway after a 503.
-    await handle.decline({ code: account === undefined ? 403 : 503 });
-    return;
+    return handle.decline({ code: account === undefined ? 403 : 503 });
   }
   const to = toE164(readHeader(invite, 'X-Partyline-Number') ?? userOf(invite.callee));
   const from = readCaller(invite);
   const call = deps.openCall({ account, direction: 'inbound', to, from });
-  const phone = new PhoneCall(deps, call, handle);
-  phone.signal.addEventListener('abort', () => deps.releaseLine(handle), { once: true });
   const { callId } = call.facts;
+  const phone = new PhoneCall(deps, call);
+  phone.followLine(handle, invite.callId);
+  const decline = async (end: CallEnd, code: number): Promise<void> => {
+    call.requestEnd(end);
+    await settled;
+    await handle.decline({ code });
+    phone.end(end);
+  };
+  // Final at kamailio, which would offer the call to another gateway after a 480.
+  call.controls = { ...UNANSWERED_CONTROLS, hangUp: () => decline({ cause: 'hung-up' }, 603) };
+  let isAccepted = false;
   try {
-    const description =
-      invite.jsep === undefined ? await phone.peer.offer() : await phone.peer.answer(invite.jsep, VOICE_CODECS_ENABLED);
-    if (description === undefined) {
-      call.requestEnd({ cause: 'failed', sipCode: 488 });
-      await handle.decline({ code: 488 });
-      return phone.end({ cause: 'failed', sipCode: 488 });
-    }
+    const description = invite.jsep === undefined ? await phone.peer.offer() : await phone.peer.answer(invite.jsep);
+    if (description === undefined) return await decline({ cause: 'failed', sipCode: 488 }, 488);
+    if (phone.signal.aborted) return;
     call.advance('ringing');
     const reply = await deps
       .requestAnswer(account, { callId, from, to, headers: {} })
       .catch((): unknown => ({ steps: [TECHNICAL_DIFFICULTIES] }));
+    await settled;
     if (phone.signal.aborted) return;
-    if (isEmptyPlan(reply)) {
-      call.requestEnd({ cause: 'hung-up' });
-      await handle.decline({ code: 480 });
-      return phone.end({ cause: 'hung-up' });
-    }
+    if (isEmptyPlan(reply)) return await decline({ cause: 'hung-up' }, 603);
     const answered = invite.jsep === undefined ? handle.waitFor(['accepted'], ANSWER_TIMEOUT_MS) : undefined;
     answered?.catch(() => undefined);
-    await handle.accept({ jsep: description, headers: { [CALL_HEADER]: callId } });
+    phone.useLine(handle);
+    call.controls = { ...UNANSWERED_CONTROLS, hangUp: async () => phone.hangUp({ cause: 'hung-up' }) };
+    await handle.accept({ jsep: description, headers: { [CALL_HEADER]: callId }, autoAcceptReinvites: false });
+    isAccepted = true;
     if (answered !== undefined) {
       const { jsep } = await answered;
       if (jsep === undefined || !(await phone.peer.acceptAnswer(jsep)))
         return phone.hangUp({ cause: 'failed', sipCode: 488 });
     }
     if (!call.advance('answered')) return;
-    phone.startAudio();
+    await phone.startAudio();
     await phone.follow(reply);
   } catch (error) {
+    // The caller may have hung up meanwhile.
+    if (phone.signal.aborted) return;
     deps.onError(error, callId);
-    phone.hangUp({ cause: 'failed' });
+    if (isAccepted) phone.hangUp({ cause: 'failed' });
+    else await decline({ cause: 'failed', sipCode: 500 }, 500);
   }
 }
+
+/** Janus 1.1.2 reports a call just before it can answer it; an earlier answer is lost. */
+const SETTLE_MS = 20;
+const NEVER = new AbortController().signal;
 
 /** A phone that offered nothing answers our offer within the transaction of its INVITE. */
 const ANSWER_TIMEOUT_MS = 32_000;

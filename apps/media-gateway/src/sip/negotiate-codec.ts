@@ -21,8 +21,8 @@ const STATIC_TYPES: readonly (readonly [number, string])[] = [
 export interface NegotiatedAudio {
   readonly codec: VoiceCodecName;
   readonly payloadType: number;
-  /** Undefined: the other side does not send digits by RTP (RFC 4733). */
-  readonly dtmfPayloadType: number | undefined;
+  /** Digits by RTP (RFC 4733). Undefined: the other side neither sends nor takes them. */
+  readonly dtmf: { readonly payloadType: number; readonly clockRate: number } | undefined;
 }
 
 /** Returns the lines of the first audio section of an SDP; undefined when it has none or refuses it. */
@@ -55,12 +55,26 @@ export function negotiateAudio(sdp: string, supported: readonly VoiceCodecName[]
   for (const { type, name, rate } of named) {
     const codec = supported.find((one) => one.toLowerCase() === name.toLowerCase() && CLOCK_RATES[one] === rate);
     if (codec === undefined) continue;
-    const dtmf = named.filter((one) => one.name.toLowerCase() === 'telephone-event');
+    const events = named.filter((one) => one.name.toLowerCase() === 'telephone-event' && one.rate > 0);
     // With several, the one of the codec's clock rate counts.
-    const dtmfPayloadType = (dtmf.find((one) => one.rate === rate) ?? dtmf[0])?.type;
-    return { codec, payloadType: type, dtmfPayloadType };
+    const event = events.find((one) => one.rate === rate) ?? events[0];
+    return {
+      codec,
+      payloadType: type,
+      dtmf: event === undefined ? undefined : { payloadType: event.type, clockRate: event.rate },
+    };
   }
   return undefined;
+}
+
+/** Whether the other side wants to receive the audio. A phone that puts the call on hold does not. */
+export function wantsAudio(sdp: string): boolean {
+  const session = sdp.split(/\r?\n/);
+  const media = session.findIndex((line) => line.startsWith('m='));
+  // The direction of the media counts before that of the session.
+  const lines = [...(audioSection(sdp) ?? []), ...session.slice(0, Math.max(0, media))];
+  const direction = lines.find((line) => /^a=(sendrecv|sendonly|recvonly|inactive)\s*$/.test(line));
+  return direction === undefined || /^a=(sendrecv|recvonly)/.test(direction);
 }
 
 /**

@@ -5,18 +5,21 @@ import {
   addStaticRtpmaps,
   CLOCK_RATES,
   negotiateAudio,
+  VOICE_CODECS,
   type NegotiatedAudio,
   type VoiceCodecName,
 } from './negotiate-codec.ts';
 
 /** What arrives from the phone. */
 export interface PhonePeerEvents {
+  /** The media connection to Janus is up. Packets that were sent before are lost. */
+  onConnected(): void;
+  /** A packet of any kind: the phone is there. */
+  onPacket(): void;
   /** One packet of audio. */
   onAudio(payload: Buffer, timestamp: number, ssrc: number): void;
   /** One packet of a telephone event (RFC 4733). */
   onTelephoneEvent(packet: RtpPacket): void;
-  /** The media connection to Janus is up. */
-  onConnected(): void;
 }
 
 /** Random 32-bit number for the start of an RTP stream. */
@@ -26,10 +29,15 @@ const rtpCodec = (mimeType: string, clockRate: number, payloadType: number, chan
   new RTCRtpCodecParameters({ mimeType, clockRate, channels, payloadType });
 
 /** Payload types of our own offers. */
-const OFFERED: readonly NegotiatedAudio[] = [
-  { codec: 'PCMU', payloadType: 0, dtmfPayloadType: 101 },
-  { codec: 'PCMA', payloadType: 8, dtmfPayloadType: 101 },
-];
+const OFFERED_TYPES: Readonly<Record<VoiceCodecName, number>> = { opus: 96, G722: 9, PCMU: 0, PCMA: 8 };
+/** Most phones know telephone events at 8 kHz only, also with a codec of another rate. */
+const OFFERED_DTMF = { payloadType: 101, clockRate: 8_000 };
+
+/** One digit that is being sent: takes its packets (`planDigit`), one for each 20 ms. */
+export interface SentDigit {
+  readonly clockRate: number;
+  send(packet: { readonly marker: boolean; readonly payload: Buffer }): void;
+}
 
 /**
  * The WebRTC side of one call at Janus' SIP plugin: audio in the phone's own codec, and telephone
@@ -43,6 +51,7 @@ export class PhonePeer {
   #sender: RTCRtpSender | undefined;
   #audio: NegotiatedAudio | undefined;
   #stream: RtpStream | undefined;
+  #isWatched = false;
 
   constructor(events: PhonePeerEvents, random: RandomUint32) {
     this.#events = events;
@@ -58,34 +67,53 @@ export class PhonePeer {
    * Answers an offer of Janus.
    * @returns undefined when it has no supported codec
    */
-  async answer(offer: Jsep, supported: readonly VoiceCodecName[]): Promise<Jsep | undefined> {
-    const audio = negotiateAudio(offer.sdp, supported);
+  async answer(offer: Jsep): Promise<Jsep | undefined> {
+    const audio = negotiateAudio(offer.sdp, VOICE_CODECS);
     if (audio === undefined) return undefined;
-    this.#open([audio]);
+    this.#open([audio], audio.dtmf);
     this.#use(audio);
-    const pc = this.#pc!;
-    await pc.setRemoteDescription({ type: 'offer', sdp: addStaticRtpmaps(offer.sdp) });
-    await pc.setLocalDescription(await pc.createAnswer());
-    return { type: 'answer', sdp: pc.localDescription!.sdp };
+    return this.#createAnswer(offer);
+  }
+
+  /**
+   * Answers a further offer of the same call.
+   * @returns undefined when it does not have the codec of the call
+   */
+  async answerAgain(offer: Jsep): Promise<Jsep | undefined> {
+    const [current, offered] = [this.#audio, negotiateAudio(offer.sdp, this.#audio ? [this.#audio.codec] : [])];
+    if (current === undefined || offered?.payloadType !== current.payloadType) return undefined;
+    return this.#createAnswer(offer);
   }
 
   /** Creates an offer, for an outbound call and for an INVITE without SDP. */
   async offer(): Promise<Jsep> {
-    this.#open(OFFERED);
+    this.#open(
+      VOICE_CODECS.map((codec) => ({ codec, payloadType: OFFERED_TYPES[codec] })),
+      OFFERED_DTMF,
+    );
     const pc = this.#pc!;
+    await pc.setLocalDescription(await pc.createOffer());
+    // As the client of DTLS, werift is connected a second earlier.
+    return { type: 'offer', sdp: pc.localDescription!.sdp.replaceAll('a=setup:actpass', 'a=setup:active') };
+  }
+
+  /** Offers the current session again, for a re-INVITE without SDP. */
+  async offerAgain(): Promise<Jsep | undefined> {
+    const pc = this.#pc;
+    if (pc === undefined) return undefined;
     await pc.setLocalDescription(await pc.createOffer());
     return { type: 'offer', sdp: pc.localDescription!.sdp };
   }
 
-  /** Takes the answer to our offer. @returns false when it has no supported codec */
+  /** Takes the answer to our offer; a second one is ignored. @returns false when it has no supported codec */
   async acceptAnswer(answer: Jsep): Promise<boolean> {
-    const audio = negotiateAudio(
-      answer.sdp,
-      OFFERED.map(({ codec }) => codec),
-    );
-    if (audio === undefined || this.#pc === undefined) return false;
+    if (this.#pc === undefined) return false;
+    if (this.#audio !== undefined) return true;
+    const audio = negotiateAudio(answer.sdp, VOICE_CODECS);
+    if (audio === undefined) return false;
     this.#use(audio);
     await this.#pc.setRemoteDescription({ type: 'answer', sdp: addStaticRtpmaps(answer.sdp) });
+    this.#watchPackets();
     return true;
   }
 
@@ -97,22 +125,25 @@ export class PhonePeer {
   }
 
   /**
-   * Begins a digit: returns the function that sends its packets, in place of 20 ms of audio each.
+   * Begins a digit, whose packets stand in place of 20 ms of audio each.
    * @returns undefined when the phone takes no telephone events
    */
-  startDigit(): ((packet: { readonly marker: boolean; readonly payload: Buffer }) => void) | undefined {
+  startDigit(): SentDigit | undefined {
     const [stream, audio] = [this.#stream, this.#audio];
-    if (stream === undefined || audio?.dtmfPayloadType === undefined) return undefined;
+    if (stream === undefined || audio?.dtmf === undefined) return undefined;
     const { timestamp } = stream;
-    const payloadType = audio.dtmfPayloadType;
-    return ({ marker, payload }) => {
-      const packet = stream.packet(payload, { marker, timestamp, payloadType });
-      // Past the sender of the track, which gives every packet the payload type of the audio.
-      if (this.#sender !== undefined) {
-        packet.header.ssrc = this.#sender.ssrc;
-        void this.#sender.dtlsTransport.sendRtp(packet.payload, packet.header).catch(() => undefined);
-      }
-      stream.advance(CLOCK_RATES[audio.codec] / 50);
+    const { payloadType, clockRate } = audio.dtmf;
+    return {
+      clockRate,
+      send: ({ marker, payload }) => {
+        const packet = stream.packet(payload, { marker, timestamp, payloadType });
+        // Past the sender of the track, which gives every packet the payload type of the audio.
+        if (this.#sender !== undefined) {
+          packet.header.ssrc = this.#sender.ssrc;
+          void this.#sender.dtlsTransport.sendRtp(packet.payload, packet.header).catch(() => undefined);
+        }
+        stream.advance(CLOCK_RATES[audio.codec] / 50);
+      },
     };
   }
 
@@ -124,20 +155,34 @@ export class PhonePeer {
     void pc?.close().catch(() => undefined);
   }
 
-  #open(audio: readonly NegotiatedAudio[]): void {
-    const [first] = audio;
-    const dtmfType = first?.dtmfPayloadType;
+  async #createAnswer(offer: Jsep): Promise<Jsep | undefined> {
+    const pc = this.#pc;
+    if (pc === undefined) return undefined;
+    await pc.setRemoteDescription({ type: 'offer', sdp: addStaticRtpmaps(offer.sdp) });
+    await pc.setLocalDescription(await pc.createAnswer());
+    this.#watchPackets();
+    return { type: 'answer', sdp: pc.localDescription!.sdp };
+  }
+
+  /** Reports packets of any payload type. A track has only those of the types that were negotiated. */
+  #watchPackets(): void {
+    if (this.#isWatched || this.#sender === undefined) return;
+    this.#isWatched = true;
+    this.#sender.dtlsTransport.onRtp.subscribe(() => this.#events.onPacket());
+  }
+
+  #open(audio: readonly Pick<NegotiatedAudio, 'codec' | 'payloadType'>[], dtmf: NegotiatedAudio['dtmf']): void {
     const codecs = audio.map(({ codec, payloadType }) =>
       rtpCodec(`audio/${codec}`, CLOCK_RATES[codec], payloadType, codec === 'opus' ? 2 : 1),
     );
-    if (dtmfType !== undefined) codecs.push(rtpCodec('audio/telephone-event', 8_000, dtmfType));
+    if (dtmf !== undefined) codecs.push(rtpCodec('audio/telephone-event', dtmf.clockRate, dtmf.payloadType));
     const pc = new RTCPeerConnection({ iceServers: [], codecs: { audio: codecs, video: [] } });
     const track = new MediaStreamTrack({ kind: 'audio' });
     const { sender } = pc.addTransceiver(track, { direction: 'sendrecv' });
     pc.onTrack.subscribe((remote) =>
       remote.onReceiveRtp.subscribe((packet) => {
         const { payloadType, timestamp, ssrc } = packet.header;
-        if (payloadType === this.#audio?.dtmfPayloadType) this.#events.onTelephoneEvent(packet);
+        if (payloadType === this.#audio?.dtmf?.payloadType) this.#events.onTelephoneEvent(packet);
         else if (payloadType === this.#audio?.payloadType) this.#events.onAudio(packet.payload, timestamp, ssrc);
       }),
     );

@@ -9,22 +9,24 @@ export interface SipLineOptions {
   readonly secret: string;
   /** Kamailio, `sip:host:port`. */
   readonly proxy: string;
-  /** How many calls can arrive at once. */
+  /** How many handles. */
   readonly count: number;
   readonly registerTimeoutMs: number;
 }
 
 export type IncomingCall = Extract<SipEvent, { type: 'incoming-call' }>;
 
-/** The SIP handles of one Janus connection: all are registered as one account. */
+/**
+ * The SIP handles of one Janus connection: all are registered as one account. Janus gives an
+ * incoming call to the first free one. A handle is free up to a second after its call: Janus 1.1.2
+ * waits for the thread that relays its sound, so there must be more handles than calls.
+ */
 export interface SipLines {
-  /** Attaches a handle for one outbound call. The caller detaches it. */
-  openOutbound(): Promise<SipHandle>;
   /**
-   * Replaces the handle of an incoming call that is over. A used handle rejects calls for up to a
-   * second (measured with 1.1.2), a new one takes the next call at once.
+   * Attaches a handle for one outbound call. The caller detaches it, unless an incoming call has
+   * taken it before: then it is one more handle for incoming calls.
    */
-  replace(handle: SipHandle): Promise<void>;
+  openOutbound(): Promise<SipHandle>;
 }
 
 /** The headers that calls carry to us: our own, and those that name the caller. */
@@ -44,12 +46,13 @@ export async function openSipLines(
   options: SipLineOptions,
   onIncoming: (handle: SipHandle, call: IncomingCall) => void,
 ): Promise<SipLines> {
-  const serve = (handle: SipHandle): void =>
-    void handle.onEvent((event) => {
+  const serve = (handle: SipHandle): SipHandle => {
+    handle.onEvent((event) => {
       if (event.type === 'incoming-call') onIncoming(handle, event);
     });
-  const master = await attachSip(connection, 'line');
-  serve(master);
+    return handle;
+  };
+  const master = serve(await attachSip(connection, 'line'));
   const { masterId } = await master.register(
     {
       uri: options.uri,
@@ -62,21 +65,13 @@ export async function openSipLines(
     options.registerTimeoutMs,
   );
   const attachHelper = async (): Promise<SipHandle> => {
-    const handle = await attachSip(connection, 'line');
+    const handle = serve(await attachSip(connection, 'line'));
     await handle.registerHelper(options.uri, masterId, options.registerTimeoutMs);
     return handle;
   };
   for (let attached = 1; attached < options.count; attached += BATCH) {
     const batch = Math.min(BATCH, options.count - attached);
-    for (const handle of await Promise.all(Array.from({ length: batch }, attachHelper))) serve(handle);
+    await Promise.all(Array.from({ length: batch }, attachHelper));
   }
-  return {
-    openOutbound: attachHelper,
-    async replace(handle) {
-      // Without the first handle the registration ends. Calls pass it over while it is not free.
-      if (handle === master) return;
-      serve(await attachHelper());
-      await handle.detach();
-    },
-  };
+  return { openOutbound: attachHelper };
 }
