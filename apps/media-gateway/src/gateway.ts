@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { Clock } from '@partyline/domain/clock';
 import type { CallWebhook, CreateCallRequest } from '@partyline/provider-janus/wire';
@@ -109,7 +110,8 @@ export function startGateway(options: GatewayOptions): Gateway {
     },
     conferences: {
       adminKey: options.janus.adminKey,
-      secretOf: () => roomSecret,
+      // The same in a later process, which can then use and end the rooms that a crash has left.
+      secretOf: (name) => createHmac('sha256', webhooks.secret).update(`room ${name}`).digest('base64url'),
       onError,
     },
     sleep,
@@ -120,8 +122,6 @@ export function startGateway(options: GatewayOptions): Gateway {
         : log.warn({ reason }, 'the connection to Janus is lost'),
     onError: (error) => log.warn({ err: error }, 'Janus or kamailio is unavailable; the gateway tries again'),
   });
-  /** Rooms are controlled by this process alone. */
-  const roomSecret = options.secret();
   const current = () => {
     if (link.current === undefined) throw notReady();
     return link.current;

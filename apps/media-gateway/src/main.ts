@@ -24,6 +24,8 @@ const timers: Timers = {
     return () => clearTimeout(timer);
   },
 };
+/** The events of the last connections are sent within this time, or lists replace them. */
+const LAST_EVENTS_MS = 1_500;
 /** A prompt takes a program less than a second. */
 const SPEECH_TIMEOUT_MS = 10_000;
 
@@ -129,6 +131,7 @@ await runMain(async () => {
     },
     close: async () => {
       await browsers.close();
+      await Promise.race([gateway.events.drained(), systemSleep(LAST_EVENTS_MS)]);
       await gateway.close();
     },
   });
