@@ -1,20 +1,21 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { endDialog, listDialogs, type KamailioRpc } from './dialogs.ts';
 
 const SECRET = 'rpc-secret';
-let server: Server | undefined;
-afterEach(() => server?.close());
+let close = (): void => undefined;
+afterEach(() => close());
 
 /** A kamailio that answers every request with this, and shows the last request. */
 async function openRpc(status: number, body: unknown) {
   const last: { url?: string | undefined; headers: Record<string, unknown> } = { headers: {} };
-  server = createServer((request, response) => {
+  const server = createServer((request, response) => {
     Object.assign(last, { url: request.url, headers: request.headers });
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   });
+  close = () => void server.close();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
