@@ -15,7 +15,7 @@ export interface ProviderEnvironment {
   readonly KAMAILIO_RPC_URL?: string | undefined;
   readonly KAMAILIO_RPC_SECRET?: string | undefined;
   readonly SIP_TRUNK?: string | undefined;
-  readonly SIP_TRUNK_TRANSPORT?: 'udp' | 'tcp' | 'tls';
+  readonly SIP_TRUNK_TRANSPORT?: 'udp' | 'tcp';
   readonly SIP_TRUNK_USERNAME?: string | undefined;
   readonly SIP_TRUNK_PASSWORD?: string | undefined;
   readonly VONAGE_API_KEY?: string | undefined;

@@ -521,6 +521,9 @@ describe('a kamailio server that has lost its calls', () => {
     expect(headerOf(await fromTrunk.gateway.receiveRequest('BYE'), 'call-id')).toBe(fromTrunk.callId);
     fromGateway.gateway.sendWithin(fromGateway.callee, 'BYE');
     expect(headerOf(await fromGateway.trunk.receiveRequest('BYE'), 'call-id')).toBe(fromGateway.callId);
+    // Nothing but an end: a call that kamailio does not know has no deadline.
+    fromTrunk.trunk.sendWithin(fromTrunk.caller, 'INVITE');
+    expect(await fromTrunk.trunk.receive(({ status }) => (status ?? 0) >= 300)).toMatchObject({ status: 481 });
     const stranger = await open('127.0.0.3');
     stranger.sendWithin(fromTrunk.caller, 'BYE');
     expect(await stranger.receive(({ status }) => status !== undefined)).toMatchObject({ status: 481 });
