@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findSipp } from '../packages/programs.ts';
@@ -116,6 +116,8 @@ class RunningSipp implements Phone {
   readonly #folder: string;
   readonly #child: Child;
   #frozen = false;
+  /** The parsed log, as long as it has this size. */
+  #parsed: { readonly size: number; readonly messages: readonly SipMessage[] } = { size: 0, messages: [] };
   /** The log of an ended SIPp, whose folder has been removed. */
   #lastMessages: readonly SipMessage[] | undefined;
 
@@ -133,7 +135,10 @@ class RunningSipp implements Phone {
   }
 
   messages(): readonly SipMessage[] {
-    return this.#lastMessages ?? parseSippLog(this.#read('messages.log'));
+    if (this.#lastMessages !== undefined) return this.#lastMessages;
+    const size = statSync(join(this.#folder, 'messages.log'), { throwIfNoEntry: false })?.size ?? 0;
+    if (size !== this.#parsed.size) this.#parsed = { size, messages: parseSippLog(this.#read('messages.log')) };
+    return this.#parsed.messages;
   }
 
   freeze(): void {
