@@ -47,6 +47,8 @@ export interface SelfHosted {
 /** The account of the platform, to which the calls of every local phone belong. */
 const LOCAL_TRUNK = { address: '127.0.0.1', port: 0, account: 'platform' } as const;
 const MAX_CALLS = '60';
+/** For each of the media of `MAX_CALLS`, and for browsers. */
+const RTP_PORTS = 300;
 
 /**
  * Starts kamailio and the Januses, and prepares the gateways, which `start` starts. Programs that
@@ -65,7 +67,9 @@ export async function prepareSelfHosted(options: SelfHostedOptions): Promise<Sel
     }).then(processes.add),
     findFlite(log),
     findEspeak(log),
-    ...ids.map((id) => startJanus({ log, logFile: logFile(`janus-${id}`), useOwnServer: true }).then(processes.add)),
+    ...ids.map((id) =>
+      startJanus({ log, logFile: logFile(`janus-${id}`), rtpPorts: RTP_PORTS, useOwnServer: true }).then(processes.add),
+    ),
   ]);
   const gateways: GatewayInstance[] = [];
   for (const [index, id] of ids.entries()) {
