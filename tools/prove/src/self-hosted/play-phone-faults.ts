@@ -5,7 +5,7 @@ import { createRandom, type Random } from '../simulation/runtime/random.ts';
 import { dialInWithLoss, isUp, type Caller } from './caller.ts';
 import type { Meeting } from './meeting.ts';
 import { judge, readDialogs, type Row } from './row.ts';
-import { until } from './until.ts';
+import { poll } from './until.ts';
 
 /** A call without audio is found by the gateway, which sends the BYE and gets no answer. */
 const MARGIN_S = 5;
@@ -55,11 +55,8 @@ export async function playPhoneFaults(
   const measure = async (name: string, caller: Caller): Promise<Row> => {
     const isListed = async (): Promise<boolean> =>
       (await readDialogs(kamailio)).some(({ sip }) => sip.callId === caller.sipCallId);
-    const measuredS = await until(name, async () => !(await isListed()), boundS * 1_000 + WATCH_LONGER_MS).then(
-      () => (Date.now() - goneAt) / 1_000,
-      () => null,
-    );
-    return judge(name, boundS, measuredS);
+    const endedAt = await poll(async () => !(await isListed()), boundS * 1_000 + WATCH_LONGER_MS);
+    return judge(name, boundS, endedAt === null ? null : (endedAt - goneAt) / 1_000);
   };
   const rows = await Promise.all([measure('phone killed', vanishing), measure('phone without network', freezing)]);
   // The bad phones must outlive the media timeout.

@@ -3,7 +3,7 @@ import { isUp, type Caller } from './caller.ts';
 import { measureEnds, type Meeting } from './meeting.ts';
 import { judge, type Row } from './row.ts';
 import type { FaultContext, Moment, StackFault } from './stack-faults.ts';
-import { until } from './until.ts';
+import { poll } from './until.ts';
 
 /** How much longer than its bound a call is watched, so that a run says how late it was. */
 const WATCH_LONGER_MS = 30_000;
@@ -43,11 +43,7 @@ export async function playStackFault(
     recoveredAt = Date.now();
   };
   const watchMs = Math.max(fault.boundS, fault.others?.boundS ?? 0) * 1_000 + WATCH_LONGER_MS;
-  const awaitCalls = (): Promise<boolean> =>
-    until('every call is over', () => ![...callers, ...touched].some(isUp), watchMs).then(
-      () => true,
-      () => false,
-    );
+  const awaitCalls = (): Promise<unknown> => poll(() => ![...callers, ...touched].some(isUp), watchMs);
   if (fault.lastsMs === null) {
     await awaitCalls();
     await recover();

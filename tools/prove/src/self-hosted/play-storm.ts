@@ -5,7 +5,7 @@ import { connectJanusAdmin } from '@partyline/janus/admin/janus-admin';
 import { createRandom } from '../simulation/runtime/random.ts';
 import { startPhone, type Line } from './caller.ts';
 import { judge, readDialogs, type Row } from './row.ts';
-import { until } from './until.ts';
+import { poll } from './until.ts';
 
 const CALLERS = 30;
 /** A caller is asked for the PIN after a second and joins after four. */
@@ -76,21 +76,18 @@ export async function playStorm(
       }),
     );
     const hungUpAt = Date.now();
-    const measuredS = await until(
-      'nothing is left of the callers',
+    const doneAt = await poll(
       async () =>
         phones.every((phone) => callsUp(phone.messages()) === 0) &&
         (await readDialogs(selfHosted.kamailio)).length === before.dialogs.length &&
         JSON.stringify(await countHandles(selfHosted)) === JSON.stringify(before.handles),
       BOUND_S * 1_000 + WATCH_LONGER_MS,
-    ).then(
-      () => (Date.now() - hungUpAt) / 1_000,
-      () => null,
     );
-    if (measuredS === null)
+    if (doneAt === null)
       line.log(
         `handles before: ${JSON.stringify(before.handles)}, after: ${JSON.stringify(await countHandles(selfHosted))}`,
       );
+    const measuredS = doneAt === null ? null : (doneAt - hungUpAt) / 1_000;
     return judge(`${CALLERS} callers hang up early`, BOUND_S, measuredS);
   } finally {
     await Promise.all(phones.map((phone) => phone.stop()));

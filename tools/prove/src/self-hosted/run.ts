@@ -12,7 +12,7 @@ import { playStackFault } from './play-stack-fault.ts';
 import { countHandles, playStorm } from './play-storm.ts';
 import { judge, readDialogs, type Row } from './row.ts';
 import { STACK_FAULTS, type StackFault } from './stack-faults.ts';
-import { until } from './until.ts';
+import { poll, until } from './until.ts';
 
 export interface SelfHostedOptions {
   readonly seed: number;
@@ -337,9 +337,7 @@ class Run {
 async function endWithoutFault(name: string, meeting: Meeting): Promise<{ row: Row; endAt: number }> {
   const callers = meeting.live;
   const endAt = await meeting.end();
-  await until('every call is over', () => !callers.some(isUp), BOUND_OF_END_S * 1_000 + WATCH_LONGER_MS).catch(
-    () => undefined,
-  );
+  await poll(() => !callers.some(isUp), BOUND_OF_END_S * 1_000 + WATCH_LONGER_MS);
   return {
     row: judge(
       name,

@@ -194,6 +194,23 @@ const kamailioAndPostgresRestarted: StackFault = {
   },
 };
 
+const kamailioAndJanusRestarted: StackFault = {
+  name: 'kamailio and Janus killed and restarted',
+  restartsKamailio: true,
+  boundS: 15,
+  since: 'recovery',
+  others: { boundS: 15, since: 'recovery', at: 'target' },
+  lastsMs: 3_000,
+  async inject({ target, selfHosted }) {
+    await Promise.all([target.janus.crash(), selfHosted.kamailio.crash()]);
+  },
+  async recover({ target, selfHosted }) {
+    await selfHosted.kamailio.restart();
+    await target.janus.restart();
+    await Promise.all(selfHosted.gateways.map(awaitReady));
+  },
+};
+
 const kamailioDatabaseLost: StackFault = {
   name: 'kamailio restarted without its database',
   restartsKamailio: true,
@@ -293,6 +310,7 @@ export const STACK_FAULTS: readonly StackFault[] = [
   postgresRestarted,
   kamailioRestarted,
   kamailioAndPostgresRestarted,
+  kamailioAndJanusRestarted,
   kamailioDatabaseLost,
   everythingRestarted,
 ];
