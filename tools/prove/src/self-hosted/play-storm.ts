@@ -8,8 +8,8 @@ import { judge, readDialogs, type Row } from './row.ts';
 import { poll } from './until.ts';
 
 const CALLERS = 30;
-/** A caller is asked for the PIN after a second and joins after four. */
-const MAX_STAY_MS = 6_000;
+/** A caller is asked for the PIN after a second, and joins after six. */
+const MAX_STAY_MS = 7_500;
 const KEYS_AFTER_MS = 1_500;
 /** So many phones start at the same time. */
 const BATCH = 6;
