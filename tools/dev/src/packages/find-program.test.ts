@@ -66,30 +66,41 @@ describe('findProgram', () => {
   });
 });
 
+/** Each test downloads the list of packages, which takes as long as the network does. */
+const DOWNLOAD_TIMEOUT_MS = 300_000;
+
 describe.skipIf(!existsSync('/usr/bin/apt-get'))('findProgram on Debian or Ubuntu', () => {
-  it('downloads once for two callers, records the packages, and leaves no other files', async () => {
-    const lines: string[] = [];
-    const [one, two] = await Promise.all([1, 2].map(() => findProgram(SOURCE, (line) => void lines.push(line))));
-    expect(one).toMatchObject({ from: 'fetched', env: { LD_LIBRARY_PATH: expect.stringContaining('usr/lib/') } });
-    expect(two?.path).toBe(one?.path);
-    expect(await findProgram(SOURCE, ignore)).toEqual({ ...one, from: 'cache' });
+  it(
+    'downloads once for two callers, records the packages, and leaves no other files',
+    async () => {
+      const lines: string[] = [];
+      const [one, two] = await Promise.all([1, 2].map(() => findProgram(SOURCE, (line) => void lines.push(line))));
+      expect(one).toMatchObject({ from: 'fetched', env: { LD_LIBRARY_PATH: expect.stringContaining('usr/lib/') } });
+      expect(two?.path).toBe(one?.path);
+      expect(await findProgram(SOURCE, ignore)).toEqual({ ...one, from: 'cache' });
 
-    const root = join(dirname(one?.path ?? ''), '../..');
-    const manifest = JSON.parse(readFileSync(join(root, 'packages.json'), 'utf8')) as object[];
-    expect(manifest).toContainEqual({
-      package: 'sip-tester',
-      version: expect.stringMatching(/^1:\d/),
-      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
-    });
-    expect(globSync(join(folder, 'cache/partyline/*'))).toEqual([join(root)]);
-    expect(lines).toHaveLength(4);
-    expect(lines[0]).toMatch(/^Downloading sipp once .* \(\d+ packages, [\d.]+ MB\) \.\.\.$/);
-  });
+      const root = join(dirname(one?.path ?? ''), '../..');
+      const manifest = JSON.parse(readFileSync(join(root, 'packages.json'), 'utf8')) as object[];
+      expect(manifest).toContainEqual({
+        package: 'sip-tester',
+        version: expect.stringMatching(/^1:\d/),
+        sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      });
+      expect(globSync(join(folder, 'cache/partyline/*'))).toEqual([join(root)]);
+      expect(lines).toHaveLength(4);
+      expect(lines[0]).toMatch(/^Downloading sipp once .* \(\d+ packages, [\d.]+ MB\) \.\.\.$/);
+    },
+    DOWNLOAD_TIMEOUT_MS,
+  );
 
-  it('replaces a cached copy that cannot run', async () => {
-    const first = await findProgram(SOURCE, ignore);
-    writeFileSync(first.path, 'not a program');
-    rmSync(join(dirname(first.path), '../../packages.json'));
-    expect(await findProgram(SOURCE, ignore)).toEqual({ ...first, from: 'fetched' });
-  });
+  it(
+    'replaces a cached copy that cannot run',
+    async () => {
+      const first = await findProgram(SOURCE, ignore);
+      writeFileSync(first.path, 'not a program');
+      rmSync(join(dirname(first.path), '../../packages.json'));
+      expect(await findProgram(SOURCE, ignore)).toEqual({ ...first, from: 'fetched' });
+    },
+    DOWNLOAD_TIMEOUT_MS,
+  );
 });
