@@ -1,18 +1,20 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterEach, expect, it } from 'vitest';
 import { endDialog, listDialogs, type KamailioRpc } from './dialogs.ts';
 
 const SECRET = 'rpc-secret';
+const SIP = { callId: 'abc', fromTag: 'caller', toTag: 'callee', cseq: '7' };
 let close = (): void => undefined;
 afterEach(() => close());
 
 /** A kamailio that answers every request with this, and shows the last request. */
 async function openRpc(status: number, body: unknown) {
-  const last: { url?: string | undefined; headers: Record<string, unknown> } = { headers: {} };
-  const server = createServer((request, response) => {
-    Object.assign(last, { url: request.url, headers: request.headers });
+  const last: { url?: string | undefined; headers: Record<string, unknown>; body?: string } = { headers: {} };
+  const server = createServer(async (request, response) => {
+    Object.assign(last, { url: request.url, headers: request.headers, body: await text(request) });
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   });
   close = () => void server.close();
@@ -29,7 +31,7 @@ const listed = (callId: string, state: number, toTag: string | null, variables: 
   h_id: 2_439,
   'call-id': callId,
   state,
-  caller: { tag: 'caller', contact: 'sip:tester@127.0.0.2:37169' },
+  caller: { tag: 'caller', cseq: '7', contact: 'sip:tester@127.0.0.2:37169' },
   callee: { tag: toTag, contact: null },
   variables,
 });
@@ -42,14 +44,14 @@ it('lists dialogs that ring and that are answered, and none that are over', asyn
   });
   expect(await listDialogs(rpc, 5_000)).toEqual([
     {
-      sip: { callId: 'ringing', fromTag: 'caller', toTag: '' },
+      sip: { callId: 'ringing', fromTag: 'caller', toTag: '', cseq: '7' },
       callId: undefined,
       account: undefined,
       direction: 'inbound',
       isAnswered: false,
     },
     {
-      sip: { callId: 'answered', fromTag: 'caller', toTag: 'callee' },
+      sip: { callId: 'answered', fromTag: 'caller', toTag: 'callee', cseq: '7' },
       callId: 'gw-1.a',
       account: 'platform',
       direction: 'outbound',
@@ -61,7 +63,7 @@ it('lists dialogs that ring and that are answered, and none that are over', asyn
 
 it('ends a dialog by its Call-ID and tags, with the secret', async () => {
   const { rpc, last } = await openRpc(200, 'ok');
-  await endDialog(rpc, 5_000, { sip: { callId: 'abc', fromTag: 'caller', toTag: 'callee' } });
+  await endDialog(rpc, 5_000, { sip: SIP, isAnswered: true });
   expect(last.url).toBe('/hang-up');
   expect(last.headers).toMatchObject({
     authorization: `Bearer ${SECRET}`,
@@ -71,9 +73,17 @@ it('ends a dialog by its Call-ID and tags, with the secret', async () => {
   });
 });
 
-it('rejects with not-found when kamailio does not have the dialog', async () => {
-  const { rpc } = await openRpc(404, 'no such call');
-  await expect(
-    endDialog(rpc, 5_000, { sip: { callId: 'abc', fromTag: 'caller', toTag: 'callee' } }),
-  ).rejects.toMatchObject({ failure: 'not-found' });
+it('cancels a dialog that rings, by its Call-ID and the number of its INVITE', async () => {
+  const { rpc, last } = await openRpc(200, { jsonrpc: '2.0', result: 'branches remaining', id: 1 });
+  await endDialog(rpc, 5_000, { sip: SIP, isAnswered: false });
+  expect([last.url, last.headers['authorization']]).toEqual(['/RPC', `Bearer ${SECRET}`]);
+  expect(JSON.parse(last.body ?? '')).toMatchObject({ method: 'tm.cancel', params: ['abc', '7'] });
 });
+
+it.each([true, false])(
+  'rejects with not-found when kamailio does not have the dialog (answered: %s)',
+  async (isAnswered) => {
+    const { rpc } = await openRpc(404, 'no such call');
+    await expect(endDialog(rpc, 5_000, { sip: SIP, isAnswered })).rejects.toMatchObject({ failure: 'not-found' });
+  },
+);

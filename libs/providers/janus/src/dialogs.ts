@@ -1,4 +1,4 @@
-import { createProviderError, BAD_REPLY } from '@partyline/provider-contract/http-failure';
+import { createProviderError, BAD_REPLY, type RequestEffect } from '@partyline/provider-contract/http-failure';
 import { z } from 'zod';
 import { requestJson } from './request-json.ts';
 
@@ -11,7 +11,13 @@ export interface KamailioRpc {
 /** A SIP dialog as kamailio knows it. */
 export interface Dialog {
   /** What identifies it in SIP, also at the phone. */
-  readonly sip: { readonly callId: string; readonly fromTag: string; readonly toTag: string };
+  readonly sip: {
+    readonly callId: string;
+    readonly fromTag: string;
+    readonly toTag: string;
+    /** The number of the INVITE. */
+    readonly cseq: string;
+  };
   /** The id of the call at its gateway, from `X-Partyline-Call`; absent before the gateway answered. */
   readonly callId: string | undefined;
   readonly account: string | undefined;
@@ -23,7 +29,7 @@ export interface Dialog {
 /** `variables` is a list of objects with one key each. */
 const listed = z.object({
   'call-id': z.string(),
-  caller: z.object({ tag: z.string() }),
+  caller: z.object({ tag: z.string(), cseq: z.string().nullable() }),
   /** Null before the first answer of the callee. */
   callee: z.object({ tag: z.string().nullable() }),
   state: z.coerce.number(),
@@ -40,13 +46,18 @@ const DELETED = 5;
  * Calls kamailio's RPC.
  * @throws ProviderError
  */
-function callRpc<Reply>(rpc: KamailioRpc, timeoutMs: number, method: string, schema: z.ZodType<Reply>): Promise<Reply> {
+function callRpc<Reply>(
+  rpc: KamailioRpc,
+  timeoutMs: number,
+  { method, params = [], effect = 'read' }: { method: string; params?: readonly string[]; effect?: RequestEffect },
+  schema: z.ZodType<Reply>,
+): Promise<Reply> {
   return requestJson({
     method: 'POST',
     url: rpc.url,
     headers: { authorization: `Bearer ${rpc.secret}` },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: [] }),
-    effect: 'read',
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+    effect,
     timeoutMs,
     reply: schema,
   });
@@ -57,13 +68,13 @@ function callRpc<Reply>(rpc: KamailioRpc, timeoutMs: number, method: string, sch
  * @throws ProviderError `busy` or `unknown` when kamailio does not answer
  */
 export async function listDialogs(rpc: KamailioRpc, timeoutMs: number): Promise<readonly Dialog[]> {
-  const { result } = await callRpc(rpc, timeoutMs, 'dlg.list', reply);
+  const { result } = await callRpc(rpc, timeoutMs, { method: 'dlg.list' }, reply);
   return result
     .filter(({ state }) => state < DELETED)
     .map(({ 'call-id': callId, caller, callee, state, variables }) => {
       const named = Object.assign({}, ...variables) as Readonly<Record<string, string | undefined>>;
       return {
-        sip: { callId, fromTag: caller.tag, toTag: callee.tag ?? '' },
+        sip: { callId, fromTag: caller.tag, toTag: callee.tag ?? '', cseq: caller.cseq ?? '' },
         callId: named['call'],
         account: named['account'],
         direction: named['direction'] === 'outbound' ? 'outbound' : 'inbound',
@@ -73,11 +84,20 @@ export async function listDialogs(rpc: KamailioRpc, timeoutMs: number): Promise<
 }
 
 /**
- * Ends a dialog: kamailio sends a BYE to the phone, and to the gateway if the phone has not answered
- * by then (`POST /hang-up` of kamailio.cfg).
- * @throws ProviderError `not-found` when kamailio does not have it any more
+ * Ends a dialog: kamailio sends a BYE to the phone (`POST /hang-up` of kamailio.cfg), or a CANCEL to
+ * a phone that rings.
+ * @throws ProviderError `not-found` when kamailio does not have it any more, or not in this state
  */
-export async function endDialog(rpc: KamailioRpc, timeoutMs: number, { sip }: Pick<Dialog, 'sip'>): Promise<void> {
+export async function endDialog(
+  rpc: KamailioRpc,
+  timeoutMs: number,
+  { sip, isAnswered }: Pick<Dialog, 'sip' | 'isAnswered'>,
+): Promise<void> {
+  if (!isAnswered) {
+    const cancel = { method: 'tm.cancel', params: [sip.callId, sip.cseq], effect: 'write' } as const;
+    await callRpc(rpc, timeoutMs, cancel, z.unknown());
+    return;
+  }
   await requestJson({
     method: 'POST',
     url: new URL('/hang-up', rpc.url).href,
@@ -94,7 +114,7 @@ export async function endDialog(rpc: KamailioRpc, timeoutMs: number, { sip }: Pi
 
 /** Returns for how many seconds kamailio has run. Dialogs that are older may be missing from its list. */
 export async function readUptimeSeconds(rpc: KamailioRpc, timeoutMs: number): Promise<number> {
-  const { result } = await callRpc(rpc, timeoutMs, 'core.uptime', uptime);
+  const { result } = await callRpc(rpc, timeoutMs, { method: 'core.uptime' }, uptime);
   if (!Number.isFinite(result.uptime)) throw createProviderError(BAD_REPLY);
   return result.uptime;
 }
