@@ -11,7 +11,12 @@ export interface SipLineOptions {
   readonly proxy: string;
   /** How many handles. */
   readonly count: number;
+  /** A registration lives for this time; Janus refreshes it. */
+  readonly registerTtlSeconds: number;
   readonly registerTimeoutMs: number;
+  readonly sleep: (ms: number) => Promise<void>;
+  /** Kamailio has rejected the registration, or did not answer. It is tried again. */
+  readonly onUnregistered: (error: unknown) => void;
 }
 
 export type IncomingCall = Extract<SipEvent, { type: 'incoming-call' }>;
@@ -31,7 +36,7 @@ export interface SipLines {
 
 /** The headers that calls carry to us: our own, and those that name the caller. */
 const HEADER_PREFIXES = ['X-', 'P-Asserted-Identity', 'Remote-Party-ID', 'Diversion'];
-const REGISTER_TTL_S = 60;
+const REGISTER_AGAIN_MS = 1_000;
 /** Helpers attached at the same time. */
 const BATCH = 50;
 
@@ -52,18 +57,41 @@ export async function openSipLines(
     });
     return handle;
   };
+  const account = {
+    uri: options.uri,
+    secret: options.secret,
+    proxy: options.proxy,
+    outboundProxy: options.proxy,
+    registerTtlSeconds: options.registerTtlSeconds,
+  };
   const master = serve(await attachSip(connection, 'line'));
   const { masterId } = await master.register(
-    {
-      uri: options.uri,
-      secret: options.secret,
-      proxy: options.proxy,
-      outboundProxy: options.proxy,
-      registerTtlSeconds: REGISTER_TTL_S,
-      incomingHeaderPrefixes: HEADER_PREFIXES,
-    },
+    { ...account, incomingHeaderPrefixes: HEADER_PREFIXES },
     options.registerTimeoutMs,
   );
+  let isRegistering = false;
+  /** Janus gives up after one failed refresh, and forgets the account. */
+  const registerAgain = async (): Promise<void> => {
+    isRegistering = true;
+    while (!master.isDetached) {
+      await options.sleep(REGISTER_AGAIN_MS);
+      try {
+        await master.register(account, options.registerTimeoutMs);
+        break;
+      } catch (error) {
+        options.onUnregistered(error);
+      }
+    }
+    isRegistering = false;
+  };
+  master.onEvent((event) => {
+    if (event.type === 'registration-failed' && !isRegistering) {
+      options.onUnregistered(new Error(`The registration failed with ${event.code}`));
+      void registerAgain();
+    }
+    // The other handles end with the first one.
+    if (event.type === 'detached') void connection.close();
+  });
   const attachHelper = async (): Promise<SipHandle> => {
     const handle = serve(await attachSip(connection, 'line'));
     await handle.registerHelper(options.uri, masterId, options.registerTimeoutMs);
