@@ -72,6 +72,8 @@ const KEEP_ALIVE = { intervalMs: 4_000, timeoutMs: 4_000 };
  */
 const countLines = (maxCalls: number): number => 2 * maxCalls + 16;
 const RPC_TIMEOUT_MS = 2_000;
+/** A kamailio that has lost its registrations gets calls to us again after this time at most. */
+const REGISTER_TTL_S = 30;
 const REGISTER_TIMEOUT_MS = 10_000;
 
 /** Starts the telephone side. Returns at once; it is ready when its link is up. */
@@ -106,7 +108,10 @@ export function startGateway(options: GatewayOptions): Gateway {
       secret: options.kamailio.secret,
       proxy: `sip:${options.kamailio.sip}`,
       count: countLines(options.maxCalls),
+      registerTtlSeconds: REGISTER_TTL_S,
       registerTimeoutMs: REGISTER_TIMEOUT_MS,
+      sleep,
+      onUnregistered: (error) => log.warn({ err: error }, 'the registration at kamailio failed; it is tried again'),
     },
     conferences: {
       adminKey: options.janus.adminKey,

@@ -69,6 +69,8 @@ export class JanusLink {
     const { janus, lines, conferences, onIncoming, onChange, onError } = this.#options;
     const connection = await connectJanus({ ...janus, onListenerError: onError });
     this.#connection = connection;
+    // Closed while it connected.
+    if (this.#isClosed) await connection.close();
     this.#current = {
       connection,
       conferences: new Conferences(connection, conferences),

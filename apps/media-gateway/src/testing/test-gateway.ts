@@ -26,7 +26,7 @@ import { levelOf, tone } from '@partyline/testing/tones';
 import { expect, vi } from 'vitest';
 import { createControlModule } from '../control/control.module.ts';
 import { UsedTokens } from '../control/used-tokens.ts';
-import { startGateway, type Gateway } from '../gateway.ts';
+import { startGateway, type Gateway, type GatewayOptions } from '../gateway.ts';
 import { isAllowed } from '../webhooks/send-webhook.ts';
 
 export const GATEWAY_ID = 'one';
@@ -53,6 +53,8 @@ export interface TestGatewayOptions {
  */
 export interface TestGateway {
   readonly gateway: Gateway;
+  /** The options of the gateway, to start another one like it. */
+  readonly gatewayOptions: GatewayOptions;
   readonly janus: TestJanus;
   readonly kamailio: TestKamailio;
   readonly hooks: WebhookReceiver;
@@ -119,7 +121,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     tones.set(text, hz);
     return hz;
   };
-  const gateway = startGateway({
+  const gatewayOptions: GatewayOptions = {
     gatewayId: GATEWAY_ID,
     janus: { url: janus.url, apiSecret: janus.apiSecret, adminKey: janus.adminKey },
     kamailio: {
@@ -145,7 +147,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     speak: async (text, _language, rate) => tone(toneOf(text), TEXT_SECONDS, rate, -20),
     holdMusic: (rate) => tone(HOLD_MUSIC_HZ, 1, rate, -24),
     log: logger,
-  });
+  };
+  const gateway = startGateway(gatewayOptions);
   const service = await startService({
     config: readConfig({ HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0', DRAIN_SECONDS: '1' }, ['service']),
     log: logger,
@@ -184,6 +187,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     });
   return {
     gateway,
+    gatewayOptions,
     janus,
     kamailio,
     hooks,
