@@ -1,0 +1,103 @@
+import { callsUp } from '@partyline/dev/phones/sip-message';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startGateway } from '../gateway.ts';
+import { hears, startTestGateway, type TestGateway } from '../testing/test-gateway.ts';
+
+let test: TestGateway;
+beforeAll(async () => {
+  test = await startTestGateway({ maxCalls: 4 });
+});
+afterEach(() => test.hangUpPhones());
+afterAll(() => test.stop());
+
+const TO = '+442079460018';
+const join = (conversation: string) => ({ do: 'join', conversation, eventUrl: test.eventUrl }) as const;
+
+/** Calls a number that joins a conference, and waits until the call is in it. */
+async function callIn(conversation: string, hz: number) {
+  const number = test.number([join(conversation)]);
+  const phone = await test.phone({ microphone: { hz } });
+  await phone.dial(test.uriOf(number));
+  const { callId } = await test.answerOf(number);
+  await expect.poll(() => test.eventsOf(callId).map(({ kind }) => kind)).toContain('moved');
+  return { phone, callId, number };
+}
+
+const isLinked = (): boolean => test.gateway.link.current !== undefined;
+
+/** Places a call to a phone that does not answer. */
+async function ring() {
+  const phone = await test.phone({ user: TO });
+  const voice = test.voice({ host: `127.0.0.1:${phone.sipPort}` });
+  const { callId } = await voice.createCall({
+    to: TO,
+    from: '+12025550100',
+    answerUrl: `${test.hooks.url}/v1/voice/answer/leg`,
+    eventUrl: test.eventUrl,
+    ringingTimerS: 60,
+    lengthTimerS: 600,
+  });
+  await phone.waitFor('incoming');
+  return { phone, callId };
+}
+
+describe('a Janus that is killed', () => {
+  it('ends its calls within two seconds, and the next calls find the new one', async () => {
+    const [first, second] = [await callIn('conv_killed', 440), await callIn('conv_killed', 1_050)];
+    await expect.poll(() => [hears(first.phone, 1_050), hears(second.phone, 440)]).toEqual([true, true]);
+    const at = performance.now();
+    await test.janus.crash();
+    await Promise.all([first.phone.waitFor('closed'), second.phone.waitFor('closed')]);
+    expect(performance.now() - at).toBeLessThan(2_000);
+    for (const { callId } of [first, second])
+      expect(await test.overOf(callId)).toMatchObject({ cause: 'gateway-lost' });
+    expect(await test.voice().listLiveCalls()).toEqual([]);
+    await test.janus.restart();
+    await expect.poll(isLinked).toBe(true);
+    const { phone } = await callIn('conv_killed', 440);
+    expect(callsUp(phone.messages())).toBe(1);
+  });
+
+  it('ends a call that rings', async () => {
+    const { phone, callId } = await ring();
+    const at = performance.now();
+    await test.janus.crash();
+    await phone.waitFor('closed');
+    expect(performance.now() - at).toBeLessThan(5_000);
+    expect(await test.overOf(callId)).toMatchObject({ cause: 'gateway-lost' });
+    await test.janus.restart();
+    await expect.poll(isLinked).toBe(true);
+  });
+});
+
+it('a Janus that stands still loses its calls within ten seconds', async () => {
+  const { phone, callId } = await callIn('conv_still', 440);
+  const at = performance.now();
+  await test.janus.pause();
+  await phone.waitFor('closed');
+  expect(performance.now() - at).toBeLessThan(12_000);
+  expect(await test.overOf(callId)).toMatchObject({ cause: 'gateway-lost' });
+  await test.janus.resume();
+  await expect.poll(isLinked).toBe(true);
+});
+
+it('a gateway that starts ends the calls that an earlier process of its name has left', async () => {
+  const { phone } = await callIn('conv_left', 440);
+  const next = startGateway(test.gatewayOptions);
+  await phone.waitFor('closed');
+  await next.close();
+  expect(await test.voice().listLiveCalls()).toEqual([]);
+});
+
+// The last, because the gateway registers again only after some time.
+it('a kamailio that is killed leaves the sound of calls alone, and a call is hung up when it is back', async () => {
+  const [first, second] = [await callIn('conv_edge', 440), await callIn('conv_edge', 1_050)];
+  await test.kamailio.crash();
+  await expect.poll(() => [hears(first.phone, 1_050), hears(second.phone, 440)]).toEqual([true, true]);
+  await test.kamailio.restart();
+  await test.voice().hangUp(first.callId);
+  await first.phone.waitFor('closed');
+  expect(await test.overOf(first.callId)).toMatchObject({ cause: 'hung-up' });
+  await second.phone.hangUp();
+  expect(await test.overOf(second.callId)).toMatchObject({ cause: 'hung-up' });
+});
