@@ -74,9 +74,9 @@ describe('a control request', () => {
     const signed = request('GET', list);
     expect(controller.listCalls(signed, 'platform')).toEqual({ calls: [] });
     expect(await reasonOf(() => controller.listCalls(signed, 'platform'))).toBe(rejected);
-    expect(
-      await reasonOf(() => controller.listCalls({ ...request('GET', list), url: '/v1/other' } as Request, 'platform')),
-    ).toBe(rejected);
+    expect(await reasonOf(() => controller.listCalls({ ...request('GET', list), url: '/v1/other' }, 'platform'))).toBe(
+      rejected,
+    );
   });
 
   it.each([
