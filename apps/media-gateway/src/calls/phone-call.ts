@@ -80,10 +80,15 @@ export class PhoneCall {
       if (isByeLost(event, this.call.phase)) void this.#lose();
       else this.end(end);
     });
-    this.signal.addEventListener('abort', stop, { once: true });
+    const leaveLine = (): void => {
+      stop();
+      // Janus keeps that of a phone whose process has died, and the next call on the line would get no sound.
+      handle.closePeerConnection().catch(() => undefined);
+    };
+    this.signal.addEventListener('abort', leaveLine, { once: true });
     return () => {
       this.#hasLine = false;
-      this.signal.removeEventListener('abort', stop);
+      this.signal.removeEventListener('abort', leaveLine);
       stop();
     };
   }
