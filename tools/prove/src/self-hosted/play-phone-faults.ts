@@ -65,7 +65,7 @@ export async function playPhoneFaults(
   return {
     rows,
     falseKills: present.filter((caller) => !isUp(caller)).length,
-    skipped: canSendSound ? [] : ['a phone that loses packets (SIPp needs root to send sound)'],
+    skipped: canSendSound ? [] : ['phones that lose packets, and that the tenant calls: SIPp needs root to send sound'],
   };
 }
 

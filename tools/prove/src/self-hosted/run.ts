@@ -189,7 +189,7 @@ class Run {
       const { kamailio } = this.#selfHosted;
       const played = await playPhoneFaults(meeting, { kamailio, mediaTimeoutS, seed: this.#seed });
       this.#skipped.push(...played.skipped);
-      const { row, endAt } = await endWithoutFault('phones that lose packets', meeting);
+      const { row, endAt } = await endWithoutFault('phones beside those', meeting);
       return { ...played, rows: [...played.rows, row], confirmableAt: endAt };
     });
   }

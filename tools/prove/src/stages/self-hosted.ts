@@ -17,6 +17,7 @@ export const selfHosted: Stage = async (input) => {
       ),
       ...(result.dialogsAfter > 0 ? [`kamailio has ${result.dialogsAfter} dialogs at the end`] : []),
       ...(result.handlesInUseAfter > 0 ? [`${result.handlesInUseAfter} handles of Janus are in calls at the end`] : []),
+      ...(result.failedCalls > 0 ? [`${result.failedCalls} calls failed although nothing was wrong`] : []),
       ...problems,
     ],
     summary: { falseKills: result.falseKills },
