@@ -80,6 +80,11 @@ it('cancels a dialog that rings, by its Call-ID and the number of its INVITE', a
   expect(JSON.parse(last.body ?? '')).toMatchObject({ method: 'tm.cancel', params: ['abc', '7'] });
 });
 
+it('rejects with not-found when the dialog that rang is answered or over', async () => {
+  const { rpc } = await openRpc(200, { jsonrpc: '2.0', error: { code: 400, message: 'Transaction not found' }, id: 1 });
+  await expect(endDialog(rpc, 5_000, { sip: SIP, isAnswered: false })).rejects.toMatchObject({ failure: 'not-found' });
+});
+
 it.each([true, false])(
   'rejects with not-found when kamailio does not have the dialog (answered: %s)',
   async (isAnswered) => {

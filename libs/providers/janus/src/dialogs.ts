@@ -1,4 +1,5 @@
 import { createProviderError, BAD_REPLY, type RequestEffect } from '@partyline/provider-contract/http-failure';
+import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { z } from 'zod';
 import { requestJson } from './request-json.ts';
 
@@ -36,6 +37,7 @@ const listed = z.object({
   variables: z.array(z.record(z.string(), z.string())).default([]),
 });
 const reply = z.object({ result: z.array(listed) });
+const cancelled = z.object({ error: z.unknown().optional() });
 const uptime = z.object({ result: z.object({ uptime: z.coerce.number() }) });
 
 /** The states of a dialog: 1 unconfirmed, 2 early, 3 confirmed without ACK, 4 confirmed, 5 deleted. */
@@ -95,7 +97,9 @@ export async function endDialog(
 ): Promise<void> {
   if (!isAnswered) {
     const cancel = { method: 'tm.cancel', params: [sip.callId, sip.cseq], effect: 'write' } as const;
-    await callRpc(rpc, timeoutMs, cancel, z.unknown());
+    const { error } = await callRpc(rpc, timeoutMs, cancel, cancelled);
+    // It was answered, or has ended.
+    if (error !== undefined) throw new ProviderError('not-found', 'upstream-404', 'kamailio has no such ringing call.');
     return;
   }
   await requestJson({

@@ -32,6 +32,12 @@ const toView = (dialog: Dialog & { readonly callId: string }, account: string): 
 const dialogOf = async ({ account, timeoutMs }: Reach, callId: string): Promise<Dialog | undefined> =>
   (await listDialogs(account.kamailio, timeoutMs)).find((dialog) => dialog.callId === callId);
 
+/** @throws ProviderError `busy` while the absence of a dialog proves nothing */
+async function assertTrusted({ account, timeoutMs }: Reach): Promise<void> {
+  if ((await readUptimeSeconds(account.kamailio, timeoutMs)) < TRUSTED_UPTIME_S)
+    throw new ProviderError('busy', 'upstream-restarted', 'kamailio has just started and may have lost its dialogs.');
+}
+
 /**
  * Looks up one call: at its gateway, and at kamailio when the gateway does not know it or is gone.
  * A call is over when both do not have it; the silence of one proves nothing.
@@ -53,8 +59,7 @@ export async function findCall(reach: Reach, callId: string): Promise<CallView |
   }
   const dialog = await dialogOf(reach, callId);
   if (dialog !== undefined) return toView({ ...dialog, callId }, reach.account.account);
-  if ((await readUptimeSeconds(reach.account.kamailio, reach.timeoutMs)) < TRUSTED_UPTIME_S)
-    throw new ProviderError('busy', 'upstream-restarted', 'kamailio has just started and may have lost its dialogs.');
+  await assertTrusted(reach);
   return {
     callId,
     account: reach.account.account,
@@ -68,11 +73,13 @@ export async function findCall(reach: Reach, callId: string): Promise<CallView |
 
 /**
  * Lists the live calls of the account: those of every gateway that runs, and kamailio's dialogs.
- * @throws ProviderError when a gateway that runs, or kamailio, does not answer
+ * @throws ProviderError when a gateway that runs, or kamailio, does not answer, and when a gateway does
+ *   not run and kamailio has just started: then neither has the calls
  */
 export async function listCalls(reach: Reach, beforeRequest?: () => Promise<void>): Promise<readonly CallView[]> {
   const calls = new Map<string, CallView>();
   const { account } = reach.account;
+  let isAnyGone = false;
   await beforeRequest?.();
   const [dialogs, ...lists] = await Promise.all([
     listDialogs(reach.account.kamailio, reach.timeoutMs),
@@ -86,11 +93,13 @@ export async function listCalls(reach: Reach, beforeRequest?: () => Promise<void
         })
         .catch((error: unknown) => {
           // A process that does not run has no calls but those that kamailio still has.
-          if (isGone(error)) return { calls: [] };
-          throw error;
+          if (!isGone(error)) throw error;
+          isAnyGone = true;
+          return { calls: [] };
         }),
     ),
   ]);
+  if (isAnyGone) await assertTrusted(reach);
   for (const dialog of dialogs)
     if (dialog.callId !== undefined && dialog.account === account)
       calls.set(dialog.callId, toView({ ...dialog, callId: dialog.callId }, account));
@@ -120,6 +129,8 @@ export async function hangUpCall(reach: Reach, callId: string): Promise<void> {
     if (!isNotFound(error) && !mayBeDead) throw error;
     const dialog = await dialogOf(reach, callId);
     if (dialog !== undefined) return endDialog(reach.account.kamailio, reach.timeoutMs, dialog);
-    throw mayBeDead ? error : notFound();
+    if (mayBeDead) throw error;
+    await assertTrusted(reach);
+    throw notFound();
   }
 }
