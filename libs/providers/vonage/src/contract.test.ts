@@ -135,6 +135,7 @@ function mediaHarness(
       providerWithWrongSipPassword: () => make(emulator.url, 5_000, 'not the account secret'),
       receiver,
       number: NUMBER,
+      unknownConnectionId: 'c',
       join: (sessionId, token) => emulator.client.joinWebrtc({ sessionId, token }),
       sipHeaders: ({ body }) => parseAnswer(body).headers,
       injectFault: async (operation, fault) =>
@@ -160,6 +161,7 @@ describeMediaContract(
       providerDeps(timeoutMs),
     ),
   ),
+  { opensSessionsLocally: false },
 );
 
 describeMediaContract(
@@ -177,6 +179,7 @@ describeMediaContract(
       providerDeps(timeoutMs),
     ),
   ),
+  { opensSessionsLocally: false },
 );
 
 const VOICE_ROUTES: Readonly<Record<VoiceOperation, RestRule['route']>> = {
@@ -250,6 +253,7 @@ async function voiceHarness(): Promise<VoiceHarness> {
     },
     callerAt: async (number) => createSimulatedCaller(client, (await client.awaitRing(number)).id),
     callIn: async () => createSimulatedCaller(client, (await client.dial({ from: CALLER, to: NUMBER })).id),
+    unknownCallId: '00000000-0000-4000-8000-000000000000',
     rejectYoungCalls: async (on) => void (await client.setFaults({ switches: { earlyPut400Ms: on ? 60_000 : 0 } })),
     injectFault: async (operation, fault) =>
       void (await client.setFaults({ rest: [{ route: VOICE_ROUTES[operation], fault: RULES[fault] }] })),
@@ -259,4 +263,6 @@ async function voiceHarness(): Promise<VoiceHarness> {
   };
 }
 
-describeVoiceContract('vonage', { listCalls: true, mute: true, sendDigits: true, say: true }, voiceHarness);
+describeVoiceContract('vonage', { listCalls: true, mute: true, sendDigits: true, say: true }, voiceHarness, {
+  rejectsYoungCalls: true,
+});

@@ -33,6 +33,8 @@ export interface MediaHarness {
   readonly receiver: WebhookReceiver;
   /** A number whose calls request `/answer`. */
   readonly number: string;
+  /** An id in the form of the provider that it never issued. */
+  readonly unknownConnectionId: string;
   /** Joins a browser with a client token. Rejects when the provider rejects the token. */
   join(mediaSessionId: string, token: string): Promise<{ connectionId: string; data: string }>;
   /** Returns the custom SIP headers of an answer webhook, by lower-case name. */
@@ -49,11 +51,15 @@ export interface MediaHarness {
 
 const HOUR_MS = 3_600_000;
 
-/** Defines the tests that every media provider must pass. */
+/**
+ * Defines the tests that every media provider must pass.
+ * @param options.opensSessionsLocally whether a session opens without a request to the provider
+ */
 export function describeMediaContract(
   name: string,
   capabilities: MediaCapabilities,
   start: () => Promise<MediaHarness>,
+  options: { readonly opensSessionsLocally: boolean },
 ): void {
   describe(`${name}: media contract`, () => {
     let harness: MediaHarness;
@@ -278,7 +284,8 @@ export function describeMediaContract(
       {
         operation: 'disconnect',
         effect: 'void-write',
-        run: (provider, mediaSessionId) => provider.disconnect({ mediaSessionId, connectionId: 'c' }),
+        run: (provider, mediaSessionId) =>
+          provider.disconnect({ mediaSessionId, connectionId: harness.unknownConnectionId }),
       },
       {
         operation: 'dial',
@@ -296,10 +303,14 @@ export function describeMediaContract(
         operation: 'mute',
         effect: 'void-write',
         isSupported: capabilities.mute,
-        run: (provider, mediaSessionId) => provider.mute({ mediaSessionId, connectionId: 'c', muted: true }),
+        run: (provider, mediaSessionId) =>
+          provider.mute({ mediaSessionId, connectionId: harness.unknownConnectionId, muted: true }),
       },
     ];
-    const supported = operations.filter(({ isSupported }) => isSupported ?? true);
+    const supported = operations.filter(
+      ({ operation, isSupported }) =>
+        (isSupported ?? true) && !(operation === 'open-session' && options.opensSessionsLocally),
+    );
 
     it.each(operations.filter(({ isSupported }) => isSupported === false))(
       '$operation: fails as unsupported',

@@ -28,7 +28,7 @@ export interface SimulatedCaller {
   isHeard(): Promise<boolean>;
   /** Returns the next text that the caller hears. */
   nextHeardText(): Promise<string | undefined>;
-  /** Returns the next DTMF tones that the caller hears, as keys. */
+  /** Returns the next DTMF tones that the caller hears, as keys. Pauses may be missing. */
   nextHeardTones(): Promise<string>;
   waitForEnd(): Promise<unknown>;
   hangUp(): Promise<unknown>;
@@ -52,8 +52,10 @@ export interface VoiceHarness {
   callerAt(number: string): Promise<SimulatedCaller>;
   /** Simulates a person who calls `number`. */
   callIn(): Promise<SimulatedCaller>;
-  /** Switches the provider's rejection of hang-ups of young calls on or off. */
-  rejectYoungCalls(on: boolean): Promise<void>;
+  /** Switches the provider's rejection of hang-ups of young calls on or off, where it has one. */
+  rejectYoungCalls?(on: boolean): Promise<void>;
+  /** An id in the form of the provider that it never issued. */
+  readonly unknownCallId: string;
   injectFault(operation: VoiceOperation, fault: ProviderFault): Promise<void>;
   clearFaults(): Promise<void>;
   readonly secrets: readonly string[];
@@ -68,18 +70,22 @@ const ENDINGS: { habit: PhoneHabit; verdict: Verdict }[] = [
   { habit: 'never-answers', verdict: { outcome: 'client', reason: 'unanswered' } },
 ];
 
-/** Defines the tests that every voice provider must pass. */
+/**
+ * Defines the tests that every voice provider must pass.
+ * @param options.rejectsYoungCalls whether the provider rejects the hang-up of a call that is too young
+ */
 export function describeVoiceContract(
   name: string,
   capabilities: VoiceCapabilities,
   start: () => Promise<VoiceHarness>,
+  options: { readonly rejectsYoungCalls: boolean },
 ): void {
   describe(`${name}: voice contract`, () => {
     let harness: VoiceHarness;
     let voice: VoiceProvider;
     const conversation = 'conv_contract_0123456789';
-    /** An id that the provider never issued. */
-    const id = '00000000-0000-4000-8000-000000000000';
+    /** An id of another provider. */
+    const foreignId = '00000000-0000-4000-8000-000000000000';
     const callTo = (to: string, more: Partial<CreateCall> = {}): CreateCall => ({
       to,
       from: harness.number,
@@ -187,22 +193,25 @@ export function describeVoiceContract(
       });
     });
 
-    it('returns null for an unknown call, fails its hang-up with not-found, and rejects an invalid id', async () => {
-      expect(await voice.getCall(id)).toBeNull();
-      expect(await captureFailure(() => voice.hangUp(id))).toMatchObject({ failure: 'not-found' });
+    it('returns null for a call of another provider, fails its hang-up with not-found, and rejects an invalid id', async () => {
+      expect(await voice.getCall(foreignId)).toBeNull();
+      expect(await captureFailure(() => voice.hangUp(foreignId))).toMatchObject({ failure: 'not-found' });
       expect(await captureFailure(async () => voice.hangUp('../../v1/calls?'))).toMatchObject({ failure: 'refused' });
     });
 
-    it('fails with busy and a retry time for the hang-up of a call that is too young', async () => {
-      const { callId, person } = await joinedCall();
-      await harness.rejectYoungCalls(true);
-      const failed = await captureFailure(() => voice.hangUp(callId));
-      expect(failed.failure).toBe('busy');
-      expect(failed.retryAfterMs).toBeGreaterThanOrEqual(1_000);
-      await harness.rejectYoungCalls(false);
-      await voice.hangUp(callId);
-      await person.waitForEnd();
-    });
+    it.runIf(options.rejectsYoungCalls)(
+      'fails with busy and a retry time for the hang-up of a call that is too young',
+      async () => {
+        const { callId, person } = await joinedCall();
+        await harness.rejectYoungCalls?.(true);
+        const failed = await captureFailure(() => voice.hangUp(callId));
+        expect(failed.failure).toBe('busy');
+        expect(failed.retryAfterMs).toBeGreaterThanOrEqual(1_000);
+        await harness.rejectYoungCalls?.(false);
+        await voice.hangUp(callId);
+        await person.waitForEnd();
+      },
+    );
 
     it.runIf(capabilities.listCalls)('lists live calls only', async () => {
       const [stays, leaves] = [await joinedCall(), await joinedCall()];
@@ -231,7 +240,7 @@ export function describeVoiceContract(
     it.runIf(capabilities.sendDigits)('sends DTMF tones to a call', async () => {
       const { callId, person } = await joinedCall();
       await voice.sendDigits(callId, '12p#');
-      expect(await person.nextHeardTones()).toBe('12p#');
+      expect((await person.nextHeardTones()).replaceAll('p', '')).toBe('12#');
       await voice.hangUp(callId);
       await person.waitForEnd();
     });
@@ -276,25 +285,25 @@ export function describeVoiceContract(
       run: (provider: VoiceProvider) => Promise<unknown>;
     }[] = [
       { operation: 'create-call', effect: 'write', run: (provider) => provider.createCall(callTo('+447700900999')) },
-      { operation: 'hang-up', effect: 'void-write', run: (provider) => provider.hangUp(id) },
-      { operation: 'get-call', effect: 'read', run: (provider) => provider.getCall(id) },
+      { operation: 'hang-up', effect: 'void-write', run: (provider) => provider.hangUp(harness.unknownCallId) },
+      { operation: 'get-call', effect: 'read', run: (provider) => provider.getCall(harness.unknownCallId) },
       {
         operation: 'mute',
         effect: 'void-write',
         isSupported: capabilities.mute,
-        run: (provider) => provider.mute(id, true),
+        run: (provider) => provider.mute(harness.unknownCallId, true),
       },
       {
         operation: 'send-digits',
         effect: 'void-write',
         isSupported: capabilities.sendDigits,
-        run: (provider) => provider.sendDigits(id, '1'),
+        run: (provider) => provider.sendDigits(harness.unknownCallId, '1'),
       },
       {
         operation: 'say',
         effect: 'void-write',
         isSupported: capabilities.say,
-        run: (provider) => provider.say(id, 'Four fifths are used.', 'en-GB'),
+        run: (provider) => provider.say(harness.unknownCallId, 'Four fifths are used.', 'en-GB'),
       },
       {
         operation: 'list-calls',
