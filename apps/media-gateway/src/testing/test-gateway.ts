@@ -26,8 +26,9 @@ import { levelOf, tone } from '@partyline/testing/tones';
 import { expect, vi } from 'vitest';
 import { createControlModule } from '../control/control.module.ts';
 import { UsedTokens } from '../control/used-tokens.ts';
+import { createBrowsers, SOCKET_PATH } from '../browsers/browsers.ts';
 import { startGateway, type Gateway, type GatewayOptions } from '../gateway.ts';
-import { isAllowed } from '../webhooks/send-webhook.ts';
+import { isAllowed, webhookUrls } from '../webhooks/send-webhook.ts';
 
 export const GATEWAY_ID = 'one';
 export const GATEWAY_SECRET = 'gateway-secret-of-thirty-two-characters';
@@ -37,6 +38,7 @@ export const HOLD_MUSIC_HZ = 300;
 /** Tones are heard at about -20 dBFS, and everything else is below -60. */
 const HEARD_DBFS = -40;
 const WINDOW_MS = 300;
+const MAX_BROWSERS = 50;
 const WAIT = { timeout: 30_000, interval: 20 };
 /** Frequencies of spoken texts: no multiple of one is another, or a tone of a phone. */
 const TEXT_TONES_HZ = [620, 740, 860, 980, 1120, 1270, 1430, 1590, 1750, 1910, 2080, 2230];
@@ -45,6 +47,8 @@ const TEXT_SECONDS = 0.6;
 export interface TestGatewayOptions {
   readonly maxCalls?: number;
   readonly mediaTimeoutMs?: number;
+  /** Returns where the gateway sends its webhooks, given the receiver. That itself by default. */
+  readonly webhookUrl?: (receiverUrl: string) => Promise<string>;
 }
 
 /**
@@ -105,6 +109,7 @@ function levelHeard(phone: BaresipPhone, hz: number): number {
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const hooks = await startWebhookReceiver();
+  const webhookUrl = (await options.webhookUrl?.(hooks.url)) ?? hooks.url;
   const [janus, kamailio] = await Promise.all([
     createTestJanus(),
     createTestKamailio({ trunks: [{ address: '127.0.0.1', port: 0, account: ACCOUNT }] }),
@@ -132,7 +137,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     maxCalls: options.maxCalls ?? 8,
     localIp: '127.0.0.1',
     mediaTimeoutMs: options.mediaTimeoutMs ?? 30_000,
-    webhooks: { baseUrl: hooks.url, secret: GATEWAY_SECRET, clock: systemClock, nonce: systemSecret },
+    webhooks: { baseUrl: webhookUrl, secret: GATEWAY_SECRET, clock: systemClock, nonce: systemSecret },
     clock: systemClock,
     timers: {
       now: () => performance.now(),
@@ -149,6 +154,20 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     log: logger,
   };
   const gateway = startGateway(gatewayOptions);
+  const browsers = createBrowsers({
+    gatewayId: GATEWAY_ID,
+    janus: () => gateway.link.current,
+    secrets: [GATEWAY_SECRET],
+    events: gateway.events,
+    eventUrl: (account) => webhookUrls(webhookUrl, account).videoEvents,
+    ice: { stunUrls: [], turnUrls: [], turnSecret: undefined },
+    maxBrowsers: MAX_BROWSERS,
+    clock: systemClock,
+    timers: gatewayOptions.timers,
+    sleep: systemSleep,
+    secret: systemSecret,
+    onError: (err, connectionId) => logger.warn({ err, connectionId }, 'an action for a browser failed'),
+  });
   const service = await startService({
     config: readConfig({ HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0', DRAIN_SECONDS: '1' }, ['service']),
     log: logger,
@@ -156,16 +175,20 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     module: createControlModule({
       gatewayId: GATEWAY_ID,
       calls: gateway.calls,
-      browsers: { list: () => [], disconnect: async () => false, mute: async () => false },
+      browsers,
       placeCall: (request) => gateway.placeCall(request),
-      isWebhookUrl: (url) => isAllowed(hooks.url, url),
+      isWebhookUrl: (url) => isAllowed(webhookUrl, url),
       secrets: [GATEWAY_SECRET],
       usedTokens: new UsedTokens(systemClock),
       clock: systemClock,
       onError: (err, callId) => logger.warn({ err, callId }, 'a control request failed'),
     }),
     ready: {},
-    drain: () => gateway.close(),
+    prepare: (app) => browsers.attach(app.getHttpServer()),
+    drain: async () => {
+      await browsers.close();
+      await gateway.close();
+    },
     close: async () => undefined,
   });
   // `expect.poll` works only in a test.
@@ -201,7 +224,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
           secret: GATEWAY_SECRET,
           kamailio: { url: kamailio.rpcUrl, secret: kamailio.rpcSecret },
           ...(trunk === undefined ? {} : { trunk }),
-          socketUrl: 'ws://127.0.0.1:1',
+          socketUrl: `${service.url.replace('http', 'ws')}${SOCKET_PATH}`,
         }),
         providerDeps(10_000),
       ),
