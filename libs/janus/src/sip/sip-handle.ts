@@ -206,12 +206,15 @@ export class SipHandle extends JanusHandle<SipEvent> {
     await this.requestPlugin('hangup', { headers: checkHeaders('sip.hangup', headers) }, { untilAck: true });
   }
 
-  /** Puts the call on hold by a re-INVITE. The plugin ignores it, without an answer, outside of a call. */
+  /**
+   * Puts the call on hold by a re-INVITE. The plugin ignores it, without an answer, outside of a call
+   * and while another re-INVITE of the call is in progress.
+   */
   async hold(direction: 'sendonly' | 'recvonly' | 'inactive' = 'sendonly', headers?: SipHeaders): Promise<void> {
     await this.requestPlugin('hold', { direction, headers: checkHeaders('sip.hold', headers) }, { untilAck: true });
   }
 
-  /** Resumes the call by a re-INVITE. The plugin ignores it, without an answer, outside of a call. */
+  /** Resumes the call by a re-INVITE. The plugin ignores it in the same cases as {@link hold}. */
   async unhold(headers?: SipHeaders): Promise<void> {
     await this.requestPlugin('unhold', { headers: checkHeaders('sip.unhold', headers) }, { untilAck: true });
   }
