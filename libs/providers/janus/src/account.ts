@@ -18,12 +18,16 @@ const gateway = z.strictObject({
  */
 export const janusAccountSchema = z.strictObject({
   account: accountTag,
-  gateways: z.array(gateway).min(1, 'must name at least one gateway').max(100),
+  gateways: z
+    .array(gateway)
+    .min(1, 'must name at least one gateway')
+    .max(100)
+    .refine((all) => new Set(all.map(({ id }) => id)).size === all.length, 'must name each gateway once'),
   /** Signs control requests, webhooks and browsers' tokens. */
   secret,
   /** The other secret of a rotation: signatures with it are accepted too. */
   extraSecrets: z.array(secret).max(1, 'must contain at most one secret, the other one of a rotation').default([]),
-  /** JSON-RPC of kamailio, which lists and ends the calls of a gateway that is gone. */
+  /** JSON-RPC of kamailio, which lists and ends the calls of a gateway that is gone. Its secret is not that of gateways. */
   kamailio: z.strictObject({ url: httpUrl, secret: z.string().min(1) }),
   /** Where outbound calls leave. Absent: this account cannot place calls. */
   trunk: trunk.optional(),

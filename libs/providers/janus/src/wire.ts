@@ -56,7 +56,7 @@ export const planReply = z.strictObject({
   holdMusicUrl: httpUrl.optional(),
 });
 
-/** Where outbound calls of an account leave: a SIP trunk, without its credentials. */
+/** Where outbound calls of an account leave: a SIP trunk. */
 const trunkSchema = z.strictObject({
   /** Host name or address, with or without a port. */
   host: z
