@@ -16,8 +16,11 @@ export type CallStep =
       readonly rtp?: Omit<RtpOptions, 'codec' | 'ptimeMs' | 'eventType'>;
       readonly wait?: boolean;
     }
-  /** Sends a re-INVITE with this direction of its sound, e.g. `inactive` to hold the call. */
-  | { readonly renegotiate: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive' }
+  /**
+   * Sends a re-INVITE with this direction of its sound, e.g. `inactive` to hold the call. `offerless`
+   * offers nothing, and answers in its ACK.
+   */
+  | { readonly renegotiate: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive' | 'offerless' }
   /** Sends keys by SIP INFO. `dtmf-relay` names the key and its length, `dtmf` only the key. */
   | {
       readonly infoKeys: string;
@@ -191,7 +194,7 @@ class ScriptWriter {
     this.#receive('response="200" rrs="true"');
     inDialog('ACK', scenario.offerless ? this.#sdp() : []);
     this.#writeFlow((method, body) => {
-      if (method === 'ACK') return inDialog(method);
+      if (method === 'ACK') return inDialog(method, body);
       inDialog(method, body, 'retrans="500"');
       this.#receiveSuccess(method);
     });
@@ -285,8 +288,9 @@ class ScriptWriter {
       if ('pauseMs' in step) this.#pause(step.pauseMs);
       else if ('play' in step) this.#play(step.play, step.rtp ?? {}, step.wait ?? true);
       else if ('renegotiate' in step) {
-        send('INVITE', this.#sdp(step.renegotiate));
-        send('ACK', []);
+        const isOfferless = step.renegotiate === 'offerless';
+        send('INVITE', isOfferless ? [] : this.#sdp(step.renegotiate));
+        send('ACK', isOfferless ? this.#sdp() : []);
       } else {
         for (const key of step.infoKeys) {
           send('INFO', infoBody(key, step.format ?? 'dtmf-relay'));
