@@ -215,6 +215,17 @@ describe('an incoming call', () => {
     expect(await phone.finished).toMatchObject({ exitCode: 0 });
   });
 
+  it('rejects a transfer by its phone', async () => {
+    const number = test.number([join('conv_transfer')]);
+    const phone = await test.phone();
+    await phone.dial(test.uriOf(number));
+    await phone.waitFor('established');
+    await phone.transfer(test.uriOf('+12025559999'));
+    await expect
+      .poll(() => requestsOf(phone.messages(), 'NOTIFY').map(({ body }) => body))
+      .toContainEqual(expect.stringMatching(/^SIP\/2\.0 603/));
+  });
+
   it('gets a BYE when its plan ends', async () => {
     const number = test.number([{ do: 'say', text: 'Goodbye.', language: 'en-US' }]);
     const phone = await test.phone();

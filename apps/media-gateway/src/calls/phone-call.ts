@@ -75,6 +75,7 @@ export class PhoneCall {
       if (!isOfCall(event, sipCallId)) return;
       if (event.type === 'dtmf-info') this.#receiveDigit(event.digit, 'info');
       if (event.type === 'updating-call') void this.#update(handle, event.jsep);
+      if (event.type === 'transfer') this.#rejectTransfer(handle, event.referId);
       const end = readEnd(event, this.call.phase);
       if (end === undefined) return;
       if (isByeLost(event, this.call.phase)) void this.#lose();
@@ -165,6 +166,11 @@ export class PhoneCall {
       if (!this.call.isOver) this.#deps.onError(error, this.call.facts.callId);
     });
     void this.#deps.pause(HANG_UP_TIMEOUT_MS, this.signal).then(() => this.#lose());
+  }
+
+  /** A phone cannot hand its place in a conference to another one. */
+  #rejectTransfer(handle: SipHandle, referId: number): void {
+    handle.decline({ code: 603, referId }).catch((error: unknown) => this.#deps.onError(error, this.call.facts.callId));
   }
 
   /** Answers a re-INVITE: the phone holds the call, resumes it, or refreshes its session. */

@@ -1,3 +1,4 @@
+import { requestsOf } from '@partyline/dev/phones/sip-message';
 import { canSendSound } from '@partyline/dev/phones/sipp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { hears, HOLD_MUSIC_HZ, startTestGateway, type TestGateway } from '../testing/test-gateway.ts';
@@ -55,6 +56,17 @@ describe('a call', () => {
     const listener = await test.phone({ user: 'listener' });
     await listener.dial(test.uriOf(number));
     await test.caller(number, { ...scenario, steps: [{ play: [{ hz: CALLER_HZ, ms: 20_000 }] }] });
+    await expect.poll(() => hears(listener, CALLER_HZ)).toBe(true);
+  });
+
+  it.runIf(canSendSound)('is heard after a re-INVITE without an offer, which refreshes its session', async () => {
+    const number = joiningNumber('conv_refresh');
+    const listener = await test.phone({ user: 'listener' });
+    await listener.dial(test.uriOf(number));
+    const sound = { play: [{ hz: CALLER_HZ, ms: 20_000 }], wait: false };
+    const steps = [sound, { pauseMs: 1_000 }, { renegotiate: 'offerless' as const }, { pauseMs: 10_000 }];
+    const caller = await test.caller(number, { steps });
+    await expect.poll(() => requestsOf(caller.messages(), 'ACK', 'sent').length).toBe(2);
     await expect.poll(() => hears(listener, CALLER_HZ)).toBe(true);
   });
 
