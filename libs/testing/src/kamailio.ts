@@ -14,6 +14,8 @@ export interface TestKamailioOptions {
   readonly trunks?: readonly TestTrunk[];
   /** A gateway that has not answered by then is passed over. */
   readonly gatewayAnswerMs?: number;
+  /** A BYE is repeated for so long until the phone answers it. */
+  readonly byeMs?: number;
   /** Requests of an unknown address in two seconds, beyond which it is ignored. */
   readonly floodRequests?: number;
   /** A Postgres database in which calls and registrations survive a restart. */

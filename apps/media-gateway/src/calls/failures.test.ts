@@ -90,6 +90,20 @@ it('a gateway that starts ends the calls that an earlier process of its name has
   await expect.poll(() => test.voice().listLiveCalls()).toEqual([]);
 });
 
+it('a phone that does not answer its BYE has its call until it does', async () => {
+  const { phone, callId } = await callIn('conv_frozen', 440);
+  phone.freeze();
+  const at = performance.now();
+  await test.voice().hangUp(callId);
+  // Longer than kamailio waits for other answers.
+  await expect.poll(() => performance.now() - at).toBeGreaterThan(3_000);
+  expect(await test.voice().getCall(callId)).toMatchObject({ over: false });
+  expect(await test.voice().listLiveCalls()).toMatchObject([{ callId }]);
+  phone.thaw();
+  await phone.waitFor('closed');
+  expect(await test.overOf(callId)).toMatchObject({ cause: 'hung-up' });
+});
+
 // The last, because the gateway registers again only after some time.
 it('a kamailio that is killed leaves the sound of calls alone, and a call is hung up when it is back', async () => {
   const [first, second] = [await callIn('conv_edge', 440), await callIn('conv_edge', 1_050)];

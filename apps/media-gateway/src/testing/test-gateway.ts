@@ -39,6 +39,8 @@ export const HOLD_MUSIC_HZ = 300;
 const HEARD_DBFS = -40;
 const WINDOW_MS = 300;
 const MAX_BROWSERS = 50;
+/** Phones that a test has killed answer no BYE. */
+const BYE_MS = 5_000;
 const WAIT = { timeout: 30_000, interval: 20 };
 /** Frequencies of spoken texts: no multiple of one is another, or a tone of a phone. */
 const TEXT_TONES_HZ = [620, 740, 860, 980, 1120, 1270, 1430, 1590, 1750, 1910, 2080, 2230];
@@ -112,7 +114,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const webhookUrl = (await options.webhookUrl?.(hooks.url)) ?? hooks.url;
   const [janus, kamailio] = await Promise.all([
     createTestJanus(),
-    createTestKamailio({ trunks: [{ address: '127.0.0.1', port: 0, account: ACCOUNT }] }),
+    createTestKamailio({ trunks: [{ address: '127.0.0.1', port: 0, account: ACCOUNT }], byeMs: BYE_MS }),
   ]);
   const log: string[] = [];
   const logger = openLogger(

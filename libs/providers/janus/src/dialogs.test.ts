@@ -10,12 +10,21 @@ const SIP = { callId: 'abc', fromTag: 'caller', toTag: 'callee', cseq: '7' };
 let close = (): void => undefined;
 afterEach(() => close());
 
-/** A kamailio that answers every request with this, and shows the last request. */
-async function openRpc(status: number, body: unknown) {
+/** A kamailio that answers every request with this, except for its table `byes`, and shows the last other request. */
+async function openRpc(status: number, body: unknown, byes: Record<string, string> = {}) {
   const last: { url?: string | undefined; headers: Record<string, unknown>; body?: string } = { headers: {} };
+  const rows = Object.entries(byes).map(([name, value]) => ({
+    entry: 1,
+    size: 1,
+    slot: [{ name, value, type: 'str' }],
+  }));
   const server = createServer(async (request, response) => {
-    Object.assign(last, { url: request.url, headers: request.headers, body: await text(request) });
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    const received = await text(request);
+    const isDump = received.includes('htable.dump');
+    if (!isDump) Object.assign(last, { url: request.url, headers: request.headers, body: received });
+    response
+      .writeHead(status, { 'content-type': 'application/json' })
+      .end(JSON.stringify(isDump ? { jsonrpc: '2.0', result: rows } : body));
   });
   close = () => void server.close();
   server.listen(0, '127.0.0.1');
@@ -49,6 +58,7 @@ it('lists dialogs that ring and that are answered, and none that are over', asyn
       account: undefined,
       direction: 'inbound',
       isAnswered: false,
+      isEnding: false,
     },
     {
       sip: { callId: 'answered', fromTag: 'caller', toTag: 'callee', cseq: '7' },
@@ -56,14 +66,26 @@ it('lists dialogs that ring and that are answered, and none that are over', asyn
       account: 'platform',
       direction: 'outbound',
       isAnswered: true,
+      isEnding: false,
     },
   ]);
   expect(last.url).toBe('/RPC');
 });
 
+it('lists a dialog that is over for kamailio, and whose phone has not answered the BYE of its gateway', async () => {
+  const body = { jsonrpc: '2.0', result: [listed('unanswered', 5, 'callee')] };
+  const { rpc, last } = await openRpc(200, body, { unanswered: 'gw-1.a,platform,outbound' });
+  const dialogs = await listDialogs(rpc, 5_000);
+  const facts = { callId: 'gw-1.a', account: 'platform', direction: 'outbound', isAnswered: true, isEnding: true };
+  expect(dialogs).toMatchObject([facts]);
+  // Kamailio repeats the BYE by itself.
+  for (const dialog of dialogs) await endDialog(rpc, 5_000, dialog);
+  expect(last.url).toBe('/RPC');
+});
+
 it('ends a dialog by its Call-ID and tags, with the secret', async () => {
   const { rpc, last } = await openRpc(200, 'ok');
-  await endDialog(rpc, 5_000, { sip: SIP, isAnswered: true });
+  await endDialog(rpc, 5_000, { sip: SIP, isAnswered: true, isEnding: false });
   expect(last.url).toBe('/hang-up');
   expect(last.headers).toMatchObject({
     authorization: `Bearer ${SECRET}`,
@@ -75,20 +97,24 @@ it('ends a dialog by its Call-ID and tags, with the secret', async () => {
 
 it('cancels a dialog that rings, by its Call-ID and the number of its INVITE', async () => {
   const { rpc, last } = await openRpc(200, { jsonrpc: '2.0', result: 'branches remaining', id: 1 });
-  await endDialog(rpc, 5_000, { sip: SIP, isAnswered: false });
+  await endDialog(rpc, 5_000, { sip: SIP, isAnswered: false, isEnding: false });
   expect([last.url, last.headers['authorization']]).toEqual(['/RPC', `Bearer ${SECRET}`]);
   expect(JSON.parse(last.body ?? '')).toMatchObject({ method: 'tm.cancel', params: ['abc', '7'] });
 });
 
 it('rejects with not-found when the dialog that rang is answered or over', async () => {
   const { rpc } = await openRpc(200, { jsonrpc: '2.0', error: { code: 400, message: 'Transaction not found' }, id: 1 });
-  await expect(endDialog(rpc, 5_000, { sip: SIP, isAnswered: false })).rejects.toMatchObject({ failure: 'not-found' });
+  await expect(endDialog(rpc, 5_000, { sip: SIP, isAnswered: false, isEnding: false })).rejects.toMatchObject({
+    failure: 'not-found',
+  });
 });
 
 it.each([true, false])(
   'rejects with not-found when kamailio does not have the dialog (answered: %s)',
   async (isAnswered) => {
     const { rpc } = await openRpc(404, 'no such call');
-    await expect(endDialog(rpc, 5_000, { sip: SIP, isAnswered })).rejects.toMatchObject({ failure: 'not-found' });
+    await expect(endDialog(rpc, 5_000, { sip: SIP, isAnswered, isEnding: false })).rejects.toMatchObject({
+      failure: 'not-found',
+    });
   },
 );

@@ -25,6 +25,8 @@ export interface Dialog {
   readonly direction: 'inbound' | 'outbound';
   /** Whether the call was answered. */
   readonly isAnswered: boolean;
+  /** Whether kamailio repeats a BYE that the phone has not answered. */
+  readonly isEnding: boolean;
 }
 
 /** `variables` is a list of objects with one key each. */
@@ -37,6 +39,10 @@ const listed = z.object({
   variables: z.array(z.record(z.string(), z.string())).default([]),
 });
 const reply = z.object({ result: z.array(listed) });
+/** The table `byes` of kamailio.cfg: `<call>,<account>,<direction>` by the Call-ID of SIP. */
+const byesReply = z.object({
+  result: z.array(z.object({ slot: z.array(z.object({ name: z.string(), value: z.string() })) })),
+});
 const cancelled = z.object({ error: z.unknown().optional() });
 const uptime = z.object({ result: z.object({ uptime: z.coerce.number() }) });
 
@@ -66,35 +72,57 @@ function callRpc<Reply>(
 }
 
 /**
- * Lists the dialogs that are not over, all of them.
+ * Lists the dialogs that are not over, all of them: also those that have ended for kamailio, but whose
+ * phones have not answered the BYE of a gateway.
  * @throws ProviderError `busy` or `unknown` when kamailio does not answer
  */
 export async function listDialogs(rpc: KamailioRpc, timeoutMs: number): Promise<readonly Dialog[]> {
   const { result } = await callRpc(rpc, timeoutMs, { method: 'dlg.list' }, reply);
-  return result
+  // Second, because a dialog that ends meanwhile comes into this table.
+  const byes = await callRpc(rpc, timeoutMs, { method: 'htable.dump', params: ['byes'] }, byesReply);
+  const dialogs = result
     .filter(({ state }) => state < DELETED)
-    .map(({ 'call-id': callId, caller, callee, state, variables }) => {
-      const named = Object.assign({}, ...variables) as Readonly<Record<string, string | undefined>>;
+    .map(({ 'call-id': sipCallId, caller, callee, state, variables }) => {
+      const { call, account, direction } = Object.assign({}, ...variables) as Readonly<Record<string, string>>;
       return {
-        sip: { callId, fromTag: caller.tag, toTag: callee.tag ?? '', cseq: caller.cseq ?? '' },
-        callId: named['call'],
-        account: named['account'],
-        direction: named['direction'] === 'outbound' ? 'outbound' : 'inbound',
+        sip: { callId: sipCallId, fromTag: caller.tag, toTag: callee.tag ?? '', cseq: caller.cseq ?? '' },
+        ...toFacts(call, account, direction),
         isAnswered: state >= ANSWERED_FROM,
+        isEnding: false,
       };
     });
+  const ending = byes.result.flatMap(({ slot }) =>
+    slot.map(({ name: callId, value }) => ({
+      sip: { callId, fromTag: '', toTag: '', cseq: '' },
+      ...toFacts(...value.split(',')),
+      isAnswered: true,
+      isEnding: true,
+    })),
+  );
+  return [...dialogs, ...ending];
 }
+
+const toFacts = (
+  callId?: string,
+  account?: string,
+  direction?: string,
+): Pick<Dialog, 'callId' | 'account' | 'direction'> => ({
+  callId,
+  account,
+  direction: direction === 'outbound' ? 'outbound' : 'inbound',
+});
 
 /**
  * Ends a dialog: kamailio sends a BYE to the phone (`POST /hang-up` of kamailio.cfg), or a CANCEL to
- * a phone that rings.
+ * a phone that rings. It does nothing for a dialog that is ending.
  * @throws ProviderError `not-found` when kamailio does not have it any more, or not in this state
  */
 export async function endDialog(
   rpc: KamailioRpc,
   timeoutMs: number,
-  { sip, isAnswered }: Pick<Dialog, 'sip' | 'isAnswered'>,
+  { sip, isAnswered, isEnding }: Pick<Dialog, 'sip' | 'isAnswered' | 'isEnding'>,
 ): Promise<void> {
+  if (isEnding) return;
   if (!isAnswered) {
     const cancel = { method: 'tm.cancel', params: [sip.callId, sip.cseq], effect: 'write' } as const;
     const { error } = await callRpc(rpc, timeoutMs, cancel, cancelled);

@@ -85,6 +85,23 @@ async function findDialog(callId: string): Promise<Dialog | undefined> {
   return dialogs.find((dialog) => dialog['call-id'] === callId && dialog.state < 5);
 }
 
+/** Returns the calls whose phones have not answered the BYEs of gateways: the value by the Call-ID. */
+async function findByes(): Promise<Record<string, string>> {
+  const rows = await kamailio.rpc<{ slot: { name: string; value: string }[] }[]>('htable.dump', 'byes');
+  return Object.fromEntries(rows.flatMap(({ slot }) => slot.map(({ name, value }) => [name, value])));
+}
+
+/** Waits until an endpoint has received so many BYEs, and answers the last one. */
+async function answerBye(endpoint: SipEndpoint, count = 1): Promise<SipMessage> {
+  const byes = (): SipMessage[] => endpoint.messages.filter(({ method }) => method === 'BYE');
+  await expect.poll(() => byes().length, { timeout: 30_000 }).toBeGreaterThanOrEqual(count);
+  const bye = byes().at(-1)!;
+  endpoint.reply(bye, '200 OK');
+  return bye;
+}
+/** So many BYEs take longer than kamailio waits for other answers (2 s). */
+const BYES_OF_3_SECONDS = 4;
+
 /** Ends an answered call by the RPC: at once (`hang-up`), or in so many seconds (`deadline/<seconds>`). */
 function endCall(how: string, callId: string, { from, to }: { from: string; to: string }): Promise<Response> {
   return fetch(new URL(`/${how}`, kamailio.rpcUrl), {
@@ -338,7 +355,7 @@ describe('a call from a trunk', () => {
       (message) => message.method === 'INVITE' && (headerOf(message, 'to') ?? '').includes('tag='),
     );
     gateway.reply(again, '200 OK');
-    const byes = await Promise.all([trunk.receiveRequest('BYE'), gateway.receiveRequest('BYE')]);
+    const byes = await Promise.all([answerBye(trunk), gateway.receiveRequest('BYE')]);
     expect(byes.map((bye) => headerOf(bye, 'call-id'))).toEqual([callId, callId]);
   });
 
@@ -346,8 +363,31 @@ describe('a call from a trunk', () => {
     const { trunk, gateway, callId } = await answeredCall();
     expect((await endCall('hang-up', callId, { ...TAGS, to: 'wrong' })).status).toBe(404);
     expect((await endCall('hang-up', callId, TAGS)).status).toBe(200);
-    const byes = await Promise.all([trunk.receiveRequest('BYE'), gateway.receiveRequest('BYE')]);
+    const byes = await Promise.all([answerBye(trunk), gateway.receiveRequest('BYE')]);
     expect(byes.map((bye) => headerOf(bye, 'call-id'))).toEqual([callId, callId]);
+  });
+
+  it('is listed until the trunk has answered the BYE of its gateway, which is repeated', async () => {
+    const { trunk, gateway, callId, callee } = await answeredCall(['X-Partyline-Call: gw-1.call-4']);
+    gateway.sendWithin(callee, 'BYE');
+    await trunk.receiveRequest('BYE');
+    expect(await findByes()).toEqual({ [callId]: 'gw-1.call-4,acct_1,inbound' });
+    await answerBye(trunk, BYES_OF_3_SECONDS);
+    expect(await finalResponse(gateway, callId)).toMatchObject({ status: 200 });
+    expect(await findByes()).toEqual({});
+  });
+
+  it('is listed until the trunk has answered a BYE of kamailio, which is repeated', async () => {
+    const { trunk, gateway, callId } = await answeredCall();
+    expect((await endCall('hang-up', callId, TAGS)).status).toBe(200);
+    await trunk.receiveRequest('BYE');
+    // Another request does no harm.
+    expect((await endCall('hang-up', callId, TAGS)).status).toBe(200);
+    expect(await findDialog(callId)).toBeDefined();
+    expect(gateway.messages.some(({ method }) => method === 'BYE')).toBe(false);
+    await answerBye(trunk, BYES_OF_3_SECONDS);
+    await answerBye(gateway);
+    await expect.poll(() => findDialog(callId)).toBeUndefined();
   });
 
   it('is not ended by a stranger who knows its Call-ID', async () => {
@@ -402,7 +442,7 @@ describe('a call from a gateway', () => {
       gateway: 'gw-1',
       call: 'gw-1.call-2',
     });
-    await Promise.all([trunk.receiveRequest('BYE'), gateway.receiveRequest('BYE')]);
+    await Promise.all([answerBye(trunk), gateway.receiveRequest('BYE')]);
   });
 
   it('ends on both sides by POST /hang-up, after it was answered', async () => {
@@ -416,7 +456,7 @@ describe('a call from a gateway', () => {
     gateway.sendWithin(callerSide(await dialed), 'ACK');
     await trunk.receiveRequest('ACK');
     expect((await endCall('hang-up', callId, { from: 'gateway', to: 'callee' })).status).toBe(200);
-    await Promise.all([trunk.receiveRequest('BYE'), gateway.receiveRequest('BYE')]);
+    await Promise.all([answerBye(trunk), gateway.receiveRequest('BYE')]);
   });
 
   it('shows the number that the gateway names, and ends within the call at the address of the gateway', async () => {
@@ -527,6 +567,36 @@ describe('a kamailio server that has lost its calls', () => {
     const stranger = await open('127.0.0.3');
     stranger.sendWithin(fromTrunk.caller, 'BYE');
     expect(await stranger.receive(({ status }) => status !== undefined)).toMatchObject({ status: 481 });
+  });
+});
+
+describe('a phone that never answers a BYE', () => {
+  let other: TestKamailio;
+  beforeAll(async () => {
+    other = kamailio;
+    kamailio = await createTestKamailio({
+      trunks: [{ address: TRUNK_ADDRESS, port: 0, account: 'acct_1' }],
+      byeMs: 1_500,
+    });
+  });
+  afterAll(async () => {
+    await kamailio.stop();
+    kamailio = other;
+  });
+
+  it('has left after the time in which its gateway repeats it', async () => {
+    const { gateway, callId, callee } = await answeredCall(['X-Partyline-Call: gw-1.call-5']);
+    gateway.sendWithin(callee, 'BYE');
+    await expect.poll(findByes).toMatchObject({ [callId]: expect.any(String) });
+    expect(await finalResponse(gateway, callId)).toMatchObject({ status: 408 });
+    expect(await findByes()).toEqual({});
+  });
+
+  it('has left after the time in which kamailio repeats it', async () => {
+    const { callId } = await answeredCall();
+    await endCall('hang-up', callId, TAGS);
+    expect(await findDialog(callId)).toBeDefined();
+    await expect.poll(() => findDialog(callId), { timeout: 10_000 }).toBeUndefined();
   });
 });
 

@@ -25,6 +25,8 @@ export interface KamailioOptions {
   trunks?: readonly Trunk[];
   /** A gateway that has not answered by then is passed over; 2,000 by default. */
   gatewayAnswerMs?: number;
+  /** A BYE is repeated for so long until the phone answers it; 64,000 by default. */
+  byeMs?: number;
   /** Requests of an unknown address in two seconds, beyond which it is ignored; 30 by default. */
   floodRequests?: number;
   /**
@@ -115,6 +117,7 @@ async function launch(binary: KamailioBinary, settings: Settings, options: Kamai
     KAMAILIO_MODULE_PATH: binary.modules,
     KAMAILIO_WORKERS: WORKERS,
     KAMAILIO_GATEWAY_ANSWER_MS: options.gatewayAnswerMs,
+    KAMAILIO_BYE_MS: options.byeMs,
     KAMAILIO_FLOOD_REQUESTS: options.floodRequests,
     // The scheme is the name of the module db_postgres.
     KAMAILIO_DB_URL: options.databaseUrl?.replace(/^postgresql:/, 'postgres:'),

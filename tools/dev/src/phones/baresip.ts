@@ -283,6 +283,11 @@ class RunningBaresip implements BaresipPhone {
     this.#child.kill('SIGSTOP');
   }
 
+  thaw(): void {
+    this.#frozen = false;
+    this.#child.kill('SIGCONT');
+  }
+
   async stop(): Promise<void> {
     // It would send a BYE when it continues.
     if (this.#frozen) return this.vanish();

@@ -17,6 +17,8 @@ export interface Phone {
    * `stop` then kills it.
    */
   freeze(): void;
+  /** Continues a frozen program, which then reads what has arrived. */
+  thaw(): void;
   /** Kills the program. Its calls get no BYE; its ports are closed, which a sender notices. */
   vanish(): Promise<void>;
 }

@@ -146,6 +146,11 @@ class RunningSipp implements Phone {
     this.#child.kill('SIGSTOP');
   }
 
+  thaw(): void {
+    this.#frozen = false;
+    this.#child.kill('SIGCONT');
+  }
+
   async stop(): Promise<void> {
     if (this.#frozen) return this.vanish();
     await this.#child.stop();

@@ -21,6 +21,7 @@ const caller = (sipCallId: string, messages: readonly SipMessage[]): Caller => (
     messages: () => messages,
     stop: () => Promise.resolve(),
     freeze: () => undefined,
+    thaw: () => undefined,
     vanish: () => Promise.resolve(),
   },
   direction: 'inbound',

@@ -73,6 +73,7 @@ async function serveKamailio(state: KamailioState, requests: string[]): Promise<
     if (method === 'tm.cancel') requests.push('kamailio cancels');
     if (method === 'core.uptime')
       return reply(response, 200, { result: { uptime: state === 'has just started' ? 20 : 3_600 } });
+    if (method === 'htable.dump') return reply(response, 200, { result: [] });
     reply(response, 200, { result: state.startsWith('lists') ? [other, dialog] : [other] });
   });
   if (state === 'is unreachable') servers.at(-1)?.close();
