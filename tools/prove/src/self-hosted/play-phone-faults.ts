@@ -54,8 +54,7 @@ export async function playPhoneFaults(
   const boundS = mediaTimeoutS + MARGIN_S;
   const measure = async (name: string, caller: Caller): Promise<Row> => {
     const isListed = async (): Promise<boolean> =>
-      // The phone cannot answer its BYE.
-      (await readDialogs(kamailio)).some(({ sip, isEnding }) => sip.callId === caller.sipCallId && !isEnding);
+      (await readDialogs(kamailio)).some(({ sip }) => sip.callId === caller.sipCallId);
     const endedAt = await poll(async () => !(await isListed()), boundS * 1_000 + WATCH_LONGER_MS);
     return judge(name, boundS, endedAt === null ? null : (endedAt - goneAt) / 1_000);
   };

@@ -52,6 +52,8 @@ const TIDY_TIMEOUT_MS = 15_000;
  */
 const CONFIRM_BOUND_S = 30;
 const DISTRUST_S = 90;
+/** Kamailio repeats a BYE that no phone answers for so long. */
+const UNANSWERED_BYE_S = 64;
 const CONFIRM_TIMEOUT_MS = 150_000;
 /** Without a fault, every call ends this soon after the decision. */
 const BOUND_OF_END_S = 2;
@@ -190,7 +192,7 @@ class Run {
       const played = await playPhoneFaults(meeting, { kamailio, mediaTimeoutS, seed: this.#seed });
       this.#skipped.push(...played.skipped);
       const { row, endAt } = await endWithoutFault('phones beside those', meeting);
-      return { ...played, rows: [...played.rows, row], confirmableAt: endAt };
+      return { ...played, rows: [...played.rows, row], confirmableAt: endAt + UNANSWERED_BYE_S * 1_000 };
     });
   }
 
