@@ -98,6 +98,7 @@ export function startGateway(options: GatewayOptions): Gateway {
     rpc: options.kamailio.rpc,
     timeoutMs: RPC_TIMEOUT_MS,
     sleep,
+    nowMs: () => options.timers.now(),
     onError: (error) => log.warn({ err: error }, 'kamailio did not end the calls of a lost line; it is asked again'),
   });
 

@@ -1,10 +1,19 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
-import { endDialog, listDialogs, type Dialog, type KamailioRpc } from '@partyline/provider-janus/dialogs';
+import {
+  endDialog,
+  listDialogs,
+  provesAbsence,
+  readUptimeSeconds,
+  type Dialog,
+  type KamailioRpc,
+} from '@partyline/provider-janus/dialogs';
 
 export interface LostCallsDeps {
   readonly rpc: KamailioRpc;
   readonly timeoutMs: number;
   readonly sleep: (ms: number) => Promise<void>;
+  /** Monotonic milliseconds. */
+  readonly nowMs: () => number;
   readonly onError: (error: unknown) => void;
 }
 
@@ -13,11 +22,11 @@ const RETRY_MS = 500;
 
 /**
  * Ends calls whose line at Janus is lost, at kamailio: Janus sends no BYE when it is killed. A call
- * is over when kamailio does not list it.
+ * is over when kamailio does not list it, and cannot have forgotten it.
  */
 export class LostCalls {
   readonly #deps: LostCallsDeps;
-  readonly #waiting = new Map<string, () => void>();
+  readonly #waiting = new Map<string, { settle: () => void; seenAtMs?: number }>();
   #isRunning = false;
 
   constructor(deps: LostCallsDeps) {
@@ -26,8 +35,8 @@ export class LostCalls {
 
   /** Ends one call; resolves when kamailio does not have it. */
   end(callId: string): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.set(callId, resolve);
+    return new Promise((settle) => {
+      this.#waiting.set(callId, { settle });
       if (!this.#isRunning) void this.#run();
     });
   }
@@ -52,10 +61,12 @@ export class LostCalls {
         try {
           const listed = new Map((await this.#list()).map((dialog) => [dialog.callId, dialog]));
           const live = asked.flatMap((callId) => listed.get(callId) ?? []);
-          for (const callId of asked) if (!listed.has(callId)) this.#settle(callId);
+          for (const { callId } of live) this.#waiting.get(callId!)!.seenAtMs = this.#deps.nowMs();
+          const absent = asked.filter((callId) => !listed.has(callId));
+          if (absent.length > 0) await this.#settle(absent);
           await Promise.all(live.map((dialog) => this.#end(dialog)));
           // An ended dialog is listed for some moments.
-          if (live.length > 0) await this.#deps.sleep(RETRY_MS);
+          if (this.#waiting.size > 0) await this.#deps.sleep(RETRY_MS);
         } catch (error) {
           this.#deps.onError(error);
           await this.#deps.sleep(RETRY_MS);
@@ -66,9 +77,14 @@ export class LostCalls {
     }
   }
 
-  #settle(callId: string): void {
-    this.#waiting.get(callId)?.();
-    this.#waiting.delete(callId);
+  async #settle(absent: readonly string[]): Promise<void> {
+    const uptimeS = await readUptimeSeconds(this.#deps.rpc, this.#deps.timeoutMs);
+    for (const callId of absent) {
+      const { settle, seenAtMs = -Infinity } = this.#waiting.get(callId)!;
+      if (!provesAbsence(uptimeS, (this.#deps.nowMs() - seenAtMs) / 1_000)) continue;
+      this.#waiting.delete(callId);
+      settle();
+    }
   }
 
   #list(): Promise<readonly Dialog[]> {

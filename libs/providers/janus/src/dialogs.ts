@@ -46,6 +46,12 @@ const byesReply = z.object({
 const cancelled = z.object({ error: z.unknown().optional() });
 const uptime = z.object({ result: z.object({ uptime: z.coerce.number() }) });
 
+/**
+ * A dialog older than this is missing from the list of a kamailio that has just started, unless it
+ * restored its dialogs from the database.
+ */
+const TRUSTED_UPTIME_S = 60;
+
 /** The states of a dialog: 1 unconfirmed, 2 early, 3 confirmed without ACK, 4 confirmed, 5 deleted. */
 const ANSWERED_FROM = 3;
 const DELETED = 5;
@@ -144,9 +150,18 @@ export async function endDialog(
   });
 }
 
-/** Returns for how many seconds kamailio has run. Dialogs that are older may be missing from its list. */
+/** Returns for how many seconds kamailio has run. */
 export async function readUptimeSeconds(rpc: KamailioRpc, timeoutMs: number): Promise<number> {
   const { result } = await callRpc(rpc, timeoutMs, { method: 'core.uptime' }, uptime);
   if (!Number.isFinite(result.uptime)) throw createProviderError(BAD_REPLY);
   return result.uptime;
 }
+
+/**
+ * Whether a dialog is over because kamailio does not list it: not if kamailio has started after it,
+ * and perhaps lost it.
+ * @param uptimeS read after the list; in whole seconds, so it may be one too much
+ * @param seenS how many seconds ago the dialog was listed, if it ever was
+ */
+export const provesAbsence = (uptimeS: number, seenS = Infinity): boolean =>
+  uptimeS > Math.min(TRUSTED_UPTIME_S, seenS + 1);

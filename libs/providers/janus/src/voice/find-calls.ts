@@ -1,6 +1,6 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { JanusAccount } from '../account.ts';
-import { endDialog, listDialogs, readUptimeSeconds, type Dialog } from '../dialogs.ts';
+import { endDialog, listDialogs, provesAbsence, readUptimeSeconds, type Dialog } from '../dialogs.ts';
 import { isGone, type Gateways } from '../gateways.ts';
 import { callList, callView, type CallView } from '../wire.ts';
 
@@ -10,12 +10,6 @@ export interface Reach {
   readonly gateways: Gateways;
   readonly timeoutMs: number;
 }
-
-/**
- * A dialog older than this is missing from the list of a kamailio that has just started, unless it
- * restored its dialogs from the database.
- */
-const TRUSTED_UPTIME_S = 60;
 
 const isNotFound = (error: unknown): boolean => error instanceof ProviderError && error.failure === 'not-found';
 
@@ -34,7 +28,7 @@ const dialogOf = async ({ account, timeoutMs }: Reach, callId: string): Promise<
 
 /** @throws ProviderError `busy` while the absence of a dialog proves nothing */
 async function assertTrusted({ account, timeoutMs }: Reach): Promise<void> {
-  if ((await readUptimeSeconds(account.kamailio, timeoutMs)) < TRUSTED_UPTIME_S)
+  if (!provesAbsence(await readUptimeSeconds(account.kamailio, timeoutMs)))
     throw new ProviderError('busy', 'upstream-restarted', 'kamailio has just started and may have lost its dialogs.');
 }
 
