@@ -37,6 +37,11 @@ test('logs the message and stack of an error, and none of its other properties',
   expect(text).not.toContain('canary');
 });
 
+test('keeps the id of an API key, which can have decimal digits only', () => {
+  expect(logged((log) => log.warn({ keyId: '442079460018' }, 'a request was rejected'))).toContain('442079460018');
+  expect(logged((log) => log.warn({ keyId: '44207946001' }, 'a request was rejected'))).not.toContain('44207946001');
+});
+
 test('scrubs numbers and secrets from errors, fields and messages, and keeps ids', () => {
   const message = 'no such number: +442079460018, Bearer canary';
   const text = logged((log) => {

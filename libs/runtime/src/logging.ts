@@ -44,11 +44,16 @@ const ID_PATTERN = /^(?:[a-z]{2,8}_[\w-]{22}|[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\
  */
 export const isLoggable = (text: string): boolean => ID_PATTERN.test(text) || scrub(text) === text;
 
+/** The id of an API key, in the field `keyId`: one in 280 looks like a number. */
+const KEY_ID_PATTERN = /^[\da-f]{12}$/;
+
+const isKeyId = (name: string, value: string): boolean => name === 'keyId' && KEY_ID_PATTERN.test(value);
+
 const scrubFields = (fields: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [
       name,
-      typeof value === 'string' && !isLoggable(value) ? scrub(value) : value,
+      typeof value === 'string' && !isLoggable(value) && !isKeyId(name, value) ? scrub(value) : value,
     ]),
   );
 
