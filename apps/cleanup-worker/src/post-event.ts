@@ -3,7 +3,8 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import type { PostEvent } from '@partyline/conference/endpoints/deliver-events';
-import { checkAddress, isPublicAddress, type AddressPolicy } from '@partyline/conference/endpoints/check-address';
+import { checkAddress, type AddressPolicy } from '@partyline/conference/endpoints/check-address';
+import { isPublicAddress } from '@partyline/conference/public-host';
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from 'request-filtering-agent';
 
 /**

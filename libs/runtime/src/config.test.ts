@@ -150,6 +150,12 @@ test.each([
   ],
   ['OPENTOK_API_KEY', { VIDEO_MODE: 'opentok' }, /OPENTOK_API_KEY: is not set; VIDEO_MODE=opentok requires it/],
   ['MEDIA_GATEWAYS', { VIDEO_MODE: 'janus' }, /MEDIA_GATEWAYS: is not set; VIDEO_MODE=janus requires it/],
+  [
+    'KAMAILIO_RPC_URL',
+    { MEDIA_GATEWAYS: 'gw-1=http://h:1', GATEWAY_SECRET: 'hunter2'.repeat(5), GATEWAY_SOCKET_URL: 'wss://h/v1/socket' },
+    /KAMAILIO_RPC_URL: is not set; MEDIA_GATEWAYS requires it\n.*KAMAILIO_RPC_SECRET: is not set; MEDIA_GATEWAYS requires it/,
+  ],
+  ['GATEWAY_SECRET', { KAMAILIO_RPC_SECRET: 'hunter2' }, /GATEWAY_SECRET: is not set; KAMAILIO_RPC_SECRET requires it/],
   ['MEDIA_GATEWAYS', { MEDIA_GATEWAYS: 'hunter2' }, /MEDIA_GATEWAYS: must look like gw-1=http/],
   ['MEDIA_GATEWAYS', { MEDIA_GATEWAYS: 'a=http://h:1,a=http://h:2' }, /MEDIA_GATEWAYS: must look like .*each id once/],
   ['SIP_TRUNK', { SIP_TRUNK: 'sip:hunter2@x' }, /SIP_TRUNK: must be a host name or address/],

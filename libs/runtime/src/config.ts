@@ -156,11 +156,20 @@ const VONAGE_VARIABLES = [
   'VIDEO_CALLBACK_SECRET',
 ] as const;
 
+/** The variables of our own gateways: set all of them, or none. */
+const GATEWAY_VARIABLES = [
+  'MEDIA_GATEWAYS',
+  'GATEWAY_SECRET',
+  'GATEWAY_SOCKET_URL',
+  'KAMAILIO_RPC_URL',
+  'KAMAILIO_RPC_SECRET',
+] as const;
+
 /** The variables that each `VIDEO_MODE` requires. */
 const REQUIRED_BY_MODE = {
   unified: VONAGE_VARIABLES,
   opentok: [...VONAGE_VARIABLES, 'OPENTOK_API_KEY', 'OPENTOK_API_SECRET'],
-  janus: ['MEDIA_GATEWAYS', 'GATEWAY_SECRET', 'GATEWAY_SOCKET_URL', 'KAMAILIO_RPC_URL', 'KAMAILIO_RPC_SECRET'],
+  janus: GATEWAY_VARIABLES,
 } as const;
 
 /**
@@ -294,6 +303,10 @@ const GROUPS = {
       .regex(/^[a-z]{1,10}$/, 'must be 1 to 10 lower-case letters')
       .default('live'),
   }),
+  sip: z.object({
+    /** Where tenants' trunks send calls: the public address of kamailio. */
+    SIP_PUBLIC_ADDRESS: hostAndPort.optional(),
+  }),
   webhooks: z.object({
     /** The public URL at which the provider reaches voice-webhooks. */
     PUBLIC_WEBHOOK_URL: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/$/, '')),
@@ -354,7 +367,10 @@ const GROUPS = {
        * capability; `janus`: our own gateways, for video and telephone calls.
        */
       VIDEO_MODE: z.enum(['opentok', 'unified', 'janus']).default('unified'),
-      /** `id=url` of each media-gateway, comma-separated. */
+      /**
+       * `id=url` of each media-gateway, comma-separated. In another mode than `janus`, tenants' SIP
+       * accounts use them.
+       */
       MEDIA_GATEWAYS: gateways.optional(),
       /** Signs the requests to media-gateway, its webhooks and browsers' tokens. */
       GATEWAY_SECRET: secret.optional(),
@@ -426,6 +442,10 @@ const GROUPS = {
         const mode = value.VIDEO_MODE ?? 'unified';
         for (const name of REQUIRED_BY_MODE[mode])
           if (!value[name]) ctx.addIssue({ code: 'custom', path: [name], message: `VIDEO_MODE=${mode} requires it` });
+        const given = GATEWAY_VARIABLES.find((name) => value[name]);
+        if (mode !== 'janus' && given !== undefined)
+          for (const name of GATEWAY_VARIABLES)
+            if (!value[name]) ctx.addIssue({ code: 'custom', path: [name], message: `${given} requires it` });
       },
       // Also when another variable is invalid: the error lists all variables at once.
       { when: () => true },

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkAddress, isPublicAddress } from './check-address.ts';
+import { isPublicAddress } from '../public-host.ts';
+import { checkAddress } from './check-address.ts';
 
 const PRODUCTION = { allowPrivate: false, ports: [443, 80, 8443] };
 const DEVELOPMENT = { allowPrivate: true, ports: [443] };

@@ -1,5 +1,5 @@
 import { VerdictError } from '@partyline/domain/verdict';
-import ipaddr from 'ipaddr.js';
+import { isPublicHost } from '../public-host.ts';
 
 /** The addresses to which events may be sent. */
 export interface AddressPolicy {
@@ -9,32 +9,6 @@ export interface AddressPolicy {
 }
 
 const MAX_URL_LENGTH = 2_000;
-/**
- * Last labels of names in private networks: reserved by RFC 2606, 6761, 6762, 7686, 8375 and 9476
- * and by ICANN, or used by container platforms and routers. None is delegated in the public DNS.
- * The connection checks the resolved address too.
- */
-const PRIVATE_HOST_NAME = new RegExp(
-  String.raw`(^|\.)(localhost|local|localdomain|internal|intranet|private|lan|home|corp|mail|arpa|test|invalid|alt|onion` +
-    '|svc|consul|docker|containers|podman|kubernetes|k8s|cluster|node|pod|nomad|mesos|rancher|weave|swarm|vpn|wlan|dmz' +
-    '|workgroup|router|gateway)$',
-);
-/** Private addresses in public ranges: the metadata service of Azure. */
-const PRIVATE_ADDRESSES = ['168.63.129.16'];
-/**
- * The parts of 2000::/3 from which IANA has allocated public IPv6 networks. Others contain an IPv4
- * address, are unassigned, or belong to a former network (3ffe::/16).
- */
-const IPV6_PUBLIC = ['2001::/16', '2003::/16', '2400::/6', '2800::/5'].map((network) => ipaddr.parseCIDR(network));
-
-/** Whether an IP address, as a resolver or a connection reports it, is public. */
-export function isPublicAddress(address: string): boolean {
-  if (!ipaddr.isValid(address)) return false;
-  const parsed = ipaddr.parse(address);
-  if (parsed.range() !== 'unicast' || PRIVATE_ADDRESSES.includes(address)) return false;
-  return parsed.kind() === 'ipv4' || IPV6_PUBLIC.some((network) => parsed.match(network));
-}
-
 const urlRejected = (message: string, fix: string): VerdictError =>
   new VerdictError('client', 'url-rejected', message, { field: '/url', fix });
 
@@ -60,9 +34,7 @@ export function checkAddress(text: string, { allowPrivate, ports }: AddressPolic
   const host = url.hostname.replace(/\.+$/, '');
   url.hostname = host;
   const literal = host.startsWith('[') ? host.slice(1, -1) : host;
-  const isPrivate = ipaddr.isValid(literal)
-    ? !isPublicAddress(literal)
-    : !host.includes('.') || host.split('.').includes('') || PRIVATE_HOST_NAME.test(host);
-  if (isPrivate) throw urlRejected('The host is not public.', 'Give a host that can be reached over the internet.');
+  if (!isPublicHost(literal))
+    throw urlRejected('The host is not public.', 'Give a host that can be reached over the internet.');
   return url.href;
 }
