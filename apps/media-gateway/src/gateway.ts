@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { Clock } from '@partyline/domain/clock';
 import type { CallWebhook, CreateCallRequest } from '@partyline/provider-janus/wire';
-import type { KamailioRpc } from '@partyline/provider-janus/dialogs';
+import type { KamailioRpc } from '@partyline/provider-janus/kamailio-rpc';
 import { JanusError } from '@partyline/janus/janus-error';
 import { OpusCodecs } from './audio/codecs/opus.ts';
 import { FrameClock, type Timers } from './audio/frame-clock.ts';

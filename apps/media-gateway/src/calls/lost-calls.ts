@@ -5,8 +5,8 @@ import {
   provesAbsence,
   readUptimeSeconds,
   type Dialog,
-  type KamailioRpc,
 } from '@partyline/provider-janus/dialogs';
+import type { KamailioRpc } from '@partyline/provider-janus/kamailio-rpc';
 
 export interface LostCallsDeps {
   readonly rpc: KamailioRpc;

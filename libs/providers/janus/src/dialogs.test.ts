@@ -3,7 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, expect, it } from 'vitest';
-import { endDialog, listDialogs, type KamailioRpc } from './dialogs.ts';
+import { endDialog, listDialogs } from './dialogs.ts';
+import type { KamailioRpc } from './kamailio-rpc.ts';
 
 const SECRET = 'rpc-secret';
 const SIP = { callId: 'abc', fromTag: 'caller', toTag: 'callee', cseq: '7' };

@@ -1,13 +1,8 @@
-import { createProviderError, BAD_REPLY, type RequestEffect } from '@partyline/provider-contract/http-failure';
+import { createProviderError, BAD_REPLY } from '@partyline/provider-contract/http-failure';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { z } from 'zod';
+import { callRpc, type KamailioRpc } from './kamailio-rpc.ts';
 import { requestJson } from './request-json.ts';
-
-/** JSON-RPC of kamailio. */
-export interface KamailioRpc {
-  readonly url: string;
-  readonly secret: string;
-}
 
 /** A SIP dialog as kamailio knows it. */
 export interface Dialog {
@@ -55,27 +50,6 @@ const TRUSTED_UPTIME_S = 60;
 /** The states of a dialog: 1 unconfirmed, 2 early, 3 confirmed without ACK, 4 confirmed, 5 deleted. */
 const ANSWERED_FROM = 3;
 const DELETED = 5;
-
-/**
- * Calls kamailio's RPC.
- * @throws ProviderError
- */
-function callRpc<Reply>(
-  rpc: KamailioRpc,
-  timeoutMs: number,
-  { method, params = [], effect = 'read' }: { method: string; params?: readonly string[]; effect?: RequestEffect },
-  schema: z.ZodType<Reply>,
-): Promise<Reply> {
-  return requestJson({
-    method: 'POST',
-    url: rpc.url,
-    headers: { authorization: `Bearer ${rpc.secret}` },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-    effect,
-    timeoutMs,
-    reply: schema,
-  });
-}
 
 /**
  * Lists the dialogs that are not over, all of them: also those that have ended for kamailio, but whose

@@ -1,0 +1,163 @@
+import { SipEndpoint } from '@partyline/dev/kamailio/testing/sip-endpoint';
+import { headerOf, type SipMessage } from '@partyline/dev/phones/sip-message';
+import { createTestKamailio, type TestKamailio } from '@partyline/testing/kamailio';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { toEntries, writeEdgeAccounts, type EdgeAccount } from './edge-accounts.ts';
+
+const PLATFORM_TRUNK = '127.0.0.2';
+/** The trunk company of two tenants. */
+const SHARED_TRUNK = '127.0.0.7';
+const OWN_TRUNK = '127.0.0.8';
+const PLATFORM_NUMBER = '+442079460000';
+const CALLER = '+447700900123';
+const A: EdgeAccount = {
+  id: 'acct_a',
+  trunkHost: null,
+  addresses: [SHARED_TRUNK, OWN_TRUNK],
+  numbers: ['+12025550101', '+12025550102'],
+};
+const B: EdgeAccount = { id: 'acct_b', trunkHost: null, addresses: [SHARED_TRUNK], numbers: ['+12025550103'] };
+
+let kamailio: TestKamailio;
+const endpoints: SipEndpoint[] = [];
+beforeAll(async () => {
+  kamailio = await createTestKamailio({
+    trunks: [{ address: PLATFORM_TRUNK, port: 0, account: 'platform' }],
+    floodRequests: 5,
+  });
+});
+afterAll(() => kamailio.stop());
+afterEach(async () => {
+  for (const endpoint of endpoints.splice(0)) endpoint.close();
+});
+
+const write = (...accounts: readonly EdgeAccount[]): Promise<number> =>
+  writeEdgeAccounts({ url: kamailio.rpcUrl, secret: kamailio.rpcSecret }, 20_000, accounts);
+
+async function open(address: string): Promise<SipEndpoint> {
+  const endpoint = await SipEndpoint.open(kamailio.sipUri, address);
+  endpoints.push(endpoint);
+  return endpoint;
+}
+
+/** An endpoint that is registered as the gateway. */
+async function openGateway(): Promise<SipEndpoint> {
+  const gateway = await open('127.0.0.1');
+  const uri = `<sip:gw-1@${kamailio.sipUri}>`;
+  expect(
+    await gateway.request('REGISTER', {
+      from: `${uri};tag=reg`,
+      to: uri,
+      headers: ['Expires: 60'],
+      password: kamailio.gatewaySecret,
+    }),
+  ).toMatchObject({ status: 200 });
+  return gateway;
+}
+
+/** Dials a number, which the gateway declines. Returns the status, and the account that the gateway saw. */
+async function dial(gateway: SipEndpoint, address: string, number: string) {
+  const trunk = await open(address);
+  const callId = crypto.randomUUID();
+  const isOurs = (message: SipMessage): boolean => headerOf(message, 'call-id') === callId;
+  let account: string | undefined;
+  void gateway
+    .receive((message) => message.method === 'INVITE' && isOurs(message))
+    .then((invite) => {
+      account = headerOf(invite, 'x-partyline-account');
+      gateway.reply(invite, '603 Decline');
+    });
+  trunk.send('INVITE', {
+    uri: `sip:${number}@${kamailio.sipUri}`,
+    from: `<sip:${CALLER}@trunk.example>;tag=caller`,
+    to: `<sip:${number}@${kamailio.sipUri}>`,
+    callId,
+    cseq: '1 INVITE',
+  });
+  const { status } = await trunk.receive((message) => isOurs(message) && (message.status ?? 0) >= 200);
+  return { status, account };
+}
+
+describe('calls to the number of a SIP account', () => {
+  it('are let in from its own addresses, also when another account has the same', async () => {
+    await write(A, B);
+    const gateway = await openGateway();
+    expect(await dial(gateway, SHARED_TRUNK, '+12025550101')).toEqual({ status: 603, account: 'acct_a' });
+    expect(await dial(gateway, OWN_TRUNK, '12025550102')).toEqual({ status: 603, account: 'acct_a' });
+    expect(await dial(gateway, SHARED_TRUNK, '+12025550103')).toEqual({ status: 603, account: 'acct_b' });
+  });
+
+  it("are rejected from another account's address, from the platform's trunk and from strangers", async () => {
+    await write(A, B);
+    const gateway = await openGateway();
+    for (const address of [OWN_TRUNK, PLATFORM_TRUNK, '127.0.0.9', '127.0.0.1'])
+      expect(await dial(gateway, address, '+12025550103')).toEqual({ status: 403, account: undefined });
+  });
+
+  it('does not open other numbers to its addresses', async () => {
+    await write(A);
+    const gateway = await openGateway();
+    expect(await dial(gateway, OWN_TRUNK, PLATFORM_NUMBER)).toMatchObject({ status: 403 });
+    expect(await dial(gateway, PLATFORM_TRUNK, PLATFORM_NUMBER)).toEqual({ status: 603, account: 'platform' });
+  });
+
+  it('are rejected as soon as the account is gone, and let in again by a kamailio that has restarted', async () => {
+    await write(A, B);
+    expect(await write(A, B)).toBe(0);
+    await write(B);
+    const gateway = await openGateway();
+    expect(await dial(gateway, OWN_TRUNK, '+12025550101')).toMatchObject({ status: 403 });
+    await kamailio.crash();
+    await kamailio.restart();
+    expect(await write(A, B)).toBe(toEntries([A, B]).size);
+    expect(await dial(await openGateway(), OWN_TRUNK, '+12025550101')).toEqual({ status: 603, account: 'acct_a' });
+  });
+
+  it('are not taken for a flood', async () => {
+    await write(A);
+    const trunk = await open(OWN_TRUNK);
+    for (let count = 0; count < 100; count += 1) trunk.send('OPTIONS');
+    await expect.poll(() => trunk.messages.length).toBe(100);
+  });
+});
+
+describe('calls that a gateway places for a SIP account', () => {
+  /** Dials out. Resolves with the status that the gateway gets; a trunk that is reached declines. */
+  async function dialOut(account: string, trunk: SipEndpoint): Promise<number | undefined> {
+    const gateway = await openGateway();
+    void trunk.receiveRequest('INVITE').then((invite) => trunk.reply(invite, '603 Decline'));
+    const { status } = await gateway.request('INVITE', {
+      uri: `sip:${CALLER}@${trunk.host}`,
+      from: `<sip:gw-1@${kamailio.sipUri}>;tag=gateway`,
+      to: `<sip:${CALLER}@${trunk.host}>`,
+      headers: [`X-Partyline-Account: ${account}`],
+      password: kamailio.gatewaySecret,
+    });
+    return status;
+  }
+
+  it('reach its own trunk only', async () => {
+    const [own, others, platform] = [await open(OWN_TRUNK), await open(SHARED_TRUNK), await open(PLATFORM_TRUNK)];
+    await write({ ...A, trunkHost: own.host }, { ...B, trunkHost: others.host });
+    expect(await dialOut('acct_a', own)).toBe(603);
+    for (const trunk of [others, platform]) expect(await dialOut('acct_a', trunk)).toBe(403);
+    expect(await dialOut('platform', platform)).toBe(603);
+    expect(await dialOut('platform', own)).toBe(403);
+  });
+
+  it('reach no trunk without one, and none of the platform after the account is gone', async () => {
+    const [own, platform] = [await open(OWN_TRUNK), await open(PLATFORM_TRUNK)];
+    await write(A);
+    for (const trunk of [own, platform]) expect(await dialOut('acct_a', trunk)).toBe(403);
+    await write();
+    for (const trunk of [own, platform]) expect(await dialOut('acct_a', trunk)).toBe(403);
+  });
+});
+
+it('writes numbers without plus, and the default port of a trunk', () => {
+  expect([...toEntries([{ ...B, trunkHost: 'sip.trunk.example' }])]).toEqual([
+    ['number:12025550103', `acct_b ${SHARED_TRUNK}`],
+    [`source:${SHARED_TRUNK}`, 'yes'],
+    ['trunk:acct_b', 'sip.trunk.example:5060'],
+  ]);
+});
