@@ -279,8 +279,8 @@ CREATE TABLE provider_account (
   label text NOT NULL,
   voice_kind text NOT NULL,
   media_kind text NOT NULL,
-  application_id text NOT NULL,
-  voice_key_end text NOT NULL,
+  application_id text,
+  voice_key_end text,
   media_key_end text,
   version integer DEFAULT 1 NOT NULL,
   ciphertext bytea,
@@ -291,7 +291,10 @@ CREATE TABLE provider_account (
   created_at timestamp(3) with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
   deleted_at timestamp(3) with time zone,
   voice_region text,
-  sip_domain text
+  sip_domain text,
+  trunk_addresses text[] DEFAULT ARRAY[]::text[],
+  trunk_host text,
+  trunk_transport text
 );
 CREATE TABLE provider_rate_limit (
   account text NOT NULL,

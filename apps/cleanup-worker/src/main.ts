@@ -17,6 +17,7 @@ import { openJobs } from '@partyline/jobs/enqueue';
 import { createAccountBuilder, UNLISTED_REGION } from '@partyline/provider-registry/from-account';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
 import { createProviders } from '@partyline/provider-registry/registry';
+import { openSipEdge } from '@partyline/provider-registry/sip-edge';
 import { readConfig } from '@partyline/runtime/config';
 import { systemClock, systemIds, systemRandomInt, systemSecret, systemSleep } from '@partyline/runtime/system';
 import { openLogger } from '@partyline/runtime/logging';
@@ -25,6 +26,7 @@ import { producerOptions, watchRedis } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { cleanUpDeliveries } from '@partyline/store/endpoints/deliveries';
 import { countUnconfirmed } from '@partyline/store/reconciliation/due-work';
+import { listSipAccounts } from '@partyline/store/provider-accounts/sip-accounts';
 import { countOpenCharges } from '@partyline/store/billing/cdrs';
 import { openWriteCheck } from '@partyline/store/database/check-writes';
 import { openStore } from '@partyline/store/database/store';
@@ -56,6 +58,8 @@ const MAX_CONCURRENT_DELIVERIES = 64;
 const PIN_HEADS_INTERVAL_MS = 600_000;
 const DELIVERY_CLEANUP_INTERVAL_MS = 5_000;
 const POST_TIMEOUT_MS = 15_000;
+/** A restarted kamailio rejects calls to tenants' numbers for this time at most. */
+const SIP_ACCOUNTS_INTERVAL_MS = 2_000;
 /** A longer reconciler round hangs: its longest wait is for a slot of the provider's rate limit. */
 const MAX_RECONCILER_ROUND_MS = 60_000;
 
@@ -136,6 +140,7 @@ await runMain(async () => {
     { maxConcurrent: MAX_CONCURRENT_DELIVERIES, signal: stopping.signal },
   );
 
+  const writeSipAccounts = openSipEdge(config.provider, config.provider.PROVIDER_TIMEOUT_MS);
   const pins = openPinVault(pinKeys);
   const timers = startTimers(
     {
@@ -177,6 +182,14 @@ await runMain(async () => {
       charges: {
         everyMs: CHARGES_INTERVAL_MS,
         run: async () => void (await reconcileCharges(deps)),
+      },
+      sipAccounts: {
+        everyMs: SIP_ACCOUNTS_INTERVAL_MS,
+        run: async () => {
+          if (writeSipAccounts === null) return;
+          const changed = await writeSipAccounts(await listSipAccounts(store));
+          if (changed > 0) log.info({ changed }, "kamailio's table of SIP accounts was updated");
+        },
       },
       purge: { everyMs: PURGE_INTERVAL_MS, run: () => purge(purgesOf(store), purgeOptions) },
       pinHeads: {

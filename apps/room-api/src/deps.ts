@@ -5,11 +5,11 @@ import type { AddressPolicy } from '@partyline/conference/endpoints/check-addres
 import type { EndpointSecrets } from '@partyline/conference/endpoints/endpoint-secrets';
 import type { PinVault } from '@partyline/conference/pins/pin-vault';
 import type { RequestVault } from '@partyline/conference/crypto/request-vault';
-import type { ProviderAccount } from '@partyline/contracts/provider-accounts/provider-account';
 import type { RandomInt } from '@partyline/domain/clock';
 import type { OperatorKeys } from './auth/operator-key.ts';
 import type { EventFeed } from './events/feed.ts';
 import type { RequestMeter } from './limits/request-meter.ts';
+import type { ConnectionDetails } from './provider-accounts/show.ts';
 
 /**
  * The dependencies of the API. Provider requests go through `provider` to the orchestrator, with
@@ -20,10 +20,9 @@ export interface ApiDeps extends Pick<Deps, 'store' | 'jobs' | 'clock' | 'ids' |
   readonly pins: PinVault;
   /** Encrypts the credentials of tenants' provider accounts. */
   readonly accounts: AccountVault;
-  /** The webhook URLs to set at the provider of such an account. */
-  readonly accountAddresses: (accountId: string) => ProviderAccount['addresses'];
+  readonly connectionDetails: ConnectionDetails;
   readonly endpointSecrets: EndpointSecrets;
-  /** Which URLs tenants can use for endpoints. */
+  /** Which URLs tenants can use for endpoints, and which hosts for trunks. */
   readonly addresses: AddressPolicy;
   readonly feed: EventFeed;
   /** Cryptographically secure: it generates PINs. */

@@ -32,6 +32,7 @@ await runMain(async () => {
     'limits',
     'events',
     'webhooks',
+    'sip',
     'accounts',
     'rpc',
   ]);
@@ -88,7 +89,10 @@ await runMain(async () => {
       provider,
       pins,
       accounts,
-      accountAddresses: accountWebhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL),
+      connectionDetails: {
+        webhookUrls: accountWebhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL),
+        sipAddress: config.sip.SIP_PUBLIC_ADDRESS ?? null,
+      },
       endpointSecrets,
       addresses,
       feed,

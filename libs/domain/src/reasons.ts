@@ -356,6 +356,11 @@ export const REASONS = {
     meaning: 'Accounts cannot be in this region here.',
     action: 'Use a region that `detail` names, or leave it out.',
   },
+  'trunk-address-rejected': {
+    status: 422,
+    meaning: 'The host or an address of the SIP trunk is not public.',
+    action: 'Give the host and the addresses that your SIP trunk has on the internet.',
+  },
   'provider-account-differs': {
     status: 422,
     meaning: 'The credentials belong to another application, project or API key.',
@@ -420,6 +425,11 @@ export const REASONS = {
     status: 503,
     meaning: 'This platform does not support provider accounts of tenants.',
     action: 'Ask the operator to set `MASTER_KEYS`.',
+  },
+  'sip-not-configured': {
+    status: 503,
+    meaning: 'This platform does not support SIP accounts.',
+    action: 'Use an account at Vonage, or ask the operator to set up gateways.',
   },
   'master-key-missing': {
     status: 503,

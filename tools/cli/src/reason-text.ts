@@ -206,6 +206,9 @@ export const TEXT_BY_REASON: Readonly<Record<string, ReasonText>> = {
     fix: "Compare the --file with the provider's dashboard (docs/accounts.md). Nothing was stored.",
   },
   'region-not-available': { hasApiFix: true, fix: 'It is voice.region in the --file.' },
+  'trunk-address-rejected': {
+    fix: 'Write the public host and the public addresses of your SIP trunk in the --file, then repeat the command.',
+  },
   'provider-account-differs': {
     message: 'These are the credentials of another account.',
     fix: 'Leave the ids out of the --file. For another account, use partyline accounts create.',
@@ -236,6 +239,9 @@ export const TEXT_BY_REASON: Readonly<Record<string, ReasonText>> = {
   'no-numbers': { fix: 'Ask the operator to add one: partyline operator numbers add.' },
   'accounts-not-configured': {
     fix: 'Ask the operator to set MASTER_KEYS (docs/accounts.md), then repeat the command.',
+  },
+  'sip-not-configured': {
+    fix: 'Ask the operator to set up gateways (docs/self-hosted.md), then repeat the command.',
   },
   'master-key-missing': {
     fix: 'Ask the operator to restore the master key (docs/accounts.md), then repeat the command.',

@@ -23,6 +23,7 @@ import { TenantId } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { body, idPipe } from '../input/parse.ts';
 import { showAccount } from './show.ts';
+import { toCredentials } from './to-credentials.ts';
 
 const accountId = idPipe(noSuchAccount);
 
@@ -37,7 +38,8 @@ export class ProviderAccountsController {
     @Body(body(CreateProviderAccount)) wanted: CreateProviderAccount,
     @ChangeRecorder() recordChange: RecordChange,
   ): Promise<ProviderAccount> {
-    const row = await createAccount(this.deps, tenantId, wanted);
+    const { label, ...given } = wanted;
+    const row = await createAccount(this.deps, tenantId, { label, ...toCredentials(given) });
     recordChange({
       after: { id: row.id, label: row.label, voice: row.voice_kind, video: row.media_kind, version: row.version },
     });
@@ -96,6 +98,6 @@ export class ProviderAccountsController {
 
   #show(row: AccountRow | null): ProviderAccount {
     if (row === null) throw noSuchAccount();
-    return showAccount(row, this.deps.accountAddresses(row.id));
+    return showAccount(row, this.deps.connectionDetails);
   }
 }

@@ -1,22 +1,21 @@
 import type { ProviderAccount } from '@partyline/contracts/provider-accounts/provider-account';
 import type { AccountRow } from '@partyline/store/provider-accounts/provider-accounts';
 
+/** What a tenant must know to connect its account with the platform. */
+export interface ConnectionDetails {
+  /** The URLs to set at Vonage. */
+  readonly webhookUrls: (accountId: string) => NonNullable<ProviderAccount['addresses']>;
+  /** Host and port to which SIP trunks send calls; null: not configured. */
+  readonly sipAddress: string | null;
+}
+
 const maskKey = (lastCharacters: string): string => `****${lastCharacters}`;
 
-/**
- * An account as the API shows it, without secrets.
- * @param addresses the URLs to set at the provider
- */
-export const showAccount = (row: AccountRow, addresses: ProviderAccount['addresses']): ProviderAccount => ({
+/** An account as the API shows it, without secrets. */
+export const showAccount = (row: AccountRow, details: ConnectionDetails): ProviderAccount => ({
   id: row.id,
   label: row.label,
-  voice: {
-    kind: row.voice_kind as ProviderAccount['voice']['kind'],
-    apiKey: maskKey(row.voice_key_end),
-    applicationId: row.application_id,
-    region: row.voice_region as ProviderAccount['voice']['region'],
-    sipDomain: row.sip_domain,
-  },
+  voice: row.voice_kind === 'sip' ? showSip(row, details) : showVonage(row),
   video: {
     kind: row.media_kind as ProviderAccount['video']['kind'],
     apiKey: row.media_key_end === null ? null : maskKey(row.media_key_end),
@@ -24,7 +23,30 @@ export const showAccount = (row: AccountRow, addresses: ProviderAccount['address
   version: row.version,
   verifiedAt: row.verified_at.toISOString(),
   oldSecretsUntil: row.old_until?.toISOString() ?? null,
-  addresses,
+  addresses: row.voice_kind === 'sip' ? null : details.webhookUrls(row.id),
   numbers: [...row.numbers],
   createdAt: row.created_at.toISOString(),
+});
+
+type ShownVoice<Kind> = ProviderAccount['voice'] & { readonly kind: Kind };
+
+const showVonage = (row: AccountRow): ShownVoice<'vonage'> => ({
+  kind: 'vonage',
+  apiKey: maskKey(row.voice_key_end ?? ''),
+  applicationId: row.application_id ?? '',
+  region: row.voice_region as ShownVoice<'vonage'>['region'],
+  sipDomain: row.sip_domain,
+});
+
+const showSip = (row: AccountRow, { sipAddress }: ConnectionDetails): ShownVoice<'sip'> => ({
+  kind: 'sip',
+  trunk:
+    row.trunk_host === null
+      ? null
+      : {
+          host: row.trunk_host,
+          transport: row.trunk_transport as NonNullable<ShownVoice<'sip'>['trunk']>['transport'],
+        },
+  addresses: [...row.trunk_addresses],
+  sipAddress,
 });

@@ -235,7 +235,10 @@ export async function startTestHarness(
       provider,
       pins: openPinVault([Buffer.alloc(32, 7)]),
       accounts: openAccountVault({ store, keys: masterKeys === null ? null : localKeyService(masterKeys) }),
-      accountAddresses: accountWebhookUrls('https://hooks.test'),
+      connectionDetails: {
+        webhookUrls: accountWebhookUrls('https://hooks.test'),
+        sipAddress: 'sip.example.com:5060',
+      },
       endpointSecrets: openEndpointSecrets([Buffer.alloc(32, 7)]),
       addresses: { allowPrivate: false, ports: [443, 80, 8443] },
       feed,

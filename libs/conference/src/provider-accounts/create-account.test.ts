@@ -1,5 +1,5 @@
 import { createHash, createHmac, randomUUID } from 'node:crypto';
-import type { AccountCredentials } from '@partyline/provider-contract/account-credentials';
+import type { VonageCredentials } from '@partyline/provider-contract/account-credentials';
 import { createProviderCredentials, type ProviderCredentials } from '@partyline/dev/stack/credentials';
 import { buildEmulatorAccount } from '@partyline/dev/stack/service-environment';
 import { dropOldCredentials } from '@partyline/store/provider-accounts/provider-accounts';
@@ -38,7 +38,7 @@ beforeAll(async () => {
 beforeEach(() => resetHarness(harness));
 afterAll(() => harness.close());
 
-const toAccountCredentials = (kind: MediaKind, own: ProviderCredentials): AccountCredentials => ({
+const toVonageCredentials = (kind: MediaKind, own: ProviderCredentials): VonageCredentials => ({
   voice: {
     kind: 'vonage',
     apiKey: own.accountKey,
@@ -76,7 +76,7 @@ async function dialPhone(deps: TestDeps, meeting: Meeting): Promise<void> {
 }
 
 describe('createAccount', () => {
-  it.each<[string, (valid: AccountCredentials, other: ProviderCredentials) => AccountCredentials, string]>([
+  it.each<[string, (valid: VonageCredentials, other: ProviderCredentials) => VonageCredentials, string]>([
     [
       'a private key of another application',
       (valid, other) => ({ ...valid, voice: { ...valid.voice, privateKey: other.privateKey } }),
@@ -100,7 +100,7 @@ describe('createAccount', () => {
     const [own, other] = [createProviderCredentials(), createProviderCredentials()];
     await harness.emulator.client.addAccount(buildEmulatorAccount(own, []));
     await expect(
-      createAccount(deps, deps.tenantId, { label: 'Own', ...change(toAccountCredentials('opentok', own), other) }),
+      createAccount(deps, deps.tenantId, { label: 'Own', ...change(toVonageCredentials('opentok', own), other) }),
     ).rejects.toMatchObject({ verdict: { outcome: 'client', reason: 'provider-account-rejected' }, field });
     expect(await harness.store.prisma.provider_account.count()).toBe(0);
   });
@@ -115,7 +115,7 @@ describe('createAccount', () => {
     ] as const) {
       await harness.emulator.client.setFaults({ rest: [{ route: 'list-calls', fault }] });
       await expect(
-        createAccount(deps, deps.tenantId, { label: 'Own', ...toAccountCredentials('unified', own) }),
+        createAccount(deps, deps.tenantId, { label: 'Own', ...toVonageCredentials('unified', own) }),
       ).rejects.toMatchObject({ verdict: { reason } });
     }
     expect(await harness.store.prisma.provider_account.count()).toBe(0);
@@ -125,7 +125,7 @@ describe('createAccount', () => {
     const deps = harness.deps.unified;
     const { credentials: own } = await createOwnAccount(deps);
     await harness.store.prisma.tenant.create({ data: { id: 'ten_other', name: 'Other' } });
-    const create = (tenantId: string, credentials = toAccountCredentials('unified', own)) =>
+    const create = (tenantId: string, credentials = toVonageCredentials('unified', own)) =>
       createAccount(deps, tenantId, { label: 'Other', ...credentials });
     for (const tenantId of [deps.tenantId, 'ten_other'])
       await expect(create(tenantId)).rejects.toMatchObject({ verdict: { reason: 'application-taken' } });
@@ -141,7 +141,7 @@ describe('createAccount', () => {
       answer = resolve;
     });
     const { id: caller } = await harness.emulator.client.dial({ from: '+447700900001', to: '+442079460888' });
-    await expect(create('ten_other', toAccountCredentials('unified', inUse))).rejects.toMatchObject({
+    await expect(create('ten_other', toVonageCredentials('unified', inUse))).rejects.toMatchObject({
       verdict: { reason: 'application-in-use' },
       field: '/voice/applicationId',
     });
@@ -149,7 +149,7 @@ describe('createAccount', () => {
     answer();
     const platform =
       (await harness.emulator.client.config()).applications.find(({ account }) => account === undefined)?.id ?? '';
-    const valid = toAccountCredentials('unified', createProviderCredentials());
+    const valid = toVonageCredentials('unified', createProviderCredentials());
     await expect(
       create('ten_other', { ...valid, voice: { ...valid.voice, applicationId: platform } }),
     ).rejects.toMatchObject({ verdict: { reason: 'application-taken' } });
@@ -414,7 +414,7 @@ describe('a provider account', () => {
     for (const own of credentialSets) await harness.emulator.client.addAccount(buildEmulatorAccount(own, []));
     const results = await Promise.allSettled(
       credentialSets.map((own) =>
-        createAccount(deps, deps.tenantId, { label: 'One', ...toAccountCredentials('unified', own) }),
+        createAccount(deps, deps.tenantId, { label: 'One', ...toVonageCredentials('unified', own) }),
       ),
     );
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(MAX_PROVIDER_ACCOUNTS);

@@ -1,5 +1,11 @@
 import { VerdictError } from '@partyline/domain/verdict';
-import type { AccountCredentials } from '@partyline/provider-contract/account-credentials';
+import {
+  isSip,
+  type AccountCredentials,
+  type SipCredentials,
+  type TrunkCredentials,
+  type VonageCredentials,
+} from '@partyline/provider-contract/account-credentials';
 import {
   readEncryptedAccount,
   replaceCredentials,
@@ -7,13 +13,20 @@ import {
 } from '@partyline/store/provider-accounts/provider-accounts';
 import type { AccountBinding } from '../providers/account-vault.ts';
 import { noSuchAccount } from '../errors.ts';
-import { assertPrivateKey, type AccountDeps } from './create-account.ts';
+import { checkCredentials, readTrunk, type AccountDeps } from './create-account.ts';
+
+/** Null: the account places no more calls. */
+type TrunkChange = { readonly [K in keyof TrunkCredentials]?: TrunkCredentials[K] | undefined } | null;
 
 /** The credentials to replace. An absent field keeps its value. */
 interface NewCredentials {
   readonly voice?:
-    | ({ readonly [K in Exclude<keyof AccountCredentials['voice'], 'sip'>]?: string | undefined } & {
+    | ({
+        readonly [K in Exclude<keyof VonageCredentials['voice'], 'sip'>]?: string | undefined;
+      } & {
         readonly sip?: { readonly [K in 'domain' | 'username' | 'password']?: string | undefined } | undefined;
+        readonly trunk?: TrunkChange | undefined;
+        readonly addresses?: readonly string[] | undefined;
       })
     | undefined;
   readonly video?:
@@ -40,15 +53,16 @@ export async function rotateAccount(
   overlapS: number,
 ): Promise<AccountRow> {
   const { before, binding } = await readCredentials(deps, tenantId, accountId);
-  const after = mergeCredentials(before, changes);
-  assertPrivateKey(after.voice.privateKey);
+  const after = checkCredentials(mergeCredentials(before, changes), deps.addresses);
   const next: AccountBinding = { ...binding, version: binding.version + 1 };
   const ciphertext = await deps.accounts.encrypt(next, after);
   await deps.provider.verifyAccount({ ...next, encryptedCredentials: ciphertext.toString('base64'), isNew: false });
   const row = await replaceCredentials(deps.store, tenantId, accountId, {
     version: binding.version,
     ciphertext,
-    overlapS,
+    // The gateways sign the webhooks of a SIP account, so none can have an old signature.
+    overlapS: isSip(after) ? 0 : overlapS,
+    trunk: readTrunk(after),
   });
   if (row === null)
     throw new VerdictError(
@@ -77,21 +91,80 @@ async function readCredentials(
   return { before: await deps.accounts.decrypt(binding, row.ciphertext), binding };
 }
 
+type AssertSame = (field: string, previous: string | undefined, given: string | undefined) => void;
+
+const assertSame: AssertSame = (field, previous, given) => {
+  if (given !== undefined && given.toLowerCase() !== previous?.toLowerCase())
+    throw new VerdictError('client', 'provider-account-differs', 'These are the credentials of another account.', {
+      field,
+      fix: 'Leave out the fields that identify the account. For another account, use POST /v1/provider-accounts.',
+    });
+};
+
+const mergeCredentials = (before: AccountCredentials, changes: NewCredentials): AccountCredentials =>
+  isSip(before) ? mergeSip(before, changes) : mergeVonage(before, changes);
+
+/**
+ * Everything but the kind can change: calls and sessions are at our own gateways, whatever the trunk
+ * is. A new host does not inherit credentials, so that they reach no other host than their own.
+ */
+function mergeSip({ voice: before, video }: SipCredentials, changes: NewCredentials): SipCredentials {
+  const { kind, trunk, addresses, ...rest } = changes.voice ?? {};
+  assertSame('/voice/kind', before.kind, kind);
+  assertSame('/video/kind', video.kind, changes.video?.kind);
+  for (const name of ['apiKey', 'apiSecret', 'applicationId', 'privateKey', 'signatureSecret', 'region'] as const)
+    assertSame(`/voice/${name}`, undefined, rest[name]);
+  for (const name of ['domain', 'username', 'password'] as const)
+    assertSame(`/voice/sip/${name}`, undefined, rest.sip?.[name]);
+  for (const name of ['apiKey', 'apiSecret'] as const) assertSame(`/video/${name}`, undefined, changes.video?.[name]);
+  assertSame('/callbackSecret', undefined, changes.callbackSecret);
+  const merged = trunk === undefined ? before.trunk : mergeTrunk(before.trunk, trunk);
+  return {
+    voice: {
+      kind: before.kind,
+      addresses: addresses ?? before.addresses,
+      ...(merged !== undefined && { trunk: merged }),
+    },
+    video,
+  };
+}
+
+/** Throws `invalid-body` (422) for a trunk without a host, or with a user and no password. */
+function mergeTrunk(before: TrunkCredentials | undefined, change: TrunkChange): TrunkCredentials | undefined {
+  if (change === null) return undefined;
+  const host = change.host ?? before?.host;
+  if (host === undefined) throw incomplete('host', 'The account has no trunk yet, so a host is needed.');
+  const kept = host.toLowerCase() === before?.host ? before : undefined;
+  const username = change.username ?? kept?.username;
+  const password = change.password ?? kept?.password;
+  if ((username === undefined) !== (password === undefined))
+    throw incomplete(
+      username === undefined ? 'username' : 'password',
+      'A trunk has both a username and a password, or neither.',
+    );
+  return {
+    host,
+    transport: change.transport ?? kept?.transport ?? 'udp',
+    ...(username !== undefined && password !== undefined && { username, password }),
+  };
+}
+
+const incomplete = (field: string, message: string): VerdictError =>
+  new VerdictError('client', 'invalid-body', message, {
+    field: `/voice/trunk/${field}`,
+    fix: 'Give the field that is missing.',
+  });
+
 /**
  * Live calls and sessions belong to the application, project and account that the old credentials
  * name, so a rotation may not change these identifiers.
  */
-function mergeCredentials(
-  before: AccountCredentials,
+function mergeVonage(
+  before: VonageCredentials,
   { voice = {}, video = {}, callbackSecret }: NewCredentials,
-): AccountCredentials {
-  const assertSame = (field: string, previous: string | undefined, given: string | undefined): void => {
-    if (given !== undefined && given.toLowerCase() !== previous?.toLowerCase())
-      throw new VerdictError('client', 'provider-account-differs', 'These are the credentials of another account.', {
-        field,
-        fix: 'Leave out the fields that identify the account. For another account, use POST /v1/provider-accounts.',
-      });
-  };
+): VonageCredentials {
+  if (voice.trunk !== undefined) assertSame('/voice/trunk', undefined, 'trunk');
+  if (voice.addresses !== undefined) assertSame('/voice/addresses', undefined, 'addresses');
   for (const name of ['kind', 'apiKey', 'applicationId', 'region'] as const)
     assertSame(`/voice/${name}`, before.voice[name], voice[name]);
   const { sip } = before.voice;

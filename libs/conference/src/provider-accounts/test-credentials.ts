@@ -16,6 +16,7 @@ export async function testCredentials(
 ): Promise<Record<string, never>> {
   const { voice, media } = build(await vault.decrypt(binding, Buffer.from(encryptedCredentials, 'base64')), {
     tenantId: binding.tenantId,
+    accountId: binding.accountId,
     old: null,
     isNew,
   });

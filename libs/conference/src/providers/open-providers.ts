@@ -1,4 +1,4 @@
-import type { AccountCredentials, PreviousSecrets } from '@partyline/provider-contract/account-credentials';
+import { isSip, type AccountCredentials, type PreviousSecrets } from '@partyline/provider-contract/account-credentials';
 import { findAccountVersion, readEncryptedAccount } from '@partyline/store/provider-accounts/provider-accounts';
 import type { Store } from '@partyline/store/database/store';
 import type { AccountVault } from './account-vault.ts';
@@ -7,14 +7,19 @@ import { applyRequestContext } from './rate-limit-providers.ts';
 import { accountGone } from '../errors.ts';
 
 /**
- * Builds the providers of a tenant's account.
+ * Builds the providers of a tenant's account, whose calls and webhooks carry its id.
  * @param owner.old previous secrets whose signatures are still accepted
  * @param owner.isNew the account is not stored yet, so it may be rejected by what the platform
  *   allows
  */
 export type BuildProviders = (
   credentials: AccountCredentials,
-  owner: { readonly tenantId: string; readonly old: PreviousSecrets | null; readonly isNew: boolean },
+  owner: {
+    readonly tenantId: string;
+    readonly accountId: string;
+    readonly old: PreviousSecrets | null;
+    readonly isNew: boolean;
+  },
 ) => Providers;
 
 interface CachedProviders {
@@ -58,9 +63,10 @@ export function openProviders({
         : await decrypt(row.old_version, row.old_ciphertext);
     return build(credentials, {
       tenantId,
+      accountId,
       isNew: false,
       old:
-        previous === null
+        previous === null || isSip(previous)
           ? null
           : { signatureSecret: previous.voice.signatureSecret, callbackSecret: previous.callbackSecret },
     });

@@ -56,6 +56,7 @@ export interface TestDeps extends Deps, Providers {
   readonly random: typeof systemRandomInt;
   readonly provider: ProviderRpc;
   readonly accounts: AccountVault;
+  readonly addresses: { readonly allowPrivate: boolean };
   readonly tenantId: string;
 }
 
@@ -173,6 +174,7 @@ export async function startTestHarness(): Promise<TestHarness> {
       ...platform,
       kind,
       accounts,
+      addresses: { allowPrivate: false },
       pins: openPinVault([PIN_KEY]),
       random: systemRandomInt,
       provider: createRpcHandlers({ ...deps, accounts: { vault: accounts, build } }),

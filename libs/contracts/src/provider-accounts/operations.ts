@@ -18,8 +18,8 @@ export const PROVIDER_ACCOUNT_OPERATIONS: readonly Operation[] = [
     summary: 'Create a provider account',
     description:
       'Stores the credentials of your own provider account, encrypted, after the provider has accepted them. Set the ' +
-      '`addresses` of the reply at the provider. The operator then assigns dedicated numbers to the account. At most ' +
-      '10 accounts.',
+      '`addresses` of the reply at Vonage, or let your SIP trunk send calls to `voice.sipAddress`. The operator then ' +
+      'assigns dedicated numbers to the account. At most 10 accounts.',
     body: CreateProviderAccount,
     reply: { status: 201, schema: ProviderAccount },
     asksProvider: true,
@@ -29,7 +29,9 @@ export const PROVIDER_ACCOUNT_OPERATIONS: readonly Operation[] = [
       'application-in-use',
       'provider-account-rejected',
       'region-not-available',
+      'trunk-address-rejected',
       'accounts-not-configured',
+      'sip-not-configured',
     ],
   },
   {
@@ -76,7 +78,7 @@ export const PROVIDER_ACCOUNT_OPERATIONS: readonly Operation[] = [
     description:
       'Stores new credentials after the provider has accepted them. Requests use them at once. Webhooks that are ' +
       'signed with the previous secrets stay valid for `overlapSeconds`. The application and the project cannot ' +
-      'change.',
+      'change; the trunk and the addresses of a SIP account can.',
     body: RotateProviderAccount,
     reply: { status: 200, schema: ProviderAccount },
     asksProvider: true,
@@ -85,7 +87,9 @@ export const PROVIDER_ACCOUNT_OPERATIONS: readonly Operation[] = [
       'provider-account-changed',
       'provider-account-differs',
       'provider-account-rejected',
+      'trunk-address-rejected',
       'accounts-not-configured',
+      'sip-not-configured',
     ],
   },
   {
@@ -98,7 +102,12 @@ export const PROVIDER_ACCOUNT_OPERATIONS: readonly Operation[] = [
     description: 'Asks the provider whether it still accepts the credentials. The request has no body.',
     reply: { status: 200, schema: ProviderAccount },
     asksProvider: true,
-    reasons: ['provider-account-not-found', 'provider-account-rejected', 'accounts-not-configured'],
+    reasons: [
+      'provider-account-not-found',
+      'provider-account-rejected',
+      'accounts-not-configured',
+      'sip-not-configured',
+    ],
   },
   {
     id: 'deleteProviderAccount',

@@ -90,21 +90,69 @@ const sip = z.strictObject({ domain: sipDomain, username: sipUsername, password:
 });
 const voiceKind = z
   .literal('vonage', 'must be vonage')
-  .meta({ description: 'The voice provider: `vonage`.', examples: ['vonage'] });
+  .meta({ description: 'An application at Vonage.', examples: ['vonage'] });
+const sipKind = z
+  .literal('sip', 'must be sip')
+  .meta({ description: 'A SIP trunk at the gateways of the platform.', examples: ['sip'] });
 const opentokKind = z
-  .literal('opentok', 'must be opentok or unified')
+  .literal('opentok', 'must be opentok, unified or janus')
   .meta({ description: '`opentok`: a legacy OpenTok project.', examples: ['opentok'] });
-const unifiedKind = z.literal('unified', 'must be opentok or unified').meta({
+const unifiedKind = z.literal('unified', 'must be opentok, unified or janus').meta({
   description: '`unified`: the application of the voice provider, with the video capability.',
   examples: ['unified'],
 });
+const janusKind = z.literal('janus', 'must be opentok, unified or janus').meta({
+  description: '`janus`: the gateways of the platform, with the voice provider `sip`.',
+  examples: ['janus'],
+});
+const trunkHost = z
+  .string()
+  .toLowerCase()
+  .max(260, 'must have at most 260 characters')
+  .regex(
+    /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/,
+    'must be a host name or an IPv4 address, with or without a port',
+  )
+  .meta({
+    description:
+      'Where outbound calls go: a host name or an IPv4 address, with or without a port. It must be public. At most ' +
+      '260 characters.',
+    examples: ['sip.trunk.example'],
+  });
+const trunkTransport = z
+  .enum(['udp', 'tcp'], 'must be udp or tcp')
+  .meta({ description: 'The transport of outbound calls: `udp` or `tcp`.', examples: ['udp'] });
+const trunkUsername = z
+  .string()
+  .regex(/^[!#-[\]-~]{1,100}$/, 'must be 1 to 100 printable ASCII characters without spaces, quotes and backslashes')
+  .meta({
+    description: 'The digest user at the trunk. 1 to 100 characters. Never shown.',
+    examples: ['partyline'],
+  });
+const trunkPassword = z
+  .string()
+  .regex(/^[ -~]{1,120}$/, 'must be 1 to 120 printable ASCII characters')
+  .meta({
+    description: 'The password of the digest user. 1 to 120 characters. Never shown.',
+    examples: ['exampletrunkpassword1234'],
+  });
+const trunkAddresses = z
+  .array(z.union([z.ipv4(), z.ipv6()], 'must be an IPv4 or IPv6 address'))
+  .min(1, 'must have at least 1 address')
+  .max(32, 'must have at most 32 addresses')
+  .meta({
+    description:
+      'The IP addresses from which the trunk sends calls, 1 to 32. They must be public. Calls to your numbers from ' +
+      'another address are rejected.',
+    examples: [['203.0.113.10', '203.0.113.11']],
+  });
 const projectKey = z
   .string()
   .regex(/^\d{1,20}$/, 'must be the API key of the project, a number')
   .meta({ description: 'The API key of the OpenTok project. 1 to 20 digits.', examples: ['46345342'] });
 const projectSecret = secret('The secret of the OpenTok project.', 'exampleprojectsecret1234');
 
-const VoiceCredentials = z
+const VonageVoice = z
   .strictObject({
     kind: voiceKind,
     apiKey,
@@ -115,22 +163,63 @@ const VoiceCredentials = z
     region: region.optional(),
     sip: sip.optional(),
   })
-  .meta({ id: 'VoiceCredentials', description: 'The credentials of the voice provider.' });
+  .meta({ id: 'VonageCredentials', description: 'The credentials of an application at Vonage.' });
+
+const SipTrunk = z
+  .strictObject({
+    host: trunkHost,
+    transport: trunkTransport.default('udp'),
+    username: trunkUsername.optional(),
+    password: trunkPassword.optional(),
+  })
+  .refine(({ username, password }) => (username === undefined) === (password === undefined), {
+    message: 'must have both a username and a password, or neither',
+    path: [],
+  })
+  .meta({
+    id: 'SipTrunk',
+    description: 'The SIP trunk of outbound calls. Without a username, it must accept the address of the platform.',
+    examples: [{ host: 'sip.trunk.example', username: 'partyline', password: 'exampletrunkpassword1234' }],
+  });
+
+const SipVoice = z
+  .strictObject({
+    kind: sipKind,
+    trunk: SipTrunk.optional(),
+    addresses: trunkAddresses,
+  })
+  .meta({
+    id: 'SipCredentials',
+    description: 'A SIP trunk at the gateways of the platform. Without `trunk`, the account places no calls.',
+  });
+
+const VoiceCredentials = z.discriminatedUnion('kind', [VonageVoice, SipVoice], 'must be vonage or sip').meta({
+  id: 'VoiceCredentials',
+  description: 'The credentials of the voice provider: an application at Vonage, or a SIP trunk.',
+  examples: [{ kind: 'sip', addresses: ['203.0.113.10'] }],
+});
 
 const VideoCredentials = z
   .discriminatedUnion('kind', [
     z.strictObject({ kind: opentokKind, apiKey: projectKey, apiSecret: projectSecret }),
     z.strictObject({ kind: unifiedKind }),
+    z.strictObject({ kind: janusKind }),
   ])
   .meta({
     id: 'VideoCredentials',
-    description: 'The credentials of the video provider: a legacy OpenTok project, or the application of `voice`.',
+    description:
+      'The video provider. With `vonage`: a legacy OpenTok project, or the application of `voice`. With `sip`: `janus`.',
     examples: [{ kind: 'unified' }],
   });
 
 /** The body of `POST /v1/provider-accounts`. */
 export const CreateProviderAccount = z
-  .strictObject({ label: accountLabel, voice: VoiceCredentials, video: VideoCredentials, callbackSecret })
+  .strictObject({
+    label: accountLabel,
+    voice: VoiceCredentials,
+    video: VideoCredentials,
+    callbackSecret: callbackSecret.optional(),
+  })
   .meta({
     id: 'CreateProviderAccount',
     examples: [
@@ -147,8 +236,19 @@ export const CreateProviderAccount = z
         video: { kind: 'unified' },
         callbackSecret: 'an-example-of-a-callback-secret-01',
       },
+      {
+        label: 'Our SIP trunk',
+        voice: {
+          kind: 'sip',
+          trunk: { host: 'sip.trunk.example', username: 'partyline', password: 'exampletrunkpassword1234' },
+          addresses: ['203.0.113.10', '203.0.113.11'],
+        },
+        video: { kind: 'janus' },
+      },
     ],
-    description: 'A provider account to create. The provider verifies the credentials before they are stored.',
+    description:
+      'A provider account to create: at Vonage, with `callbackSecret`, or a SIP trunk without it. The provider ' +
+      'verifies the credentials before they are stored.',
   });
 export type CreateProviderAccount = z.output<typeof CreateProviderAccount>;
 
@@ -166,7 +266,25 @@ export const RotateProviderAccount = z
         apiSecret: apiSecret.optional(),
         privateKey: privateKey.optional(),
         signatureSecret: signatureSecret.optional(),
-        kind: voiceKind.optional(),
+        trunk: z
+          .strictObject({
+            host: trunkHost.optional(),
+            transport: trunkTransport.optional(),
+            username: trunkUsername.optional(),
+            password: trunkPassword.optional(),
+          })
+          .nullable()
+          .optional()
+          .meta({
+            description:
+              'With `sip`: changes of the trunk. A new `host` has none of the old credentials. Null: no trunk.',
+            examples: [{ password: 'exampletrunkpassword5678' }],
+          }),
+        addresses: trunkAddresses.optional(),
+        kind: z
+          .enum(['vonage', 'sip'], 'must be vonage or sip')
+          .optional()
+          .meta({ description: 'The unchanged kind.', examples: ['vonage'] }),
         apiKey: apiKey.optional(),
         applicationId: applicationId.optional(),
         region: region.optional(),
@@ -193,7 +311,7 @@ export const RotateProviderAccount = z
       .strictObject({
         apiSecret: projectSecret.optional(),
         kind: z
-          .enum(['opentok', 'unified'], 'must be opentok or unified')
+          .enum(['opentok', 'unified', 'janus'], 'must be opentok, unified or janus')
           .optional()
           .meta({ description: 'The unchanged kind.', examples: ['opentok'] }),
         apiKey: projectKey.optional(),
@@ -225,6 +343,8 @@ export const RotateProviderAccount = z
         voice?.signatureSecret,
         voice?.sip?.username,
         voice?.sip?.password,
+        voice?.trunk,
+        voice?.addresses,
         video?.apiSecret,
       ].some((each) => each !== undefined),
     { message: 'must have at least one new credential', path: [] },
@@ -244,48 +364,96 @@ const address = (description: string, path: string) =>
     .string()
     .meta({ description, examples: [`https://hooks.example.com/v1/accounts/acct_3q2-7wAAQkV1bWJlclBhcn/${path}`] });
 
+const ShownVonage = z
+  .object({
+    kind: voiceKind,
+    apiKey: maskedKey('The API key of the Vonage account.'),
+    applicationId: z
+      .string()
+      .meta({ description: 'The application.', examples: ['7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39'] }),
+    region: region.nullable().meta({
+      description: 'The region of the application. Null: the default host of the provider.',
+      examples: ['eu'],
+    }),
+    sipDomain: z
+      .string()
+      .nullable()
+      .meta({
+        description: "The account's own SIP domain. Null: the gateway of all accounts.",
+        examples: ['example.sip-eu.vonage.com'],
+      }),
+  })
+  .meta({
+    id: 'VonageVoice',
+    description: 'An application at Vonage.',
+    examples: [
+      {
+        kind: 'vonage',
+        apiKey: '****c3d4',
+        applicationId: '7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39',
+        region: 'eu',
+        sipDomain: null,
+      },
+    ],
+  });
+
+const ShownSip = z
+  .object({
+    kind: sipKind,
+    trunk: z
+      .object({ host: trunkHost, transport: trunkTransport })
+      .nullable()
+      .meta({
+        description: 'Where outbound calls go, without the credentials. Null: the account places no calls.',
+        examples: [{ host: 'sip.trunk.example', transport: 'udp' }],
+      }),
+    addresses: trunkAddresses,
+    sipAddress: z
+      .string()
+      .nullable()
+      .meta({
+        description:
+          'Where your trunk must send calls: host and port of the platform, with your number in E.164 as the user. ' +
+          'Null: ask the operator.',
+        examples: ['sip.example.com:5060'],
+      }),
+  })
+  .meta({
+    id: 'SipVoice',
+    description: 'A SIP trunk at the gateways of the platform.',
+    examples: [
+      {
+        kind: 'sip',
+        trunk: { host: 'sip.trunk.example', transport: 'udp' },
+        addresses: ['203.0.113.10'],
+        sipAddress: 'sip.example.com:5060',
+      },
+    ],
+  });
+
 /** An account as the API shows it, without secrets. */
 export const ProviderAccount = z
   .object({
     id: accountId,
     label: accountLabel,
-    voice: z
-      .object({
-        kind: voiceKind,
-        apiKey: maskedKey('The API key of the Vonage account.'),
-        applicationId: z
-          .string()
-          .meta({ description: 'The application.', examples: ['7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39'] }),
-        region: region.nullable().meta({
-          description: 'The region of the application. Null: the default host of the provider.',
-          examples: ['eu'],
-        }),
-        sipDomain: z
-          .string()
-          .nullable()
-          .meta({
-            description: "The account's own SIP domain. Null: the gateway of all accounts.",
-            examples: ['example.sip-eu.vonage.com'],
-          }),
-      })
-      .meta({
-        description: 'The voice provider.',
-        examples: [
-          {
-            kind: 'vonage',
-            apiKey: '****c3d4',
-            applicationId: '7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39',
-            region: 'eu',
-            sipDomain: null,
-          },
-        ],
-      }),
+    voice: z.discriminatedUnion('kind', [ShownVonage, ShownSip]).meta({
+      description: 'The voice provider.',
+      examples: [
+        {
+          kind: 'vonage',
+          apiKey: '****c3d4',
+          applicationId: '7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39',
+          region: 'eu',
+          sipDomain: null,
+        },
+      ],
+    }),
     video: z
       .object({
         kind: z
-          .enum(['opentok', 'unified'])
+          .enum(['opentok', 'unified', 'janus'])
           .meta({ description: 'The kind of video provider.', examples: ['unified'] }),
-        apiKey: maskedKey('The API key of the OpenTok project. Null for `unified`.').nullable(),
+        apiKey: maskedKey('The API key of the OpenTok project. Null for `unified` and `janus`.').nullable(),
       })
       .meta({ description: 'The video provider.', examples: [{ kind: 'unified', apiKey: null }] }),
     version: z
@@ -303,8 +471,9 @@ export const ProviderAccount = z
         events: address('The event URL of the application. POST.', 'voice/events'),
         videoEvents: address('The URL for session and SIP call monitoring, with secure callbacks.', 'video/events'),
       })
+      .nullable()
       .meta({
-        description: 'The URLs to set at the provider, each with POST and signed.',
+        description: 'The URLs to set at Vonage, each with POST and signed. Null for a SIP trunk.',
         examples: [
           {
             answer: 'https://hooks.example.com/v1/accounts/acct_3q2-7wAAQkV1bWJlclBhcn/voice/answer',

@@ -1,12 +1,12 @@
 import type { ProviderRegion } from '@partyline/domain/provider-region';
 
 /**
- * Credentials of a tenant's own account. They cover voice and video, because the bridge's SIP call
- * connects the two. Never logged, and never part of an error.
+ * Credentials of a tenant's account at Vonage. They cover voice and video, because the bridge's SIP
+ * call connects the two. Never logged, and never part of an error.
  */
-export interface AccountCredentials {
+export interface VonageCredentials {
   readonly voice: {
-    readonly kind: string;
+    readonly kind: 'vonage';
     readonly apiKey: string;
     readonly apiSecret: string;
     readonly applicationId: string;
@@ -24,6 +24,34 @@ export interface AccountCredentials {
   /** Signs the video callbacks. */
   readonly callbackSecret: string;
 }
+
+/** A SIP trunk to which calls are placed. */
+export interface TrunkCredentials {
+  /** Host name or IPv4 address, with or without a port. */
+  readonly host: string;
+  readonly transport: 'udp' | 'tcp';
+  /** Digest credentials; absent: the trunk accepts the address of our SIP edge. */
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+}
+
+/** A tenant's account at our own gateways, which have no secrets of the tenant but its trunk's. */
+export interface SipCredentials {
+  readonly voice: {
+    readonly kind: 'sip';
+    /** Absent: the account places no calls. */
+    readonly trunk?: TrunkCredentials | undefined;
+    /** The IP addresses from which the trunk calls. */
+    readonly addresses: readonly string[];
+  };
+  readonly video: { readonly kind: 'janus' };
+}
+
+/** Credentials of a tenant's own account, for voice and video. */
+export type AccountCredentials = VonageCredentials | SipCredentials;
+
+export const isSip = (credentials: AccountCredentials): credentials is SipCredentials =>
+  credentials.voice.kind === 'sip';
 
 /**
  * Secrets from before a rotation. Webhooks signed with them are accepted until the rotation is

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { generateKeyPairSync } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import type { AccountCredentials } from '@partyline/provider-contract/account-credentials';
+import type { VonageCredentials } from '@partyline/provider-contract/account-credentials';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createAccountBuilder, settingsFromAccount } from './from-account.ts';
 
@@ -35,7 +35,7 @@ afterAll(() => {
   server.closeAllConnections();
 });
 
-const credentials = (voice: Partial<AccountCredentials['voice']> = {}): AccountCredentials => ({
+const credentials = (voice: Partial<VonageCredentials['voice']> = {}): VonageCredentials => ({
   voice: {
     kind: 'vonage',
     apiKey: 'own12345',
@@ -48,8 +48,8 @@ const credentials = (voice: Partial<AccountCredentials['voice']> = {}): AccountC
   video: { kind: 'unified' },
   callbackSecret: 'c'.repeat(32),
 });
-const NEW = { tenantId: 'ten_1', old: null, isNew: true };
-const build = (voice?: Partial<AccountCredentials['voice']>) =>
+const NEW = { tenantId: 'ten_1', accountId: 'acct_1', old: null, isNew: true };
+const build = (voice?: Partial<VonageCredentials['voice']>) =>
   createAccountBuilder(
     {
       VONAGE_APPLICATION_ID: 'a1b2c3d4-0000-4000-8000-000000000001',
@@ -95,7 +95,7 @@ describe('createAccountBuilder', () => {
     );
   });
 
-  const dial = async (voice?: Partial<AccountCredentials['voice']>): Promise<unknown> => {
+  const dial = async (voice?: Partial<VonageCredentials['voice']>): Promise<unknown> => {
     await build(voice).media.dialSip({
       mediaSessionId: '1_s',
       number: '+442079460000',

@@ -1,9 +1,15 @@
 import type { ProviderRegion } from '@partyline/domain/provider-region';
 import { VerdictError } from '@partyline/domain/verdict';
-import type { AccountCredentials, PreviousSecrets } from '@partyline/provider-contract/account-credentials';
+import {
+  isSip,
+  type AccountCredentials,
+  type PreviousSecrets,
+  type SipCredentials,
+  type VonageCredentials,
+} from '@partyline/provider-contract/account-credentials';
 import type { ProviderDeps } from '@partyline/provider-contract/definition';
 import { VONAGE_REGION_HOSTS } from '@partyline/provider-vonage/account';
-import type { ProviderEnvironment } from './from-environment.ts';
+import { gatewaySettings, type GatewayEnvironment, type ProviderEnvironment } from './from-environment.ts';
 import { createProviders, type Providers, type ProviderSettings } from './registry.ts';
 
 /**
@@ -12,6 +18,9 @@ import { createProviders, type Providers, type ProviderSettings } from './regist
  */
 type Hosts = Pick<ProviderEnvironment, 'VONAGE_API_HOST' | 'VIDEO_API_HOST' | 'SIP_HOST' | 'VONAGE_REGION_HOSTS'>;
 
+/** The platform's variables that tenants' accounts share. */
+type Platform = Hosts & GatewayEnvironment;
+
 /** The log line for a stored account with a region that `VONAGE_REGION_HOSTS` does not list. */
 export const UNLISTED_REGION =
   'an account has a region that VONAGE_REGION_HOSTS does not list: its requests go to the default host of the region';
@@ -19,6 +28,7 @@ export const UNLISTED_REGION =
 /** Whose account it is. */
 interface Owner {
   readonly tenantId: string;
+  readonly accountId: string;
   /** Secrets whose signatures are also accepted during a rotation. */
   readonly old: PreviousSecrets | null;
   /** The account is not stored yet. */
@@ -52,11 +62,39 @@ function selectApiHost(
 
 /**
  * Converts the credentials of a tenant's own account to the registry's settings.
- * @throws VerdictError `region-not-available` (422) for the region of a new account
+ * @throws VerdictError `region-not-available` (422) for the region of a new account, and
+ *   `sip-not-configured` (503) for a SIP account of a platform without gateways
  */
-export function settingsFromAccount(
+export const settingsFromAccount = (
+  platform: Platform,
+  credentials: AccountCredentials,
+  owner: Owner,
+  onUnlistedRegion: OnUnlistedRegion,
+): ProviderSettings =>
+  isSip(credentials)
+    ? settingsFromSip(platform, credentials, owner)
+    : settingsFromVonage(platform, credentials, owner, onUnlistedRegion);
+
+/**
+ * A SIP account is the platform's gateways and the trunk of the tenant. The id of the account is in
+ * every signature of the gateways, so that a webhook is valid for this account alone.
+ */
+function settingsFromSip(
+  platform: GatewayEnvironment,
+  { voice: { trunk } }: SipCredentials,
+  { accountId }: Owner,
+): ProviderSettings {
+  if (platform.MEDIA_GATEWAYS === undefined)
+    throw new VerdictError('server', 'sip-not-configured', 'This platform does not support SIP accounts.', {
+      fix: 'Ask the operator to set MEDIA_GATEWAYS and the variables of docs/self-hosted.md.',
+    });
+  const account = { account: accountId, ...gatewaySettings(platform), ...(trunk !== undefined && { trunk }) };
+  return { media: { kind: 'janus', account }, voice: { kind: 'janus', account } };
+}
+
+function settingsFromVonage(
   hosts: Hosts,
-  { voice, video, callbackSecret }: AccountCredentials,
+  { voice, video, callbackSecret }: VonageCredentials,
   owner: Owner,
   onUnlistedRegion: OnUnlistedRegion,
 ): ProviderSettings {
@@ -110,16 +148,19 @@ export function settingsFromAccount(
  * @param onUnlistedRegion warns of a stored account with a region that `VONAGE_REGION_HOSTS` does
  *   not list
  * @throws VerdictError `application-taken` (409) for the platform's application,
- *   `region-not-available` (422) for a new account, or the registry's error for invalid credentials
+ *   the errors of `settingsFromAccount`, or the registry's error for invalid credentials
  */
 export const createAccountBuilder =
   (
-    platform: Hosts & Pick<ProviderEnvironment, 'VONAGE_APPLICATION_ID'>,
+    platform: Platform & Pick<ProviderEnvironment, 'VONAGE_APPLICATION_ID'>,
     deps: ProviderDeps,
     onUnlistedRegion: OnUnlistedRegion,
   ) =>
   (credentials: AccountCredentials, owner: Owner): Providers => {
-    if (credentials.voice.applicationId.toLowerCase() === platform.VONAGE_APPLICATION_ID?.toLowerCase()) {
+    if (
+      !isSip(credentials) &&
+      credentials.voice.applicationId.toLowerCase() === platform.VONAGE_APPLICATION_ID?.toLowerCase()
+    ) {
       throw new VerdictError('client', 'application-taken', "This application is the platform's own.", {
         field: '/voice/applicationId',
         fix: 'Create a separate application for Partyline (docs/accounts.md).',

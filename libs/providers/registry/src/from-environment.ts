@@ -3,17 +3,24 @@ import { VONAGE_REGION_HOSTS } from '@partyline/provider-vonage/account';
 import type { ProviderSettings } from './registry.ts';
 
 /**
- * The environment variables (libs/runtime/src/config.ts, group `provider`) of the platform's
- * provider account. That schema requires those of the mode.
+ * The environment variables of our own gateways. The platform's account uses them with
+ * `VIDEO_MODE=janus`, and tenants' SIP accounts with every mode. All are set, or none.
  */
-export interface ProviderEnvironment {
-  readonly VIDEO_MODE: 'opentok' | 'unified' | 'janus';
+export interface GatewayEnvironment {
   readonly MEDIA_GATEWAYS?: readonly { readonly id: string; readonly url: string }[] | undefined;
   readonly GATEWAY_SECRET?: string | undefined;
   readonly GATEWAY_OTHER_SECRET?: string | undefined;
   readonly GATEWAY_SOCKET_URL?: string | undefined;
   readonly KAMAILIO_RPC_URL?: string | undefined;
   readonly KAMAILIO_RPC_SECRET?: string | undefined;
+}
+
+/**
+ * The environment variables (libs/runtime/src/config.ts, group `provider`) of the platform's
+ * provider account. That schema requires those of the mode.
+ */
+export interface ProviderEnvironment extends GatewayEnvironment {
+  readonly VIDEO_MODE: 'opentok' | 'unified' | 'janus';
   readonly SIP_TRUNK?: string | undefined;
   readonly SIP_TRUNK_TRANSPORT?: 'udp' | 'tcp';
   readonly SIP_TRUNK_USERNAME?: string | undefined;
@@ -45,15 +52,20 @@ const other = (secret: string | undefined): string[] => (secret === undefined ? 
 export const settingsFromEnvironment = (env: ProviderEnvironment): ProviderSettings =>
   env.VIDEO_MODE === 'janus' ? janusSettings(env) : vonageSettings(env);
 
+/** The part of an account at our own gateways that all accounts share. */
+export const gatewaySettings = (env: GatewayEnvironment) => ({
+  gateways: env.MEDIA_GATEWAYS,
+  secret: env.GATEWAY_SECRET,
+  extraSecrets: other(env.GATEWAY_OTHER_SECRET),
+  kamailio: { url: env.KAMAILIO_RPC_URL, secret: env.KAMAILIO_RPC_SECRET },
+  socketUrl: env.GATEWAY_SOCKET_URL,
+});
+
 /** Our own gateways, for calls and browsers: one account. */
 function janusSettings(env: ProviderEnvironment): ProviderSettings {
   const account = {
     account: 'platform',
-    gateways: env.MEDIA_GATEWAYS,
-    secret: env.GATEWAY_SECRET,
-    extraSecrets: other(env.GATEWAY_OTHER_SECRET),
-    kamailio: { url: env.KAMAILIO_RPC_URL, secret: env.KAMAILIO_RPC_SECRET },
-    socketUrl: env.GATEWAY_SOCKET_URL,
+    ...gatewaySettings(env),
     ...(env.SIP_TRUNK === undefined
       ? {}
       : {

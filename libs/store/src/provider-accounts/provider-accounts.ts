@@ -9,19 +9,30 @@ export type AccountRow = Omit<provider_account, 'ciphertext' | 'old_ciphertext' 
 };
 
 const COLUMNS = `a.id, a.tenant_id, a.label, a.voice_kind, a.media_kind, a.application_id, a.voice_region, a.sip_domain,
-  a.voice_key_end, a.media_key_end, a.version, CASE WHEN a.old_until > now() THEN a.old_until END AS old_until, a.verified_at,
-  a.created_at, ARRAY(SELECT n.e164 FROM dial_in_number n WHERE n.account_id = a.id ORDER BY n.e164) AS numbers`;
+  a.voice_key_end, a.media_key_end, a.trunk_host, a.trunk_transport, a.trunk_addresses, a.version, 
+  CASE WHEN a.old_until > now() THEN a.old_until END AS old_until, a.verified_at, a.created_at,
+  ARRAY(SELECT n.e164 FROM dial_in_number n WHERE n.account_id = a.id ORDER BY n.e164) AS numbers`;
+
+/** The part of a SIP account that is not secret: kamailio needs it without the master key. */
+export interface TrunkOfAccount {
+  /** Host with or without a port; null: the account places no calls, or is of another kind. */
+  readonly host: string | null;
+  readonly transport: 'udp' | 'tcp' | null;
+  /** The IP addresses from which it calls us; empty for another kind. */
+  readonly addresses: readonly string[];
+}
 
 interface NewAccount {
   readonly id: string;
   readonly label: string;
   readonly voiceKind: string;
   readonly mediaKind: string;
-  readonly applicationId: string;
+  readonly applicationId: string | null;
   readonly voiceRegion: string | null;
   readonly sipDomain: string | null;
-  readonly voiceKeyEnd: string;
+  readonly voiceKeyEnd: string | null;
   readonly mediaKeyEnd: string | null;
+  readonly trunk: TrunkOfAccount;
   /** The credentials, encrypted as version 1. */
   readonly ciphertext: Uint8Array;
 }
@@ -52,9 +63,9 @@ export async function insertAccount(
       name: 'insert-account',
       text: `INSERT INTO provider_account (
                id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, media_key_end, ciphertext,
-               voice_region, sip_domain, verified_at
+               voice_region, sip_domain, trunk_host, trunk_transport, trunk_addresses, verified_at
              )
-             VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, now())
+             VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, now())
              ON CONFLICT (application_id) WHERE deleted_at IS NULL DO NOTHING`,
       values: [
         tenantId,
@@ -68,6 +79,9 @@ export async function insertAccount(
         account.ciphertext,
         account.voiceRegion,
         account.sipDomain,
+        account.trunk.host,
+        account.trunk.transport,
+        account.trunk.addresses,
       ],
     });
     return rowCount === 1 ? (await readAccountIn(tx, tenantId, account.id))! : 'application-in-use';
@@ -181,7 +195,12 @@ export async function replaceCredentials(
   store: Store,
   tenantId: string,
   id: string,
-  { version, ciphertext, overlapS }: { version: number; ciphertext: Uint8Array; overlapS: number },
+  {
+    version,
+    ciphertext,
+    overlapS,
+    trunk,
+  }: { version: number; ciphertext: Uint8Array; overlapS: number; trunk: TrunkOfAccount },
 ): Promise<AccountRow | null> {
   return inTransaction(store, tenantId, async (tx) => {
     const { rowCount } = await tx.query({
@@ -190,9 +209,10 @@ export async function replaceCredentials(
              SET old_ciphertext = CASE WHEN $5 > 0 THEN ciphertext END,
                old_version = CASE WHEN $5 > 0 THEN version END,
                old_until = CASE WHEN $5 > 0 THEN clock_timestamp() + make_interval(secs => $5) END,
-               ciphertext = $4, version = version + 1, verified_at = now()
+               ciphertext = $4, version = version + 1, verified_at = now(),
+               trunk_host = $6, trunk_transport = $7, trunk_addresses = $8
              WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL`,
-      values: [tenantId, id, version, ciphertext, overlapS],
+      values: [tenantId, id, version, ciphertext, overlapS, trunk.host, trunk.transport, trunk.addresses],
     });
     return rowCount === 1 ? readAccountIn(tx, tenantId, id) : null;
   });
@@ -260,7 +280,8 @@ export async function deleteAccount(store: Store, tenantId: string, id: string):
     await tx.query({
       name: 'wipe-account',
       text: `UPDATE provider_account
-             SET deleted_at = now(), ciphertext = NULL, old_ciphertext = NULL, old_version = NULL, old_until = NULL
+             SET deleted_at = now(), ciphertext = NULL, old_ciphertext = NULL, old_version = NULL, old_until = NULL,
+               trunk_host = NULL, trunk_transport = NULL, trunk_addresses = '{}'
              WHERE tenant_id = $1 AND id = $2`,
       values: [tenantId, id],
     });

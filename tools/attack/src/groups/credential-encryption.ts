@@ -69,7 +69,7 @@ export const credentialEncryption: Group<CredentialEncryptionInput> = {
       };
       const ciphertext = await vault.encrypt(binding, CREDENTIALS);
       await vault.encrypt({ ...binding, tenantId: mine }, CREDENTIALS);
-      if ((await vault.decrypt(binding, ciphertext)).callbackSecret !== CREDENTIALS.callbackSecret)
+      if (JSON.stringify(await vault.decrypt(binding, ciphertext)) !== JSON.stringify(CREDENTIALS))
         throw new Error('The vault does not decrypt its own ciphertext.');
       const decryptionFault = async (
         by: AccountVault,

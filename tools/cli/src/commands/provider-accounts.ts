@@ -8,6 +8,7 @@ import { parseDuration } from '../fields.ts';
 const COLUMNS = [
   'id',
   'label',
+  'voice.kind',
   'voice.applicationId',
   'voice.region',
   'video.kind',
@@ -70,7 +71,7 @@ export const accounts: readonly CommandSpec[] = [
   },
   {
     usage: 'show <account>',
-    description: 'Print an account, with the addresses to configure at the provider.',
+    description: 'Print an account, with what to configure at the provider or the SIP trunk.',
     operations: ['getProviderAccount'],
     examples: ['accounts show acct_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [accountId = '']) {
@@ -94,7 +95,7 @@ export const accounts: readonly CommandSpec[] = [
     usage: 'create',
     description:
       'Store the credentials of your own account after a test at the provider. ' +
-      'Then configure the printed addresses at the provider.',
+      'Then configure the printed addresses at the provider, or the printed SIP address at your trunk.',
     options: FILE_OPTION,
     operations: ['createProviderAccount'],
     inputs: { label: '--file', ...FILE_INPUTS },

@@ -1,0 +1,267 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createRpcHandlers } from '@partyline/conference/provider-rpc/handlers';
+import { openAccountVault } from '@partyline/conference/providers/account-vault';
+import { localKeyService } from '@partyline/conference/crypto/key-service';
+import { createProviderCredentials } from '@partyline/dev/stack/credentials';
+import { buildAccountBody } from '@partyline/dev/stack/own-account';
+import { providerDeps } from '@partyline/provider-contract/testing/provider-deps';
+import { createAccountBuilder } from '@partyline/provider-registry/from-account';
+import { systemClock } from '@partyline/runtime/system';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { acceptingProvider, MASTER_KEYS, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
+
+/** A gateway without calls, and a kamailio without dialogs. */
+const gateway = createServer((request, response) => {
+  if (!isGatewayUp) return void response.writeHead(503).end();
+  const reply = request.url === '/RPC' ? { result: [] } : { calls: [] };
+  return void response.setHeader('content-type', 'application/json').end(JSON.stringify(reply));
+});
+let isGatewayUp = true;
+let hasGateways = true;
+let harness: TestHarness;
+beforeAll(async () => {
+  gateway.listen(0, '127.0.0.1');
+  await once(gateway, 'listening');
+  const url = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`;
+  const hosts = { SIP_HOST: 'sip.nexmo.com' };
+  const gateways = {
+    MEDIA_GATEWAYS: [{ id: 'gw-1', url }],
+    GATEWAY_SECRET: 'g'.repeat(32),
+    GATEWAY_SOCKET_URL: 'wss://rooms.example.com/v1/socket',
+    KAMAILIO_RPC_URL: `${url}/RPC`,
+    KAMAILIO_RPC_SECRET: 'rpc',
+  };
+  const builders = [hosts, { ...hosts, ...gateways }].map((platform) =>
+    createAccountBuilder(platform, providerDeps(4_000), () => undefined),
+  );
+  harness = await startTestHarness(
+    (store) => {
+      const orchestrator = createRpcHandlers({
+        store,
+        jobs: {
+          enqueue: async () => undefined,
+          armHangUp: async () => undefined,
+          assertReachable: async () => undefined,
+        },
+        clock: systemClock,
+        report: { count: () => undefined, observe: () => undefined, warn: () => undefined },
+        providers: () => Promise.reject(new Error('these tests do not use the platform account')),
+        accounts: {
+          vault: openAccountVault({ store, keys: localKeyService(MASTER_KEYS) }),
+          build: (...given) => builders[hasGateways ? 1 : 0]!(...given),
+        },
+      });
+      return { ...acceptingProvider, verifyAccount: (input) => orchestrator.verifyAccount(input) };
+    },
+    { rpcTimeoutMs: 20_000 },
+  );
+});
+beforeEach(async () => {
+  [isGatewayUp, hasGateways] = [true, true];
+  await harness.store.prisma.provider_account.deleteMany({ where: { numbers: { none: {} } } });
+});
+afterAll(async () => {
+  await harness.stop();
+  gateway.close();
+  gateway.closeAllConnections();
+});
+
+const PATH = '/v1/provider-accounts';
+const TRUNK = { host: 'SIP.Carrier.de:5080', transport: 'tcp', username: 'anna', password: 'a secret of the trunk' };
+const BODY = {
+  label: 'Our trunk',
+  voice: { kind: 'sip', trunk: TRUNK, addresses: ['8.8.4.4', '2001:4860:4860:0::8844', '8.8.4.4'] },
+  video: { kind: 'janus' },
+};
+const create = (voice: object = {}, more: object = {}) =>
+  harness.request('POST', PATH, { body: { ...BODY, voice: { ...BODY.voice, ...voice }, ...more } });
+const countAccounts = (): Promise<number> => harness.store.prisma.provider_account.count();
+
+describe('a SIP account', () => {
+  it('is stored and shown without its credentials, with the address for the trunk', async () => {
+    const { status, body: made } = await create();
+    expect([status, made]).toEqual([
+      201,
+      {
+        id: expect.stringMatching(/^acct_/) as string,
+        label: 'Our trunk',
+        voice: {
+          kind: 'sip',
+          trunk: { host: 'sip.carrier.de:5080', transport: 'tcp' },
+          addresses: ['8.8.4.4', '2001:4860:4860::8844'],
+          sipAddress: 'sip.example.com:5060',
+        },
+        video: { kind: 'janus', apiKey: null },
+        version: 1,
+        verifiedAt: expect.any(String) as string,
+        oldSecretsUntil: null,
+        addresses: null,
+        numbers: [],
+        createdAt: expect.any(String) as string,
+      },
+    ]);
+    const own = `${PATH}/${made.id}`;
+    expect((await harness.request('GET', own)).body).toEqual(made);
+    expect((await harness.request('GET', PATH)).body.accounts).toEqual([made]);
+    expect((await harness.request('PATCH', own, { body: { label: 'Sales' } })).body.label).toBe('Sales');
+    expect((await harness.request('POST', `${own}/verify`)).body.verifiedAt).not.toBe(made.verifiedAt);
+    const row = await harness.store.prisma.provider_account.findUniqueOrThrow({ where: { id: made.id } });
+    for (const secret of [TRUNK.username, TRUNK.password]) {
+      expect(Buffer.from(row.ciphertext!).includes(secret)).toBe(false);
+      expect(JSON.stringify(row)).not.toContain(secret);
+    }
+    const { body: log } = await harness.request('GET', '/v1/audit?limit=10');
+    expect(JSON.stringify(log)).not.toContain(TRUNK.password);
+  });
+
+  it('needs no trunk to be called, and no credentials at a trunk that knows the platform', async () => {
+    expect((await create({ trunk: undefined })).body.voice.trunk).toBeNull();
+    expect((await create({ trunk: { host: '8.8.8.8' } })).body.voice.trunk).toEqual({
+      host: '8.8.8.8',
+      transport: 'udp',
+    });
+  });
+
+  it('gets numbers from the operator, and is erased when it is deleted', async () => {
+    const { body: made } = await create();
+    const number = '+13125550188';
+    const assigned = await harness.request('POST', '/v1/operator/numbers', {
+      body: { number, tenantId: 'ten_ours', providerAccountId: made.id },
+    });
+    expect(assigned.status).toBe(201);
+    expect((await harness.request('GET', `${PATH}/${made.id}`)).body.numbers).toEqual([number]);
+    expect((await harness.request('DELETE', `${PATH}/${made.id}`)).body.reason).toBe('provider-account-in-use');
+    await harness.request('DELETE', `/v1/operator/numbers/${number.slice(1)}`);
+    expect((await harness.request('DELETE', `${PATH}/${made.id}`)).status).toBe(200);
+    expect(await harness.store.prisma.provider_account.findUniqueOrThrow({ where: { id: made.id } })).toMatchObject({
+      ciphertext: null,
+      trunk_host: null,
+      trunk_addresses: [],
+    });
+  });
+
+  it('is not found for another tenant', async () => {
+    const { body: made } = await create();
+    const reply = await harness.request('GET', `${PATH}/${made.id}`, { key: harness.keys.theirs });
+    expect([reply.status, reply.body.reason]).toEqual([404, 'provider-account-not-found']);
+  });
+
+  it('is not stored while no gateway answers', async () => {
+    isGatewayUp = false;
+    expect((await create()).status).toBeGreaterThanOrEqual(500);
+    expect(await countAccounts()).toBe(0);
+  });
+
+  it('is rejected with 503 by a platform without gateways', async () => {
+    hasGateways = false;
+    const reply = await create();
+    expect([reply.status, reply.body.reason]).toEqual([503, 'sip-not-configured']);
+    expect(await countAccounts()).toBe(0);
+  });
+
+  it.each([
+    ['loopback', { trunk: { host: '127.0.0.1:5060' } }, '/voice/trunk/host'],
+    ['a private network', { trunk: { host: '10.0.0.7' } }, '/voice/trunk/host'],
+    ['the metadata service', { trunk: { host: '169.254.169.254' } }, '/voice/trunk/host'],
+    ['a name without a dot', { trunk: { host: 'kamailio' } }, '/voice/trunk/host'],
+    ['a name of a private network', { trunk: { host: 'trunk.svc.cluster.local' } }, '/voice/trunk/host'],
+    ['a private address that calls', { addresses: ['8.8.4.4', '192.168.1.1'] }, '/voice/addresses/1'],
+    ['a mapped loopback address', { addresses: ['::ffff:127.0.0.1'] }, '/voice/addresses/0'],
+    ['a local IPv6 address', { addresses: ['fd00::1'] }, '/voice/addresses/0'],
+  ])('is rejected with a host that is not public: %s', async (_what, voice, pointer) => {
+    const reply = await create(voice);
+    expect([reply.status, reply.body.reason, reply.body.errors[0].pointer]).toEqual([
+      422,
+      'trunk-address-rejected',
+      pointer,
+    ]);
+    expect(await countAccounts()).toBe(0);
+  });
+
+  it.each<[string, () => ReturnType<typeof create>, string]>([
+    ['no address', () => create({ addresses: [] }), '/voice/addresses'],
+    ['a network as an address', () => create({ addresses: ['8.8.4.0/24'] }), '/voice/addresses/0'],
+    [
+      '33 addresses',
+      () => create({ addresses: Array.from({ length: 33 }, (_, n) => `8.8.4.${n}`) }),
+      '/voice/addresses',
+    ],
+    ['a user without a password', () => create({ trunk: { host: 'sip.carrier.de', username: 'a' } }), '/voice/trunk'],
+    ['a URI as a host', () => create({ trunk: { host: 'sip:carrier.de' } }), '/voice/trunk/host'],
+    ['a header in a user', () => create({ trunk: { ...TRUNK, username: 'a"\r\nX: y' } }), '/voice/trunk/username'],
+    ['another transport', () => create({ trunk: { ...TRUNK, transport: 'tls' } }), '/voice/trunk/transport'],
+    ['a callback secret', () => create({}, { callbackSecret: 'c'.repeat(32) }), '/callbackSecret'],
+    ['video of Vonage', () => create({}, { video: { kind: 'unified' } }), '/video/kind'],
+    ['an application', () => create({ applicationId: crypto.randomUUID() }), '/voice/applicationId'],
+  ])('is rejected with %s', async (_what, request, pointer) => {
+    const reply = await request();
+    expect([reply.status, reply.body.reason, reply.body.errors[0].pointer]).toEqual([422, 'invalid-body', pointer]);
+    expect(await countAccounts()).toBe(0);
+  });
+});
+
+it.each([
+  [{ video: { kind: 'janus' } }, '/video/kind'],
+  [{ callbackSecret: undefined }, '/callbackSecret'],
+])('an account at Vonage is rejected with %j', async (change, pointer) => {
+  const body = { ...buildAccountBody('unified', createProviderCredentials()), ...change };
+  const reply = await harness.request('POST', PATH, { body });
+  expect([reply.status, reply.body.reason, reply.body.errors[0].pointer]).toEqual([422, 'invalid-body', pointer]);
+});
+
+describe('the rotation of a SIP account', () => {
+  const rotate = (id: string, voice: object | undefined, more: object = {}) =>
+    harness.request('POST', `${PATH}/${id}/rotate`, { body: { voice, ...more } });
+
+  it('changes the password, the addresses and the host, and keeps what is left out', async () => {
+    const { body: made } = await create();
+    expect((await rotate(made.id, { trunk: { password: 'new' } })).body).toMatchObject({
+      version: 2,
+      oldSecretsUntil: null,
+      voice: made.voice,
+    });
+    expect((await rotate(made.id, { addresses: ['8.8.8.8'] })).body.voice).toEqual({
+      ...made.voice,
+      addresses: ['8.8.8.8'],
+    });
+    expect((await rotate(made.id, { kind: 'sip', trunk: { host: 'sip.other.de' } })).body.voice.trunk).toEqual({
+      host: 'sip.other.de',
+      transport: 'udp',
+    });
+    expect((await rotate(made.id, { trunk: null })).body).toMatchObject({ version: 5, voice: { trunk: null } });
+  });
+
+  it('gives a new host no old credentials', async () => {
+    const { body: made } = await create();
+    await rotate(made.id, { trunk: { host: 'sip.other.de' } });
+    const reply = await rotate(made.id, { trunk: { password: 'new' } });
+    expect([reply.status, reply.body.errors[0].pointer]).toEqual([422, '/voice/trunk/username']);
+  });
+
+  it.each([
+    [{ voice: { trunk: { host: '10.0.0.1' } } }, 'trunk-address-rejected', '/voice/trunk/host'],
+    [{ voice: { addresses: ['127.0.0.1'] } }, 'trunk-address-rejected', '/voice/addresses/0'],
+    [{ voice: { kind: 'vonage', addresses: ['8.8.8.8'] } }, 'provider-account-differs', '/voice/kind'],
+    [{ voice: { signatureSecret: 's'.repeat(32) } }, 'provider-account-differs', '/voice/signatureSecret'],
+    [{ callbackSecret: 's'.repeat(32) }, 'provider-account-differs', '/callbackSecret'],
+    [{ video: { kind: 'unified', apiSecret: 'x' } }, 'provider-account-differs', '/video/kind'],
+    [{ voice: { sip: { password: 'x' } } }, 'provider-account-differs', '/voice/sip/password'],
+    [{ voice: { addresses: [] } }, 'invalid-body', '/voice/addresses'],
+  ])('rejects %j', async (body, reason, pointer) => {
+    const { body: made } = await create();
+    const reply = await harness.request('POST', `${PATH}/${made.id}/rotate`, { body });
+    expect([reply.status, reply.body.reason, reply.body.errors[0].pointer]).toEqual([422, reason, pointer]);
+    expect((await harness.request('GET', `${PATH}/${made.id}`)).body).toEqual(made);
+  });
+
+  it('needs a host for the first trunk', async () => {
+    const { body: made } = await create({ trunk: undefined });
+    const reply = await rotate(made.id, { trunk: { username: 'a', password: 'b' } });
+    expect([reply.status, reply.body.errors[0].pointer]).toEqual([422, '/voice/trunk/host']);
+    expect((await rotate(made.id, { trunk: { host: 'sip.carrier.de' } })).body.voice.trunk).toMatchObject({
+      host: 'sip.carrier.de',
+    });
+  });
+});

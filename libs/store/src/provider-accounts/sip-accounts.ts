@@ -1,0 +1,27 @@
+import { EVERY_TENANT, type Store } from '../database/store.ts';
+
+/** What the SIP edge must know of a tenant's SIP account. */
+export interface SipAccountRow {
+  readonly id: string;
+  /** Host of its trunk with or without a port; null: it places no calls. */
+  readonly trunkHost: string | null;
+  /** The IP addresses from which its trunk calls. */
+  readonly addresses: readonly string[];
+  /** Its numbers, E.164 with plus; at least one. */
+  readonly numbers: readonly string[];
+}
+
+/** Lists the SIP accounts of all tenants to which an operator has assigned a number. */
+export async function listSipAccounts(store: Store): Promise<SipAccountRow[]> {
+  const { rows } = await store.query<SipAccountRow>(EVERY_TENANT, {
+    name: 'list-sip-accounts',
+    text: `SELECT a.id, a.trunk_host AS "trunkHost", a.trunk_addresses AS addresses,
+             array_agg(n.e164 ORDER BY n.e164) AS numbers
+           FROM provider_account a JOIN dial_in_number n ON n.account_id = a.id
+           WHERE a.voice_kind = 'sip' AND a.deleted_at IS NULL
+           GROUP BY a.id
+           ORDER BY a.id`,
+    values: [],
+  });
+  return rows;
+}
