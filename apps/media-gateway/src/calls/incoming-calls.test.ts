@@ -88,7 +88,7 @@ describe('an incoming call', () => {
     await phone.dial(test.uriOf(number));
     const { callId } = await test.answerOf(number);
     await phone.waitFor('established');
-    const dialogs = await listDialogs({ url: test.kamailio.rpcUrl, secret: test.kamailio.rpcSecret }, 5_000);
+    const { dialogs } = await listDialogs({ url: test.kamailio.rpcUrl, secret: test.kamailio.rpcSecret }, 5_000);
     expect(dialogs).toMatchObject([{ callId, account: ACCOUNT, direction: 'inbound', isAnswered: true }]);
   });
 

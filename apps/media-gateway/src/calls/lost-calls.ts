@@ -1,11 +1,5 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
-import {
-  endDialog,
-  listDialogs,
-  provesAbsence,
-  readUptimeSeconds,
-  type Dialog,
-} from '@partyline/provider-janus/dialogs';
+import { endDialog, listDialogs, provesAbsence, type Dialog, type DialogList } from '@partyline/provider-janus/dialogs';
 import type { KamailioRpc } from '@partyline/provider-janus/kamailio-rpc';
 
 export interface LostCallsDeps {
@@ -46,9 +40,10 @@ export class LostCalls {
    * @returns how many there were
    */
   async endAll(gatewayId: string): Promise<number> {
-    const dialogs = (await this.#list()).filter(({ callId }) => callId?.startsWith(`${gatewayId}.`));
-    await Promise.all(dialogs.map((dialog) => this.#end(dialog)));
-    return dialogs.length;
+    const { dialogs } = await this.#list();
+    const left = dialogs.filter(({ callId }) => callId?.startsWith(`${gatewayId}.`));
+    await Promise.all(left.map((dialog) => this.#end(dialog)));
+    return left.length;
   }
 
   /** One list serves all lost calls: a killed Janus loses hundreds at once. */
@@ -59,11 +54,10 @@ export class LostCalls {
         // The calls that are added during the request are in the next list.
         const asked = [...this.#waiting.keys()];
         try {
-          const listed = new Map((await this.#list()).map((dialog) => [dialog.callId, dialog]));
+          const list = await this.#list();
+          const listed = new Map(list.dialogs.map((dialog) => [dialog.callId, dialog]));
           const live = asked.flatMap((callId) => listed.get(callId) ?? []);
-          for (const { callId } of live) this.#waiting.get(callId!)!.seenAtMs = this.#deps.nowMs();
-          const absent = asked.filter((callId) => !listed.has(callId));
-          if (absent.length > 0) await this.#settle(absent);
+          for (const callId of asked) this.#note(callId, listed.has(callId), list);
           await Promise.all(live.map((dialog) => this.#end(dialog)));
           // An ended dialog is listed for some moments.
           if (this.#waiting.size > 0) await this.#deps.sleep(RETRY_MS);
@@ -77,17 +71,19 @@ export class LostCalls {
     }
   }
 
-  async #settle(absent: readonly string[]): Promise<void> {
-    const uptimeS = await readUptimeSeconds(this.#deps.rpc, this.#deps.timeoutMs);
-    for (const callId of absent) {
-      const { settle, seenAtMs = -Infinity } = this.#waiting.get(callId)!;
-      if (!provesAbsence(uptimeS, (this.#deps.nowMs() - seenAtMs) / 1_000)) continue;
+  /** Notes that a call is in the list, or settles it because it is not. */
+  #note(callId: string, isListed: boolean, list: DialogList): void {
+    const call = this.#waiting.get(callId);
+    if (call === undefined) return;
+    const now = this.#deps.nowMs();
+    if (isListed) call.seenAtMs = now;
+    else if (provesAbsence(list, (now - (call.seenAtMs ?? -Infinity)) / 1_000)) {
       this.#waiting.delete(callId);
-      settle();
+      call.settle();
     }
   }
 
-  #list(): Promise<readonly Dialog[]> {
+  #list(): Promise<DialogList> {
     return listDialogs(this.#deps.rpc, this.#deps.timeoutMs);
   }
 

@@ -96,7 +96,8 @@ describe('an outgoing call', () => {
     const phone = await calledPhone();
     const { callId } = await place(phone);
     await phone.waitFor('incoming');
-    const dialogs = () => listDialogs({ url: test.kamailio.rpcUrl, secret: test.kamailio.rpcSecret }, 5_000);
+    const rpc = { url: test.kamailio.rpcUrl, secret: test.kamailio.rpcSecret };
+    const dialogs = async () => (await listDialogs(rpc, 5_000)).dialogs;
     expect(await dialogs()).toMatchObject([{ callId, account: ACCOUNT, direction: 'outbound', isAnswered: false }]);
     await phone.answer();
     await phone.waitFor('established');

@@ -11,7 +11,7 @@ const SIP = { callId: 'abc', fromTag: 'caller', toTag: 'callee', cseq: '7' };
 let close = (): void => undefined;
 afterEach(() => close());
 
-/** A kamailio that answers every request with this, except for its table `byes`, and shows the last other request. */
+/** A kamailio that answers requests with this, except for its table `byes` and its uptime, and shows the last of them. */
 async function openRpc(status: number, body: unknown, byes: Record<string, string> = {}) {
   const last: { url?: string | undefined; headers: Record<string, unknown>; body?: string } = { headers: {} };
   const rows = Object.entries(byes).map(([name, value]) => ({
@@ -21,11 +21,13 @@ async function openRpc(status: number, body: unknown, byes: Record<string, strin
   }));
   const server = createServer(async (request, response) => {
     const received = await text(request);
-    const isDump = received.includes('htable.dump');
-    if (!isDump) Object.assign(last, { url: request.url, headers: request.headers, body: received });
+    const [, method = ''] = /"method":"(htable.dump|core.uptime)"/.exec(received) ?? [];
+    if (method === '') Object.assign(last, { url: request.url, headers: request.headers, body: received });
     response
       .writeHead(status, { 'content-type': 'application/json' })
-      .end(JSON.stringify(isDump ? { jsonrpc: '2.0', result: rows } : body));
+      .end(
+        JSON.stringify({ 'htable.dump': { result: rows }, 'core.uptime': { result: { uptime: 61 } } }[method] ?? body),
+      );
   });
   close = () => void server.close();
   server.listen(0, '127.0.0.1');
@@ -52,7 +54,7 @@ it('lists dialogs that ring and that are answered, and none that are over', asyn
     jsonrpc: '2.0',
     result: [listed('ringing', 2, null), listed('answered', 4, 'callee', named), listed('over', 5, 'callee')],
   });
-  expect(await listDialogs(rpc, 5_000)).toEqual([
+  expect((await listDialogs(rpc, 5_000)).dialogs).toEqual([
     {
       sip: { callId: 'ringing', fromTag: 'caller', toTag: '', cseq: '7' },
       callId: undefined,
@@ -76,7 +78,7 @@ it('lists dialogs that ring and that are answered, and none that are over', asyn
 it('lists a dialog that is over for kamailio, and whose phone has not answered the BYE of its gateway', async () => {
   const body = { jsonrpc: '2.0', result: [listed('unanswered', 5, 'callee')] };
   const { rpc, last } = await openRpc(200, body, { unanswered: 'gw-1.a,platform,outbound' });
-  const dialogs = await listDialogs(rpc, 5_000);
+  const { dialogs } = await listDialogs(rpc, 5_000);
   const facts = { callId: 'gw-1.a', account: 'platform', direction: 'outbound', isAnswered: true, isEnding: true };
   expect(dialogs).toMatchObject([facts]);
   // Kamailio repeats the BYE by itself.

@@ -39,7 +39,7 @@ const byesReply = z.object({
   result: z.array(z.object({ slot: z.array(z.object({ name: z.string(), value: z.string() })) })),
 });
 const cancelled = z.object({ error: z.unknown().optional() });
-const uptime = z.object({ result: z.object({ uptime: z.coerce.number() }) });
+const uptimeReply = z.object({ result: z.object({ uptime: z.coerce.number() }) });
 
 /**
  * A dialog older than this is missing from the list of a kamailio that has just started, unless it
@@ -51,15 +51,28 @@ const TRUSTED_UPTIME_S = 60;
 const ANSWERED_FROM = 3;
 const DELETED = 5;
 
+/** What kamailio knows of calls at one time. */
+export interface DialogList {
+  readonly dialogs: readonly Dialog[];
+  /** For how long kamailio has run, in whole seconds: up to one too much. */
+  readonly uptimeS: number;
+}
+
 /**
  * Lists the dialogs that are not over, all of them: also those that have ended for kamailio, but whose
  * phones have not answered the BYE of a gateway.
+ * @param timeoutMs for all of it
  * @throws ProviderError `busy` or `unknown` when kamailio does not answer
  */
-export async function listDialogs(rpc: KamailioRpc, timeoutMs: number): Promise<readonly Dialog[]> {
-  const { result } = await callRpc(rpc, timeoutMs, { method: 'dlg.list' }, reply);
-  // Second, because a dialog that ends meanwhile comes into this table.
-  const byes = await callRpc(rpc, timeoutMs, { method: 'htable.dump', params: ['byes'] }, byesReply);
+export async function listDialogs(rpc: KamailioRpc, timeoutMs: number): Promise<DialogList> {
+  const { result } = await callRpc(rpc, timeoutMs / 2, { method: 'dlg.list' }, reply);
+  // Second, because a dialog that ends meanwhile comes into this table, and the list of a kamailio that
+  // starts meanwhile counts as that of a new one.
+  const [byes, { result: kamailio }] = await Promise.all([
+    callRpc(rpc, timeoutMs / 2, { method: 'htable.dump', params: ['byes'] }, byesReply),
+    callRpc(rpc, timeoutMs / 2, { method: 'core.uptime' }, uptimeReply),
+  ]);
+  if (!Number.isFinite(kamailio.uptime)) throw createProviderError(BAD_REPLY);
   const dialogs = result
     .filter(({ state }) => state < DELETED)
     .map(({ 'call-id': sipCallId, caller, callee, state, variables }) => {
@@ -79,7 +92,7 @@ export async function listDialogs(rpc: KamailioRpc, timeoutMs: number): Promise<
       isEnding: true,
     })),
   );
-  return [...dialogs, ...ending];
+  return { dialogs: [...dialogs, ...ending], uptimeS: kamailio.uptime };
 }
 
 const toFacts = (
@@ -124,18 +137,10 @@ export async function endDialog(
   });
 }
 
-/** Returns for how many seconds kamailio has run. */
-export async function readUptimeSeconds(rpc: KamailioRpc, timeoutMs: number): Promise<number> {
-  const { result } = await callRpc(rpc, timeoutMs, { method: 'core.uptime' }, uptime);
-  if (!Number.isFinite(result.uptime)) throw createProviderError(BAD_REPLY);
-  return result.uptime;
-}
-
 /**
  * Whether a dialog is over because kamailio does not list it: not if kamailio has started after it,
  * and perhaps lost it.
- * @param uptimeS read after the list; in whole seconds, so it may be one too much
  * @param seenS how many seconds ago the dialog was listed, if it ever was
  */
-export const provesAbsence = (uptimeS: number, seenS = Infinity): boolean =>
+export const provesAbsence = ({ uptimeS }: DialogList, seenS = Infinity): boolean =>
   uptimeS > Math.min(TRUSTED_UPTIME_S, seenS + 1);

@@ -31,10 +31,6 @@ export interface Gateways {
   findGateway(id: string): Gateway | undefined;
 }
 
-/** Whether an error states that the gateway's process does not run: nothing listens at its address. */
-export const isGone = (error: unknown): boolean =>
-  error instanceof ProviderError && error.verdict.reason === 'upstream-unreachable';
-
 export function openGateways(account: JanusAccount, { timeoutMs, clock, secret }: ProviderDeps): Gateways {
   return {
     all: account.gateways,

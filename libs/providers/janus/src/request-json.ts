@@ -2,13 +2,25 @@ import {
   BAD_REPLY,
   createProviderError,
   failureOfNetwork,
+  field,
   failureOfStatus,
   RESET,
   toStatusError,
+  UNREACHABLE,
   type RequestEffect,
 } from '@partyline/provider-contract/http-failure';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { ZodType } from 'zod';
+
+/**
+ * Nothing listens at the address: the process of the server does not run. Any other failure of a
+ * connection, e.g. of the network, says nothing about the server.
+ */
+export class ConnectionRefusedError extends ProviderError {
+  constructor() {
+    super(UNREACHABLE.failure, UNREACHABLE.reason, UNREACHABLE.message);
+  }
+}
 
 /** One HTTP request with a JSON body and a JSON reply. */
 export interface JsonRequest<Reply> {
@@ -39,7 +51,7 @@ export async function requestJson<Reply>(request: JsonRequest<Reply>): Promise<R
       },
       ...(request.body === undefined ? {} : { body: request.body }),
       redirect: 'manual',
-      signal: AbortSignal.timeout(request.timeoutMs),
+      signal: AbortSignal.timeout(Math.ceil(request.timeoutMs)),
     });
     const text = await response.text();
     if (!response.ok) {
@@ -52,6 +64,7 @@ export async function requestJson<Reply>(request: JsonRequest<Reply>): Promise<R
     return parsed.data;
   } catch (error) {
     if (error instanceof ProviderError) throw error;
+    if (field(field(error, 'cause'), 'code') === 'ECONNREFUSED') throw new ConnectionRefusedError();
     throw createProviderError(failureOfNetwork(error) ?? RESET);
   }
 }

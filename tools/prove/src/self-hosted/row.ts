@@ -15,7 +15,7 @@ const RPC_TIMEOUT_MS = 5_000;
 
 /** The dialogs of kamailio, without those whose phones it asks to end: a phone that was killed does not answer. */
 export const readDialogs = async ({ rpcUrl, rpcSecret }: KamailioServer): Promise<readonly Dialog[]> =>
-  (await listDialogs({ url: rpcUrl, secret: rpcSecret }, RPC_TIMEOUT_MS)).filter(({ isEnding }) => !isEnding);
+  (await listDialogs({ url: rpcUrl, secret: rpcSecret }, RPC_TIMEOUT_MS)).dialogs.filter(({ isEnding }) => !isEnding);
 
 /** Whether kamailio knows so many gateways, to which it can send calls. */
 export async function hasGateways({ rpcUrl, rpcSecret }: KamailioServer, count: number): Promise<boolean> {

@@ -4,6 +4,7 @@ import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { createCallbackVerifier } from '@partyline/provider-contract/signature';
 import { janusAccountSchema, type JanusAccount } from '../account.ts';
 import { openGateways } from '../gateways.ts';
+import { ConnectionRefusedError } from '../request-json.ts';
 import { GATEWAY_ISSUER } from '../sign-request.ts';
 import { conferenceId, connectionList } from '../wire.ts';
 import { issueBrowserToken } from './browser-token.ts';
@@ -38,12 +39,18 @@ function create(account: JanusAccount, deps: ProviderDeps): MediaProvider {
     mute: ({ mediaSessionId, connectionId, muted }) => control(mediaSessionId, connectionId, 'mute', { muted }),
     async listConnections(mediaSessionId) {
       const path = `/v1/conferences/${assertConference(mediaSessionId)}/connections`;
-      // Fails when a gateway does not run: its Janus may keep the connections for some seconds.
-      const lists = await Promise.all(
+      const results = await Promise.allSettled(
         gateways.all.map((gateway) =>
           gateways.request(gateway, { method: 'GET', path, effect: 'read', reply: connectionList }),
         ),
       );
+      const lists = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+      for (const result of results) {
+        if (result.status === 'fulfilled') continue;
+        // The connections of a process end with it. Janus keeps their media for 20 s, less than the time
+        // between two lists that must lack a connection.
+        if (lists.length === 0 || !(result.reason instanceof ConnectionRefusedError)) throw result.reason;
+      }
       return lists.flatMap(({ connections }) =>
         connections.map(({ connectionId, createdAt, data }) => ({
           connectionId,

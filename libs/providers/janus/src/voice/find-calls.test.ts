@@ -9,8 +9,8 @@ import { openGateways } from '../gateways.ts';
 import { findCall, hangUpCall, listCalls, type Reach } from './find-calls.ts';
 
 const CALL_ID = 'one.abcdefghijklmnopqrstuv';
-/** What a gateway may say of the call; `gone`: nothing listens there, `frozen`: no answer comes. */
-type GatewayState = 'knows' | 'does not know' | 'is gone' | 'is frozen';
+/** What a gateway may say of the call; `gone`: nothing listens there, `frozen`: no answer comes, `cut off`: no connection. */
+type GatewayState = 'knows' | 'has ended' | 'does not know' | 'is gone' | 'is frozen' | 'is cut off';
 type KamailioState = 'lists it' | 'lists it ringing' | 'does not list it' | 'has just started' | 'is unreachable';
 
 const VIEW = {
@@ -43,11 +43,14 @@ const reply = (response: ServerResponse, status: number, body: unknown): void =>
   void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 
 async function serveGateway(state: GatewayState, requests: string[]): Promise<string> {
+  if (state === 'is cut off') return 'http://gateway.invalid';
   const url = await serve((request, response) => {
     requests.push(`gateway ${request.method} ${request.url}`);
     if (state === 'is frozen') return;
     if (request.url?.startsWith('/v1/calls?')) reply(response, 200, { calls: state === 'knows' ? [VIEW] : [] });
     else if (state === 'knows') reply(response, request.method === 'POST' ? 202 : 200, VIEW);
+    else if (state === 'has ended' && request.method === 'GET')
+      reply(response, 200, { ...VIEW, phase: 'over', cause: 'hung-up' });
     else reply(response, 404, { reason: 'call-not-found' });
   });
   if (state === 'is gone') servers.at(-1)?.close();
@@ -113,6 +116,10 @@ describe('findCall', () => {
     ['knows', 'lists it', answered],
     ['knows', 'does not list it', answered],
     ['knows', 'is unreachable', answered],
+    ['has ended', 'lists it', answered],
+    ['has ended', 'does not list it', { resolves: { phase: 'over', cause: 'hung-up' } }],
+    ['has ended', 'has just started', { resolves: { phase: 'over', cause: 'hung-up' } }],
+    ['has ended', 'is unreachable', busy],
     ['does not know', 'lists it', answered],
     ['does not know', 'lists it ringing', { resolves: { phase: 'ringing' } }],
     ['does not know', 'does not list it', over],
@@ -125,6 +132,7 @@ describe('findCall', () => {
     ['is gone', 'is unreachable', busy],
     ['is frozen', 'lists it', unknown],
     ['is frozen', 'does not list it', unknown],
+    ['is cut off', 'does not list it', busy],
   ])('the gateway %s, kamailio %s', async (gateway, kamailio, outcome) => {
     const { reach } = await open(gateway, kamailio);
     expect(await outcomeOf(findCall(reach, CALL_ID))).toMatchObject(outcome);
@@ -153,8 +161,11 @@ describe('listCalls', () => {
     ['is gone', 'does not list it', none],
     ['is gone', 'has just started', restarted],
     ['is gone', 'is unreachable', busy],
-    ['is frozen', 'lists it', unknown],
-    ['is frozen', 'does not list it', unknown],
+    ['is frozen', 'lists it', live],
+    ['is frozen', 'does not list it', none],
+    ['is frozen', 'has just started', restarted],
+    ['is cut off', 'lists it', live],
+    ['is cut off', 'is unreachable', busy],
   ])('the gateway %s, kamailio %s', async (gateway, kamailio, outcome) => {
     const { reach } = await open(gateway, kamailio);
     expect(await outcomeOf(listCalls(reach))).toMatchObject(outcome);
@@ -175,6 +186,7 @@ describe('hangUpCall', () => {
     ['is gone', 'lists it', done, ['kamailio hangs up']],
     ['is gone', 'does not list it', busy, []],
     ['is gone', 'is unreachable', busy, []],
+    ['is cut off', 'lists it', done, ['kamailio hangs up']],
     ['is frozen', 'lists it', done, [asked, 'kamailio hangs up']],
     ['is frozen', 'does not list it', unknown, [asked]],
     ['is frozen', 'is unreachable', busy, [asked]],

@@ -1,13 +1,19 @@
+import { UNREACHABLE } from '@partyline/provider-contract/http-failure';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { JanusAccount } from '../account.ts';
-import { endDialog, listDialogs, provesAbsence, readUptimeSeconds, type Dialog } from '../dialogs.ts';
-import { isGone, type Gateways } from '../gateways.ts';
+import { endDialog, listDialogs, provesAbsence, type Dialog, type DialogList } from '../dialogs.ts';
+import type { Gateways } from '../gateways.ts';
+import { ConnectionRefusedError } from '../request-json.ts';
 import { callList, callView, type CallView } from '../wire.ts';
 
 /** What is needed to reach the calls of an account. */
 export interface Reach {
   readonly account: JanusAccount;
   readonly gateways: Gateways;
+  /**
+   * Of one request to a gateway, and of a list of kamailio. A look-up takes both at most, and a
+   * hang-up one more.
+   */
   readonly timeoutMs: number;
 }
 
@@ -23,40 +29,42 @@ const toView = (dialog: Dialog & { readonly callId: string }, account: string): 
   at: null,
 });
 
-const dialogOf = async ({ account, timeoutMs }: Reach, callId: string): Promise<Dialog | undefined> =>
-  (await listDialogs(account.kamailio, timeoutMs)).find((dialog) => dialog.callId === callId);
+/** Whether a gateway that fails with this error may be stopped, or cut off. */
+const isSilent = (error: unknown): boolean =>
+  error instanceof ProviderError && (error.failure === 'unknown' || error.verdict.reason === UNREACHABLE.reason);
 
 /** @throws ProviderError `busy` while the absence of a dialog proves nothing */
-async function assertTrusted({ account, timeoutMs }: Reach): Promise<void> {
-  if (!provesAbsence(await readUptimeSeconds(account.kamailio, timeoutMs)))
+function assertTrusted(list: DialogList): void {
+  if (!provesAbsence(list))
     throw new ProviderError('busy', 'upstream-restarted', 'kamailio has just started and may have lost its dialogs.');
 }
 
 /**
- * Looks up one call: at its gateway, and at kamailio when the gateway does not know it or is gone.
- * A call is over when both do not have it; the silence of one proves nothing.
+ * Looks up one call: at its gateway, and at kamailio unless the gateway has it live. A call is over
+ * when both do not have it; the silence of one proves nothing.
  * @returns `null` for an id that no gateway of this deployment issued
  * @throws ProviderError when one of the two cannot be asked
  */
 export async function findCall(reach: Reach, callId: string): Promise<CallView | null> {
   const gateway = reach.gateways.findGateway(callId);
   if (gateway === undefined) return null;
-  try {
-    return await reach.gateways.request(gateway, {
-      method: 'GET',
-      path: `/v1/calls/${callId}`,
-      effect: 'read',
-      reply: callView,
+  const { account, timeoutMs } = reach;
+  const known = await reach.gateways
+    .request(gateway, { method: 'GET', path: `/v1/calls/${callId}`, effect: 'read', reply: callView })
+    .catch((error: unknown) => {
+      if (!isNotFound(error) && !(error instanceof ConnectionRefusedError)) throw error;
+      return undefined;
     });
-  } catch (error) {
-    if (!isNotFound(error) && !isGone(error)) throw error;
-  }
-  const dialog = await dialogOf(reach, callId);
-  if (dialog !== undefined) return toView({ ...dialog, callId }, reach.account.account);
-  await assertTrusted(reach);
+  if (known !== undefined && known.phase !== 'over') return known;
+  const list = await listDialogs(account.kamailio, timeoutMs);
+  const dialog = list.dialogs.find((each) => each.callId === callId);
+  if (dialog !== undefined) return toView({ ...dialog, callId }, account.account);
+  // Its end was seen.
+  if (known !== undefined) return known;
+  assertTrusted(list);
   return {
     callId,
-    account: reach.account.account,
+    account: account.account,
     direction: 'inbound',
     to: null,
     phase: 'over',
@@ -66,17 +74,18 @@ export async function findCall(reach: Reach, callId: string): Promise<CallView |
 }
 
 /**
- * Lists the live calls of the account: those of every gateway that runs, and kamailio's dialogs.
- * @throws ProviderError when a gateway that runs, or kamailio, does not answer, and when a gateway does
- *   not run and kamailio has just started: then neither has the calls
+ * Lists the live calls of the account: kamailio's dialogs, and what every gateway that answers has
+ * beside them, such as calls that it is about to place.
+ * @throws ProviderError when kamailio does not answer, and when a gateway does not and kamailio has
+ *   just started: then neither has the calls
  */
 export async function listCalls(reach: Reach, beforeRequest?: () => Promise<void>): Promise<readonly CallView[]> {
   const calls = new Map<string, CallView>();
-  const { account } = reach.account;
-  let isAnyGone = false;
+  const { account, kamailio } = reach.account;
+  let isAnySilent = false;
   await beforeRequest?.();
-  const [dialogs, ...lists] = await Promise.all([
-    listDialogs(reach.account.kamailio, reach.timeoutMs),
+  const [list, ...lists] = await Promise.all([
+    listDialogs(kamailio, reach.timeoutMs),
     ...reach.gateways.all.map((gateway) =>
       reach.gateways
         .request(gateway, {
@@ -86,15 +95,14 @@ export async function listCalls(reach: Reach, beforeRequest?: () => Promise<void
           reply: callList,
         })
         .catch((error: unknown) => {
-          // A process that does not run has no calls but those that kamailio still has.
-          if (!isGone(error)) throw error;
-          isAnyGone = true;
+          if (!isSilent(error)) throw error;
+          isAnySilent = true;
           return { calls: [] };
         }),
     ),
   ]);
-  if (isAnyGone) await assertTrusted(reach);
-  for (const dialog of dialogs)
+  if (isAnySilent) assertTrusted(list);
+  for (const dialog of list.dialogs)
     if (dialog.callId !== undefined && dialog.account === account)
       calls.set(dialog.callId, toView({ ...dialog, callId: dialog.callId }, account));
   for (const { calls: listed } of lists) for (const call of listed) calls.set(call.callId, call);
@@ -102,7 +110,7 @@ export async function listCalls(reach: Reach, beforeRequest?: () => Promise<void
 }
 
 /**
- * Ends a call: by its gateway, or at kamailio when the gateway does not know it or is gone.
+ * Ends a call: by its gateway, or at kamailio when the gateway does not know it or does not answer.
  * @throws ProviderError `not-found` when neither has it
  */
 export async function hangUpCall(reach: Reach, callId: string): Promise<void> {
@@ -118,13 +126,13 @@ export async function hangUpCall(reach: Reach, callId: string): Promise<void> {
     });
     return;
   } catch (error) {
-    // A gateway that does not answer may be stopped: kamailio ends the call without it.
-    const mayBeDead = error instanceof ProviderError && (error.failure === 'unknown' || isGone(error));
-    if (!isNotFound(error) && !mayBeDead) throw error;
-    const dialog = await dialogOf(reach, callId);
-    if (dialog !== undefined) return endDialog(reach.account.kamailio, reach.timeoutMs, dialog);
-    if (mayBeDead) throw error;
-    await assertTrusted(reach);
+    if (!isNotFound(error) && !isSilent(error)) throw error;
+    const { kamailio } = reach.account;
+    const list = await listDialogs(kamailio, reach.timeoutMs);
+    const dialog = list.dialogs.find((each) => each.callId === callId);
+    if (dialog !== undefined) return endDialog(kamailio, reach.timeoutMs, dialog);
+    if (isSilent(error)) throw error;
+    assertTrusted(list);
     throw notFound();
   }
 }

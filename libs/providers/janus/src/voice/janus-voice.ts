@@ -30,7 +30,9 @@ function parseWebhook<Body>(schema: ZodType<Body>, body: unknown): Body {
 
 function create(account: JanusAccount, deps: ProviderDeps): VoiceProvider {
   const gateways = openGateways(account, deps);
-  const reach = { account, gateways, timeoutMs: deps.timeoutMs };
+  // A look-up or a hang-up asks up to three times, and must end before the lease of a hang-up does.
+  const reachMs = deps.timeoutMs / 2;
+  const reach = { account, gateways: openGateways(account, { ...deps, timeoutMs: reachMs }), timeoutMs: reachMs };
   /** Sends a control request to the gateway of a call. */
   async function control(callId: string, action: string, body: unknown): Promise<void> {
     const gateway = gateways.findGateway(callId);
