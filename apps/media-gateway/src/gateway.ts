@@ -149,7 +149,7 @@ export function startGateway(options: GatewayOptions): Gateway {
       sendEvent(call, eventUrl, { kind: 'moved', callId: call.facts.callId, at: clock.now().toISOString() }),
     onProblem: (call, reason) => log.warn({ callId: call.facts.callId, reason }, 'a call got no usable plan'),
     onError,
-    endLost: (callId) => lost.end(callId),
+    endLost: (callId, seenAtMs) => lost.end(callId, seenAtMs),
     random: options.random,
     localIp: options.localIp,
     mediaTimeoutMs: options.mediaTimeoutMs,

@@ -27,8 +27,11 @@ export interface CallDeps {
   readonly onJoined: (call: Call, eventUrl: string) => void;
   readonly onProblem: (call: Call, reason: string) => void;
   readonly onError: (error: unknown, callId: string) => void;
-  /** Ends a call whose line is lost; resolves when the phone's side is over. */
-  readonly endLost: (callId: string) => Promise<void>;
+  /**
+   * Ends a call whose line is lost; resolves when the phone's side is over.
+   * @param seenAtMs when kamailio knew the call, in `nowMs`
+   */
+  readonly endLost: (callId: string, seenAtMs: number | undefined) => Promise<void>;
   /** Random 32-bit number. */
   readonly random: () => number;
   /** The address of this host that Janus reaches. */

@@ -55,6 +55,21 @@ it('takes the absence of a call from a kamailio that has run for long as its end
   expect([times(), sent.length]).toEqual([0, 3]);
 });
 
+it('takes the absence of a call as its end from a kamailio that has run since it knew the call', async () => {
+  const { lost, times } = await openLostCalls([{ uptimeS: 30, isListed: false }]);
+  await lost.end(CALL_ID, -20_000);
+  expect(times()).toBe(0);
+});
+
+it('waits for a kamailio that has started since it knew the call', async () => {
+  const { lost, times } = await openLostCalls([
+    { uptimeS: 10, isListed: false },
+    { uptimeS: 61, isListed: false },
+  ]);
+  await lost.end(CALL_ID, -20_000);
+  expect(times()).toBe(1);
+});
+
 it('waits for a kamailio that has just started, which may have lost the call', async () => {
   const { lost, sent, times } = await openLostCalls([
     { uptimeS: 1, isListed: false },

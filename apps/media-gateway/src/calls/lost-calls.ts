@@ -27,10 +27,13 @@ export class LostCalls {
     this.#deps = deps;
   }
 
-  /** Ends one call; resolves when kamailio does not have it. */
-  end(callId: string): Promise<void> {
+  /**
+   * Ends one call; resolves when kamailio does not have it.
+   * @param seenAtMs when kamailio knew the call, in `nowMs`: if it has run since, it cannot have forgotten it
+   */
+  end(callId: string, seenAtMs?: number): Promise<void> {
     return new Promise((settle) => {
-      this.#waiting.set(callId, { settle });
+      this.#waiting.set(callId, { settle, ...(seenAtMs !== undefined && { seenAtMs }) });
       if (!this.#isRunning) void this.#run();
     });
   }

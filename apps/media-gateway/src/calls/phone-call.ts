@@ -44,6 +44,8 @@ export class PhoneCall {
   #stopTicking: (() => void) | undefined;
   #leg: ConferenceLeg | undefined;
   #conference: { readonly name: string; readonly endOnExit: boolean } | undefined;
+  /** Kamailio knew the call then: the answer went through it. */
+  #answeredAtMs: number | undefined;
   #isMuted = false;
   #isHangingUp = false;
   #isLost = false;
@@ -107,6 +109,7 @@ export class PhoneCall {
 
   /** Starts the sound, in the codec that the peer has negotiated, when the media connection is up. */
   async startAudio(): Promise<void> {
+    this.#answeredAtMs = this.#deps.nowMs();
     // Without the connection, the time without packets ends the call.
     await Promise.race([this.#connected.promise, this.#deps.pause(MEDIA_CONNECT_MS, this.signal)]);
     const codec: VoiceCodec | undefined = this.peer.audio && this.#deps.openCodec(this.peer.audio.codec);
@@ -155,7 +158,7 @@ export class PhoneCall {
     this.call.requestEnd({ cause: 'gateway-lost' });
     this.call.controls = undefined;
     this.#release();
-    await this.#deps.endLost(this.call.facts.callId);
+    await this.#deps.endLost(this.call.facts.callId, this.#answeredAtMs);
     this.call.end({ cause: 'gateway-lost' });
   }
 
