@@ -9,7 +9,8 @@ import { readRealAccount, type RealAccount } from './stack/real-account.ts';
 import { startStack, type Stack, type StackOptions } from './stack/stack.ts';
 import { inWorkspace, stateFolder } from './workspace.ts';
 
-const HELP = `npm start -- [--mode opentok|unified] [--keep] [--provider emulated|vonage|janus] [--webhooks-port N]
+const HELP = `npm start -- [--mode opentok|unified] [--keep] [--provider emulated|vonage|janus] [--sip]
+             [--webhooks-port N]
 
 Starts Partyline on this machine: Postgres, Redis, the four services and an emulated provider. Prints the addresses,
 the keys and a first request. Ctrl-C stops everything.
@@ -19,6 +20,7 @@ the keys and a first request. Ctrl-C stops everything.
   --provider vonage   use a real Vonage account; its variables come from the environment or .env (README)
   --provider janus    use our own servers: kamailio, Janus and media-gateway (docs/self-hosted.md). They are
                       downloaded once, without root
+  --sip               with the emulated provider: also start our own servers, for SIP accounts (docs/accounts.md)
   --webhooks-port     with a real account, the port of voice-webhooks (default 8080); point your tunnel to it`;
 
 const log = (line: string): void => console.error(line);
@@ -64,11 +66,12 @@ function readArguments(): Omit<StackOptions, 'log'> {
         mode: { type: 'string' },
         keep: { type: 'boolean', default: false },
         provider: { type: 'string', default: 'emulated' },
+        sip: { type: 'boolean', default: false },
         'webhooks-port': { type: 'string', default: '8080' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });
-    const { mode, keep, provider, 'webhooks-port': port } = values;
+    const { mode, keep, provider, sip, 'webhooks-port': port } = values;
     if (values.help) {
       console.log(HELP);
       process.exit(0);
@@ -77,8 +80,9 @@ function readArguments(): Omit<StackOptions, 'log'> {
       throw new Error(`--mode must be opentok or unified, not ${mode}.`);
     if (provider !== 'emulated' && provider !== 'vonage' && provider !== 'janus')
       throw new Error(`--provider must be emulated, vonage or janus, not ${provider}.`);
+    if (sip && provider !== 'emulated') throw new Error('--sip needs the emulated provider.');
     if (!/^\d{2,5}$/.test(port)) throw new Error(`--webhooks-port must be a port number, not ${port}.`);
-    if (provider === 'emulated') return { mode: mode ?? 'unified', keep };
+    if (provider === 'emulated') return { mode: mode ?? 'unified', keep, ...(sip && { tenantGateways: 1 }) };
     if (provider === 'janus') return { mode: 'unified', keep, gateways: 1 };
     const realAccount = readRealAccountOrExit(mode);
     return {

@@ -41,6 +41,8 @@ export interface BaresipAccount {
 }
 
 export interface BaresipSettings {
+  /** The IPv4 address of its SIP. Its sound is at 127.0.0.1, from which baresip sends it in any case. */
+  readonly address: string;
   readonly sipPort: number;
   readonly controlPort: number;
   /** The folder of the modules. Undefined: where baresip was installed. */
@@ -61,7 +63,7 @@ export const MICROPHONE_FILE = 'mic.wav';
 export function describeConfig(settings: BaresipSettings): string {
   return [
     'poll_method epoll',
-    `sip_listen 127.0.0.1:${settings.sipPort}`,
+    `sip_listen ${settings.address}:${settings.sipPort}`,
     // baresip would otherwise write the address of the first network interface into its SDP.
     'net_interface 127.0.0.1',
     // Loopback needs no names. An empty list would read /etc/resolv.conf.

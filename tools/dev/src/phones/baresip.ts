@@ -25,6 +25,8 @@ import { sipTraceReader } from './sip-trace.ts';
 import { encodeWav, type Pcm } from './wav.ts';
 
 export interface BaresipOptions {
+  /** The loopback address of its SIP; its sound is at 127.0.0.1. 127.0.0.1 by default. */
+  address?: string;
   /** The user of its SIP URI. */
   user: string;
   displayName?: string;
@@ -109,6 +111,7 @@ const EVENT_KINDS: Readonly<Record<string, PhoneEventKind>> = {
 export async function startBaresip(options: BaresipOptions): Promise<BaresipPhone> {
   const program = await findBaresip(options.log ?? (() => undefined));
   const codecs = options.codecs ?? DEFAULT_CODECS;
+  const address = options.address ?? '127.0.0.1';
   const sound = soundOf(options.microphone ?? 'silence', CODECS[codecs[0]].rate);
   for (let attempt = 1; ; attempt += 1) {
     const sipPort = await findFreePort();
@@ -116,13 +119,14 @@ export async function startBaresip(options: BaresipOptions): Promise<BaresipPhon
     const rtpPorts = await reserveMediaPorts(RTP_PORTS);
     const folder = mkdtempSync(join(tmpdir(), 'partyline-baresip-'));
     const account: BaresipAccount = {
-      domain: `127.0.0.1:${sipPort}`,
+      domain: `${address}:${sipPort}`,
       answer: 'manual',
       ptimeMs: DEFAULT_PTIME_MS,
       ...options,
       codecs,
     };
     const config = describeConfig({
+      address,
       sipPort,
       controlPort,
       modules: program.modules,
@@ -144,7 +148,7 @@ export async function startBaresip(options: BaresipOptions): Promise<BaresipPhon
       stopTimeoutMs: STOP_TIMEOUT_MS,
       ...(options.logFile !== undefined && { logFile: options.logFile }),
     });
-    const phone = new RunningBaresip(options.user, sipPort, rtpPorts, folder, child, sound.rate);
+    const phone = new RunningBaresip(options.user, { address, sipPort }, rtpPorts, folder, child, sound.rate);
     try {
       await waitUntilReady(child, { line: /baresip is ready/ });
       await phone.connect(controlPort, describeAccount(account));
@@ -179,7 +183,7 @@ class RunningBaresip implements BaresipPhone {
 
   constructor(
     user: string,
-    sipPort: number,
+    { address, sipPort }: { readonly address: string; readonly sipPort: number },
     rtpPorts: PortWindow,
     folder: string,
     child: Child,
@@ -187,13 +191,13 @@ class RunningBaresip implements BaresipPhone {
   ) {
     this.#rtpPorts = rtpPorts;
     this.name = user;
-    this.uri = `sip:${user}@127.0.0.1:${sipPort}`;
+    this.uri = `sip:${user}@${address}:${sipPort}`;
     this.sipPort = sipPort;
     this.#folder = folder;
     this.#child = child;
     this.#microphoneRate = microphoneRate;
     this.#stopBlocking = preventEncoderDumps(folder);
-    const readTrace = sipTraceReader(`127.0.0.1:${sipPort}`, (message) => this.#messages.push(message));
+    const readTrace = sipTraceReader(`${address}:${sipPort}`, (message) => this.#messages.push(message));
     child.onLine((line) => {
       if (readTrace(line)) return;
       const dump = DUMP_LINE.exec(line)?.[1];

@@ -18,6 +18,12 @@ function describeProvider({ emulator, selfHosted, numbers }: Pick<Described, 'em
   };
 }
 
+/** Where the SIP trunks of tenants send calls, beside the emulated provider. */
+const describeSip = ({ emulator, selfHosted }: Pick<Described, 'emulator' | 'selfHosted'>): string =>
+  emulator && selfHosted
+    ? `  SIP           ${selfHosted.kamailio.sipUri}   (for SIP accounts: docs/accounts.md)\n`
+    : '';
+
 /** Describes how to use a running stack: addresses, keys, a first request, and where to read on. */
 export function describeStack(stack: Described): string {
   const { urls, numbers, apiKey, credentials, logFolder } = stack;
@@ -28,7 +34,7 @@ Partyline is up, with ${provider.what}. Ctrl-C stops everything.
   API           ${urls['room-api']}   (reference: ${urls['room-api']}/docs)
   webhooks      ${urls['voice-webhooks']}
   provider      ${provider.where}
-  numbers       ${numbers.map(({ e164 }) => e164).join(', ')}
+${describeSip(stack)}  numbers       ${numbers.map(({ e164 }) => e164).join(', ')}
   key           ${apiKey}
   tenant        ${credentials.tenantId}
   operator key  ${credentials.operator.key}

@@ -40,7 +40,7 @@ export interface GatewayInstance {
 export interface SelfHosted {
   readonly kamailio: KamailioServer;
   readonly gateways: readonly GatewayInstance[];
-  /** The variables of the platform's provider account, for the services. */
+  /** The variables of the gateways for the services, in every VIDEO_MODE. */
   readonly environment: Record<string, string>;
 }
 
@@ -124,12 +124,12 @@ export async function prepareSelfHosted(options: SelfHostedOptions): Promise<Sel
     kamailio,
     gateways,
     environment: {
-      VIDEO_MODE: 'janus',
       MEDIA_GATEWAYS: gateways.map(({ id, url }) => `${id}=${url}`).join(','),
       GATEWAY_SECRET: gatewaySecret,
       GATEWAY_SOCKET_URL: `${gateways[0]!.url.replace('http', 'ws')}/v1/socket`,
       KAMAILIO_RPC_URL: kamailio.rpcUrl,
       KAMAILIO_RPC_SECRET: kamailio.rpcSecret,
+      SIP_PUBLIC_ADDRESS: kamailio.sipUri,
     },
   };
 }

@@ -40,6 +40,8 @@ export interface StackOptions {
   realAccount?: RealAccount;
   /** Use our own gateways (kamailio, Janus) instead of the emulator: so many. */
   gateways?: number;
+  /** Start so many gateways beside the emulator, for SIP accounts of tenants. */
+  tenantGateways?: number;
   /** The port of voice-webhooks, to which a tunnel forwards. Default: a free port. */
   webhooksPort?: number;
   /** Number of processes of each service; default 1. */
@@ -87,9 +89,9 @@ export interface Stack {
   readonly instances: readonly Instance[];
   /** Empty unless the stack was started as `breakable`. */
   readonly links: Links;
-  /** Control client of the emulated provider. Null with a real account and with own gateways. */
+  /** Control client of the emulated provider. Null with a real account and with `gateways`. */
   readonly emulator: RunningEmulator['client'] | null;
-  /** The self-hosted provider; null with another one. */
+  /** Our own gateways; null without them. */
   readonly selfHosted: SelfHosted | null;
   readonly databaseUrl: string;
   readonly redisUrl: string;
@@ -207,21 +209,22 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
 
   const furtherVariables = (service: ServiceName | 'media-gateway'): Record<string, string> =>
     typeof options.environment === 'function' ? options.environment(service) : (options.environment ?? {});
+  const gateways = options.gateways ?? options.tenantGateways;
   const selfHosted =
-    options.gateways === undefined
+    gateways === undefined
       ? null
       : await prepareSelfHosted({
           processes,
           log,
           logFile,
-          gateways: options.gateways,
+          gateways,
           webhooksUrl: urls['voice-webhooks'],
           gatewaySecret: credentials.gatewaySecret,
           // A server of the developer may not allow another database.
           ...(!postgres.external && { callsUrl: await postgres.ensureDatabase('kamailio') }),
           extra: furtherVariables('media-gateway'),
         });
-  const emulator = realAccount || selfHosted ? null : await startProviderEmulator();
+  const emulator = realAccount || options.gateways !== undefined ? null : await startProviderEmulator();
   async function startProviderEmulator(): Promise<RunningEmulator> {
     log('Starting the emulated provider ...');
     const started = await startEmulator(buildEmulatorConfig(urls['voice-webhooks'], credentials));
@@ -233,10 +236,12 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     const context: ServiceContext = {
       databaseUrl: await connectThrough('postgres', name, [pooledUrl]),
       redisUrl: await connectThrough('redis', name, [redis.url]),
-      provider:
-        realAccount?.environment ??
-        selfHosted?.environment ??
-        emulatorEnvironment(mode, await connectThrough('provider', name, [emulator!.url]), credentials),
+      provider: {
+        ...(emulator === null
+          ? (realAccount?.environment ?? { VIDEO_MODE: 'janus' })
+          : emulatorEnvironment(mode, await connectThrough('provider', name, [emulator.url]), credentials)),
+        ...selfHosted?.environment,
+      },
       publicWebhookUrl: realAccount?.publicWebhookUrl ?? urls['voice-webhooks'],
       urls: { ...urls, [service]: url },
       managementPort: new URL(managementUrl).port,
