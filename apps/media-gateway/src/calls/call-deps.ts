@@ -29,9 +29,9 @@ export interface CallDeps {
   readonly onError: (error: unknown, callId: string) => void;
   /**
    * Ends a call whose line is lost; resolves when the phone's side is over.
-   * @param seenAtMs when kamailio knew the call, in `nowMs`
+   * @param seenAtMs when kamailio had it for the last time (`nowMs`)
    */
-  readonly endLost: (callId: string, seenAtMs: number | undefined) => Promise<void>;
+  readonly endLost: (callId: string, seenAtMs: number) => Promise<void>;
   /** Random 32-bit number. */
   readonly random: () => number;
   /** The address of this host that Janus reaches. */

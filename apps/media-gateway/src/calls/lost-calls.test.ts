@@ -93,6 +93,12 @@ it('ends a call that a kamailio with a database lists again, and then believes i
   expect(sent.filter((method) => method === 'hang-up')).toHaveLength(2);
 });
 
+it('takes the absence of a call as its end from a kamailio that has run since it had the call', async () => {
+  const { lost, times } = await openLostCalls([{ uptimeS: 30, isListed: false }]);
+  await lost.end(CALL_ID, -20_000);
+  expect(times()).toBe(0);
+});
+
 it('does not believe the absence of a call that was listed before kamailio started again', async () => {
   const { lost, times } = await openLostCalls([
     { uptimeS: 3_600, isListed: true },

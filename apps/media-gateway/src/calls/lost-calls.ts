@@ -20,7 +20,7 @@ const RETRY_MS = 500;
  */
 export class LostCalls {
   readonly #deps: LostCallsDeps;
-  readonly #waiting = new Map<string, { settle: () => void; seenAtMs?: number }>();
+  readonly #waiting = new Map<string, { settle: () => void; seenAtMs: number }>();
   #isRunning = false;
 
   constructor(deps: LostCallsDeps) {
@@ -29,11 +29,11 @@ export class LostCalls {
 
   /**
    * Ends one call; resolves when kamailio does not have it.
-   * @param seenAtMs when kamailio knew the call, in `nowMs`: if it has run since, it cannot have forgotten it
+   * @param seenAtMs when kamailio had it for the last time, as far as known
    */
-  end(callId: string, seenAtMs?: number): Promise<void> {
+  end(callId: string, seenAtMs = -Infinity): Promise<void> {
     return new Promise((settle) => {
-      this.#waiting.set(callId, { settle, ...(seenAtMs !== undefined && { seenAtMs }) });
+      this.#waiting.set(callId, { settle, seenAtMs });
       if (!this.#isRunning) void this.#run();
     });
   }
@@ -80,7 +80,7 @@ export class LostCalls {
     if (call === undefined) return;
     const now = this.#deps.nowMs();
     if (isListed) call.seenAtMs = now;
-    else if (provesAbsence(list, (now - (call.seenAtMs ?? -Infinity)) / 1_000)) {
+    else if (provesAbsence(list, (now - call.seenAtMs) / 1_000)) {
       this.#waiting.delete(callId);
       call.settle();
     }

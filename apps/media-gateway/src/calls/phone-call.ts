@@ -44,15 +44,16 @@ export class PhoneCall {
   #stopTicking: (() => void) | undefined;
   #leg: ConferenceLeg | undefined;
   #conference: { readonly name: string; readonly endOnExit: boolean } | undefined;
-  /** Kamailio knew the call then: the answer went through it. */
-  #answeredAtMs: number | undefined;
   #isMuted = false;
   #isHangingUp = false;
   #isLost = false;
+  /** When kamailio had the call, through which a message of it came. */
+  #seenAtMs: number;
 
   constructor(deps: CallDeps, call: Call) {
     this.#deps = deps;
     this.call = call;
+    this.#seenAtMs = call.facts.direction === 'inbound' ? deps.nowMs() : -Infinity;
     this.#digitMerger = new DigitMerger({ now: deps.nowMs });
     this.peer = new PhonePeer(
       {
@@ -75,12 +76,14 @@ export class PhoneCall {
     const stop = handle.onEvent((event) => {
       if (event.type === 'detached') return void this.#lose();
       if (!isOfCall(event, sipCallId)) return;
+      if (event.type === 'ringing' || event.type === 'progress' || event.type === 'accepted')
+        this.#seenAtMs = this.#deps.nowMs();
       if (event.type === 'dtmf-info') this.#receiveDigit(event.digit, 'info');
       if (event.type === 'updating-call') void this.#update(handle, event.jsep);
       if (event.type === 'transfer') this.#rejectTransfer(handle, event.referId);
       const end = readEnd(event, this.call.phase);
       if (end === undefined) return;
-      if (isByeLost(event, this.call.phase)) void this.#lose();
+      if (isEndLost(event, this.call)) void this.#lose();
       else this.end(end);
     });
     const leaveLine = (): void => {
@@ -109,7 +112,6 @@ export class PhoneCall {
 
   /** Starts the sound, in the codec that the peer has negotiated, when the media connection is up. */
   async startAudio(): Promise<void> {
-    this.#answeredAtMs = this.#deps.nowMs();
     // Without the connection, the time without packets ends the call.
     await Promise.race([this.#connected.promise, this.#deps.pause(MEDIA_CONNECT_MS, this.signal)]);
     const codec: VoiceCodec | undefined = this.peer.audio && this.#deps.openCodec(this.peer.audio.codec);
@@ -158,7 +160,7 @@ export class PhoneCall {
     this.call.requestEnd({ cause: 'gateway-lost' });
     this.call.controls = undefined;
     this.#release();
-    await this.#deps.endLost(this.call.facts.callId, this.#answeredAtMs);
+    await this.#deps.endLost(this.call.facts.callId, this.#seenAtMs);
     this.call.end({ cause: 'gateway-lost' });
   }
 
@@ -337,12 +339,16 @@ const BY_CODE: Readonly<Record<number, CallEnd['cause']>> = {
   604: 'unroutable',
 };
 
+/** What Janus reports when nothing has answered: kamailio or the phone did not, or cannot be reached. */
+const NO_ANSWER_CODES = new Set([408, 503]);
+
 /**
- * Whether our BYE got no answer, e.g. because kamailio restarts. The line is free then, but the
- * phone still has its call.
+ * Whether our BYE or CANCEL got no answer, e.g. because kamailio restarts. The line is free then, but
+ * the phone may still have its call.
  */
-const isByeLost = (event: CoreEvent | SipEvent, phase: Call['phase']): boolean =>
-  phase === 'answered' && event.type === 'hangup' && event.code >= 300;
+const isEndLost = (event: CoreEvent | SipEvent, { phase, isEndRequested }: Call): boolean =>
+  event.type === 'hangup' &&
+  (phase === 'answered' ? event.code >= 300 : isEndRequested && NO_ANSWER_CODES.has(event.code));
 
 /** Returns the end that an event of the line states; undefined for other events. */
 function readEnd(event: CoreEvent | SipEvent, phase: Call['phase']): CallEnd | undefined {

@@ -1,3 +1,4 @@
+import { JanusError } from '@partyline/janus/janus-error';
 import type { SipEvent } from '@partyline/janus/sip/sip-event';
 import type { SipHandle } from '@partyline/janus/sip/sip-handle';
 import type { CoreEvent, Jsep } from '@partyline/janus/transport/core-event';
@@ -27,7 +28,7 @@ export function placeCall(deps: PlaceDeps, request: CreateCallRequest): Call {
   call.controls = { ...UNANSWERED_CONTROLS, hangUp: async () => phone.hangUp({ cause: 'cancelled' }) };
   void dial(deps, phone, request).catch((error: unknown) => {
     deps.onError(error, call.facts.callId);
-    phone.end({ cause: 'failed' });
+    phone.hangUp({ cause: 'failed' });
   });
   return call;
 }
@@ -82,6 +83,12 @@ async function takeLine(
     const handle = await deps.openOutbound();
     const detach = (): void => void handle.detach().catch(() => undefined);
     if (phone.signal.aborted) return detach();
+    /** From now on, the line has the call until it is over. */
+    const keep = (): void => {
+      if (phone.signal.aborted) return detach();
+      phone.signal.addEventListener('abort', detach, { once: true });
+      phone.useLine(handle);
+    };
     let isTaken = false;
     const stopEvents = handle.onEvent((event) => {
       if (event.type === 'incoming-call') isTaken = true;
@@ -103,10 +110,12 @@ async function takeLine(
         },
         autoAcceptReinvites: false,
       });
-      if (phone.signal.aborted) return detach();
-      phone.signal.addEventListener('abort', detach, { once: true });
-      return phone.useLine(handle);
+      return keep();
     } catch (error) {
+      if (!isNotPlaced(error)) {
+        keep();
+        throw error;
+      }
       stopEvents();
       stopFollowing();
       // The incoming call keeps a line that it has taken.
@@ -115,6 +124,10 @@ async function takeLine(
     }
   }
 }
+
+/** Whether a call has certainly not been placed. After any other error, the phone may ring. */
+const isNotPlaced = (error: unknown): boolean =>
+  error instanceof JanusError && (error.kind === 'rejected' || error.kind === 'invalid');
 
 /** For kamailio, which answers the challenge of the trunk. Janus has one set of credentials for a call: kamailio's. */
 const trunkCredentials = ({ username, password }: CreateCallRequest['trunk']): Record<string, string> =>

@@ -49,6 +49,8 @@ const TEXT_SECONDS = 0.6;
 export interface TestGatewayOptions {
   readonly maxCalls?: number;
   readonly mediaTimeoutMs?: number;
+  /** Returns where the gateway reaches Janus, given its URL. That itself by default. */
+  readonly janusUrl?: (janusUrl: string) => Promise<string>;
   /** Returns where the gateway sends its webhooks, given the receiver. That itself by default. */
   readonly webhookUrl?: (receiverUrl: string) => Promise<string>;
 }
@@ -130,7 +132,11 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   };
   const gatewayOptions: GatewayOptions = {
     gatewayId: GATEWAY_ID,
-    janus: { url: janus.url, apiSecret: janus.apiSecret, adminKey: janus.adminKey },
+    janus: {
+      url: (await options.janusUrl?.(janus.url)) ?? janus.url,
+      apiSecret: janus.apiSecret,
+      adminKey: janus.adminKey,
+    },
     kamailio: {
       sip: kamailio.sipUri,
       rpc: { url: kamailio.rpcUrl, secret: kamailio.rpcSecret },
