@@ -358,6 +358,27 @@ describe('accounts', () => {
     expect([malformed.code, malformed.err]).toEqual([2, expect.not.stringContaining('hunter2')]);
     expect((await shell.run(['accounts', 'create'])).code).toBe(2);
   });
+
+  it('shows the kind of each account, and where the SIP trunk of a tenant must send calls', async () => {
+    const trunk = { host: 'sip.carrier.de', username: 'anna', password: 'hunter2 of the trunk' };
+    const created = await shell.run(['accounts', 'create', '--file', '-'], {
+      input: JSON.stringify({
+        label: 'Trunk',
+        voice: { kind: 'sip', trunk, addresses: ['8.8.4.4', '8.8.8.8'] },
+        video: { kind: 'janus' },
+      }),
+    });
+    expect(created).toMatchObject({ code: 0, err: '' });
+    expect(created.out).toMatch(/sip\.carrier\.de[^]*8\.8\.4\.4[^]*sip\.example\.com:5060/);
+    expect(created.out).not.toMatch(/hunter2|anna/);
+    const [, id = ''] = /(acct_\S+)/.exec(created.out) ?? [];
+    expect((await shell.run(['accounts', 'list'])).out).toMatch(new RegExp(`${id} +Trunk +sip +janus`));
+    const rotated = await shell.run(['accounts', 'rotate', id, '--file', '-'], {
+      input: JSON.stringify({ voice: { addresses: ['8.8.8.8'] } }),
+    });
+    expect(rotated).toMatchObject({ code: 0, out: expect.not.stringContaining('8.8.4.4') as string });
+    expect(await shell.run(['accounts', 'delete', id])).toMatchObject({ code: 0 });
+  });
 });
 
 describe('operator', () => {
