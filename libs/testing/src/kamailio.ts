@@ -18,6 +18,8 @@ export interface TestKamailioOptions {
   readonly byeMs?: number;
   /** Requests of an unknown address in two seconds, beyond which it is ignored. */
   readonly floodRequests?: number;
+  /** Rejects trunks of tenants in private networks. */
+  readonly publicTrunksOnly?: boolean;
   /** A Postgres database in which calls and registrations survive a restart. */
   readonly databaseUrl?: string;
 }

@@ -31,25 +31,26 @@ afterEach(async () => {
   for (const endpoint of endpoints.splice(0)) endpoint.close();
 });
 
-const write = (...accounts: readonly EdgeAccount[]): Promise<number> =>
-  writeEdgeAccounts({ url: kamailio.rpcUrl, secret: kamailio.rpcSecret }, 20_000, accounts);
+const writeTo = ({ rpcUrl, rpcSecret }: TestKamailio, accounts: readonly EdgeAccount[]): Promise<number> =>
+  writeEdgeAccounts({ url: rpcUrl, secret: rpcSecret }, 20_000, accounts);
+const write = (...accounts: readonly EdgeAccount[]): Promise<number> => writeTo(kamailio, accounts);
 
-async function open(address: string): Promise<SipEndpoint> {
-  const endpoint = await SipEndpoint.open(kamailio.sipUri, address);
+async function open(address: string, server = kamailio): Promise<SipEndpoint> {
+  const endpoint = await SipEndpoint.open(server.sipUri, address);
   endpoints.push(endpoint);
   return endpoint;
 }
 
 /** An endpoint that is registered as the gateway. */
-async function openGateway(): Promise<SipEndpoint> {
-  const gateway = await open('127.0.0.1');
-  const uri = `<sip:gw-1@${kamailio.sipUri}>`;
+async function openGateway(server = kamailio): Promise<SipEndpoint> {
+  const gateway = await open('127.0.0.1', server);
+  const uri = `<sip:gw-1@${server.sipUri}>`;
   expect(
     await gateway.request('REGISTER', {
       from: `${uri};tag=reg`,
       to: uri,
       headers: ['Expires: 60'],
-      password: kamailio.gatewaySecret,
+      password: server.gatewaySecret,
     }),
   ).toMatchObject({ status: 200 });
   return gateway;
@@ -121,21 +122,25 @@ describe('calls to the number of a SIP account', () => {
   });
 });
 
-describe('calls that a gateway places for a SIP account', () => {
-  /** Dials out. Resolves with the status that the gateway gets; a trunk that is reached declines. */
-  async function dialOut(account: string, trunk: SipEndpoint): Promise<number | undefined> {
-    const gateway = await openGateway();
-    void trunk.receiveRequest('INVITE').then((invite) => trunk.reply(invite, '603 Decline'));
-    const { status } = await gateway.request('INVITE', {
-      uri: `sip:${CALLER}@${trunk.host}`,
-      from: `<sip:gw-1@${kamailio.sipUri}>;tag=gateway`,
-      to: `<sip:${CALLER}@${trunk.host}>`,
-      headers: [`X-Partyline-Account: ${account}`],
-      password: kamailio.gatewaySecret,
-    });
-    return status;
-  }
+/** Dials out. Resolves with the status that the gateway gets; a trunk that is reached declines. */
+async function dialOut(
+  account: string,
+  trunk: SipEndpoint,
+  { server = kamailio, host = trunk.host }: { server?: TestKamailio; host?: string } = {},
+): Promise<number | undefined> {
+  const gateway = await openGateway(server);
+  void trunk.receiveRequest('INVITE').then((invite) => trunk.reply(invite, '603 Decline'));
+  const { status } = await gateway.request('INVITE', {
+    uri: `sip:${CALLER}@${host}`,
+    from: `<sip:gw-1@${server.sipUri}>;tag=gateway`,
+    to: `<sip:${CALLER}@${host}>`,
+    headers: [`X-Partyline-Account: ${account}`],
+    password: server.gatewaySecret,
+  });
+  return status;
+}
 
+describe('calls that a gateway places for a SIP account', () => {
   it('reach its own trunk only', async () => {
     const [own, others, platform] = [await open(OWN_TRUNK), await open(SHARED_TRUNK), await open(PLATFORM_TRUNK)];
     await write({ ...A, trunkHost: own.host }, { ...B, trunkHost: others.host });
@@ -151,6 +156,46 @@ describe('calls that a gateway places for a SIP account', () => {
     for (const trunk of [own, platform]) expect(await dialOut('acct_a', trunk)).toBe(403);
     await write();
     for (const trunk of [own, platform]) expect(await dialOut('acct_a', trunk)).toBe(403);
+  });
+});
+
+describe('a trunk of a tenant in a private network', () => {
+  let strict: TestKamailio;
+  beforeAll(async () => {
+    strict = await createTestKamailio({
+      trunks: [{ address: PLATFORM_TRUNK, port: 0, account: 'platform' }],
+      publicTrunksOnly: true,
+    });
+  });
+  afterAll(() => strict.stop());
+  /** Puts the name of the trunk into the DNS cache of kamailio, with a time to live and no flags. */
+  const resolveTo = (server: TestKamailio, address: string): Promise<unknown> =>
+    server.rpc('dns.add_a', 'sip.trunk.example', 600, address, 0);
+
+  it('gets no call, also when its name resolves to that network; the trunk of the platform does', async () => {
+    const [own, named] = [await open(OWN_TRUNK, strict), await open(SHARED_TRUNK, strict)];
+    const host = `sip.trunk.example:${named.port}`;
+    await resolveTo(strict, SHARED_TRUNK);
+    await writeTo(strict, [
+      { ...A, trunkHost: own.host },
+      { ...B, trunkHost: host },
+    ]);
+    for (const [account, trunk, options] of [
+      ['acct_a', own, {}],
+      ['acct_b', named, { host }],
+    ] as const) {
+      expect(await dialOut(account, trunk, { server: strict, ...options })).toBe(477);
+      expect(trunk.messages.filter(({ method }) => method === 'INVITE')).toEqual([]);
+    }
+    expect(await dialOut('platform', await open(PLATFORM_TRUNK, strict), { server: strict })).toBe(603);
+  });
+
+  it('gets calls by its name where private networks are allowed', async () => {
+    const trunk = await open(SHARED_TRUNK);
+    const host = `sip.trunk.example:${trunk.port}`;
+    await resolveTo(kamailio, SHARED_TRUNK);
+    await write({ ...B, trunkHost: host });
+    expect(await dialOut('acct_b', trunk, { host })).toBe(603);
   });
 });
 

@@ -29,6 +29,8 @@ export interface KamailioOptions {
   byeMs?: number;
   /** Requests of an unknown address in two seconds, beyond which it is ignored; 30 by default. */
   floodRequests?: number;
+  /** Rejects trunks of tenants in private networks, as in production. All of this machine are. */
+  publicTrunksOnly?: boolean;
   /**
    * A Postgres database in which calls and registrations survive a restart. Its tables are created
    * if necessary.
@@ -119,6 +121,7 @@ async function launch(binary: KamailioBinary, settings: Settings, options: Kamai
     KAMAILIO_GATEWAY_ANSWER_MS: options.gatewayAnswerMs,
     KAMAILIO_BYE_MS: options.byeMs,
     KAMAILIO_FLOOD_REQUESTS: options.floodRequests,
+    KAMAILIO_ALLOW_PRIVATE: options.publicTrunksOnly ? undefined : 'on',
     // The scheme is the name of the module db_postgres.
     KAMAILIO_DB_URL: options.databaseUrl?.replace(/^postgresql:/, 'postgres:'),
   };
