@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { Clock } from '@partyline/domain/clock';
 import type { CallWebhook, CreateCallRequest } from '@partyline/provider-janus/wire';
+import type { Gateway as RemoteGateway } from '@partyline/provider-janus/gateways';
 import type { KamailioRpc } from '@partyline/provider-janus/kamailio-rpc';
 import { JanusError } from '@partyline/janus/janus-error';
 import { OpusCodecs } from './audio/codecs/opus.ts';
@@ -12,6 +13,9 @@ import type { CallDeps } from './calls/call-deps.ts';
 import { LostCalls } from './calls/lost-calls.ts';
 import { placeCall } from './calls/place-call.ts';
 import { receiveCall } from './calls/receive-call.ts';
+import type { HomeState } from './gateways/messages.ts';
+import { openOtherGateways, type OtherGateways } from './gateways/other-gateways.ts';
+import { takePlace } from './gateways/take-place.ts';
 import { JanusLink } from './janus-link.ts';
 import { openVoiceCodec } from './sip/open-codec.ts';
 import { createEventSender, type EventSender } from './webhooks/event-sender.ts';
@@ -29,7 +33,9 @@ export interface GatewayOptions {
   };
   /** Calls at the same time, in both directions. */
   readonly maxCalls: number;
-  /** The address of this host that Janus reaches. */
+  /** All gateways of the deployment, this one included; empty: it is the only one. */
+  readonly gateways: readonly RemoteGateway[];
+  /** The address of this host that every Janus reaches. */
   readonly localIp: string;
   readonly mediaTimeoutMs: number;
   readonly webhooks: WebhookDeps;
@@ -55,6 +61,11 @@ export interface Gateway {
   readonly link: JanusLink;
   /** Sends the events of calls and browsers. */
   readonly events: EventSender;
+  readonly others: OtherGateways;
+  /** Whether it takes new conferences. */
+  readonly isReady: boolean;
+  /** What this gateway answers others about a conference. */
+  stateOf(conference: string): HomeState;
   /** @throws VerdictError `gateway-not-ready` (503) */
   placeCall(request: CreateCallRequest): Call;
   /** Rejects new calls from now on; resolves when no call is live and every event was sent. */
@@ -133,10 +144,25 @@ export function startGateway(options: GatewayOptions): Gateway {
     return link.current;
   };
 
+  const isReady = (): boolean => link.current !== undefined && !isDraining;
+  const stateOf = (conference: string): HomeState => ({
+    isHere: link.current?.conferences.has(conference) ?? false,
+    isReady: isReady(),
+  });
+  const others = openOtherGateways({
+    gatewayId,
+    gateways: options.gateways,
+    secret: webhooks.secret,
+    clock,
+    nonce: options.secret,
+    stateOf,
+    onSilent: (other, err) => log.warn({ err, gateway: other }, 'another gateway did not answer; it is passed over'),
+  });
+
   const opus = new OpusCodecs();
   const callDeps: CallDeps = {
-    connection: () => current().connection,
-    conferences: () => current().conferences,
+    takePlace: (request, placeEvents) =>
+      takePlace({ janus: current, others, timers: options.timers }, request, placeEvents),
     opus,
     openCodec: (name) => openVoiceCodec(name, opus),
     frames: new FrameClock(options.timers, onError),
@@ -207,6 +233,11 @@ export function startGateway(options: GatewayOptions): Gateway {
     calls,
     link,
     events,
+    others,
+    get isReady() {
+      return isReady();
+    },
+    stateOf,
     placeCall(request) {
       if (isDraining || link.current === undefined || isFull()) throw notReady();
       return placeCall(

@@ -10,7 +10,10 @@ import type { Timers } from './audio/frame-clock.ts';
 import { createBrowsers } from './browsers/browsers.ts';
 import { createControlModule } from './control/control.module.ts';
 import { UsedTokens } from './control/used-tokens.ts';
+import { createControlVerifier } from './control/verify-control.ts';
 import { startGateway } from './gateway.ts';
+import { createMembers } from './gateways/members.ts';
+import { attachSockets } from './sockets/attach-sockets.ts';
 import { createHoldMusic } from './speech/hold-music.ts';
 import { runSpeechProgram } from './speech/run-speech-program.ts';
 import { createSpeaker } from './speech/speak.ts';
@@ -69,6 +72,7 @@ await runMain(async () => {
       secret: settings.KAMAILIO_GATEWAY_SECRET,
     },
     maxCalls: settings.MAX_CALLS,
+    gateways: settings.MEDIA_GATEWAYS,
     localIp: settings.MEDIA_IP,
     mediaTimeoutMs: settings.MEDIA_TIMEOUT_SECONDS * 1_000,
     webhooks: {
@@ -88,9 +92,25 @@ await runMain(async () => {
   });
 
   const secrets = [settings.GATEWAY_SECRET, ...(settings.GATEWAY_OTHER_SECRET ? [settings.GATEWAY_OTHER_SECRET] : [])];
+  const verify = createControlVerifier({
+    gatewayId: settings.GATEWAY_ID,
+    secrets,
+    usedTokens: new UsedTokens(systemClock),
+    clock: systemClock,
+  });
+  const members = createMembers({
+    janus: () => gateway.link.current,
+    isReady: () => gateway.isReady,
+    verify,
+    timers,
+    sleep: systemSleep,
+    onError: (err, callId) => log.warn({ err, callId }, "an action for another gateway's call failed"),
+  });
   const browsers = createBrowsers({
     gatewayId: settings.GATEWAY_ID,
     janus: () => gateway.link.current,
+    others: gateway.others,
+    verify,
     secrets,
     events: gateway.events,
     eventUrl: (account) => webhookUrls(webhooks.PUBLIC_WEBHOOK_URL, account).videoEvents,
@@ -108,14 +128,12 @@ await runMain(async () => {
     log,
     metrics,
     module: createControlModule({
-      gatewayId: settings.GATEWAY_ID,
       calls: gateway.calls,
       browsers,
       placeCall: (request) => gateway.placeCall(request),
+      stateOf: (conference) => gateway.stateOf(conference),
       isWebhookUrl: (url) => isAllowed(webhooks.PUBLIC_WEBHOOK_URL, url),
-      secrets,
-      usedTokens: new UsedTokens(systemClock),
-      clock: systemClock,
+      verify,
       onError: (err, callId) => log.warn({ err, callId }, 'a control request failed'),
     }),
     ready: {
@@ -123,13 +141,14 @@ await runMain(async () => {
         if (gateway.link.current === undefined) throw new Error('not connected to Janus and kamailio');
       },
     },
-    prepare: (app) => browsers.attach(app.getHttpServer()),
+    prepare: (app) => attachSockets(app.getHttpServer(), [browsers, members]),
     // Conferences go on until their members leave, or the time is over.
     drain: async () => {
-      await Promise.all([gateway.drain(), browsers.drain()]);
+      await Promise.all([gateway.drain(), browsers.drain(), members.drain()]);
       await gateway.events.drained();
     },
     close: async () => {
+      members.close();
       await browsers.close();
       await Promise.race([gateway.events.drained(), systemSleep(LAST_EVENTS_MS)]);
       await gateway.close();

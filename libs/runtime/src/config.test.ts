@@ -69,8 +69,9 @@ test('reads the ICE servers of browsers', () => {
 test.each([
   [{ STUN_URLS: 'turn:a' }, /STUN_URLS: must be comma-separated stun: URLs/],
   [{ TURN_URLS: 'turn:a,http://b', TURN_SECRET: 'd' }, /TURN_URLS: must be comma-separated turn: or turns: URLs/],
+  [{ MEDIA_GATEWAYS: 'gw-8=http://10.0.0.8:8080' }, /MEDIA_GATEWAYS: must contain GATEWAY_ID/],
   [{ TURN_URLS: 'turn:a' }, /TURN_SECRET: is not set; TURN_URLS requires it/],
-])('rejects the ICE servers %j', (variables, message) => {
+])('rejects %j of a gateway', (variables, message) => {
   expect(() => readConfig({ ...gateway, ...variables }, ['gateway'])).toThrow(message);
 });
 

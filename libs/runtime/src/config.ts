@@ -327,8 +327,10 @@ const GROUPS = {
     KAMAILIO_SIP: hostAndPort,
     /** The digest secret with which gateways register at kamailio. */
     KAMAILIO_GATEWAY_SECRET: z.string().min(1),
-    /** The address of this host at which Janus reaches it. */
+    /** The address of this host at which the Janus of each gateway reaches it. */
     MEDIA_IP: z.ipv4('must be an IPv4 address').default('127.0.0.1'),
+    /** `id=url` of each media-gateway, comma-separated; the same in all services. Unset: this is the only one. */
+    MEDIA_GATEWAYS: gateways.default([]),
     /** Browsers at the same time. */
     MAX_BROWSERS: z.coerce.number().int().min(1).max(10_000).default(200),
     /** `stun:` URLs for browsers, comma-separated. */
@@ -517,6 +519,12 @@ export function readConfig<G extends Group>(env: NodeJS.ProcessEnv, groups: read
   const { gateway } = config as Partial<Config<'gateway'>>;
   if (gateway !== undefined && gateway.TURN_URLS.length > 0 && gateway.TURN_SECRET === undefined)
     problems.push('TURN_SECRET: is not set; TURN_URLS requires it');
+  if (
+    gateway !== undefined &&
+    gateway.MEDIA_GATEWAYS.length > 0 &&
+    !gateway.MEDIA_GATEWAYS.some(({ id }) => id === gateway.GATEWAY_ID)
+  )
+    problems.push('MEDIA_GATEWAYS: must contain GATEWAY_ID');
   if (problems.length > 0) throw new ConfigError(problems);
   return config as Config<G>;
 }

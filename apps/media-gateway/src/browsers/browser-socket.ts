@@ -5,20 +5,21 @@ import {
   type ServerMessage,
   type ServerReply,
 } from '@partyline/contracts/gateway-socket/messages';
-import type { RawData, WebSocket } from 'ws';
+import { WebSocket, type RawData } from 'ws';
 import type { Timers } from '../audio/frame-clock.ts';
 import type { BrowserConnection, ConnectionSocket } from './browser-connection.ts';
 import { RateLimit } from './rate-limit.ts';
 import { describeProblem, SocketError } from './socket-error.ts';
 
-type First = Extract<ClientMessage, { do: 'join' | 'resume' }>;
+/** The message that opens or resumes a connection. */
+export type FirstMessage = Extract<ClientMessage, { do: 'join' | 'resume' }>;
 
 export interface BrowserSocketDeps {
   /**
-   * Opens or resumes a connection.
+   * Opens or resumes a connection, or returns an open WebSocket to the gateway that does.
    * @throws SocketError, after which the socket closes
    */
-  readonly open: (message: First) => Promise<BrowserConnection>;
+  readonly open: (message: FirstMessage) => Promise<BrowserConnection | WebSocket>;
   readonly timers: Timers;
   readonly onError: (error: unknown, connectionId: string | undefined) => void;
 }
@@ -48,6 +49,8 @@ class BrowserSocket implements ConnectionSocket {
   #violations = 0;
   #reported = 0;
   #connection: BrowserConnection | undefined;
+  /** Another gateway, which has the connection. */
+  #home: WebSocket | undefined;
   #isOpening = false;
   #isAlive = true;
   #cancelJoin: () => void;
@@ -70,9 +73,13 @@ class BrowserSocket implements ConnectionSocket {
   }
 
   send(message: ServerMessage): void {
+    this.#sendText(JSON.stringify(message));
+  }
+
+  #sendText(text: string): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) this.#socket.terminate();
-    else this.#socket.send(JSON.stringify(message));
+    else this.#socket.send(text);
   }
 
   close(reason: string): void {
@@ -88,6 +95,7 @@ class BrowserSocket implements ConnectionSocket {
       else this.send({ problem: describeProblem(problem) });
       return;
     }
+    if (this.#home !== undefined) return this.#home.send(data, { binary: isBinary });
     // `data` is a Buffer: `binaryType` keeps its default.
     const json = isBinary ? undefined : parseJson((data as Buffer).toString('utf8'));
     const parsed = clientMessage.safeParse(json);
@@ -104,7 +112,7 @@ class BrowserSocket implements ConnectionSocket {
     else void this.#request(message);
   }
 
-  async #open(message: First): Promise<void> {
+  async #open(message: FirstMessage): Promise<void> {
     if (this.#isOpening || this.#connection !== undefined) {
       const problem = { reason: 'already-joined', detail: 'This socket has a connection.' };
       return this.#answer(message.id, { problem });
@@ -113,6 +121,7 @@ class BrowserSocket implements ConnectionSocket {
     this.#cancelJoin();
     try {
       const connection = await this.#deps.open(message);
+      if (connection instanceof WebSocket) return this.#forward(message, connection);
       this.#connection = connection;
       const joined: JoinedState = connection.attachSocket(this);
       this.#answer(message.id, { joined });
@@ -127,7 +136,20 @@ class BrowserSocket implements ConnectionSocket {
     }
   }
 
-  async #request(message: Exclude<ClientMessage, First | { do: 'ping' }>): Promise<void> {
+  /** Passes all messages between the browser and the gateway that has its connection. */
+  #forward(message: FirstMessage, home: WebSocket): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return home.close();
+    this.#home = home;
+    home.on('message', (data) => this.#sendText((data as Buffer).toString('utf8')));
+    home.on('close', (code, reason) =>
+      code === NORMAL_CLOSURE || code === POLICY_VIOLATION
+        ? this.#socket.close(code, reason)
+        : this.#socket.terminate(),
+    );
+    home.send(JSON.stringify(message));
+  }
+
+  async #request(message: Exclude<ClientMessage, FirstMessage | { do: 'ping' }>): Promise<void> {
     const connection = this.#connection;
     if (connection === undefined) {
       const problem = { reason: 'not-joined', detail: 'The first message must be join or resume.' };
@@ -175,6 +197,7 @@ class BrowserSocket implements ConnectionSocket {
     this.#cancelJoin();
     this.#cancelPing();
     this.#connection?.detachSocket(this);
+    this.#home?.close();
   }
 }
 

@@ -98,13 +98,13 @@ describe('a connection', () => {
 });
 
 describe('a gateway that drains', () => {
-  it('accepts no new connections, and waits for those that it has', async () => {
+  it('begins no new conference, and waits for the connections that it has', async () => {
     const gateway = await start();
     const anna = await open(gateway, 'conf');
     let isDrained = false;
     const drained = gateway.browsers.drain().then(() => (isDrained = true));
     const late = await openSocket(gateway.url);
-    expect(await late.problemOf({ do: 'join', token: gateway.token('conf') })).toBe('gateway-not-ready');
+    expect(await late.problemOf({ do: 'join', token: gateway.token('other') })).toBe('gateway-not-ready');
     const socket = await openSocket(gateway.url);
     expect((await socket.request({ do: 'resume', secret: anna.joined.secret })).joined).toBeDefined();
     expect(isDrained).toBe(false);
@@ -323,7 +323,7 @@ describe('the end of Janus', () => {
     }
     await expect.poll(() => summary(gateway)).toEqual(['connected', 'disconnected gateway-lost']);
     const late = await openSocket(gateway.url);
-    expect(await late.problemOf({ do: 'join', token: gateway.token('conf') })).toBe('gateway-not-ready');
+    expect(await late.problemOf({ do: 'join', token: gateway.token('other') })).toBe('gateway-not-ready');
     await janus.restart();
     expect(gateway.browsers.count).toBe(0);
     expect(gateway.errors).toEqual([]);

@@ -1,19 +1,24 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import type { Server } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { MAX_MESSAGE_BYTES, type ClientMessage } from '@partyline/contracts/gateway-socket/messages';
 import type { Clock } from '@partyline/domain/clock';
 import type { JanusConnection } from '@partyline/janus/connection';
+import type { Gateway } from '@partyline/provider-janus/gateways';
 import { createBrowserTokenVerifier } from '@partyline/provider-janus/media/verify-browser-token';
-import { WebSocketServer } from 'ws';
+import type { BrowserClaims } from '@partyline/provider-janus/wire';
+import { WebSocketServer, type WebSocket } from 'ws';
 import type { Timers } from '../audio/frame-clock.ts';
-import type { Conferences } from '../conferences/conferences.ts';
+import type { HostingJanus } from '../conferences/local-place.ts';
 import type { BrowserControl } from '../control/control-deps.ts';
+import type { OtherGateways } from '../gateways/other-gateways.ts';
 import type { EventSender } from '../webhooks/event-sender.ts';
 import { BrowserConnection, type ConnectionFacts } from './browser-connection.ts';
-import { acceptSocket } from './browser-socket.ts';
+import { acceptSocket, type FirstMessage } from './browser-socket.ts';
 import { sanitizeName } from './display-name.ts';
 import { createIceServers, type IceSettings } from './ice-servers.ts';
+import { rejectUpgrade } from '../sockets/attach-sockets.ts';
 import { Roster } from './roster.ts';
 import { SocketError } from './socket-error.ts';
 
@@ -22,7 +27,10 @@ export const SOCKET_PATH = '/v1/socket';
 export interface BrowsersDeps {
   readonly gatewayId: string;
   /** The connection to Janus while it is up: `JanusLink.current`. */
-  readonly janus: () => { readonly connection: JanusConnection; readonly conferences: Conferences } | undefined;
+  readonly janus: () => HostingJanus | undefined;
+  readonly others: OtherGateways;
+  /** Verifies that another gateway forwards a WebSocket. @throws VerdictError `control-rejected` */
+  readonly verify: (request: IncomingMessage) => void;
   /** Secrets that tokens may be signed with: one, or two during a rotation. */
   readonly secrets: readonly string[];
   readonly events: Pick<EventSender, 'send'>;
@@ -43,9 +51,9 @@ export interface BrowsersDeps {
 export interface Browsers extends BrowserControl {
   /** The connections that are not over. */
   readonly count: number;
-  /** Serves the WebSocket `/v1/socket` of a server. Requests of other upgrades get 404. */
-  attach(server: Server): void;
-  /** Accepts no new connections; those that exist go on. Resolves when none is left. */
+  /** Serves a request for the WebSocket `/v1/socket`. @returns false: it is another request */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /** Begins no new conferences; those that exist go on. Resolves when no connection is left. */
   drain(): Promise<void>;
   /** Ends all connections, and accepts no others. Resolves when their handles are gone. */
   close(): Promise<void>;
@@ -54,6 +62,11 @@ export interface Browsers extends BrowserControl {
 /** Sockets that have not joined are few; this bounds them. */
 const MAX_SOCKETS_WITHOUT_CONNECTION = 200;
 const DRAIN_POLL_MS = 100;
+/** A gateway may stop between its answer and the join: another one is then found. */
+const HOME_ATTEMPTS = 3;
+
+const notReady = (): SocketError =>
+  new SocketError('gateway-not-ready', 'The gateway is not ready, or is stopping. Try again.');
 
 export function createBrowsers(deps: BrowsersDeps): Browsers {
   const verifyToken = createBrowserTokenVerifier(deps.secrets);
@@ -66,27 +79,64 @@ export function createBrowsers(deps: BrowsersDeps): Browsers {
   let isClosed = false;
 
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
-  sockets.on('connection', (socket) => {
+  /** @param isForwarded by another gateway, which has chosen this one */
+  const serve = (socket: WebSocket, isForwarded: boolean): void => {
     acceptSocket(socket, {
-      open: (message) => (message.do === 'join' ? join(message) : resume(message.secret)),
+      open: async (message) => {
+        const home = isForwarded ? undefined : await findHome(message);
+        if (home !== undefined) return home;
+        return message.do === 'join' ? join(message) : resume(message.secret);
+      },
       timers: deps.timers,
       onError: deps.onError,
     });
-  });
+  };
+
+  /** Opens a WebSocket to the gateway that has the browser's conference, or its connection, if it is another one. */
+  async function findHome(message: FirstMessage): Promise<WebSocket | undefined> {
+    if (message.do === 'resume') {
+      const owner = deps.others.ownerOf(message.secret);
+      return owner && openForwarded(owner);
+    }
+    const { conference } = readToken(message.token);
+    for (let attempt = 1; ; attempt += 1) {
+      const home = await deps.others.findHome(conference);
+      if (home === undefined) return undefined;
+      try {
+        return await openForwarded(home);
+      } catch (error) {
+        if (attempt === HOME_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async function openForwarded(gateway: Gateway): Promise<WebSocket> {
+    try {
+      return await deps.others.openSocket(gateway, SOCKET_PATH);
+    } catch (error) {
+      deps.onError(error, undefined);
+      throw notReady();
+    }
+  }
+
+  function readToken(token: string): BrowserClaims {
+    const verified = verifyToken(token, deps.clock.now());
+    if (!verified.ok) throw new SocketError('token-rejected', `The token was rejected: ${verified.refused}.`);
+    return verified.claims;
+  }
 
   async function join(message: Extract<ClientMessage, { do: 'join' }>): Promise<BrowserConnection> {
-    const verified = verifyToken(message.token, deps.clock.now());
-    if (!verified.ok) throw new SocketError('token-rejected', `The token was rejected: ${verified.refused}.`);
+    const claims = readToken(message.token);
     const janus = deps.janus();
-    if (isDraining || isClosed || janus === undefined)
-      throw new SocketError('gateway-not-ready', 'The gateway is not ready, or is stopping. Try again.');
+    if (isClosed || janus === undefined || (isDraining && !janus.conferences.has(claims.conference))) throw notReady();
     if (connections.size >= deps.maxBrowsers)
       throw new SocketError('gateway-full', 'The gateway has too many connections. Try again later.');
     const facts: ConnectionFacts = {
       id: `${deps.gatewayId}.${deps.secret().slice(0, 22)}`,
-      claims: verified.claims,
+      claims,
       name: sanitizeName(message.name),
-      secret: deps.secret(),
+      // Names this gateway, to which others forward the browser.
+      secret: `${deps.gatewayId}.${deps.secret()}`,
       receivesVideo: message.receivesVideo ?? true,
     };
     const connection = openConnection(facts, janus);
@@ -148,6 +198,15 @@ export function createBrowsers(deps: BrowsersDeps): Browsers {
     return connection;
   }
 
+  function isSigned(request: IncomingMessage): boolean {
+    try {
+      deps.verify(request);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   const find = (conference: string, connectionId: string): BrowserConnection | undefined => {
     const connection = connections.get(connectionId);
     return connection?.facts.claims.conference === conference ? connection : undefined;
@@ -157,17 +216,14 @@ export function createBrowsers(deps: BrowsersDeps): Browsers {
     get count() {
       return connections.size;
     },
-    attach(server) {
-      server.on('upgrade', (request, socket, head) => {
-        const path = request.url?.split('?', 1)[0];
-        const isFull = sockets.clients.size >= deps.maxBrowsers + MAX_SOCKETS_WITHOUT_CONNECTION;
-        if (path !== SOCKET_PATH || isClosed || isFull) {
-          socket.on('error', () => undefined);
-          socket.end(`HTTP/1.1 ${path === SOCKET_PATH ? '503 Service Unavailable' : '404 Not Found'}\r\n\r\n`);
-          return;
-        }
-        sockets.handleUpgrade(request, socket, head, (open) => sockets.emit('connection', open, request));
-      });
+    upgrade(request, socket, head) {
+      if (request.url?.split('?', 1)[0] !== SOCKET_PATH) return false;
+      const isForwarded = request.headers.authorization !== undefined;
+      const isFull = sockets.clients.size >= deps.maxBrowsers + MAX_SOCKETS_WITHOUT_CONNECTION;
+      if (isClosed || isFull) rejectUpgrade(socket, 503);
+      else if (isForwarded && !isSigned(request)) rejectUpgrade(socket, 401);
+      else sockets.handleUpgrade(request, socket, head, (open) => serve(open, isForwarded));
+      return true;
     },
     async drain() {
       isDraining = true;

@@ -1,17 +1,14 @@
-import type { JanusConnection } from '@partyline/janus/connection';
 import type { DigitsWebhook } from '@partyline/provider-janus/wire';
 import type { OpusCodecs } from '../audio/codecs/opus.ts';
 import type { VoiceCodec } from '../audio/codecs/voice-codec.ts';
-import type { Conferences } from '../conferences/conferences.ts';
+import type { Place, PlaceEvents, PlaceRequest } from '../conferences/place.ts';
 import type { VoiceCodecName } from '../sip/negotiate-codec.ts';
 import type { Call } from './call.ts';
 
 /** What calls need of the gateway. */
 export interface CallDeps {
-  /** The current connection to Janus. @throws while there is none */
-  readonly connection: () => JanusConnection;
-  /** The conferences of that connection. */
-  readonly conferences: () => Conferences;
+  /** Takes a place in a conference, at this gateway or at another one. Rejects when it gets none. */
+  readonly takePlace: (request: PlaceRequest, events: PlaceEvents) => Promise<Place>;
   readonly opus: OpusCodecs;
   readonly openCodec: (name: VoiceCodecName) => VoiceCodec;
   /** Runs a function every 20 ms until the returned one is called. */
@@ -34,7 +31,7 @@ export interface CallDeps {
   readonly endLost: (callId: string, seenAtMs: number) => Promise<void>;
   /** Random 32-bit number. */
   readonly random: () => number;
-  /** The address of this host that Janus reaches. */
+  /** The address of this host that every Janus reaches. */
   readonly localIp: string;
   /** A call without audio for this time is hung up. */
   readonly mediaTimeoutMs: number;

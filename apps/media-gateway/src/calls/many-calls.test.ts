@@ -52,7 +52,7 @@ async function countResources(): Promise<Record<string, number>> {
     files: readdirSync('/proc/self/fd').length,
     udpSockets: active.filter((kind) => kind === 'UDPWrap').length,
     timers: active.filter((kind) => kind === 'Timeout').length,
-    conferences: test.gateway.link.current?.conferences.names.length ?? 0,
+    conferences: test.gateway.link.current?.conferences.count ?? 0,
     calls: test.gateway.calls.listLive().length,
   };
 }

@@ -5,6 +5,7 @@ import type { CallStepMessage } from '@partyline/provider-janus/wire';
 import type { VoiceCodec } from '../audio/codecs/voice-codec.ts';
 import { DigitMerger, DtmfReceiver, type DigitPath } from '../audio/dtmf.ts';
 import { ConferenceLeg } from '../conferences/conference-leg.ts';
+import type { Place } from '../conferences/place.ts';
 import { wantsAudio } from '../sip/negotiate-codec.ts';
 import { PhonePeer } from '../sip/phone-peer.ts';
 import { CallAudio } from './call-audio.ts';
@@ -43,7 +44,7 @@ export class PhoneCall {
   #audio: CallAudio | undefined;
   #stopTicking: (() => void) | undefined;
   #leg: ConferenceLeg | undefined;
-  #conference: { readonly name: string; readonly endOnExit: boolean } | undefined;
+  #place: { readonly place: Place; readonly endOnExit: boolean } | undefined;
   #isMuted = false;
   #isHangingUp = false;
   #isLost = false;
@@ -223,48 +224,50 @@ export class PhoneCall {
   }
 
   async #join(step: JoinStep, _holdMusicUrl: string | undefined): Promise<void> {
-    const { callId } = this.call.facts;
-    const audio = this.#audio;
-    if (audio === undefined) return;
+    if (this.#audio === undefined) return;
     this.#isMuted = step.muted ?? false;
-    this.#conference = { name: step.conversation, endOnExit: step.endOnExit ?? false };
-    const started = Promise.withResolvers<void>();
-    await this.#deps.conferences().enter(
-      step.conversation,
-      {
-        id: callId,
-        onStarted: () => started.resolve(),
-        onEnded: () => this.hangUp({ cause: 'hung-up' }),
-      },
-      step.startOnEnter ?? true,
-    );
-    if (this.signal.aborted) return this.#leaveConference();
-    this.#deps.onJoined(this.call, step.eventUrl);
-    audio.setMusic(this.#deps.holdMusic(audio.sampleRate));
-    // The conference may start at once: the music is then not heard.
-    void started.promise
-      .then(() => this.#connect(step.conversation, audio))
-      .catch((error: unknown) => {
-        this.#deps.onError(error, callId);
-        this.hangUp({ cause: 'failed' });
-      });
+    await this.#enter(step, this.#audio);
+    if (!this.signal.aborted) this.#deps.onJoined(this.call, step.eventUrl);
   }
 
-  /** Connects the sound of the call with the AudioBridge room. */
-  async #connect(room: string, audio: CallAudio): Promise<void> {
-    if (this.signal.aborted) return;
+  /** Takes a place in the conference; hears music until the conference starts. */
+  async #enter(step: JoinStep, audio: CallAudio): Promise<void> {
+    const started = Promise.withResolvers<void>();
+    const fail = (error: unknown): void => {
+      this.#deps.onError(error, this.call.facts.callId);
+      this.hangUp({ cause: 'failed' });
+    };
+    const place = await this.#deps.takePlace(
+      { conference: step.conversation, callId: this.call.facts.callId, starts: step.startOnEnter ?? true },
+      {
+        onStarted: () => started.resolve(),
+        onEnded: () => this.hangUp({ cause: 'hung-up' }),
+        onRemoved: () => this.hangUp({ cause: 'hung-up' }),
+        onHomeLost: () => {
+          this.#leaveConference();
+          if (!this.signal.aborted) this.#enter(step, audio).catch(fail);
+        },
+      },
+    );
+    this.#place = { place, endOnExit: step.endOnExit ?? false };
+    if (this.signal.aborted) return this.#leaveConference();
+    // The conference may start at once: the music is then not heard.
+    audio.setMusic(this.#deps.holdMusic(audio.sampleRate));
+    void started.promise.then(() => this.#connect(place, audio)).catch(fail);
+  }
+
+  /** Connects the sound of the call with the conference. */
+  async #connect(place: Place, audio: CallAudio): Promise<void> {
+    if (this.#place?.place !== place) return;
     audio.setMusic(undefined);
-    const leg = await ConferenceLeg.join({
-      connection: this.#deps.connection(),
-      room,
-      callId: this.call.facts.callId,
+    const leg = await ConferenceLeg.connect({
+      place,
       localIp: this.#deps.localIp,
       isMuted: this.#isMuted,
       random: this.#deps.random,
       onAudio: (payload) => audio.receiveFromConference(payload),
-      onRemoved: () => this.hangUp({ cause: 'hung-up' }),
     });
-    if (this.signal.aborted) return leg.leave();
+    if (this.#place?.place !== place) return leg.close();
     this.#leg = leg;
     audio.setMuted(this.#isMuted);
     audio.connect(leg);
@@ -273,16 +276,16 @@ export class PhoneCall {
   async #setMuted(isMuted: boolean): Promise<void> {
     this.#isMuted = isMuted;
     this.#audio?.setMuted(isMuted);
-    await this.#leg?.setMuted(isMuted);
+    await this.#place?.place.setMuted(isMuted);
   }
 
   #leaveConference(): void {
-    const conference = this.#conference;
-    this.#conference = undefined;
-    void this.#leg?.leave();
+    const taken = this.#place;
+    this.#place = undefined;
+    this.#leg?.close();
     this.#leg = undefined;
-    if (conference !== undefined)
-      this.#deps.conferences().leave(conference.name, this.call.facts.callId, conference.endOnExit);
+    this.#audio?.connect(undefined);
+    taken?.place.leave(taken.endOnExit);
   }
 
   #sendDigits(digits: string): void {

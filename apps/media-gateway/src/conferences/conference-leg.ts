@@ -1,86 +1,58 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { attachAudioBridge, type AudioBridgeHandle } from '@partyline/janus/audio-bridge/audio-bridge-handle';
-import type { JanusConnection } from '@partyline/janus/connection';
 import { parseRtp, RtpStream } from '../audio/rtp.ts';
+import { OPUS_PAYLOAD_TYPE, type Place, type RtpAddress } from './place.ts';
 
-/** RTP of Opus between the gateway and AudioBridge: 20 ms at 48 kHz. */
-const PAYLOAD_TYPE = 100;
+/** 20 ms at 48 kHz. */
 const TIMESTAMP_STEP = 960;
 
 export interface ConferenceLegOptions {
-  readonly connection: JanusConnection;
-  readonly room: string;
-  readonly callId: string;
-  /** The address of this host that Janus reaches. */
+  /** The call's place in the conference. */
+  readonly place: Place;
+  /** The address of this host that every Janus reaches. */
   readonly localIp: string;
   readonly isMuted: boolean;
   readonly random: () => number;
   /** One Opus packet of the others' mix. */
   readonly onAudio: (payload: Buffer) => void;
-  /** AudioBridge removed the leg: the room was destroyed, or it was kicked. */
-  readonly onRemoved: () => void;
 }
 
-/** A call in an AudioBridge room: Opus over plain RTP. */
+/** The sound between a call and the AudioBridge room of its conference: Opus over plain RTP. */
 export class ConferenceLeg {
-  readonly #handle: AudioBridgeHandle;
   readonly #socket: Socket;
-  readonly #remote: { readonly ip: string; readonly port: number };
+  readonly #remote: RtpAddress;
   readonly #stream: RtpStream;
   #isOpen = true;
 
-  private constructor(
-    handle: AudioBridgeHandle,
-    socket: Socket,
-    remote: { readonly ip: string; readonly port: number },
-    random: () => number,
-  ) {
-    this.#handle = handle;
+  private constructor(socket: Socket, remote: RtpAddress, random: () => number) {
     this.#socket = socket;
     this.#remote = remote;
     this.#stream = new RtpStream({
       ssrc: random(),
       sequenceNumber: random(),
       timestamp: random(),
-      payloadType: PAYLOAD_TYPE,
+      payloadType: OPUS_PAYLOAD_TYPE,
     });
   }
 
-  /** Joins the room, which must exist. AudioBridge sends nothing before it receives a packet: `send` at once. */
-  static async join(options: ConferenceLegOptions): Promise<ConferenceLeg> {
+  /** Connects the sound of a place. AudioBridge sends nothing before it receives a packet: `send` at once. */
+  static async connect({ place, localIp, isMuted, random, onAudio }: ConferenceLegOptions): Promise<ConferenceLeg> {
     const socket = createSocket('udp4');
-    socket.bind(0, options.localIp);
+    socket.bind(0, localIp);
     await once(socket, 'listening');
-    const handle = await attachAudioBridge(options.connection, `call:${options.callId}`).catch((error: unknown) => {
-      socket.close();
-      throw error;
-    });
     try {
-      const { rtp } = await handle.joinByRtp({
-        room: options.room,
-        id: options.callId,
-        codec: 'opus',
-        isMuted: options.isMuted,
-        rtp: { ip: options.localIp, port: socket.address().port, payloadType: PAYLOAD_TYPE },
-      });
-      const leg = new ConferenceLeg(handle, socket, rtp, options.random);
+      const remote = await place.connect({ ip: localIp, port: socket.address().port }, isMuted);
+      const leg = new ConferenceLeg(socket, remote, random);
       // Another sender's packets are ignored: ports are reused, and packets of an ended call can be late.
       socket.on('message', (packet, from) => {
-        if (from.port !== rtp.port || !leg.#isOpen) return;
-        const rtpPacket = parseRtp(packet);
-        if (rtpPacket?.header.payloadType === PAYLOAD_TYPE) options.onAudio(rtpPacket.payload);
+        if (from.port !== remote.port || !leg.#isOpen) return;
+        const rtp = parseRtp(packet);
+        if (rtp?.header.payloadType === OPUS_PAYLOAD_TYPE) onAudio(rtp.payload);
       });
       socket.on('error', () => undefined);
-      handle.onEvent((event) => {
-        if (event.type === 'room-destroyed' || event.type === 'left' || event.type === 'detached') {
-          if (leg.#isOpen) options.onRemoved();
-        }
-      });
       return leg;
     } catch (error) {
       socket.close();
-      await handle.detach().catch(() => undefined);
       throw error;
     }
   }
@@ -92,15 +64,9 @@ export class ConferenceLeg {
     this.#stream.advance(TIMESTAMP_STEP);
   }
 
-  async setMuted(isMuted: boolean): Promise<void> {
-    await this.#handle.configure({ isMuted });
-  }
-
-  /** Leaves the room. Never rejects. */
-  async leave(): Promise<void> {
+  close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#socket.close();
-    await this.#handle.detach().catch(() => undefined);
   }
 }

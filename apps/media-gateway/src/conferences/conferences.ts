@@ -108,9 +108,14 @@ export class Conferences {
     if (ends) for (const other of others) other.onEnded();
   }
 
-  /** The names of the conferences with members. */
-  get names(): readonly string[] {
-    return [...this.#all.keys()];
+  /** Whether a conference has members. */
+  has(name: string): boolean {
+    return this.#all.has(name);
+  }
+
+  /** The number of conferences with members. */
+  get count(): number {
+    return this.#all.size;
   }
 
   #remove(name: string, conference: Conference, memberId: string): void {

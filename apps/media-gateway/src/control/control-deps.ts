@@ -1,9 +1,9 @@
-import type { Clock } from '@partyline/domain/clock';
 import type { connectionView, CreateCallRequest } from '@partyline/provider-janus/wire';
 import type { output } from 'zod';
 import type { CallRegistry } from '../calls/call-registry.ts';
 import type { Call } from '../calls/call.ts';
-import type { UsedTokens } from './used-tokens.ts';
+import type { HomeState } from '../gateways/messages.ts';
+import type { SignedRequest } from './verify-control.ts';
 
 /** The browsers of this gateway, as control requests see them. */
 export interface BrowserControl {
@@ -16,16 +16,15 @@ export interface BrowserControl {
 
 /** What the control requests need. */
 export interface ControlDeps {
-  readonly gatewayId: string;
   readonly calls: CallRegistry;
   readonly browsers: BrowserControl;
   /** @throws VerdictError `gateway-not-ready` (503) */
   placeCall(request: CreateCallRequest): Call;
+  /** Whether this gateway has a conference, and takes new ones. */
+  stateOf(conference: string): HomeState;
   isWebhookUrl(url: string): boolean;
-  /** Secrets that control requests may be signed with: one, or two during a rotation. */
-  readonly secrets: readonly string[];
-  readonly usedTokens: UsedTokens;
-  readonly clock: Clock;
+  /** Verifies the signature of a request. @throws VerdictError `control-rejected` (401) */
+  verify(request: SignedRequest): void;
   onError(error: unknown, callId: string): void;
 }
 

@@ -6,6 +6,7 @@ import { Call } from '../calls/call.ts';
 import { ControlController } from './control.controller.ts';
 import type { ControlDeps } from './control-deps.ts';
 import { UsedTokens } from './used-tokens.ts';
+import { createControlVerifier } from './verify-control.ts';
 
 const SECRET = 'the-secret-of-the-deployment-0123456789';
 const CALL_ID = 'gw-1.abcdefghijklmnopqrstuv';
@@ -29,16 +30,14 @@ let calls: CallRegistry;
 beforeEach(() => {
   calls = new CallRegistry();
   const deps: ControlDeps = {
-    gatewayId: 'gw-1',
     calls,
     browsers: { list: () => [], disconnect: async () => false, mute: async () => false },
     placeCall: () => {
       throw new Error('not used in this test');
     },
     isWebhookUrl: (url) => url.startsWith('https://hooks.example/'),
-    secrets: [SECRET],
-    usedTokens: new UsedTokens(clock),
-    clock,
+    stateOf: (conference) => ({ isHere: conference === 'conv_here', isReady: true }),
+    verify: createControlVerifier({ gatewayId: 'gw-1', secrets: [SECRET], usedTokens: new UsedTokens(clock), clock }),
     onError: () => undefined,
   };
   controller = new ControlController(deps);

@@ -16,8 +16,8 @@ import {
 import type { FastifyRequest } from 'fastify';
 import type { output, ZodType } from 'zod';
 import type { Call, CallControls } from '../calls/call.ts';
+import type { homeState } from '../gateways/messages.ts';
 import { CONTROL_DEPS, type ControlDeps } from './control-deps.ts';
-import { verifyControl } from './verify-control.ts';
 
 /**
  * The control requests of Partyline (libs/providers/janus/src/wire.ts): calls and browsers. Each is
@@ -30,7 +30,7 @@ export class ControlController {
   @Post('calls')
   @HttpCode(201)
   createCall(@Req() request: RawBodyRequest<FastifyRequest>, @Body() body: unknown): output<typeof createdCall> {
-    verifyControl(this.deps, request);
+    this.deps.verify(request);
     const wanted = parse(createCallRequest, body);
     for (const name of ['answerUrl', 'eventUrl'] as const)
       if (!this.deps.isWebhookUrl(wanted[name]))
@@ -43,14 +43,14 @@ export class ControlController {
     @Req() request: RawBodyRequest<FastifyRequest>,
     @Query('account') account: unknown,
   ): output<typeof callList> {
-    verifyControl(this.deps, request);
+    this.deps.verify(request);
     const tag = parse(accountTag, account, '/account');
     return { calls: this.deps.calls.listLive(tag).map((call) => call.view()) };
   }
 
   @Get('calls/:callId')
   getCall(@Req() request: RawBodyRequest<FastifyRequest>, @Param('callId') callId: string): CallView {
-    verifyControl(this.deps, request);
+    this.deps.verify(request);
     const view = this.deps.calls.find(callId);
     if (view === undefined) throw callNotFound();
     return view;
@@ -59,7 +59,7 @@ export class ControlController {
   @Post('calls/:callId/hang-up')
   @HttpCode(202)
   async hangUp(@Req() request: RawBodyRequest<FastifyRequest>, @Param('callId') callId: string): Promise<void> {
-    verifyControl(this.deps, request);
+    this.deps.verify(request);
     await this.controlsOf(callId).hangUp();
   }
 
@@ -70,7 +70,7 @@ export class ControlController {
     @Param('callId') callId: string,
     @Body() body: unknown,
   ): Promise<void> {
-    verifyControl(this.deps, request);
+    this.deps.verify(request);
     await this.controlsOf(callId).mute(parse(muteRequest, body).muted);
   }
 
@@ -81,7 +81,7 @@ export class ControlController {
     @Param('callId') callId: string,
     @Body() body: unknown,
   ): void {
-    verifyControl(this.deps, request);
+    this.deps.verify(request);
     this.controlsOf(callId).sendDigits(parse(digitsRequest, body).digits);
   }
 
@@ -89,11 +89,21 @@ export class ControlController {
   @Post('calls/:callId/say')
   @HttpCode(202)
   say(@Req() request: RawBodyRequest<FastifyRequest>, @Param('callId') callId: string, @Body() body: unknown): void {
-    verifyControl(this.deps, request);
+    this.deps.verify(request);
     const { text, language } = parse(sayRequest, body);
     this.controlsOf(callId)
       .say(text, language)
       .catch((error: unknown) => this.deps.onError(error, callId));
+  }
+
+  /** Another gateway asks where a conference is. */
+  @Get('conferences/:conference/home')
+  getHome(
+    @Req() request: RawBodyRequest<FastifyRequest>,
+    @Param('conference') conference: string,
+  ): output<typeof homeState> {
+    this.deps.verify(request);
+    return this.deps.stateOf(parse(conferenceId, conference, '/conference'));
   }
 
   @Get('conferences/:conference/connections')
@@ -101,7 +111,7 @@ export class ControlController {
     @Req() request: RawBodyRequest<FastifyRequest>,
     @Param('conference') conference: string,
   ): output<typeof connectionList> {
-    verifyControl(this.deps, request);
+    this.deps.verify(request);
     return { connections: [...this.deps.browsers.list(parse(conferenceId, conference, '/conference'))] };
   }
 
@@ -112,7 +122,7 @@ export class ControlController {
     @Param('conference') conference: string,
     @Param('connectionId') connectionId: string,
   ): Promise<void> {
-    verifyControl(this.deps, request);
+    this.deps.verify(request);
     const isFound = await this.deps.browsers.disconnect(conference, parse(partId, connectionId, '/connectionId'));
     if (!isFound) throw connectionNotFound();
   }
@@ -125,7 +135,7 @@ export class ControlController {
     @Param('connectionId') connectionId: string,
     @Body() body: unknown,
   ): Promise<void> {
-    verifyControl(this.deps, request);
+    this.deps.verify(request);
     const { muted } = parse(muteRequest, body);
     if (!(await this.deps.browsers.mute(conference, parse(partId, connectionId, '/connectionId'), muted)))
       throw connectionNotFound();

@@ -10,6 +10,10 @@ import type { TestJanus } from '@partyline/testing/janus';
 import type { Timers } from '../audio/frame-clock.ts';
 import { createBrowsers, SOCKET_PATH, type Browsers, type BrowsersDeps } from '../browsers/browsers.ts';
 import { Conferences } from '../conferences/conferences.ts';
+import { UsedTokens } from '../control/used-tokens.ts';
+import { createControlVerifier } from '../control/verify-control.ts';
+import { openOtherGateways } from '../gateways/other-gateways.ts';
+import { attachSockets } from '../sockets/attach-sockets.ts';
 import { createEventSender } from '../webhooks/event-sender.ts';
 import { sendWebhook, webhookUrls } from '../webhooks/send-webhook.ts';
 import type { ServedFile } from './room-page.ts';
@@ -87,9 +91,25 @@ export async function startBrowserGateway(
   });
   let isUp = true;
   void connection.closed.then(() => (isUp = false));
+  const others = openOtherGateways({
+    gatewayId: 'gw-1',
+    gateways: [],
+    secret: GATEWAY_SECRET,
+    clock,
+    nonce: secret,
+    stateOf: (conference) => ({ isHere: conferences.has(conference), isReady: true }),
+    onSilent: (_, error) => void errors.push(error),
+  });
   const browsers = createBrowsers({
     gatewayId: 'gw-1',
     janus: () => (isUp ? { connection, conferences } : undefined),
+    others,
+    verify: createControlVerifier({
+      gatewayId: 'gw-1',
+      secrets: [GATEWAY_SECRET],
+      usedTokens: new UsedTokens(clock),
+      clock,
+    }),
     secrets: [GATEWAY_SECRET],
     events,
     eventUrl: (account) => webhookUrls(receiver.url, account).videoEvents,
@@ -106,7 +126,7 @@ export async function startBrowserGateway(
     if (file === undefined) response.writeHead(404).end();
     else response.setHeader('content-type', file.type).end(file.body);
   });
-  browsers.attach(server);
+  attachSockets(server, [browsers]);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

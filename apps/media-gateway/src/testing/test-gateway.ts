@@ -26,8 +26,11 @@ import { levelOf, tone } from '@partyline/testing/tones';
 import { expect, vi } from 'vitest';
 import { createControlModule } from '../control/control.module.ts';
 import { UsedTokens } from '../control/used-tokens.ts';
+import { createControlVerifier } from '../control/verify-control.ts';
 import { createBrowsers, SOCKET_PATH } from '../browsers/browsers.ts';
 import { startGateway, type Gateway, type GatewayOptions } from '../gateway.ts';
+import { createMembers } from '../gateways/members.ts';
+import { attachSockets } from '../sockets/attach-sockets.ts';
 import { isAllowed, webhookUrls } from '../webhooks/send-webhook.ts';
 
 export const GATEWAY_ID = 'one';
@@ -51,6 +54,12 @@ export interface TestGatewayOptions {
   readonly mediaTimeoutMs?: number;
   /** Returns where the gateway reaches Janus, given its URL. That itself by default. */
   readonly janusUrl?: (janusUrl: string) => Promise<string>;
+  /** Its id, and its port for control requests. A free one by default. */
+  readonly self?: { readonly id: string; readonly port: number };
+  /** All gateways, itself included, if there are several. */
+  readonly gateways?: GatewayOptions['gateways'];
+  /** Its kamailio and receiver of webhooks, which it does not stop. Its own by default. */
+  readonly shared?: Pick<TestGateway, 'kamailio' | 'hooks'>;
   /** Returns where the gateway sends its webhooks, given the receiver. That itself by default. */
   readonly webhookUrl?: (receiverUrl: string) => Promise<string>;
 }
@@ -94,6 +103,8 @@ export interface TestGateway {
   caller(number: string, scenario?: Partial<CallerScenario>, options?: Partial<SippOptions>): Promise<SippPhone>;
   /** Starts a SIPp that receives calls. */
   callee(scenario?: Partial<CalleeScenario>, options?: Partial<SippOptions>): Promise<SippPhone>;
+  /** Takes no new calls and conferences; resolves when none is left. */
+  drain(): Promise<void>;
   /** Stops all phones, and waits until no call is live. */
   hangUpPhones(): Promise<void>;
   stop(): Promise<void>;
@@ -112,11 +123,13 @@ function levelHeard(phone: BaresipPhone, hz: number): number {
 }
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
-  const hooks = await startWebhookReceiver();
+  const { id: gatewayId, port } = options.self ?? { id: GATEWAY_ID, port: 0 };
+  const hooks = options.shared?.hooks ?? (await startWebhookReceiver());
   const webhookUrl = (await options.webhookUrl?.(hooks.url)) ?? hooks.url;
   const [janus, kamailio] = await Promise.all([
     createTestJanus(),
-    createTestKamailio({ trunks: [{ address: '127.0.0.1', port: 0, account: ACCOUNT }], byeMs: BYE_MS }),
+    options.shared?.kamailio ??
+      createTestKamailio({ trunks: [{ address: '127.0.0.1', port: 0, account: ACCOUNT }], byeMs: BYE_MS }),
   ]);
   const log: string[] = [];
   const logger = openLogger(
@@ -131,7 +144,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     return hz;
   };
   const gatewayOptions: GatewayOptions = {
-    gatewayId: GATEWAY_ID,
+    gatewayId,
     janus: {
       url: (await options.janusUrl?.(janus.url)) ?? janus.url,
       apiSecret: janus.apiSecret,
@@ -143,6 +156,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       secret: kamailio.gatewaySecret,
     },
     maxCalls: options.maxCalls ?? 8,
+    gateways: options.gateways ?? [],
     localIp: '127.0.0.1',
     mediaTimeoutMs: options.mediaTimeoutMs ?? 30_000,
     webhooks: { baseUrl: webhookUrl, secret: GATEWAY_SECRET, clock: systemClock, nonce: systemSecret },
@@ -162,9 +176,25 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     log: logger,
   };
   const gateway = startGateway(gatewayOptions);
-  const browsers = createBrowsers({
-    gatewayId: GATEWAY_ID,
+  const verify = createControlVerifier({
+    gatewayId,
+    secrets: [GATEWAY_SECRET],
+    usedTokens: new UsedTokens(systemClock),
+    clock: systemClock,
+  });
+  const members = createMembers({
     janus: () => gateway.link.current,
+    isReady: () => gateway.isReady,
+    verify,
+    timers: gatewayOptions.timers,
+    sleep: systemSleep,
+    onError: (err, callId) => logger.warn({ err, callId }, "an action for another gateway's call failed"),
+  });
+  const browsers = createBrowsers({
+    gatewayId,
+    janus: () => gateway.link.current,
+    others: gateway.others,
+    verify,
     secrets: [GATEWAY_SECRET],
     events: gateway.events,
     eventUrl: (account) => webhookUrls(webhookUrl, account).videoEvents,
@@ -177,23 +207,24 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     onError: (err, connectionId) => logger.warn({ err, connectionId }, 'an action for a browser failed'),
   });
   const service = await startService({
-    config: readConfig({ HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0', DRAIN_SECONDS: '1' }, ['service']),
+    config: readConfig({ HOST: '127.0.0.1', PORT: String(port), MANAGEMENT_PORT: '0', DRAIN_SECONDS: '1' }, [
+      'service',
+    ]),
     log: logger,
     metrics: openMetrics(),
     module: createControlModule({
-      gatewayId: GATEWAY_ID,
       calls: gateway.calls,
       browsers,
       placeCall: (request) => gateway.placeCall(request),
+      stateOf: (conference) => gateway.stateOf(conference),
       isWebhookUrl: (url) => isAllowed(webhookUrl, url),
-      secrets: [GATEWAY_SECRET],
-      usedTokens: new UsedTokens(systemClock),
-      clock: systemClock,
+      verify,
       onError: (err, callId) => logger.warn({ err, callId }, 'a control request failed'),
     }),
     ready: {},
-    prepare: (app) => browsers.attach(app.getHttpServer()),
+    prepare: (app) => attachSockets(app.getHttpServer(), [browsers, members]),
     drain: async () => {
+      members.close();
       await browsers.close();
       await gateway.close();
     },
@@ -203,11 +234,13 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   await vi.waitFor(() => expect(gateway.link.current, 'the gateway is ready').toBeDefined(), WAIT);
 
   const replies = new Map<string, AnswerReply>();
-  hooks.setReply('/v1/voice/answer', ({ body }) => {
-    const answer = answerWebhook.parse(body);
-    const reply = replies.get(answer.to ?? '') ?? [];
-    return typeof reply === 'function' ? reply(answer) : { steps: reply };
-  });
+  // Gateways that share a receiver get the replies of the first one.
+  if (options.shared === undefined)
+    hooks.setReply('/v1/voice/answer', ({ body }) => {
+      const answer = answerWebhook.parse(body);
+      const reply = replies.get(answer.to ?? '') ?? [];
+      return typeof reply === 'function' ? reply(answer) : { steps: reply };
+    });
   let numbers = 0;
   let digits = 0;
   const phones: Phone[] = [];
@@ -228,7 +261,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       janusVoice.create(
         janusVoice.account.parse({
           account: ACCOUNT,
-          gateways: [{ id: GATEWAY_ID, url: service.url }],
+          gateways: [{ id: gatewayId, url: service.url }],
           secret: GATEWAY_SECRET,
           kamailio: { url: kamailio.rpcUrl, secret: kamailio.rpcSecret },
           ...(trunk === undefined ? {} : { trunk }),
@@ -284,6 +317,9 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       phones.push(phone);
       return phone;
     },
+    async drain() {
+      await Promise.all([gateway.drain(), browsers.drain(), members.drain()]);
+    },
     async hangUpPhones() {
       await Promise.all(phones.splice(0).map((phone) => phone.stop()));
       for (const call of gateway.calls.listLive()) await call.controls?.hangUp();
@@ -292,7 +328,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     async stop() {
       await Promise.all(phones.splice(0).map((phone) => phone.stop()));
       await service.stop();
-      await Promise.all([janus.stop(), kamailio.stop(), hooks.stop()]);
+      await Promise.all([janus.stop(), ...(options.shared === undefined ? [kamailio.stop(), hooks.stop()] : [])]);
     },
   };
 }

@@ -31,7 +31,10 @@ export interface Gateways {
   findGateway(id: string): Gateway | undefined;
 }
 
-export function openGateways(account: JanusAccount, { timeoutMs, clock, secret }: ProviderDeps): Gateways {
+export function openGateways(
+  account: Pick<JanusAccount, 'gateways' | 'secret'>,
+  { timeoutMs, clock, secret }: Pick<ProviderDeps, 'timeoutMs' | 'clock' | 'secret'>,
+): Gateways {
   return {
     all: account.gateways,
     request(gateway, { method, path, body, effect, reply }) {

@@ -71,10 +71,11 @@ export async function prepareSelfHosted(options: SelfHostedOptions): Promise<Sel
       startJanus({ log, logFile: logFile(`janus-${id}`), rtpPorts: RTP_PORTS, useOwnServer: true }).then(processes.add),
     ),
   ]);
+  const addresses = await Promise.all(ids.map(async (id) => ({ id, url: `http://127.0.0.1:${await findFreePort()}` })));
+  const mediaGateways = addresses.map(({ id, url }) => `${id}=${url}`).join(',');
   const gateways: GatewayInstance[] = [];
-  for (const [index, id] of ids.entries()) {
+  for (const [index, { id, url }] of addresses.entries()) {
     const janus = januses[index]!;
-    const url = `http://127.0.0.1:${await findFreePort()}`;
     const managementUrl = `http://127.0.0.1:${await findFreePort()}`;
     const name = `media-gateway-${id}`;
     const env: Record<string, string> = {
@@ -85,6 +86,7 @@ export async function prepareSelfHosted(options: SelfHostedOptions): Promise<Sel
       MANAGEMENT_PORT: new URL(managementUrl).port,
       PUBLIC_WEBHOOK_URL: options.webhooksUrl,
       GATEWAY_ID: id,
+      MEDIA_GATEWAYS: mediaGateways,
       GATEWAY_SECRET: gatewaySecret,
       JANUS_URL: janus.url,
       JANUS_API_SECRET: janus.apiSecret,
@@ -124,7 +126,7 @@ export async function prepareSelfHosted(options: SelfHostedOptions): Promise<Sel
     kamailio,
     gateways,
     environment: {
-      MEDIA_GATEWAYS: gateways.map(({ id, url }) => `${id}=${url}`).join(','),
+      MEDIA_GATEWAYS: mediaGateways,
       GATEWAY_SECRET: gatewaySecret,
       GATEWAY_SOCKET_URL: `${gateways[0]!.url.replace('http', 'ws')}/v1/socket`,
       KAMAILIO_RPC_URL: kamailio.rpcUrl,

@@ -1,0 +1,37 @@
+import type { Timers } from '../audio/frame-clock.ts';
+import { LocalPlace, type HostingJanus } from '../conferences/local-place.ts';
+import type { Place, PlaceEvents, PlaceRequest } from '../conferences/place.ts';
+import { membersPath } from './messages.ts';
+import type { OtherGateways } from './other-gateways.ts';
+import { RemotePlace } from './remote-place.ts';
+
+export interface TakePlaceDeps {
+  /** @throws while there is no connection to Janus */
+  readonly janus: () => HostingJanus;
+  readonly others: OtherGateways;
+  readonly timers: Timers;
+}
+
+/** A gateway may stop between its answer and the join: another one is then found. */
+const ATTEMPTS = 3;
+
+/**
+ * Takes a place for a call of this gateway in a conference, where the conference is.
+ * @throws JanusError or an error of the other gateway, when no attempt succeeded
+ */
+export async function takePlace(
+  { janus, others, timers }: TakePlaceDeps,
+  request: PlaceRequest,
+  events: PlaceEvents,
+): Promise<Place> {
+  for (let attempt = 1; ; attempt += 1) {
+    const home = await others.findHome(request.conference);
+    if (home === undefined) return LocalPlace.take(janus(), request, events);
+    try {
+      const socket = await others.openSocket(home, membersPath(request.conference));
+      return await RemotePlace.take(socket, request, events, timers);
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+}
