@@ -151,7 +151,7 @@ export async function playSelfHostedStory({
     const endB = await tenant.waitUntil('Support line has ended', b.room.id, hasEndedSession);
     await until('every phone shows its call as over', () => callers.every(isOver));
     await until('the pages were told', async () => (await Promise.all(participants.map(hasEnded))).every(Boolean));
-    const dialogs = await listDialogs(
+    const { dialogs } = await listDialogs(
       { url: selfHosted.kamailio.rpcUrl, secret: selfHosted.kamailio.rpcSecret },
       RPC_TIMEOUT_MS,
     );
