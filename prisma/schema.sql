@@ -584,7 +584,7 @@ BEGIN
   END IF;
 END $function$;
 CREATE OR REPLACE FUNCTION public.admit_caller(p_jti text, p_jti_expires timestamp with time zone, p_leg text, p_call text, p_try integer, p_lookups bytea[], p_session text, p_conversation text, p_participant text, p_account text, p_silent boolean DEFAULT false)
- RETURNS TABLE(outcome text, language text, prompts integer, tenant_id text, session_id text, conversation text, waits boolean, muted boolean)
+ RETURNS TABLE(outcome text, language text, prompts integer, tenant_id text, session_id text, conversation text, waits boolean, muted boolean, deadline_at timestamp with time zone)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET enable_seqscan TO 'off'
@@ -636,7 +636,8 @@ BEGIN
           ELSE v_leg.last_outcome
         END,
         language, prompts, v_leg.tenant_id, v_leg.session_id, s.conversation,
-        COALESCE(waits_for_host(r, s.id, v_leg.role), false), v_leg.muted
+        COALESCE(waits_for_host(r, s.id, v_leg.role), false), v_leg.muted,
+        CASE WHEN s.id IS NOT NULL THEN v_leg.deadline_at END
       FROM (SELECT 1) AS one_row
       LEFT JOIN session s ON s.id = v_leg.session_id
       LEFT JOIN room r ON r.id = s.room_id;
@@ -667,6 +668,7 @@ BEGIN
       conversation := v_admission.conversation;
       waits := v_admission.waits;
       muted := v_admission.muted;
+      deadline_at := v_admission.deadline_at;
       RETURN NEXT;
       RETURN;
     END IF;
@@ -712,7 +714,7 @@ ALTER FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,byte
 REVOKE ALL ON FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea[],text,text,text,text,boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea[],text,text,text,text,boolean) TO partyline_tenant;
 CREATE OR REPLACE FUNCTION public.admit_to_session(p_leg leg, p_room text, p_role text, p_person text, p_session text, p_conversation text, p_participant text)
- RETURNS TABLE(outcome text, tenant_id text, session_id text, conversation text, waits boolean, muted boolean)
+ RETURNS TABLE(outcome text, tenant_id text, session_id text, conversation text, waits boolean, muted boolean, deadline_at timestamp with time zone)
  LANGUAGE plpgsql
 AS $function$
 DECLARE
@@ -851,7 +853,8 @@ BEGIN
     role = p_role,
     muted = admit_to_session.muted,
     deadline_at = LEAST(v_session.created_at + make_interval(secs => v_room.max_duration_s), v_room.ends_at)
-  WHERE l.id = p_leg.id;
+  WHERE l.id = p_leg.id
+  RETURNING l.deadline_at INTO admit_to_session.deadline_at;
   -- The leg had no tenant before: this is its first event.
   PERFORM emit_leg_answered(p_leg.id, v_session.id);
 
@@ -865,7 +868,7 @@ END $function$;
 ALTER FUNCTION admit_to_session(leg,text,text,text,text,text,text) OWNER TO partyline_platform;
 REVOKE ALL ON FUNCTION admit_to_session(leg,text,text,text,text,text,text) FROM PUBLIC;
 CREATE OR REPLACE FUNCTION public.answer_caller(p_jti text, p_jti_expires timestamp with time zone, p_leg text, p_call text, p_number text, p_remote text, p_session text, p_conversation text, p_participant text, p_account text)
- RETURNS TABLE(outcome text, leg_id text, language text, tenant_id text, session_id text, conversation text, waits boolean)
+ RETURNS TABLE(outcome text, leg_id text, language text, tenant_id text, session_id text, conversation text, waits boolean, deadline_at timestamp with time zone)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET enable_seqscan TO 'off'
@@ -951,7 +954,8 @@ BEGIN
           ELSE v_leg.last_outcome
         END,
         v_leg.id, v_number.language, v_leg.tenant_id, v_leg.session_id, s.conversation,
-        waits_for_host(v_room, v_leg.session_id, v_leg.role)
+        waits_for_host(v_room, v_leg.session_id, v_leg.role),
+        CASE WHEN s.id IS NOT NULL THEN v_leg.deadline_at END
       FROM (SELECT 1) AS one_row
       LEFT JOIN session s ON s.id = v_leg.session_id;
     RETURN;
@@ -972,6 +976,7 @@ BEGIN
       session_id := v_admission.session_id;
       conversation := v_admission.conversation;
       waits := v_admission.waits;
+      deadline_at := v_admission.deadline_at;
       RETURN NEXT;
       RETURN;
     END IF;

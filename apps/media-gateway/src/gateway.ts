@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { Clock } from '@partyline/domain/clock';
+import { setDeadline } from '@partyline/provider-janus/dialogs';
 import type { CallWebhook, CreateCallRequest } from '@partyline/provider-janus/wire';
 import type { Gateway as RemoteGateway } from '@partyline/provider-janus/gateways';
 import type { KamailioRpc } from '@partyline/provider-janus/kamailio-rpc';
@@ -175,6 +176,7 @@ export function startGateway(options: GatewayOptions): Gateway {
       sendEvent(call, eventUrl, { kind: 'moved', callId: call.facts.callId, at: clock.now().toISOString() }),
     onProblem: (call, reason) => log.warn({ callId: call.facts.callId, reason }, 'a call got no usable plan'),
     onError,
+    setDeadline: (sipCallId, seconds) => setDeadline(options.kamailio.rpc, RPC_TIMEOUT_MS, sipCallId, seconds),
     endLost: (callId, seenAtMs) => lost.end(callId, seenAtMs),
     random: options.random,
     localIp: options.localIp,

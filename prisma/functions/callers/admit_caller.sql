@@ -29,7 +29,8 @@ CREATE OR REPLACE FUNCTION admit_caller(
   session_id text,
   conversation text,
   waits boolean,
-  muted boolean
+  muted boolean,
+  deadline_at timestamptz
 )
 LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off SET search_path = public, pg_temp
 AS $$
@@ -79,7 +80,8 @@ BEGIN
           ELSE v_leg.last_outcome
         END,
         language, prompts, v_leg.tenant_id, v_leg.session_id, s.conversation,
-        COALESCE(waits_for_host(r, s.id, v_leg.role), false), v_leg.muted
+        COALESCE(waits_for_host(r, s.id, v_leg.role), false), v_leg.muted,
+        CASE WHEN s.id IS NOT NULL THEN v_leg.deadline_at END
       FROM (SELECT 1) AS one_row
       LEFT JOIN session s ON s.id = v_leg.session_id
       LEFT JOIN room r ON r.id = s.room_id;
@@ -110,6 +112,7 @@ BEGIN
       conversation := v_admission.conversation;
       waits := v_admission.waits;
       muted := v_admission.muted;
+      deadline_at := v_admission.deadline_at;
       RETURN NEXT;
       RETURN;
     END IF;

@@ -7,6 +7,7 @@
 --            session or number is at another account. no-room changes no row
 -- waits      the caller hears hold music until a host joins
 -- muted      the person is muted in the session, by an earlier call
+-- deadline_at  the end of the session at the latest
 --
 -- A person has one place: their earlier calls in the session count neither for the room nor for the
 -- tenant's limit. Settling the session hangs them up (libs/conference/src/sessions/settle-session.ts).
@@ -25,7 +26,8 @@ CREATE OR REPLACE FUNCTION admit_to_session(
   session_id text,
   conversation text,
   waits boolean,
-  muted boolean
+  muted boolean,
+  deadline_at timestamptz
 )
 LANGUAGE plpgsql
 AS $$
@@ -165,7 +167,8 @@ BEGIN
     role = p_role,
     muted = admit_to_session.muted,
     deadline_at = LEAST(v_session.created_at + make_interval(secs => v_room.max_duration_s), v_room.ends_at)
-  WHERE l.id = p_leg.id;
+  WHERE l.id = p_leg.id
+  RETURNING l.deadline_at INTO admit_to_session.deadline_at;
   -- The leg had no tenant before: this is its first event.
   PERFORM emit_leg_answered(p_leg.id, v_session.id);
 

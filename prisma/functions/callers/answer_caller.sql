@@ -32,7 +32,8 @@ CREATE OR REPLACE FUNCTION answer_caller(
   tenant_id text,
   session_id text,
   conversation text,
-  waits boolean
+  waits boolean,
+  deadline_at timestamptz
 )
 LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off SET search_path = public, pg_temp
 AS $$
@@ -116,7 +117,8 @@ BEGIN
           ELSE v_leg.last_outcome
         END,
         v_leg.id, v_number.language, v_leg.tenant_id, v_leg.session_id, s.conversation,
-        waits_for_host(v_room, v_leg.session_id, v_leg.role)
+        waits_for_host(v_room, v_leg.session_id, v_leg.role),
+        CASE WHEN s.id IS NOT NULL THEN v_leg.deadline_at END
       FROM (SELECT 1) AS one_row
       LEFT JOIN session s ON s.id = v_leg.session_id;
     RETURN;
@@ -137,6 +139,7 @@ BEGIN
       session_id := v_admission.session_id;
       conversation := v_admission.conversation;
       waits := v_admission.waits;
+      deadline_at := v_admission.deadline_at;
       RETURN NEXT;
       RETURN;
     END IF;

@@ -29,6 +29,8 @@ export interface CallDeps {
    * @param seenAtMs when kamailio had it for the last time (`nowMs`)
    */
   readonly endLost: (callId: string, seenAtMs: number) => Promise<void>;
+  /** Lets kamailio end a call after so many seconds, whatever happens to the gateway. */
+  readonly setDeadline: (sipCallId: string, seconds: number) => Promise<void>;
   /** Random 32-bit number. */
   readonly random: () => number;
   /** The address of this host that every Janus reaches. */

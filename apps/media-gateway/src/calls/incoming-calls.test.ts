@@ -92,6 +92,16 @@ describe('an incoming call', () => {
     expect(dialogs).toMatchObject([{ callId, account: ACCOUNT, direction: 'inbound', isAnswered: true }]);
   });
 
+  it('is ended by kamailio at the deadline of its session', async () => {
+    const number = test.number([{ ...join('conv_deadline'), lengthTimerS: 2 }]);
+    const phone = await test.phone();
+    await phone.dial(test.uriOf(number));
+    const { callId } = await test.answerOf(number);
+    await phone.waitFor('established');
+    await phone.waitFor('closed');
+    expect(await test.overOf(callId)).toMatchObject({ cause: 'hung-up' });
+  });
+
   it('that is cancelled before the answer is never answered, and is over as cancelled', async () => {
     const { number, asked, decide } = undecidedNumber();
     const phone = await test.phone();

@@ -19,6 +19,7 @@ type JoinStep = Extract<CallStepMessage, { do: 'join' }>;
 const MEDIA_CONNECT_MS = 5_000;
 /** A line that has not ended by then has lost its call, or ignored the request. */
 const HANG_UP_TIMEOUT_MS = 10_000;
+const DEADLINE_RETRY_MS = 5_000;
 /** A digit by SIP INFO, and the pause after it. */
 const INFO_DIGIT_MS = 160;
 const INFO_GAP_MS = 100;
@@ -41,6 +42,7 @@ export class PhoneCall {
   /** Whether a line has the call, or may have it. */
   #hasLine = false;
   #handle: SipHandle | undefined;
+  #sipCallId: string | undefined;
   #audio: CallAudio | undefined;
   #stopTicking: (() => void) | undefined;
   #leg: ConferenceLeg | undefined;
@@ -74,6 +76,7 @@ export class PhoneCall {
    */
   followLine(handle: SipHandle, sipCallId: string | undefined): () => void {
     this.#hasLine = true;
+    this.#sipCallId = sipCallId;
     const stop = handle.onEvent((event) => {
       if (event.type === 'detached') return void this.#lose();
       if (!isOfCall(event, sipCallId)) return;
@@ -226,6 +229,7 @@ export class PhoneCall {
   async #join(step: JoinStep, _holdMusicUrl: string | undefined): Promise<void> {
     if (this.#audio === undefined) return;
     this.#isMuted = step.muted ?? false;
+    if (step.lengthTimerS !== undefined) void this.#setDeadline(step.lengthTimerS);
     await this.#enter(step, this.#audio);
     if (!this.signal.aborted) this.#deps.onJoined(this.call, step.eventUrl);
   }
@@ -254,6 +258,20 @@ export class PhoneCall {
     // The conference may start at once: the music is then not heard.
     audio.setMusic(this.#deps.holdMusic(audio.sampleRate));
     void started.promise.then(() => this.#connect(place, audio)).catch(fail);
+  }
+
+  /** Lets kamailio end the call after so many seconds, even if everything else has failed by then. */
+  async #setDeadline(seconds: number): Promise<void> {
+    const deadlineMs = this.#deps.nowMs() + seconds * 1_000;
+    while (!this.signal.aborted && this.#sipCallId !== undefined) {
+      const leftS = Math.ceil((deadlineMs - this.#deps.nowMs()) / 1_000);
+      try {
+        return await this.#deps.setDeadline(this.#sipCallId, Math.max(1, leftS));
+      } catch (error) {
+        this.#deps.onError(error, this.call.facts.callId);
+        await this.#deps.pause(DEADLINE_RETRY_MS, this.signal);
+      }
+    }
   }
 
   /** Connects the sound of the call with the conference. */

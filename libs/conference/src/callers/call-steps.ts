@@ -62,6 +62,7 @@ export async function joinConference(
       eventUrl: webhooks.events(legId),
       startOnEnter: !seat.waits,
       ...(seat.muted === true && { muted: true }),
+      deadline: seat.deadline_at,
     },
   ];
 }

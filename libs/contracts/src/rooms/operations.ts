@@ -66,7 +66,8 @@ export const ROOM_OPERATIONS: readonly Operation[] = [
     summary: 'Update a room',
     description:
       'Changes the given settings. If they have these values already, the version stays and no event is sent. ' +
-      'Timers take effect at once, also for the running session; a call that is already placed keeps the shorter of ' +
+      'Timers take effect at once, also for the running session; a call that is already placed, and a caller of a SIP ' +
+      'number who is already in the conference, keep the shorter of ' +
       'the two maximum durations at the provider. With `If-Match` the room is changed only if it still has that ' +
       'version.',
     body: UpdateRoom,

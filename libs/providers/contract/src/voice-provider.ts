@@ -28,6 +28,11 @@ export type CallStep =
       readonly endOnExit?: boolean;
       /** The call joins muted; `mute` unmutes it. Default: false. */
       readonly muted?: boolean;
+      /**
+       * The call ends by itself then, if the provider has such a timer for calls that it received.
+       * Absent: a timer was set when the call was placed.
+       */
+      readonly deadline?: Date;
     };
 /** An empty plan ends the call. */
 export type CallPlan = readonly CallStep[];

@@ -123,19 +123,48 @@ export async function endDialog(
     if (error !== undefined) throw new ProviderError('not-found', 'upstream-404', 'kamailio has no such ringing call.');
     return;
   }
-  await requestJson({
+  await requestForCall(rpc, timeoutMs, '/hang-up', sip);
+}
+
+/**
+ * Lets kamailio end a call after so many seconds, whatever happens meanwhile.
+ * @param sipCallId the Call-ID of its dialog. Nothing happens if kamailio does not have it
+ * @throws ProviderError
+ */
+export async function setDeadline(
+  rpc: KamailioRpc,
+  timeoutMs: number,
+  sipCallId: string,
+  seconds: number,
+): Promise<void> {
+  const match = { method: 'dlg.list_match', params: ['callid', 'eq', sipCallId] };
+  const { result } = await callRpc(rpc, timeoutMs, match, reply);
+  for (const { state, caller, callee } of result) {
+    if (state >= DELETED) continue;
+    const sip = { callId: sipCallId, fromTag: caller.tag, toTag: callee.tag ?? '' };
+    await requestForCall(rpc, timeoutMs, `/deadline/${seconds}`, sip);
+  }
+}
+
+/** Requests something for one call that kamailio.cfg does, and no RPC of kamailio. */
+const requestForCall = (
+  rpc: KamailioRpc,
+  timeoutMs: number,
+  path: string,
+  { callId, fromTag, toTag }: Pick<Dialog['sip'], 'callId' | 'fromTag' | 'toTag'>,
+): Promise<void> =>
+  requestJson({
     method: 'POST',
-    url: new URL('/hang-up', rpc.url).href,
+    url: new URL(path, rpc.url).href,
     headers: {
       authorization: `Bearer ${rpc.secret}`,
-      'x-call-id': sip.callId,
-      'x-from-tag': sip.fromTag,
-      'x-to-tag': sip.toTag,
+      'x-call-id': callId,
+      'x-from-tag': fromTag,
+      'x-to-tag': toTag,
     },
     effect: 'write',
     timeoutMs,
   });
-}
 
 /**
  * Whether a dialog is over because kamailio does not list it: not if kamailio has started after it,

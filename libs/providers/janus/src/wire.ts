@@ -25,7 +25,7 @@ const httpUrl = z.url({ protocol: /^https?$/ });
 const e164 = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be in E.164 form');
 const time = z.iso.datetime();
 
-/** A step of a call plan: `CallStep` of the contract. */
+/** A step of a call plan: `CallStep` of the contract, with the rest of the time instead of a deadline. */
 export const callStep = z.discriminatedUnion('do', [
   z.strictObject({
     do: z.literal('say'),
@@ -46,6 +46,8 @@ export const callStep = z.discriminatedUnion('do', [
     startOnEnter: z.boolean().optional(),
     endOnExit: z.boolean().optional(),
     muted: z.boolean().optional(),
+    /** Kamailio ends the call after so many seconds, also without the gateway. */
+    lengthTimerS: z.number().int().min(1).max(86_400).optional(),
   }),
 ]);
 

@@ -85,6 +85,7 @@ describe('answerCaller', () => {
       session_id: null,
       conversation: null,
       waits: false,
+      deadline_at: null,
     });
     const leg = await readLeg(store, 'leg_de');
     expect(leg).toMatchObject({

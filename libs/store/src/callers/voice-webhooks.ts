@@ -15,6 +15,8 @@ export interface AdmittedTo {
   readonly waits: boolean;
   /** Whether the person is muted, by an earlier call. Default: false. */
   readonly muted?: boolean;
+  /** The end of the session at the latest. */
+  readonly deadline_at: Date;
 }
 /**
  * The room is full, the tenant is at its limit, it is before or after the room's time, or the

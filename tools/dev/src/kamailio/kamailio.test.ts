@@ -12,6 +12,8 @@ const TRUNK_ADDRESS = '127.0.0.2';
 const NUMBER = '+442079460000';
 const CALLER = '+447700900123';
 const CHALLENGE = 'Proxy-Authenticate: Digest realm="trunk.example", nonce="1"';
+/** `maxDurationSeconds` of a room at most. */
+const LONGEST_SESSION_SECONDS = 21_600;
 const toBase64 = (text: string): string => Buffer.from(text).toString('base64');
 
 beforeAll(async () => {
@@ -344,6 +346,12 @@ describe('a call from a trunk', () => {
     trunk.sendWithin(caller, 'BYE');
     gateway.reply(await gateway.receiveRequest('BYE'), '200 OK');
     await expect.poll(() => findDialog(callId)).toBeUndefined();
+  });
+
+  it('may last as long as the longest session, if the gateway sets no deadline', async () => {
+    const { callId } = await answeredCall();
+    const seconds = ((await findDialog(callId))?.timeout ?? 0) - Date.now() / 1000;
+    expect(seconds).toBeGreaterThan(LONGEST_SESSION_SECONDS + 300);
   });
 
   it('ends on both sides at a deadline that the gateway sets later, and a re-INVITE does not move', async () => {

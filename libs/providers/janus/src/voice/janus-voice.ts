@@ -3,21 +3,38 @@ import { VerdictError } from '@partyline/domain/verdict';
 import type { ProviderDeps, VoiceDefinition } from '@partyline/provider-contract/definition';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { createCallbackVerifier } from '@partyline/provider-contract/signature';
-import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
+import type { CallStep, VoiceProvider } from '@partyline/provider-contract/voice-provider';
 import type { ZodType } from 'zod';
 import { janusAccountSchema, type JanusAccount } from '../account.ts';
 import { openGateways, type Gateway } from '../gateways.ts';
 import { GATEWAY_ISSUER } from '../sign-request.ts';
-import { answerWebhook, createdCall, digitsWebhook, type CreateCallRequest, type PlanReply } from '../wire.ts';
+import {
+  answerWebhook,
+  createdCall,
+  digitsWebhook,
+  type CallStepMessage,
+  type CreateCallRequest,
+  type PlanReply,
+} from '../wire.ts';
 import { parseEvent, toObservedCall } from './call-event.ts';
 import { findCall, hangUpCall, listCalls } from './find-calls.ts';
 
 const KIND = 'janus';
 const MAX_LENGTH_S = 86_400;
 const MAX_RINGING_S = 300;
+/** Partyline ends the session first, with its own reason. */
+const DEADLINE_MARGIN_S = 60;
 
 /** Clamps a timer: a call may end earlier than requested, never later. */
 const clampTimer = (seconds: number, maxS: number): number => (seconds >= 1 ? Math.floor(Math.min(seconds, maxS)) : 1);
+
+function toMessage(step: CallStep, now: Date): CallStepMessage {
+  if (step.do !== 'join') return step;
+  const { deadline, ...join } = step;
+  if (deadline === undefined) return join;
+  const leftS = (deadline.getTime() - now.getTime()) / 1_000;
+  return { ...join, lengthTimerS: clampTimer(Math.ceil(leftS) + DEADLINE_MARGIN_S, MAX_LENGTH_S) };
+}
 
 function parseWebhook<Body>(schema: ZodType<Body>, body: unknown): Body {
   const parsed = schema.safeParse(body);
@@ -50,7 +67,7 @@ function create(account: JanusAccount, deps: ProviderDeps): VoiceProvider {
     rateLimitKey: null,
     capabilities: { listCalls: true, mute: true, sendDigits: true, say: true },
     renderPlan: (plan): PlanReply => ({
-      steps: [...plan],
+      steps: plan.map((step) => toMessage(step, deps.clock.now())),
       ...(deps.holdMusicUrl === undefined ? {} : { holdMusicUrl: deps.holdMusicUrl }),
     }),
     async createCall(input) {

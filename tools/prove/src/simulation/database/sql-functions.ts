@@ -84,7 +84,7 @@ function emitLegAnswered(tables: Tables, legId: string, sessionId: string, now: 
   enqueueDeliveries(tables, event, now);
 }
 
-const NOT_ADMITTED = { tenant_id: null, session_id: null, conversation: null, waits: false };
+const NOT_ADMITTED = { tenant_id: null, session_id: null, conversation: null, waits: false, deadline_at: null };
 const NOT_ADMITTED_PERSON = { ...NOT_ADMITTED, muted: false };
 
 function waitsForHost(tables: Tables, room: RoomRow, sessionId: string | null, role: string): boolean {
@@ -179,7 +179,8 @@ function admitToSession(
       created_at: now,
     });
   }
-  const until = addSeconds(session.created_at, room.max_duration_s);
+  const longest = addSeconds(session.created_at, room.max_duration_s);
+  const deadline = room.ends_at !== null && room.ends_at < longest ? room.ends_at : longest;
   tables.putLeg({
     ...leg,
     tries,
@@ -192,7 +193,7 @@ function admitToSession(
     participant_id: pin.participantId ?? newParticipant,
     role: pin.role,
     muted: earlier?.muted ?? false,
-    deadline_at: room.ends_at !== null && room.ends_at < until ? room.ends_at : until,
+    deadline_at: deadline,
   });
   emitLegAnswered(tables, leg.id, session.id, now);
   return {
@@ -202,6 +203,7 @@ function admitToSession(
     conversation: session.conversation,
     waits: waitsForHost(tables, room, session.id, pin.role),
     muted: earlier?.muted ?? false,
+    deadline_at: deadline,
   } as { outcome: string };
 }
 
@@ -270,6 +272,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
       session_id: leg.session_id,
       conversation: session?.conversation ?? null,
       waits: waitsForHost(tables, room, leg.session_id, leg.role),
+      deadline_at: session === undefined ? null : leg.deadline_at,
     };
   }
   if (isEndingOrEnded(leg.state)) return { outcome: 'hang-up', leg_id: leg.id, language, ...NOT_ADMITTED };
@@ -348,6 +351,7 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
       conversation: session?.conversation ?? null,
       waits: room !== undefined && waitsForHost(tables, room, leg.session_id, leg.role),
       muted: leg.muted,
+      deadline_at: session === undefined ? null : leg.deadline_at,
     };
   }
   if (leg.session_id !== null || isEndingOrEnded(leg.state))
