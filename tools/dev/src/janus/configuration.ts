@@ -57,9 +57,10 @@ export function renderJanusConfiguration(settings: JanusSettings): Record<string
         server_name: settings.serverName,
         api_secret: settings.apiSecret,
         admin_secret: settings.adminSecret,
-        // A gateway that hangs loses its calls after 20 s, one that is gone after 10 s.
+        // A gateway that hangs loses its calls after 20 s, one that is gone at once. A session that stayed would
+        // also renew its registration at kamailio, and get calls that nothing answers.
         session_timeout: 20,
-        reclaim_session_timeout: 10,
+        reclaim_session_timeout: 0,
         candidates_timeout: 10,
       },
       nat: {

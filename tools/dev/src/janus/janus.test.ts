@@ -33,7 +33,7 @@ it('Janus offers SIP, AudioBridge and VideoRoom over WebSockets, and nothing els
     'janus.plugin.videoroom',
   ]);
   expect(Object.keys(info.transports as object)).toEqual(['janus.transport.websockets']);
-  expect(info).toMatchObject({ 'session-timeout': 20, 'reclaim-session-timeout': 10 });
+  expect(info).toMatchObject({ 'session-timeout': 20, 'reclaim-session-timeout': 0 });
 });
 
 it('Janus creates a session with its secret only', async () => {

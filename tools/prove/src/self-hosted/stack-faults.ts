@@ -75,8 +75,8 @@ const gatewayKilled: StackFault = {
   name: 'media-gateway killed',
   isQuick: true,
   ...AFTER_END,
-  // Janus keeps the session of a lost connection for 10 s.
-  others: { boundS: 15, since: 'fault', at: 'target' },
+  // Janus ends the session of a lost connection at once.
+  others: { boundS: 2, since: 'fault', at: 'target' },
   lastsMs: null,
   inject: ({ target }) => kill(target),
   recover: ({ target }) => target.start(),
@@ -92,7 +92,7 @@ const gatewayKilledLate: StackFault = {
 const gatewayRestarted: StackFault = {
   name: 'media-gateway killed and restarted',
   ...AFTER_END,
-  others: { boundS: 15, since: 'fault', at: 'target' },
+  others: gatewayKilled.others,
   lastsMs: 0,
   inject: ({ target }) => kill(target),
   recover: ({ target }) => target.start(),
