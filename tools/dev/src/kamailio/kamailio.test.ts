@@ -576,6 +576,19 @@ describe('a kamailio server that has lost its calls', () => {
     stranger.sendWithin(fromTrunk.caller, 'BYE');
     expect(await stranger.receive(({ status }) => status !== undefined)).toMatchObject({ status: 481 });
   });
+
+  it('sends nothing of a trunk to anybody but a gateway', async () => {
+    const [trunk, third] = [await open(TRUNK_ADDRESS), await open('127.0.0.5')];
+    const [byUri, byRoute] = [`sip:third@${third.host}`, `<sip:${third.host};lr>`];
+    const own = `<sip:${kamailio.sipUri};lr>`;
+    const forged = [
+      { uri: byUri, headers: [`Route: ${own}`] },
+      { uri: `sip:gw-1@127.0.0.1:${third.port}`, headers: [`Route: ${own}, ${byRoute}`] },
+    ];
+    for (const request of forged)
+      expect(await trunk.request('BYE', { ...request, to: `<${byUri}>;tag=1` })).toMatchObject({ status: 481 });
+    expect(third.messages).toEqual([]);
+  });
 });
 
 describe('a phone that never answers a BYE', () => {
