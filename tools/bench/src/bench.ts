@@ -16,6 +16,9 @@ export interface BenchOptions {
   readonly rounds: number;
   readonly pins: number;
   readonly connections: number;
+  /** Calls that are up at the same time, and short calls, of the self-hosted bench. */
+  readonly calls: number;
+  readonly churn: number;
   /** The folder for a CPU profile of the measured service. */
   readonly profile?: string;
 }

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import type { Result as Events } from './events/bench.ts';
 import type { Result as Rooms } from './rooms/bench.ts';
+import type { Result as SelfHosted } from './self-hosted/bench.ts';
 import type { Result } from './webhooks/report.ts';
 
 const bench = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
@@ -66,3 +67,27 @@ test('wrong arguments exit with 2 and print the help', async () => {
     stderr: expect.stringContaining('Name one bench: webhooks') as string,
   });
 });
+
+test(
+  'the self-hosted bench reports all figures, and its calls leave nothing behind',
+  { timeout: 300_000 },
+  async () => {
+    const { stdout } = await bench(
+      'self-hosted',
+      '--seconds',
+      '1',
+      '--rounds',
+      '1',
+      '--calls',
+      '5',
+      '--churn',
+      '20',
+      '--json',
+    );
+    const result = JSON.parse(stdout) as SelfHosted;
+    expect(result).toMatchObject({ bench: 'self-hosted', churn: { calls: 20, left: false } });
+    expect(result.firstSound.map(({ calls }) => calls)).toEqual([1, 5]);
+    for (const { p50Ms, p99Ms } of result.firstSound) expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
+    expect(Math.min(result.callsPerCore, result.janusAloneCallsPerCore, result.ratio)).toBeGreaterThan(0);
+  },
+);

@@ -3,9 +3,15 @@ import { createProcesses, waitForInterrupt } from '@partyline/dev/processes/proc
 import type { Bench, BenchOptions } from './bench.ts';
 import { eventsBench } from './events/bench.ts';
 import { roomsBench } from './rooms/bench.ts';
+import { selfHostedBench } from './self-hosted/bench.ts';
 import { webhooksBench } from './webhooks/bench.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { webhooks: webhooksBench, rooms: roomsBench, events: eventsBench };
+const BENCHES: Readonly<Record<string, Bench>> = {
+  webhooks: webhooksBench,
+  rooms: roomsBench,
+  events: eventsBench,
+  'self-hosted': selfHostedBench,
+};
 
 const HELP = `npm run bench -- <bench> [options]
 
@@ -17,6 +23,8 @@ ${Object.entries(BENCHES)
   --rounds N        number of rounds; each measures every server, and the medians are printed (default 5)
   --pins N          number of active PINs (default 100000)
   --connections N   keep-alive connections of the load generator (default 64)
+  --calls N         self-hosted: calls at the same time (default 50)
+  --churn N         self-hosted: short calls after which nothing may be left (default 1000)
   --profile FOLDER  write a CPU profile of the measured service for Chrome DevTools; this distorts the ratios
   --json            print only the result, as JSON
   --help            print this text
@@ -67,6 +75,8 @@ function readArguments(): { name: string; json: boolean; options: BenchOptions }
         rounds: { type: 'string', default: '5' },
         pins: { type: 'string', default: '100000' },
         connections: { type: 'string', default: '64' },
+        calls: { type: 'string', default: '50' },
+        churn: { type: 'string', default: '1000' },
         profile: { type: 'string' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
@@ -87,6 +97,8 @@ function readArguments(): { name: string; json: boolean; options: BenchOptions }
         rounds: parseInteger('rounds', values.rounds, 1, 1_000),
         pins: parseInteger('pins', values.pins, 100, 10_000_000),
         connections: parseInteger('connections', values.connections, 1, 1_000),
+        calls: parseInteger('calls', values.calls, 1, 50),
+        churn: parseInteger('churn', values.churn, 1, 100_000),
         ...(values.profile === undefined ? {} : { profile: values.profile }),
       },
     };

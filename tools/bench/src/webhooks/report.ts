@@ -26,7 +26,7 @@ type Cost = 'cpuUs' | 'postgresUs' | 'redisUs';
 
 export interface Result {
   readonly bench: 'webhooks';
-  readonly options: Omit<BenchOptions, 'profile'>;
+  readonly options: Pick<BenchOptions, 'seconds' | 'rounds' | 'pins' | 'connections'>;
   readonly errors: 0;
   /** Medians over the rounds; `requests` is the sum. */
   readonly servers: Readonly<Record<ServerName, Readonly<Record<Phase, Figures>>>>;

@@ -1,9 +1,11 @@
 import { startBaresip, type BaresipPhone } from '@partyline/dev/phones/baresip';
+import { hearsSound } from '@partyline/dev/phones/hears-sound';
 import type { Phone } from '@partyline/dev/phones/phone';
 import { callsUp, requestsOf } from '@partyline/dev/phones/sip-message';
 import { canSendSound, startSipp } from '@partyline/dev/phones/sipp';
-import { levelOf, rmsOf } from '@partyline/testing/tones';
+import { levelOf } from '@partyline/testing/tones';
 import type { Log } from '@partyline/dev/processes/processes';
+import { until } from '@partyline/dev/processes/until';
 
 /** A telephone with a person who speaks in one tone. */
 export interface Caller {
@@ -24,23 +26,11 @@ export interface Line {
 }
 
 const TONE_DBFS = -20;
-/** Speech is at -18 dBFS; a line without speech is far below this. */
-const AUDIBLE_DBFS = -45;
 const SILENCE_DBFS = -120;
-const POLL_MS = 10;
+/** A measured moment is waited for like this. */
+export const [WITHIN_MS, EVERY_MS] = [20_000, 10];
 /** baresip needs this long for each key. */
 const KEY_MS = 240;
-
-const sleep = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms));
-
-/** Polls until a condition holds. @throws Error that names it */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
-  const deadline = Date.now() + withinMs;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`Timed out after ${withinMs / 1000} s waiting for: ${what}.`);
-    await sleep(POLL_MS);
-  }
-}
 
 /** The level of a tone in what a phone heard lately, in dBFS. */
 export function heardTone(ear: BaresipPhone, hz: number, windowMs = 500): number {
@@ -48,12 +38,6 @@ export function heardTone(ear: BaresipPhone, hz: number, windowMs = 500): number
   // The first moments of a call are too short to tell a tone.
   const isTooShort = samples.length < (rate * windowMs) / 2_000;
   return isTooShort ? SILENCE_DBFS : levelOf(samples, hz, rate);
-}
-
-/** Whether a phone hears anything now. */
-export function hearsSound(ear: BaresipPhone): boolean {
-  const { samples } = ear.heard({ fromMs: -100 });
-  return samples.length > 0 && rmsOf(samples) > AUDIBLE_DBFS;
 }
 
 /** A person with a phone that can be directed: dials, listens, keys, speaks. */
@@ -64,9 +48,9 @@ export async function dialIn(
   const ear = await startBaresip({ user, microphone: { hz, dbfs: TONE_DBFS }, log });
   const dialledAt = Date.now();
   await ear.dial(`sip:${number}@${sip}`);
-  await until(`${name} hears the prompt`, () => hearsSound(ear));
+  const heardAt = await until(`${name} hears the prompt`, () => hearsSound(ear), WITHIN_MS, EVERY_MS);
   const [invite] = requestsOf(ear.messages(), 'INVITE', 'sent');
-  return { name, hz, phone: ear, ear, firstSoundMs: Date.now() - (invite?.atMs ?? dialledAt) };
+  return { name, hz, phone: ear, ear, firstSoundMs: heardAt - (invite?.atMs ?? dialledAt) };
 }
 
 /** Keys a PIN during a prompt. Returns when the last key was sent, in milliseconds since 1970. */

@@ -1,17 +1,19 @@
 import type { RoomDetails } from '@partyline/contracts/rooms/room';
 import type { SelfHosted } from '@partyline/dev/stack/self-hosted';
 import type { Stack } from '@partyline/dev/stack/stack';
+import { hearsSound } from '@partyline/dev/phones/hears-sound';
 import type { Log } from '@partyline/dev/processes/processes';
+import { until } from '@partyline/dev/processes/until';
 import { listDialogs } from '@partyline/provider-janus/dialogs';
 import type { OpenRoom, TenantClient } from '../tenant-client.ts';
 import {
   dialIn,
   dialInBlindly,
-  hearsSound,
+  EVERY_MS,
   heardTone,
   isOver,
   keyPin,
-  until,
+  WITHIN_MS,
   type Caller,
   type Line,
 } from './callers.ts';
@@ -230,7 +232,12 @@ async function joinAndMeasure(
   members: number,
 ): Promise<number> {
   const keyedAt = await keyPin(caller, pin);
-  await until('the caller hears that the PIN is right', () => Date.now() > keyedAt && hearsSound(caller.ear));
+  await until(
+    'the caller hears that the PIN is right',
+    () => Date.now() > keyedAt && hearsSound(caller.ear),
+    WITHIN_MS,
+    EVERY_MS,
+  );
   const spokenAt = Date.now();
   let spokenUntil = spokenAt;
   await tenant.waitUntil(
@@ -250,6 +257,6 @@ async function measureMouthToEar(from: Participant, hz: number, to: Parameters<t
   await setMicrophone(from, false);
   await until('the phone hears the browser no longer', () => heardTone(to, hz) < SILENT_DB);
   const spokenAt = await setMicrophone(from, true);
-  await until('the phone hears the browser again', () => heardTone(to, hz, 40) > HEARD_DB);
-  return Date.now() - spokenAt;
+  const isHeard = (): boolean => heardTone(to, hz, 40) > HEARD_DB;
+  return (await until('the phone hears the browser again', isHeard, WITHIN_MS, EVERY_MS)) - spokenAt;
 }

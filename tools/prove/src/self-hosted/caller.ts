@@ -1,10 +1,10 @@
 import { startBaresip, type BaresipPhone } from '@partyline/dev/phones/baresip';
+import { hearsSound } from '@partyline/dev/phones/hears-sound';
 import type { Phone } from '@partyline/dev/phones/phone';
 import type { RtpOptions } from '@partyline/dev/phones/rtp-script';
 import { callIdOf, callStates, headerOf, requestsOf, type SipMessage } from '@partyline/dev/phones/sip-message';
 import { startSipp, type SippPhone } from '@partyline/dev/phones/sipp';
-import { rmsOf } from '@partyline/testing/tones';
-import { until } from './until.ts';
+import { until } from '@partyline/dev/processes/until';
 
 /** Where calls go. */
 export interface Line {
@@ -31,8 +31,6 @@ export interface Caller {
 }
 
 const VOICE = { hz: 440, dbfs: -20 };
-/** Speech is at -18 dBFS; a line without speech is far below this. */
-const AUDIBLE_DBFS = -45;
 const ANSWER_TIMEOUT_MS = 15_000;
 const PROMPT_TIMEOUT_MS = 10_000;
 /** Longer than a run: a phone that is silent is hung up. */
@@ -158,12 +156,6 @@ export async function awaitCallee(callees: SippPhone, number: string): Promise<C
     sipCallId: callIdOf(invite),
     gateway: readGateway(invite),
   };
-}
-
-/** Whether a phone hears anything now. */
-export function hearsSound(phone: BaresipPhone): boolean {
-  const { samples } = phone.heard({ fromMs: -100 });
-  return samples.length > 0 && rmsOf(samples) > AUDIBLE_DBFS;
 }
 
 /** Whether the phone's own log says that its call is up. */

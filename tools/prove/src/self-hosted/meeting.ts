@@ -4,7 +4,7 @@ import type { SippPhone } from '@partyline/dev/phones/sipp';
 import { maskNumber } from '@partyline/domain/phone';
 import type { TenantClient } from '../real/tenant-client.ts';
 import { awaitCallee, dialIn, endedAt, isUp, type Caller, type Line } from './caller.ts';
-import { until } from './until.ts';
+import { until } from '@partyline/dev/processes/until';
 
 export interface MeetingDeps {
   readonly tenant: TenantClient;

@@ -5,7 +5,7 @@ import { createRandom, type Random } from '../simulation/runtime/random.ts';
 import { dialInWithLoss, isUp, type Caller } from './caller.ts';
 import type { Meeting } from './meeting.ts';
 import { judge, readDialogs, type Row } from './row.ts';
-import { poll } from './until.ts';
+import { poll } from '@partyline/dev/processes/until';
 
 /** A call without audio is found by the gateway, which sends the BYE and gets no answer. */
 const MARGIN_S = 5;

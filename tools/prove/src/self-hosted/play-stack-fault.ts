@@ -3,7 +3,7 @@ import { isUp, type Caller } from './caller.ts';
 import { measureEnds, type Meeting } from './meeting.ts';
 import { judge, type Row } from './row.ts';
 import type { FaultContext, Moment, StackFault } from './stack-faults.ts';
-import { poll } from './until.ts';
+import { poll } from '@partyline/dev/processes/until';
 
 /** How much longer than its bound a call is watched, so that a run says how late it was. */
 const WATCH_LONGER_MS = 30_000;

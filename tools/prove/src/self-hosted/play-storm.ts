@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { callsUp } from '@partyline/dev/phones/sip-message';
 import type { SelfHosted } from '@partyline/dev/stack/self-hosted';
-import { connectJanusAdmin } from '@partyline/janus/admin/janus-admin';
+import { countHandles, type HandleCounts } from '@partyline/janus/admin/count-handles';
 import { createRandom } from '../simulation/runtime/random.ts';
 import { startPhone, type Line } from './caller.ts';
 import { judge, readDialogs, type Row } from './row.ts';
-import { poll } from './until.ts';
+import { poll } from '@partyline/dev/processes/until';
 
 const CALLERS = 30;
 /** A caller is asked for the PIN after a second, and joins after six. */
@@ -15,35 +15,10 @@ const KEYS_AFTER_MS = 1_500;
 const BATCH = 6;
 const BOUND_S = 5;
 const WATCH_LONGER_MS = 30_000;
-const ADMIN_TIMEOUT_MS = 5_000;
 
-/** The handles of a Janus by what they are for, e.g. `{"sip in use": 3, "audiobridge": 4}`. */
-export type Handles = Readonly<Record<string, number>>;
-
-/** Counts the handles of every Janus, by the Janus itself. */
-export async function countHandles({ gateways }: SelfHosted): Promise<readonly Handles[]> {
-  return Promise.all(
-    gateways.map(async ({ janus }) => {
-      const admin = await connectJanusAdmin({
-        url: janus.adminUrl,
-        adminSecret: janus.adminSecret,
-        requestTimeoutMs: ADMIN_TIMEOUT_MS,
-      });
-      try {
-        const counts: Record<string, number> = {};
-        for (const { plugin = 'none', pluginState } of await admin.describeAllHandles()) {
-          const inUse =
-            pluginState['call_status'] === undefined || pluginState['call_status'] === 'idle' ? '' : ' in use';
-          const name = plugin.replace('janus.plugin.', '') + inUse;
-          counts[name] = (counts[name] ?? 0) + 1;
-        }
-        return counts;
-      } finally {
-        admin.close();
-      }
-    }),
-  );
-}
+/** Counts the handles of every Janus. */
+export const countAllHandles = ({ gateways }: SelfHosted): Promise<readonly HandleCounts[]> =>
+  Promise.all(gateways.map(({ janus }) => countHandles(janus)));
 
 /**
  * Many callers hang up at random moments between their INVITE and the conference. Nothing of them
@@ -54,7 +29,7 @@ export async function playStorm(
   { selfHosted, pin, seed }: { selfHosted: SelfHosted; pin: string; seed: number },
 ): Promise<Row> {
   const random = createRandom(seed, 'storm');
-  const before = { handles: await countHandles(selfHosted), dialogs: await readDialogs(selfHosted.kamailio) };
+  const before = { handles: await countAllHandles(selfHosted), dialogs: await readDialogs(selfHosted.kamailio) };
   const phones: Awaited<ReturnType<typeof startPhone>>[] = [];
   try {
     for (let started = 0; started < CALLERS; started += BATCH)
@@ -80,12 +55,12 @@ export async function playStorm(
       async () =>
         phones.every((phone) => callsUp(phone.messages()) === 0) &&
         (await readDialogs(selfHosted.kamailio)).length === before.dialogs.length &&
-        JSON.stringify(await countHandles(selfHosted)) === JSON.stringify(before.handles),
+        JSON.stringify(await countAllHandles(selfHosted)) === JSON.stringify(before.handles),
       BOUND_S * 1_000 + WATCH_LONGER_MS,
     );
     if (doneAt === null)
       line.log(
-        `handles before: ${JSON.stringify(before.handles)}, after: ${JSON.stringify(await countHandles(selfHosted))}`,
+        `handles before: ${JSON.stringify(before.handles)}, after: ${JSON.stringify(await countAllHandles(selfHosted))}`,
       );
     const measuredS = doneAt === null ? null : (doneAt - hungUpAt) / 1_000;
     return judge(`${CALLERS} callers hang up early`, BOUND_S, measuredS);

@@ -1,18 +1,19 @@
 import { buildApps } from '@partyline/dev/build';
+import { hearsSound } from '@partyline/dev/phones/hears-sound';
 import { callIdOf } from '@partyline/dev/phones/sip-message';
 import { canSendSound, type SippPhone } from '@partyline/dev/phones/sipp';
+import { poll, until } from '@partyline/dev/processes/until';
 import type { GatewayInstance, SelfHosted } from '@partyline/dev/stack/self-hosted';
 import { startStack, type Stack } from '@partyline/dev/stack/stack';
 import { EVERY_TENANT, openStore } from '@partyline/store/database/store';
 import { openTenantClient } from '../real/tenant-client.ts';
-import { hearsSound, isUp, startCallees, type Caller } from './caller.ts';
+import { isUp, startCallees, type Caller } from './caller.ts';
 import { measureEnds, Meeting, type MeetingDeps } from './meeting.ts';
 import { playPhoneFaults } from './play-phone-faults.ts';
 import { playStackFault } from './play-stack-fault.ts';
-import { countHandles, playStorm } from './play-storm.ts';
+import { countAllHandles, playStorm } from './play-storm.ts';
 import { judge, readDialogs, type Row } from './row.ts';
 import { STACK_FAULTS, type StackFault } from './stack-faults.ts';
-import { poll, until } from './until.ts';
 
 export interface SelfHostedOptions {
   readonly seed: number;
@@ -217,7 +218,7 @@ class Run {
     }
     await Promise.all(this.#confirmations);
     const dialogs = await readDialogs(this.#selfHosted.kamailio);
-    const handles = await countHandles(this.#selfHosted);
+    const handles = await countAllHandles(this.#selfHosted);
     return {
       rows: this.#rows,
       falseKills: this.#falseKills,

@@ -3,7 +3,7 @@ import { readyPath, type ServiceName } from '@partyline/dev/stack/service-enviro
 import type { GatewayInstance, SelfHosted } from '@partyline/dev/stack/self-hosted';
 import type { Stack } from '@partyline/dev/stack/stack';
 import { hasGateways } from './row.ts';
-import { until } from './until.ts';
+import { until } from '@partyline/dev/processes/until';
 
 /** What a fault may touch. */
 export interface FaultContext {
@@ -46,7 +46,7 @@ async function kill(gateway: GatewayInstance): Promise<void> {
 }
 
 /** Waits until a gateway is connected with its Janus and registered at kamailio. */
-const awaitReady = (gateway: GatewayInstance): Promise<void> =>
+const awaitReady = (gateway: GatewayInstance): Promise<number> =>
   until(
     `${gateway.id} is ready`,
     () =>
@@ -231,8 +231,9 @@ const kamailioDatabaseLost: StackFault = {
     await kamailio.restart();
   },
   // The gateways register again within a minute.
-  recover: ({ selfHosted: { kamailio, gateways } }) =>
-    until('kamailio knows the gateways', () => hasGateways(kamailio, gateways.length), REGISTER_TIMEOUT_MS),
+  async recover({ selfHosted: { kamailio, gateways } }) {
+    await until('kamailio knows the gateways', () => hasGateways(kamailio, gateways.length), REGISTER_TIMEOUT_MS);
+  },
 };
 
 const everythingRestarted: StackFault = {
