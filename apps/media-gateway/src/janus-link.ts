@@ -1,4 +1,5 @@
 import { backoff } from '@partyline/domain/backoff';
+import { checkJanus } from '@partyline/janus/admin/check-janus';
 import { connectJanus, type ConnectJanusOptions, type JanusConnection } from '@partyline/janus/connection';
 import { Conferences, type ConferenceDeps } from './conferences/conferences.ts';
 import { openSipLines, type IncomingCall, type SipLineOptions, type SipLines } from './sip/sip-lines.ts';
@@ -22,6 +23,8 @@ export interface LinkedJanus {
   readonly lines: SipLines;
 }
 
+/** What a gateway needs of Janus. */
+const PLUGINS = ['janus.plugin.sip', 'janus.plugin.audiobridge', 'janus.plugin.videoroom'];
 const RETRY = { firstMs: 200, maxMs: 5_000 };
 
 /** Keeps one connection to Janus: connects again after each loss, until `close`. */
@@ -29,6 +32,7 @@ export class JanusLink {
   readonly #options: JanusLinkOptions;
   #current: LinkedJanus | undefined;
   #connection: JanusConnection | undefined;
+  #problem: string | undefined;
   #isClosed = false;
 
   constructor(options: JanusLinkOptions) {
@@ -40,6 +44,11 @@ export class JanusLink {
     return this.#current;
   }
 
+  /** Why there is no connection, for an operator; undefined before the first attempt. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   /** Connects, and stays connected. Resolves after `close`. Never rejects. */
   async run(): Promise<void> {
     for (let failures = 0; !this.#isClosed;) {
@@ -48,11 +57,13 @@ export class JanusLink {
         failures = 0;
         const reason = await connection.closed;
         this.#current = undefined;
+        this.#problem = `The connection to Janus is lost: ${reason}.`;
         if (!this.#isClosed) this.#options.onChange(false, reason);
       } catch (error) {
         failures += 1;
         await this.#connection?.close();
         if (this.#isClosed) return;
+        this.#problem = error instanceof Error ? error.message : String(error);
         this.#options.onError(error);
         await this.#options.sleep(backoff(failures, RETRY));
       }
@@ -67,6 +78,8 @@ export class JanusLink {
 
   async #connect(): Promise<JanusConnection> {
     const { janus, lines, conferences, onIncoming, onChange, onError } = this.#options;
+    const check = await checkJanus({ ...janus, plugins: PLUGINS });
+    if (!check.isUsable) throw new Error(check.message);
     const connection = await connectJanus({ ...janus, onListenerError: onError });
     this.#connection = connection;
     // Closed while it connected.

@@ -138,7 +138,8 @@ await runMain(async () => {
     }),
     ready: {
       janus: async () => {
-        if (gateway.link.current === undefined) throw new Error('not connected to Janus and kamailio');
+        if (gateway.link.current === undefined)
+          throw new Error(gateway.link.problem ?? 'The gateway has not yet connected to Janus and kamailio.');
       },
     },
     prepare: (app) => attachSockets(app.getHttpServer(), [browsers, members]),

@@ -1,4 +1,5 @@
 import type { JanusConnection } from '@partyline/janus/connection';
+import { JanusError } from '@partyline/janus/janus-error';
 import type { SipEvent } from '@partyline/janus/sip/sip-event';
 import { attachSip, type SipHandle } from '@partyline/janus/sip/sip-handle';
 
@@ -44,7 +45,7 @@ const BATCH = 50;
  * Registers at kamailio and attaches all handles. A handle for each possible call is attached
  * beforehand: it costs 10 kB, and attaching one while calls arrive would make them wait.
  * @param onIncoming called with the handle that the call occupies until its `webrtc-down`
- * @throws JanusError, also when kamailio rejects the registration
+ * @throws JanusError; Error that names the fix when kamailio does not accept the registration
  */
 export async function openSipLines(
   connection: JanusConnection,
@@ -65,10 +66,11 @@ export async function openSipLines(
     registerTtlSeconds: options.registerTtlSeconds,
   };
   const master = serve(await attachSip(connection, 'line'));
-  const { masterId } = await master.register(
-    { ...account, incomingHeaderPrefixes: HEADER_PREFIXES },
-    options.registerTimeoutMs,
-  );
+  const { masterId } = await master
+    .register({ ...account, incomingHeaderPrefixes: HEADER_PREFIXES }, options.registerTimeoutMs)
+    .catch((error: unknown) => {
+      throw error instanceof JanusError ? new Error(describeRegistration(error), { cause: error }) : error;
+    });
   let isRegistering = false;
   /** Janus gives up after one failed refresh, and forgets the account. */
   const registerAgain = async (): Promise<void> => {
@@ -102,4 +104,16 @@ export async function openSipLines(
     await Promise.all(Array.from({ length: batch }, attachHelper));
   }
   return { openOutbound: attachHelper };
+}
+
+/** The status of Janus for a digest that kamailio does not accept. */
+const WRONG_DIGEST = 904;
+const FORBIDDEN = 403;
+
+function describeRegistration({ code, message }: JanusError): string {
+  if (code === WRONG_DIGEST)
+    return 'kamailio rejected the secret of this gateway. Set KAMAILIO_GATEWAY_SECRET to the same value at both.';
+  if (code === FORBIDDEN)
+    return 'kamailio rejected the address of this gateway. Add it to group 3 of the address file of kamailio.';
+  return `The gateway is not registered at kamailio: ${message}. Start kamailio, and check KAMAILIO_SIP.`;
 }
