@@ -84,6 +84,8 @@ const KEEP_ALIVE = { intervalMs: 4_000, timeoutMs: 4_000 };
  */
 const countLines = (maxCalls: number): number => 2 * maxCalls + 16;
 const RPC_TIMEOUT_MS = 2_000;
+/** Nothing waits for it, and kamailio stores each deadline: fifty calls that join at once take seconds. */
+const DEADLINE_TIMEOUT_MS = 10_000;
 /** A kamailio that has lost its registrations gets calls to us again after this time at most. */
 const REGISTER_TTL_S = 30;
 const REGISTER_TIMEOUT_MS = 10_000;
@@ -176,7 +178,7 @@ export function startGateway(options: GatewayOptions): Gateway {
       sendEvent(call, eventUrl, { kind: 'moved', callId: call.facts.callId, at: clock.now().toISOString() }),
     onProblem: (call, reason) => log.warn({ callId: call.facts.callId, reason }, 'a call got no usable plan'),
     onError,
-    setDeadline: (sipCallId, seconds) => setDeadline(options.kamailio.rpc, RPC_TIMEOUT_MS, sipCallId, seconds),
+    setDeadline: (sipCallId, seconds) => setDeadline(options.kamailio.rpc, DEADLINE_TIMEOUT_MS, sipCallId, seconds),
     endLost: (callId, seenAtMs) => lost.end(callId, seenAtMs),
     random: options.random,
     localIp: options.localIp,
