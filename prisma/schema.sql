@@ -374,6 +374,13 @@ CREATE TABLE session (
   account_id text,
   presence_checked_at timestamp(3) with time zone
 );
+CREATE TABLE sip_account (
+  id text NOT NULL,
+  tenant_id text NOT NULL,
+  label text NOT NULL,
+  version integer DEFAULT 1 NOT NULL,
+  created_at timestamp(3) with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL
+);
 CREATE TABLE tenant (
   id text NOT NULL,
   name text NOT NULL,
@@ -441,6 +448,7 @@ ALTER TABLE provider_rate_limit ADD CONSTRAINT provider_rate_limit_pkey PRIMARY 
 ALTER TABLE room ADD CONSTRAINT room_pkey PRIMARY KEY (id);
 ALTER TABLE room_sum ADD CONSTRAINT room_sum_pkey PRIMARY KEY (tenant_id, room_id, currency, tenant_currency);
 ALTER TABLE session ADD CONSTRAINT session_pkey PRIMARY KEY (id);
+ALTER TABLE sip_account ADD CONSTRAINT sip_account_pkey PRIMARY KEY (id);
 ALTER TABLE tenant ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
 ALTER TABLE tenant_data_key ADD CONSTRAINT tenant_data_key_pkey PRIMARY KEY (tenant_id);
 ALTER TABLE warning ADD CONSTRAINT warning_pkey PRIMARY KEY (tenant_id, what, period);
@@ -525,6 +533,7 @@ CREATE INDEX session_tenant_id_created_at_id_idx ON public.session USING btree (
 CREATE INDEX session_video ON public.session USING btree (account_id) WHERE ((state <> 'ended'::text) AND (media_session_id IS NOT NULL));
 CREATE INDEX session_video_ended ON public.session USING btree (account_id, ended_at) WHERE ((state = 'ended'::text) AND (media_session_id IS NOT NULL));
 CREATE INDEX session_video_recent ON public.session USING btree (account_id, created_at) WHERE ((state = 'ended'::text) AND (media_session_id IS NOT NULL));
+CREATE INDEX sip_account_tenant_id_idx ON public.sip_account USING btree (tenant_id);
 CREATE INDEX tenant_suspended ON public.tenant USING btree (suspended_at) WHERE (suspended_at IS NOT NULL);
 CREATE INDEX webhook_jti_expires_at_idx ON public.webhook_jti USING btree (expires_at);
 
@@ -545,6 +554,7 @@ ALTER TABLE provider_account ADD CONSTRAINT provider_account_tenant_id_fkey FORE
 ALTER TABLE room ADD CONSTRAINT room_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenant(id) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE session ADD CONSTRAINT session_account_id_tenant_id_fkey FOREIGN KEY (account_id, tenant_id) REFERENCES provider_account(id, tenant_id);
 ALTER TABLE session ADD CONSTRAINT session_room_id_fkey FOREIGN KEY (room_id) REFERENCES room(id) ON UPDATE CASCADE ON DELETE CASCADE;
+ALTER TABLE sip_account ADD CONSTRAINT sip_account_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenant(id) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE tenant_data_key ADD CONSTRAINT tenant_data_key_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenant(id) ON UPDATE CASCADE ON DELETE CASCADE;
 
 -- Functions
@@ -2126,6 +2136,10 @@ ALTER TABLE session ENABLE ROW LEVEL SECURITY;
 ALTER TABLE session FORCE ROW LEVEL SECURITY;
 CREATE POLICY every_row ON session FOR ALL TO partyline_platform USING (true) WITH CHECK (true);
 CREATE POLICY tenant_rows ON session FOR ALL TO partyline_tenant USING ((tenant_id = ( SELECT tenant_in_context() AS tenant_in_context))) WITH CHECK ((tenant_id = ( SELECT tenant_in_context() AS tenant_in_context)));
+ALTER TABLE sip_account ENABLE ROW LEVEL SECURITY;
+ALTER TABLE sip_account FORCE ROW LEVEL SECURITY;
+CREATE POLICY every_row ON sip_account FOR ALL TO partyline_platform USING (true) WITH CHECK (true);
+CREATE POLICY tenant_rows ON sip_account FOR ALL TO partyline_tenant USING ((tenant_id = ( SELECT tenant_in_context() AS tenant_in_context))) WITH CHECK ((tenant_id = ( SELECT tenant_in_context() AS tenant_in_context)));
 ALTER TABLE tenant ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tenant FORCE ROW LEVEL SECURITY;
 CREATE POLICY every_row ON tenant FOR ALL TO partyline_platform USING (true) WITH CHECK (true);
@@ -2205,6 +2219,8 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE room_sum TO partyline_platform;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE room_sum TO partyline_tenant;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE session TO partyline_platform;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE session TO partyline_tenant;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE sip_account TO partyline_platform;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE sip_account TO partyline_tenant;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE tenant TO partyline_platform;
 GRANT SELECT ON TABLE tenant TO partyline_tenant;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE tenant_data_key TO partyline_platform;

@@ -10,6 +10,8 @@ import { openPinVault } from '@partyline/conference/pins/pin-vault';
 import { composeProviders } from '@partyline/conference/providers/compose-providers';
 import { reconcile } from '@partyline/conference/reconciliation/reconcile';
 import { reconcileCharges } from '@partyline/conference/billing/reconcile-charges';
+import { createPhoneReader } from '@partyline/conference/sip-accounts/read-phones';
+import { openSipPasswords } from '@partyline/conference/sip-accounts/sip-passwords';
 import { listAccountsToSweep } from '@partyline/store/reconciliation/inventory';
 import { sweepAccounts } from '@partyline/conference/reconciliation/sweep-accounts';
 import { createWebhookUrls } from '@partyline/conference/providers/webhook-urls';
@@ -26,7 +28,8 @@ import { producerOptions, watchRedis } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { cleanUpDeliveries } from '@partyline/store/endpoints/deliveries';
 import { countUnconfirmed } from '@partyline/store/reconciliation/due-work';
-import { listSipAccounts } from '@partyline/store/provider-accounts/sip-accounts';
+import { listTrunkAccounts } from '@partyline/store/provider-accounts/trunk-accounts';
+import { listGatewayNumbers } from '@partyline/store/sip-accounts/sip-accounts';
 import { countOpenCharges } from '@partyline/store/billing/cdrs';
 import { openWriteCheck } from '@partyline/store/database/check-writes';
 import { openStore } from '@partyline/store/database/store';
@@ -58,8 +61,8 @@ const MAX_CONCURRENT_DELIVERIES = 64;
 const PIN_HEADS_INTERVAL_MS = 600_000;
 const DELIVERY_CLEANUP_INTERVAL_MS = 5_000;
 const POST_TIMEOUT_MS = 15_000;
-/** A restarted kamailio rejects calls to tenants' numbers for this time at most. */
-const SIP_ACCOUNTS_INTERVAL_MS = 2_000;
+/** A restarted kamailio rejects the trunks and phones of tenants for this time at most. */
+const SIP_EDGE_INTERVAL_MS = 2_000;
 /** A longer reconciler round hangs: its longest wait is for a slot of the provider's rate limit. */
 const MAX_RECONCILER_ROUND_MS = 60_000;
 
@@ -91,11 +94,12 @@ await runMain(async () => {
     watch: watchRedis,
   });
   const providerDeps = { timeoutMs: config.provider.PROVIDER_TIMEOUT_MS, clock: systemClock, secret: systemSecret };
+  const masterKeys = createKeyService(config.accounts.MASTER_KEYS);
   // This worker calls the provider itself, because the dial-orchestrator gets its jobs through
   // Redis and the hang-up guarantee must not depend on Redis.
   const { providers } = composeProviders({
     store,
-    keys: createKeyService(config.accounts.MASTER_KEYS),
+    keys: masterKeys,
     sleep: systemSleep,
     platform: createProviders(settingsFromEnvironment(config.provider), providerDeps),
     buildAccount: createAccountBuilder(config.provider, providerDeps, (account) => log.warn(account, UNLISTED_REGION)),
@@ -140,7 +144,10 @@ await runMain(async () => {
     { maxConcurrent: MAX_CONCURRENT_DELIVERIES, signal: stopping.signal },
   );
 
-  const writeSipAccounts = openSipEdge(config.provider, config.provider.PROVIDER_TIMEOUT_MS);
+  const sipEdge = openSipEdge(config.provider, config.provider.PROVIDER_TIMEOUT_MS);
+  const readPhones = createPhoneReader({ store, sipPasswords: openSipPasswords({ store, keys: masterKeys }) }, (err) =>
+    log.warn({ err }, 'the password of a SIP phone cannot be derived'),
+  );
   const pins = openPinVault(pinKeys);
   const timers = startTimers(
     {
@@ -183,12 +190,17 @@ await runMain(async () => {
         everyMs: CHARGES_INTERVAL_MS,
         run: async () => void (await reconcileCharges(deps)),
       },
-      sipAccounts: {
-        everyMs: SIP_ACCOUNTS_INTERVAL_MS,
+      sipEdge: {
+        everyMs: SIP_EDGE_INTERVAL_MS,
         run: async () => {
-          if (writeSipAccounts === null) return;
-          const changed = await writeSipAccounts(await listSipAccounts(store));
-          if (changed > 0) log.info({ changed }, "kamailio's table of SIP accounts was updated");
+          if (sipEdge === null) return;
+          const [trunks, phones, numbers] = await Promise.all([
+            listTrunkAccounts(store),
+            readPhones(),
+            listGatewayNumbers(store, sipEdge.isPlatformHere),
+          ]);
+          const changed = await sipEdge.write({ trunks, phones, numbers });
+          if (changed > 0) log.info({ changed }, "kamailio's table of tenants was updated");
         },
       },
       purge: { everyMs: PURGE_INTERVAL_MS, run: () => purge(purgesOf(store), purgeOptions) },

@@ -24,6 +24,7 @@ import { PinsController } from './pins/pins.controller.ts';
 import { ProviderAccountsController } from './provider-accounts/provider-accounts.controller.ts';
 import { ReferenceController } from './reference/reference.controller.ts';
 import { RoomsController } from './rooms/rooms.controller.ts';
+import { SipAccountsController } from './sip-accounts/sip-accounts.controller.ts';
 import { SessionsController } from './sessions/sessions.controller.ts';
 import { UsageController } from './billing/usage.controller.ts';
 
@@ -41,6 +42,7 @@ export const roomApiModule = (deps: ApiDeps): DynamicModule => ({
     NumbersController,
     OperatorNumbersController,
     ProviderAccountsController,
+    SipAccountsController,
     SessionsController,
     EventsController,
     EndpointsController,

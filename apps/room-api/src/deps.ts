@@ -5,6 +5,7 @@ import type { AddressPolicy } from '@partyline/conference/endpoints/check-addres
 import type { EndpointSecrets } from '@partyline/conference/endpoints/endpoint-secrets';
 import type { PinVault } from '@partyline/conference/pins/pin-vault';
 import type { RequestVault } from '@partyline/conference/crypto/request-vault';
+import type { PasswordOf } from '@partyline/conference/sip-accounts/sip-passwords';
 import type { RandomInt } from '@partyline/domain/clock';
 import type { OperatorKeys } from './auth/operator-key.ts';
 import type { EventFeed } from './events/feed.ts';
@@ -21,6 +22,8 @@ export interface ApiDeps extends Pick<Deps, 'store' | 'jobs' | 'clock' | 'ids' |
   /** Encrypts the credentials of tenants' provider accounts. */
   readonly accounts: AccountVault;
   readonly connectionDetails: ConnectionDetails;
+  /** The passwords of tenants' SIP phones. */
+  readonly sipPasswords: PasswordOf;
   readonly endpointSecrets: EndpointSecrets;
   /** Which URLs tenants can use for endpoints, and which hosts for trunks. */
   readonly addresses: AddressPolicy;

@@ -5,6 +5,7 @@ import { createKeyService } from '@partyline/conference/crypto/key-service';
 import { openPinVault } from '@partyline/conference/pins/pin-vault';
 import { openRequestVault } from '@partyline/conference/crypto/request-vault';
 import { accountWebhookUrls } from '@partyline/conference/providers/webhook-urls';
+import { openSipPasswords } from '@partyline/conference/sip-accounts/sip-passwords';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { readConfig } from '@partyline/runtime/config';
 import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/system';
@@ -61,7 +62,8 @@ await runMain(async () => {
   });
   const pinKeys = config.pins.PIN_KEYS.map(({ key }) => key);
   const pins = openPinVault(pinKeys);
-  const accounts = openAccountVault({ store, keys: createKeyService(config.accounts.MASTER_KEYS) });
+  const masterKeys = createKeyService(config.accounts.MASTER_KEYS);
+  const accounts = openAccountVault({ store, keys: masterKeys });
   const endpointSecrets = openEndpointSecrets(pinKeys);
   const addresses = { allowPrivate: config.events.EVENTS_ALLOW_PRIVATE === 'on', ports: config.events.EVENTS_PORTS };
   const requests = openRequestVault(pinKeys);
@@ -93,6 +95,7 @@ await runMain(async () => {
         webhookUrls: accountWebhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL),
         sipAddress: config.sip.SIP_PUBLIC_ADDRESS ?? null,
       },
+      sipPasswords: openSipPasswords({ store, keys: masterKeys }),
       endpointSecrets,
       addresses,
       feed,

@@ -74,6 +74,11 @@ export const noSuchAccount = (): VerdictError =>
     fix: 'Check the id; GET /v1/provider-accounts lists your accounts.',
   });
 
+export const noSuchSipAccount = (): VerdictError =>
+  new VerdictError('client', 'sip-account-not-found', 'The SIP account does not exist.', {
+    fix: 'Check the id; GET /v1/sip-accounts lists your SIP accounts.',
+  });
+
 export const accountsNotConfigured = (): VerdictError =>
   new VerdictError(
     'server',

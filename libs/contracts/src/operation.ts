@@ -20,6 +20,7 @@ export const TAGS = {
   pins: 'Personal PINs, and new PINs for a room.',
   numbers: 'Dial-in numbers.',
   'provider-accounts': 'Your own accounts at the provider. The rooms on your dedicated numbers can use them.',
+  'sip-accounts': 'The logins of your SIP phones, which can call your conference numbers.',
   sessions: 'The meetings of your rooms.',
   events: 'Read or stream the events of your rooms.',
   endpoints: 'Receive your events as signed webhooks.',

@@ -12,6 +12,7 @@ import { PIN_OPERATIONS } from './pins/operations.ts';
 import { PROVIDER_ACCOUNT_OPERATIONS } from './provider-accounts/operations.ts';
 import { ROOM_OPERATIONS } from './rooms/operations.ts';
 import { SESSION_OPERATIONS } from './sessions/operations.ts';
+import { SIP_ACCOUNT_OPERATIONS } from './sip-accounts/operations.ts';
 import { USAGE_OPERATIONS } from './billing/operations.ts';
 
 /**
@@ -24,6 +25,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...PIN_OPERATIONS,
   ...NUMBER_OPERATIONS,
   ...PROVIDER_ACCOUNT_OPERATIONS,
+  ...SIP_ACCOUNT_OPERATIONS,
   ...SESSION_OPERATIONS,
   ...EVENT_OPERATIONS,
   ...ENDPOINT_OPERATIONS,

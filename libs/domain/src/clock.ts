@@ -16,7 +16,7 @@ export interface Ids {
 
 /** The kind of thing that an identifier names. The prefix makes the kind visible in a log. */
 type IdPrefix =
-  'ten' | 'key' | 'room' | 'pin' | 'ses' | 'conv' | 'leg' | 'part' | 'evt' | 'ep' | 'req' | 'aud' | 'acct';
+  'ten' | 'key' | 'room' | 'pin' | 'ses' | 'conv' | 'leg' | 'part' | 'evt' | 'ep' | 'req' | 'aud' | 'acct' | 'sip';
 
 /**
  * Returns a uniform random integer in `[0, below)`.

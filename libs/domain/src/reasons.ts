@@ -121,6 +121,11 @@ export const REASONS = {
     meaning: 'The tenant has no provider account with this id.',
     action: 'Check the id. `GET /v1/provider-accounts` lists your accounts.',
   },
+  'sip-account-not-found': {
+    status: 404,
+    meaning: 'You have no SIP account with this id.',
+    action: 'Check the id. `GET /v1/sip-accounts` lists your SIP accounts.',
+  },
   'tenant-not-found': {
     status: 404,
     meaning: 'No tenant has this id.',
@@ -235,6 +240,11 @@ export const REASONS = {
     status: 409,
     meaning: 'The application has live calls that are not calls of Partyline.',
     action: 'Create an application that only Partyline uses.',
+  },
+  'too-many-sip-accounts': {
+    status: 409,
+    meaning: 'You have 100 SIP accounts.',
+    action: 'Delete a SIP account.',
   },
   'provider-account-in-use': {
     status: 409,
@@ -428,8 +438,8 @@ export const REASONS = {
   },
   'sip-not-configured': {
     status: 503,
-    meaning: 'This platform does not support SIP accounts.',
-    action: 'Use an account at Vonage, or ask the operator to set up gateways.',
+    meaning: 'This platform has no SIP servers.',
+    action: 'Ask the operator to set them up, or use an account at Vonage.',
   },
   'master-key-missing': {
     status: 503,

@@ -304,7 +304,7 @@ const GROUPS = {
       .default('live'),
   }),
   sip: z.object({
-    /** Where tenants' trunks send calls: the public address of kamailio. */
+    /** Where tenants' trunks send calls and their phones register: the public address of kamailio. */
     SIP_PUBLIC_ADDRESS: hostAndPort.optional(),
   }),
   webhooks: z.object({
@@ -370,8 +370,8 @@ const GROUPS = {
        */
       VIDEO_MODE: z.enum(['opentok', 'unified', 'janus']).default('unified'),
       /**
-       * `id=url` of each media-gateway, comma-separated. In another mode than `janus`, tenants' SIP
-       * accounts use them.
+       * `id=url` of each media-gateway, comma-separated. In another mode than `janus`, tenants' trunks
+       * and phones use them.
        */
       MEDIA_GATEWAYS: gateways.optional(),
       /** Signs the requests to media-gateway, its webhooks and browsers' tokens. */

@@ -13,6 +13,7 @@ import { pins } from './resources/pins.ts';
 import { providerAccounts } from './resources/provider-accounts.ts';
 import { rooms } from './resources/rooms.ts';
 import { sessions } from './resources/sessions.ts';
+import { sipAccounts } from './resources/sip-accounts.ts';
 import { usage } from './resources/usage.ts';
 import { createRetryingFetch, type RetryPolicy } from './retry.ts';
 import type { StreamTransport } from './stream.ts';
@@ -39,6 +40,7 @@ export class Partyline {
   readonly pins: ReturnType<typeof pins>;
   readonly numbers: ReturnType<typeof numbers>;
   readonly providerAccounts: ReturnType<typeof providerAccounts>;
+  readonly sipAccounts: ReturnType<typeof sipAccounts>;
   readonly sessions: ReturnType<typeof sessions>;
   readonly events: ReturnType<typeof events>;
   readonly endpoints: ReturnType<typeof endpoints>;
@@ -55,6 +57,7 @@ export class Partyline {
     this.pins = pins(client);
     this.numbers = numbers(client);
     this.providerAccounts = providerAccounts(client);
+    this.sipAccounts = sipAccounts(client);
     this.sessions = sessions(client);
     this.events = events(client, transport);
     this.endpoints = endpoints(client);

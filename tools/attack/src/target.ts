@@ -184,7 +184,15 @@ async function createParty(stack: Stack, owner: Store, tenantId: string, key: st
     '/v1/provider-accounts',
     buildAccountBody('unified', ownAccount),
   );
+  // This stack has no SIP servers, so the API would create none.
+  const sipAccountId = `sip_${randomBytes(16).toString('base64url')}`;
+  await owner.pool.query('INSERT INTO sip_account (id, tenant_id, label) VALUES ($1, $2, $3)', [
+    sipAccountId,
+    tenantId,
+    `Phone of ${tenantId}`,
+  ]);
   const ids = {
+    sipAccountId,
     accountId: account.id,
     roomId: room.id,
     sessionId: session.id,

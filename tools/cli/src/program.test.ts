@@ -349,6 +349,8 @@ describe('docs/cli.md', () => {
     const { body: account } = await harness.request('POST', '/v1/provider-accounts', {
       body: buildAccountBody('unified', createProviderCredentials()),
     });
+    const { body: phone } = await harness.request('POST', '/v1/sip-accounts', { body: { label: 'Phone' } });
+    Object.assign(variables, { PHONE: phone.sipAccount.id });
     Object.assign(variables, { ACCOUNT: account.id, ACCOUNTFILE: accountFile, ROTATEFILE: rotateFile });
     expect(examples.length).toBeGreaterThan(40);
     const errors: string[] = [];

@@ -15,6 +15,7 @@ import { accounts } from './commands/provider-accounts.ts';
 import { rooms } from './commands/rooms.ts';
 import { hangUps, sessions } from './commands/sessions.ts';
 import { events, streamToken, tail } from './commands/events.ts';
+import { sipAccounts } from './commands/sip-accounts.ts';
 import { usage } from './commands/usage.ts';
 import { completionFor, SHELLS, type Shell } from './completion.ts';
 import { CommandFailedError, EXIT } from './exit-codes.ts';
@@ -53,6 +54,7 @@ export function buildProgram(io: Io): ProgramContext & { readonly program: Comma
   for (const spec of [tail, events, streamToken, hangUps]) addCommand(context, program, spec);
   addCommandGroup(context, program, 'endpoints', 'Manage endpoints that receive events.', endpoints);
   addCommandGroup(context, program, 'accounts', 'Manage your own provider accounts.', accounts);
+  addCommandGroup(context, program, 'sip-accounts', 'Manage the logins of your SIP phones.', sipAccounts);
   addCommandGroup(context, program, 'usage', 'Print usage, prices and spend limits.', usage);
   addCommandGroup(context, program, 'keys', 'Manage API keys.', keys);
   for (const spec of [limits, numbers, audit, doctor, emulator]) addCommand(context, program, spec);

@@ -78,6 +78,7 @@ export const TEXT_BY_REASON: Readonly<Record<string, ReasonText>> = {
   'provider-account-not-found': {
     fix: 'Check the id: partyline accounts list lists the accounts of a tenant.',
   },
+  'sip-account-not-found': { fix: 'Check the id: partyline sip-accounts list.' },
   'tenant-not-found': { fix: 'Check the id: partyline operator tenants list lists the tenants.' },
   'number-not-found': { fix: 'Check the number: partyline operator numbers list lists the numbers.' },
   'route-not-found': OTHER_VERSION,
@@ -125,6 +126,9 @@ export const TEXT_BY_REASON: Readonly<Record<string, ReasonText>> = {
   },
   'too-many-provider-accounts': {
     fix: 'Delete one that is not needed: partyline accounts list, then partyline accounts delete.',
+  },
+  'too-many-sip-accounts': {
+    fix: 'Delete one that is not needed: partyline sip-accounts list, then partyline sip-accounts delete.',
   },
   'application-taken': { fix: NEW_APPLICATION },
   'application-in-use': { fix: NEW_APPLICATION },

@@ -20,7 +20,8 @@ the keys and a first request. Ctrl-C stops everything.
   --provider vonage   use a real Vonage account; its variables come from the environment or .env (README)
   --provider janus    use our own servers: kamailio, Janus and media-gateway (docs/self-hosted.md). They are
                       downloaded once, without root
-  --sip               with the emulated provider: also start our own servers, for SIP accounts (docs/accounts.md)
+  --sip               with the emulated provider: also start our own servers, for SIP trunks and phones of
+                      tenants (docs/self-hosted.md)
   --webhooks-port     with a real account, the port of voice-webhooks (default 8080); point your tunnel to it`;
 
 const log = (line: string): void => console.error(line);

@@ -46,6 +46,8 @@ async function createIds(path: string, operationId: string): Promise<Record<stri
       await create('/v1/provider-accounts', buildAccountBody('unified', createProviderCredentials()))
     ).id;
   }
+  if (path.includes('{sipAccountId}'))
+    ids.sipAccountId = (await create('/v1/sip-accounts', { label: 'Phone' })).sipAccount.id;
   if (path.includes('{endpointId}') || path.includes('{deliveryId}')) {
     await harness.store.prisma.endpoint.deleteMany();
     ids.endpointId = (await create('/v1/endpoints', { url: 'https://example.com/events' })).endpoint.id as string;

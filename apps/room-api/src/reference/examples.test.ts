@@ -116,6 +116,11 @@ describe('docs/api.md', () => {
           })
         ).body.id,
       });
+    if (example.includes('$SIP_ACCOUNT'))
+      Object.assign(variables, {
+        SIP_ACCOUNT: (await harness.request('POST', '/v1/sip-accounts', { body: { label: 'Phone' } })).body.sipAccount
+          .id,
+      });
     if (example.includes('$TENANT')) {
       const { body: tenant } = await harness.request('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
       await harness.request('POST', `/v1/operator/tenants/${tenant.tenant.id}/suspend`);
@@ -168,6 +173,8 @@ describe('docs/api.md', () => {
       const reply = await run(example);
       // The page uses the id of the new account as ACCOUNT.
       if (example.includes('-d @account.json')) variables.ACCOUNT = reply.id;
+      if (example.includes('/v1/sip-accounts" ') && example.includes(' -d '))
+        variables.SIP_ACCOUNT = reply.sipAccount.id;
     }
   });
 
@@ -185,6 +192,7 @@ describe('docs/api.md', () => {
         PIN: '{pinId}',
         NUMBER: '{number}',
         ACCOUNT: '{accountId}',
+        SIP_ACCOUNT: '{sipAccountId}',
       });
       return `${method} ${url.replace('http://api', '').replace(/\?.*/, '')}`;
     });

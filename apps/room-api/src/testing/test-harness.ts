@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { ServerRedis } from '@nestjs/microservices';
 import { localKeyService, type MasterKey } from '@partyline/conference/crypto/key-service';
+import { openSipPasswords } from '@partyline/conference/sip-accounts/sip-passwords';
 import { openRequestVault } from '@partyline/conference/crypto/request-vault';
 import { openEndpointSecrets } from '@partyline/conference/endpoints/endpoint-secrets';
 import { openPinVault } from '@partyline/conference/pins/pin-vault';
@@ -87,6 +88,8 @@ export interface TestHarnessOptions {
   readonly trustedProxies?: readonly string[];
   /** Null: the platform supports no provider accounts of tenants. */
   readonly masterKeys?: typeof MASTER_KEYS | null;
+  /** Null: a deployment without SIP servers. */
+  readonly sipAddress?: string | null;
 }
 
 export interface TestHarness {
@@ -148,6 +151,7 @@ export async function startTestHarness(
     unauthenticatedPerMinute = 100_000,
     trustedProxies = ['127.0.0.1'],
     masterKeys = MASTER_KEYS,
+    sipAddress = 'sip.example.com:5060',
   }: TestHarnessOptions = {},
 ): Promise<TestHarness> {
   const [database, testRedis] = await Promise.all([createTestDatabase(), createTestRedis()]);
@@ -235,9 +239,10 @@ export async function startTestHarness(
       provider,
       pins: openPinVault([Buffer.alloc(32, 7)]),
       accounts: openAccountVault({ store, keys: masterKeys === null ? null : localKeyService(masterKeys) }),
+      sipPasswords: openSipPasswords({ store, keys: masterKeys === null ? null : localKeyService(masterKeys) }),
       connectionDetails: {
         webhookUrls: accountWebhookUrls('https://hooks.test'),
-        sipAddress: 'sip.example.com:5060',
+        sipAddress,
       },
       endpointSecrets: openEndpointSecrets([Buffer.alloc(32, 7)]),
       addresses: { allowPrivate: false, ports: [443, 80, 8443] },

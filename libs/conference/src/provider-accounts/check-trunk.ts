@@ -10,7 +10,7 @@ export interface TrunkPolicy {
 }
 
 /**
- * Returns a SIP account with its addresses in canonical form, each once: `2001:DB8:0::1` becomes
+ * Returns a trunk account with its addresses in canonical form, each once: `2001:DB8:0::1` becomes
  * `2001:db8::1`, as kamailio writes it, and `::ffff:192.0.2.1` becomes `192.0.2.1`.
  * Throws `trunk-address-rejected` (422) for a host or an address that is not public.
  */

@@ -60,7 +60,7 @@ export async function rotateAccount(
   const row = await replaceCredentials(deps.store, tenantId, accountId, {
     version: binding.version,
     ciphertext,
-    // The gateways sign the webhooks of a SIP account, so none can have an old signature.
+    // The gateways sign the webhooks of a trunk account, so none can have an old signature.
     overlapS: isSip(after) ? 0 : overlapS,
     trunk: readTrunk(after),
   });

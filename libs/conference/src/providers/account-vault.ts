@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import type { AccountCredentials } from '@partyline/provider-contract/account-credentials';
-import { ensureDataKey, readDataKey } from '@partyline/store/provider-accounts/data-keys';
+import { readDataKey } from '@partyline/store/provider-accounts/data-keys';
 import type { Store } from '@partyline/store/database/store';
 import type { KeyService } from '../crypto/key-service.ts';
 import { accountsNotConfigured } from '../errors.ts';
 import { deriveKey, encrypt, decrypt } from '../crypto/aead.ts';
+import { ensureTenantDataKey } from '../crypto/tenant-data-key.ts';
 
 /** The associated data of encrypted credentials: they decrypt only with an equal binding. */
 export interface AccountBinding {
@@ -33,7 +33,6 @@ export interface AccountVault {
 const toAssociatedData = ({ tenantId, accountId, voiceKind, mediaKind, version }: AccountBinding): string =>
   JSON.stringify([tenantId, accountId, voiceKind, mediaKind, version]);
 
-const DATA_KEY_BYTES = 32;
 const deriveAccountKey = (dataKey: Buffer) => deriveKey(dataKey, 'provider-account');
 
 /** @param keys null without MASTER_KEYS: tenants then have no provider accounts of their own */
@@ -45,10 +44,7 @@ export function openAccountVault({ store, keys }: { store: Store; keys: KeyServi
   return {
     async encrypt(binding, credentials) {
       const service = requireKeys();
-      // Drawn from the system, not from the request's seed, which is stored under another key. A
-      // repeated request uses the data key of the row, not the one generated here.
-      const wrapped = await service.wrap(randomBytes(DATA_KEY_BYTES), binding.tenantId);
-      const dataKey = await service.unwrap(await ensureDataKey(store, binding.tenantId, wrapped), binding.tenantId);
+      const dataKey = await ensureTenantDataKey(store, service, binding.tenantId);
       return encrypt(deriveAccountKey(dataKey), JSON.stringify(credentials), toAssociatedData(binding));
     },
     async decrypt(binding, ciphertext) {

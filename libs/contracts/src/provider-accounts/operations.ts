@@ -78,7 +78,7 @@ export const PROVIDER_ACCOUNT_OPERATIONS: readonly Operation[] = [
     description:
       'Stores new credentials after the provider has accepted them. Requests use them at once. Webhooks that are ' +
       'signed with the previous secrets stay valid for `overlapSeconds`. The application and the project cannot ' +
-      'change; the trunk and the addresses of a SIP account can.',
+      'change; the trunk and the addresses of a trunk account can.',
     body: RotateProviderAccount,
     reply: { status: 200, schema: ProviderAccount },
     asksProvider: true,

@@ -63,7 +63,7 @@ function selectApiHost(
 /**
  * Converts the credentials of a tenant's own account to the registry's settings.
  * @throws VerdictError `region-not-available` (422) for the region of a new account, and
- *   `sip-not-configured` (503) for a SIP account of a platform without gateways
+ *   `sip-not-configured` (503) for a trunk account of a platform without gateways
  */
 export const settingsFromAccount = (
   platform: Platform,
@@ -76,7 +76,7 @@ export const settingsFromAccount = (
     : settingsFromVonage(platform, credentials, owner, onUnlistedRegion);
 
 /**
- * A SIP account is the platform's gateways and the trunk of the tenant. The id of the account is in
+ * A trunk account is the platform's gateways and the trunk of the tenant. The id of the account is in
  * every signature of the gateways, so that a webhook is valid for this account alone.
  */
 function settingsFromSip(
@@ -85,7 +85,7 @@ function settingsFromSip(
   { accountId }: Owner,
 ): ProviderSettings {
   if (platform.MEDIA_GATEWAYS === undefined)
-    throw new VerdictError('server', 'sip-not-configured', 'This platform does not support SIP accounts.', {
+    throw new VerdictError('server', 'sip-not-configured', 'This platform has no SIP servers.', {
       fix: 'Ask the operator to set MEDIA_GATEWAYS and the variables of docs/self-hosted.md.',
     });
   const account = { account: accountId, ...gatewaySettings(platform), ...(trunk !== undefined && { trunk }) };

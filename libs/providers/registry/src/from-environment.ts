@@ -4,7 +4,7 @@ import type { ProviderSettings } from './registry.ts';
 
 /**
  * The environment variables of our own gateways. The platform's account uses them with
- * `VIDEO_MODE=janus`, and tenants' SIP accounts with every mode. All are set, or none.
+ * `VIDEO_MODE=janus`, and tenants' trunk accounts with every mode. All are set, or none.
  */
 export interface GatewayEnvironment {
   readonly MEDIA_GATEWAYS?: readonly { readonly id: string; readonly url: string }[] | undefined;

@@ -1,14 +1,26 @@
-import { writeEdgeAccounts, type EdgeAccount } from '@partyline/provider-janus/edge-accounts';
-import type { GatewayEnvironment } from './from-environment.ts';
+import { writeEdgeTenants, type EdgeTenants } from '@partyline/provider-janus/edge-tenants';
+import type { GatewayEnvironment, ProviderEnvironment } from './from-environment.ts';
 
-/** Writes the SIP accounts of all tenants to the SIP edge. Returns the number of changed entries. */
-export type WriteSipAccounts = (accounts: readonly EdgeAccount[]) => Promise<number>;
+/** The SIP edge of the platform. */
+export interface SipEdge {
+  /** Whether the platform's account is at our own gateways too. */
+  readonly isPlatformHere: boolean;
+  /** Writes the trunks and phones of all tenants to it. Returns the number of changed entries. */
+  write(tenants: EdgeTenants): Promise<number>;
+}
 
-/** Returns what writes SIP accounts to the platform's SIP edge; null for a platform without one. */
+/** Returns the SIP edge of the platform; null for a platform without one. */
 export const openSipEdge = (
-  { KAMAILIO_RPC_URL: url, KAMAILIO_RPC_SECRET: secret }: GatewayEnvironment,
+  {
+    VIDEO_MODE,
+    KAMAILIO_RPC_URL: url,
+    KAMAILIO_RPC_SECRET: secret,
+  }: GatewayEnvironment & Pick<ProviderEnvironment, 'VIDEO_MODE'>,
   timeoutMs: number,
-): WriteSipAccounts | null =>
+): SipEdge | null =>
   url === undefined || secret === undefined
     ? null
-    : (accounts) => writeEdgeAccounts({ url, secret }, timeoutMs, accounts);
+    : {
+        isPlatformHere: VIDEO_MODE === 'janus',
+        write: (tenants) => writeEdgeTenants({ url, secret }, timeoutMs, tenants),
+      };

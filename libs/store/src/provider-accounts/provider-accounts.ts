@@ -13,7 +13,7 @@ const COLUMNS = `a.id, a.tenant_id, a.label, a.voice_kind, a.media_kind, a.appli
   CASE WHEN a.old_until > now() THEN a.old_until END AS old_until, a.verified_at, a.created_at,
   ARRAY(SELECT n.e164 FROM dial_in_number n WHERE n.account_id = a.id ORDER BY n.e164) AS numbers`;
 
-/** The part of a SIP account that is not secret: kamailio needs it without the master key. */
+/** The part of a trunk account that is not secret: kamailio needs it without the master key. */
 export interface TrunkOfAccount {
   /** Host with or without a port; null: the account places no calls, or is of another kind. */
   readonly host: string | null;

@@ -21,7 +21,7 @@ function describeProvider({ emulator, selfHosted, numbers }: Pick<Described, 'em
 /** Where the SIP trunks of tenants send calls, beside the emulated provider. */
 const describeSip = ({ emulator, selfHosted }: Pick<Described, 'emulator' | 'selfHosted'>): string =>
   emulator && selfHosted
-    ? `  SIP           ${selfHosted.kamailio.sipUri}   (for SIP accounts: docs/accounts.md)\n`
+    ? `  SIP           ${selfHosted.kamailio.sipUri}   (SIP trunks and phones: docs/self-hosted.md)\n`
     : '';
 
 /** Describes how to use a running stack: addresses, keys, a first request, and where to read on. */

@@ -59,7 +59,7 @@ const legsOf = async ({ room }: Room) =>
     ({ kind, state }) => `${kind} ${state}`,
   );
 
-async function startPhone(options: Omit<BaresipOptions, 'user'>): Promise<BaresipPhone> {
+async function startPhone(options: Partial<BaresipOptions>): Promise<BaresipPhone> {
   const phone = await startBaresip({ user: CALLER, ...options });
   phones.push(phone);
   return phone;
@@ -71,8 +71,8 @@ function hearsSound(phone: BaresipPhone): boolean {
   return samples.length > 0 && rmsOf(samples) > -45;
 }
 
-/** The numbers that kamailio has learnt. */
-async function listEdgeNumbers(): Promise<string[]> {
+/** What kamailio has learnt: the names of its entries of a kind. */
+async function listLearnt(kind: 'number' | 'phone'): Promise<string[]> {
   const { rpcUrl, rpcSecret } = stack.selfHosted!.kamailio;
   const reply = await fetch(rpcUrl, {
     method: 'POST',
@@ -80,7 +80,9 @@ async function listEdgeNumbers(): Promise<string[]> {
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'htable.dump', params: ['accounts'] }),
   });
   const { result } = (await reply.json()) as { result: { slot: { name: string }[] }[] };
-  return result.flatMap(({ slot }) => slot.flatMap(({ name }) => (name.startsWith('number:') ? [name.slice(7)] : [])));
+  return result.flatMap(({ slot }) =>
+    slot.flatMap(({ name }) => (name.startsWith(`${kind}:`) ? [name.slice(kind.length + 1)] : [])),
+  );
 }
 
 it(
@@ -99,7 +101,7 @@ it(
       tenantId: stack.credentials.tenantId,
       providerAccountId: account.id,
     });
-    await expect.poll(listEdgeNumbers, WAIT).toEqual([NUMBER.slice(1)]);
+    await expect.poll(() => listLearnt('number'), WAIT).toEqual([NUMBER.slice(1)]);
 
     const [atVonage, atJanus] = [
       await send<Room>('POST', '/rooms', { name: 'Vonage', number: stack.numbers[0]!.e164 }),
@@ -126,6 +128,32 @@ it(
     expect(callsUp(trunk.messages())).toBe(1);
     expect(await legsOf(atVonage)).toContain('inbound joined');
 
+    const login = await send<{ sipAccount: { id: string; username: string; server: string }; password: string }>(
+      'POST',
+      '/sip-accounts',
+      { label: 'Meeting room' },
+    );
+    const { username, server } = login.sipAccount;
+    await expect.poll(() => listLearnt('phone'), WAIT).toEqual([username]);
+    const desk = await startPhone({
+      user: username,
+      domain: server,
+      registration: { address: server, password: login.password, expiresSeconds: 10 },
+    });
+    await desk.waitFor('registered');
+    await desk.dial(`sip:${NUMBER}@${server}`);
+    await desk.waitFor('established');
+    await expect.poll(() => hearsSound(desk), WAIT).toBe(true);
+    await desk.pressKeys(`${atJanus.pin}#`);
+    await expect.poll(() => legsOf(atJanus), WAIT).toEqual(['inbound joined', 'outbound joined', 'inbound joined']);
+    await desk.hangUp();
+    await expect.poll(() => legsOf(atJanus), WAIT).toContain('inbound ended');
+    // Phones dial conference numbers only.
+    await desk.dial(`sip:${DIALLED}@${server}`);
+    await desk.waitFor('closed');
+    expect(await desk.waitFor('closed')).toMatchObject({ reason: expect.stringContaining('403') as string });
+    await send('DELETE', `/sip-accounts/${login.sipAccount.id}`);
+
     for (const address of ['127.0.0.1', '127.0.0.9']) {
       const stranger = await startPhone({ address });
       await stranger.dial(`sip:${NUMBER}@${sipUri}`);
@@ -144,7 +172,7 @@ it(
     expect([callsUp(trunk.messages()), callsUp(caller.messages())]).toEqual([0, 0]);
 
     await send('DELETE', `/operator/numbers/${NUMBER.slice(1)}`);
-    await expect.poll(listEdgeNumbers, WAIT).toEqual([]);
+    await expect.poll(() => listLearnt('number'), WAIT).toEqual([]);
     await send('DELETE', `/provider-accounts/${account.id}`);
     const logs = readdirSync(stack.logFolder).filter((name) => /api|webhooks|orchestrator|worker/.test(name));
     for (const name of logs)

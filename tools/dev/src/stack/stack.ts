@@ -40,7 +40,7 @@ export interface StackOptions {
   realAccount?: RealAccount;
   /** Use our own gateways (kamailio, Janus) instead of the emulator: so many. */
   gateways?: number;
-  /** Start so many gateways beside the emulator, for SIP accounts of tenants. */
+  /** Start so many gateways beside the emulator, for trunk accounts of tenants. */
   tenantGateways?: number;
   /** The port of voice-webhooks, to which a tunnel forwards. Default: a free port. */
   webhooksPort?: number;

@@ -27,7 +27,7 @@ const build = (accountId: string, platform: object = GATEWAYS) =>
     () => undefined,
   )(credentials(), owner(accountId));
 
-describe('a SIP account', () => {
+describe('a trunk account', () => {
   it('is at the gateways of the platform, with the trunk of the tenant', () => {
     const trunk = { host: 'sip.carrier.de', transport: 'udp', username: 'anna', password: 'secret' } as const;
     const settings = settingsFromAccount(
@@ -82,6 +82,6 @@ describe('a SIP account', () => {
     expect(() => build('acct_1', {})).toThrow(
       expect.objectContaining({ verdict: { outcome: 'server', reason: 'sip-not-configured' } }),
     );
-    expect(openSipEdge({}, 1_000)).toBeNull();
+    expect(openSipEdge({ VIDEO_MODE: 'unified' }, 1_000)).toBeNull();
   });
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openStore, type Store } from '../database/store.ts';
 import { freshId, makeAccount } from '../testing/fixtures.ts';
 import { deleteAccount, insertAccount, replaceCredentials } from './provider-accounts.ts';
-import { listSipAccounts } from './sip-accounts.ts';
+import { listTrunkAccounts } from './trunk-accounts.ts';
 
 let database: TestDatabase;
 let store: Store;
@@ -16,7 +16,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-async function makeSipAccount(trunkHost: string | null, addresses: readonly string[]) {
+async function makeTrunkAccount(trunkHost: string | null, addresses: readonly string[]) {
   const { tenantId } = await makeAccount(store);
   const row = await insertAccount(
     store,
@@ -46,17 +46,17 @@ const assign = (e164: string, { tenantId, id }: { tenantId: string; id: string |
     update: { dedicated_to: tenantId, account_id: id },
   });
 
-it('lists the SIP accounts of all tenants that have a number, as they are now', async () => {
+it('lists the trunks of all tenants that have a number, as they are now', async () => {
   const [a, b] = [
-    await makeSipAccount('sip.carrier.de', ['8.8.4.4', '2001:db8::1']),
-    await makeSipAccount(null, ['8.8.4.4']),
+    await makeTrunkAccount('sip.carrier.de', ['8.8.4.4', '2001:db8::1']),
+    await makeTrunkAccount(null, ['8.8.4.4']),
   ];
-  // An account at Vonage has a number too (makeAccount), and a SIP account without one is not listed.
-  expect(await listSipAccounts(store)).toEqual([]);
+  // An account at Vonage has a number too (makeAccount), and a trunk without one is not listed.
+  expect(await listTrunkAccounts(store)).toEqual([]);
   await assign('+12025550102', a);
   await assign('+12025550101', a);
   await assign('+12025550103', b);
-  const listed = async () => new Map((await listSipAccounts(store)).map(({ id, ...rest }) => [id, rest]));
+  const listed = async () => new Map((await listTrunkAccounts(store)).map(({ id, ...rest }) => [id, rest]));
   expect(await listed()).toEqual(
     new Map([
       [

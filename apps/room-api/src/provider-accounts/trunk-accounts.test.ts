@@ -8,20 +8,22 @@ import { createProviderCredentials } from '@partyline/dev/stack/credentials';
 import { buildAccountBody } from '@partyline/dev/stack/own-account';
 import { providerDeps } from '@partyline/provider-contract/testing/provider-deps';
 import { createAccountBuilder } from '@partyline/provider-registry/from-account';
+import { createTestKamailio, type TestKamailio } from '@partyline/testing/kamailio';
 import { systemClock } from '@partyline/runtime/system';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { acceptingProvider, MASTER_KEYS, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
-/** A gateway without calls, and a kamailio without dialogs. */
-const gateway = createServer((request, response) => {
+/** A gateway without calls. */
+const gateway = createServer((_request, response) => {
   if (!isGatewayUp) return void response.writeHead(503).end();
-  const reply = request.url === '/RPC' ? { result: [] } : { calls: [] };
-  return void response.setHeader('content-type', 'application/json').end(JSON.stringify(reply));
+  return void response.setHeader('content-type', 'application/json').end('{"calls":[]}');
 });
 let isGatewayUp = true;
 let hasGateways = true;
 let harness: TestHarness;
+let kamailio: TestKamailio;
 beforeAll(async () => {
+  kamailio = await createTestKamailio();
   gateway.listen(0, '127.0.0.1');
   await once(gateway, 'listening');
   const url = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`;
@@ -30,12 +32,12 @@ beforeAll(async () => {
     MEDIA_GATEWAYS: [{ id: 'gw-1', url }],
     GATEWAY_SECRET: 'g'.repeat(32),
     GATEWAY_SOCKET_URL: 'wss://rooms.example.com/v1/socket',
-    KAMAILIO_RPC_URL: `${url}/RPC`,
-    KAMAILIO_RPC_SECRET: 'rpc',
+    KAMAILIO_RPC_URL: kamailio.rpcUrl,
+    KAMAILIO_RPC_SECRET: kamailio.rpcSecret,
   };
-  const builders = [hosts, { ...hosts, ...gateways }].map((platform) =>
-    createAccountBuilder(platform, providerDeps(4_000), () => undefined),
-  );
+  const createBuilder = (platform: typeof hosts) =>
+    createAccountBuilder(platform, providerDeps(4_000), () => undefined);
+  const [withoutGateways, withGateways] = [createBuilder(hosts), createBuilder({ ...hosts, ...gateways })];
   harness = await startTestHarness(
     (store) => {
       const orchestrator = createRpcHandlers({
@@ -50,7 +52,7 @@ beforeAll(async () => {
         providers: () => Promise.reject(new Error('these tests do not use the platform account')),
         accounts: {
           vault: openAccountVault({ store, keys: localKeyService(MASTER_KEYS) }),
-          build: (...given) => builders[hasGateways ? 1 : 0]!(...given),
+          build: (...given) => (hasGateways ? withGateways : withoutGateways)(...given),
         },
       });
       return { ...acceptingProvider, verifyAccount: (input) => orchestrator.verifyAccount(input) };
@@ -64,6 +66,7 @@ beforeEach(async () => {
 });
 afterAll(async () => {
   await harness.stop();
+  await kamailio.stop();
   gateway.close();
   gateway.closeAllConnections();
 });
@@ -79,7 +82,7 @@ const create = (voice: object = {}, more: object = {}) =>
   harness.request('POST', PATH, { body: { ...BODY, voice: { ...BODY.voice, ...voice }, ...more } });
 const countAccounts = (): Promise<number> => harness.store.prisma.provider_account.count();
 
-describe('a SIP account', () => {
+describe('a trunk account', () => {
   it('is stored and shown without its credentials, with the address for the trunk', async () => {
     const { status, body: made } = await create();
     expect([status, made]).toEqual([
@@ -211,7 +214,7 @@ it.each([
   expect([reply.status, reply.body.reason, reply.body.errors[0].pointer]).toEqual([422, 'invalid-body', pointer]);
 });
 
-describe('the rotation of a SIP account', () => {
+describe('the rotation of a trunk account', () => {
   const rotate = (id: string, voice: object | undefined, more: object = {}) =>
     harness.request('POST', `${PATH}/${id}/rotate`, { body: { voice, ...more } });
 

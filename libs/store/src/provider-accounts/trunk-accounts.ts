@@ -1,7 +1,7 @@
 import { EVERY_TENANT, type Store } from '../database/store.ts';
 
-/** What the SIP edge must know of a tenant's SIP account. */
-export interface SipAccountRow {
+/** What the SIP edge must know of a trunk of a tenant. */
+export interface TrunkAccountRow {
   readonly id: string;
   /** Host of its trunk with or without a port; null: it places no calls. */
   readonly trunkHost: string | null;
@@ -11,10 +11,10 @@ export interface SipAccountRow {
   readonly numbers: readonly string[];
 }
 
-/** Lists the SIP accounts of all tenants to which an operator has assigned a number. */
-export async function listSipAccounts(store: Store): Promise<SipAccountRow[]> {
-  const { rows } = await store.query<SipAccountRow>(EVERY_TENANT, {
-    name: 'list-sip-accounts',
+/** Lists the trunks of all tenants to which an operator has assigned a number. */
+export async function listTrunkAccounts(store: Store): Promise<TrunkAccountRow[]> {
+  const { rows } = await store.query<TrunkAccountRow>(EVERY_TENANT, {
+    name: 'list-trunk-accounts',
     text: `SELECT a.id, a.trunk_host AS "trunkHost", a.trunk_addresses AS addresses,
              array_agg(n.e164 ORDER BY n.e164) AS numbers
            FROM provider_account a JOIN dial_in_number n ON n.account_id = a.id

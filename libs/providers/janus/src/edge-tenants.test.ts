@@ -1,8 +1,9 @@
 import { SipEndpoint } from '@partyline/dev/kamailio/testing/sip-endpoint';
 import { headerOf, type SipMessage } from '@partyline/dev/phones/sip-message';
 import { createTestKamailio, type TestKamailio } from '@partyline/testing/kamailio';
+import { createTestDatabase } from '@partyline/testing/postgres';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { toEntries, writeEdgeAccounts, type EdgeAccount } from './edge-accounts.ts';
+import { toEntries, writeEdgeTenants, type EdgeNumber, type EdgePhone, type EdgeTrunk } from './edge-tenants.ts';
 
 const PLATFORM_TRUNK = '127.0.0.2';
 /** The trunk company of two tenants. */
@@ -10,20 +11,21 @@ const SHARED_TRUNK = '127.0.0.7';
 const OWN_TRUNK = '127.0.0.8';
 const PLATFORM_NUMBER = '+442079460000';
 const CALLER = '+447700900123';
-const A: EdgeAccount = {
+const A: EdgeTrunk = {
   id: 'acct_a',
   trunkHost: null,
   addresses: [SHARED_TRUNK, OWN_TRUNK],
   numbers: ['+12025550101', '+12025550102'],
 };
-const B: EdgeAccount = { id: 'acct_b', trunkHost: null, addresses: [SHARED_TRUNK], numbers: ['+12025550103'] };
+const B: EdgeTrunk = { id: 'acct_b', trunkHost: null, addresses: [SHARED_TRUNK], numbers: ['+12025550103'] };
 
 let kamailio: TestKamailio;
 const endpoints: SipEndpoint[] = [];
 beforeAll(async () => {
   kamailio = await createTestKamailio({
     trunks: [{ address: PLATFORM_TRUNK, port: 0, account: 'platform' }],
-    floodRequests: 5,
+    // More than the tests send.
+    floodRequests: 1_000,
   });
 });
 afterAll(() => kamailio.stop());
@@ -31,9 +33,13 @@ afterEach(async () => {
   for (const endpoint of endpoints.splice(0)) endpoint.close();
 });
 
-const writeTo = ({ rpcUrl, rpcSecret }: TestKamailio, accounts: readonly EdgeAccount[]): Promise<number> =>
-  writeEdgeAccounts({ url: rpcUrl, secret: rpcSecret }, 20_000, accounts);
-const write = (...accounts: readonly EdgeAccount[]): Promise<number> => writeTo(kamailio, accounts);
+const writeTo = (
+  { rpcUrl, rpcSecret }: TestKamailio,
+  trunks: readonly EdgeTrunk[],
+  phones: readonly EdgePhone[] = [],
+  numbers: readonly EdgeNumber[] = [],
+): Promise<number> => writeEdgeTenants({ url: rpcUrl, secret: rpcSecret }, 20_000, { trunks, phones, numbers });
+const write = (...trunks: readonly EdgeTrunk[]): Promise<number> => writeTo(kamailio, trunks);
 
 async function open(address: string, server = kamailio): Promise<SipEndpoint> {
   const endpoint = await SipEndpoint.open(server.sipUri, address);
@@ -110,15 +116,20 @@ describe('calls to the number of a SIP account', () => {
     expect(await dial(gateway, OWN_TRUNK, '+12025550101')).toMatchObject({ status: 403 });
     await kamailio.crash();
     await kamailio.restart();
-    expect(await write(A, B)).toBe(toEntries([A, B]).size);
+    expect(await write(A, B)).toBe(toEntries({ trunks: [A, B], phones: [], numbers: [] }).size);
     expect(await dial(await openGateway(), OWN_TRUNK, '+12025550101')).toEqual({ status: 603, account: 'acct_a' });
   });
 
   it('are not taken for a flood', async () => {
-    await write(A);
-    const trunk = await open(OWN_TRUNK);
-    for (let count = 0; count < 100; count += 1) trunk.send('OPTIONS');
-    await expect.poll(() => trunk.messages.length).toBe(100);
+    const wary = await createTestKamailio({ floodRequests: 5 });
+    try {
+      await writeTo(wary, [A]);
+      const trunk = await open(OWN_TRUNK, wary);
+      for (let count = 0; count < 100; count += 1) trunk.send('OPTIONS');
+      await expect.poll(() => trunk.messages.length).toBe(100);
+    } finally {
+      await wary.stop();
+    }
   });
 });
 
@@ -157,6 +168,130 @@ describe('calls that a gateway places for a SIP account', () => {
     await write();
     for (const trunk of [own, platform]) expect(await dialOut('acct_a', trunk)).toBe(403);
   });
+});
+
+describe('a SIP phone', () => {
+  const PASSWORD = 'the password of the phone';
+  const PHONE: EdgePhone = { id: 'sip_aB-3_x', tenantId: 'ten_a', password: PASSWORD };
+  const NUMBERS: readonly EdgeNumber[] = [
+    { number: '+12025550101', tenantId: 'ten_a', accountId: 'acct_a' },
+    { number: '+12025550103', tenantId: 'ten_b', accountId: 'acct_b' },
+    { number: PLATFORM_NUMBER, tenantId: null, accountId: null },
+  ];
+  const uriOf = (user: string): string => `<sip:${user}@${kamailio.sipUri}>`;
+  const register = (
+    phone: SipEndpoint,
+    { user = PHONE.id, to = user, password = PASSWORD }: { user?: string; to?: string; password?: string } = {},
+  ): Promise<SipMessage> =>
+    phone.request('REGISTER', { from: `${uriOf(user)};tag=1`, to: uriOf(to), headers: ['Expires: 60'], password });
+
+  /** Dials from anywhere. Returns the status, and the headers of the call at the gateway, which declines it. */
+  async function dialAs(
+    number: string,
+    { user = PHONE.id, password = PASSWORD, headers = [] as readonly string[] } = {},
+  ) {
+    const [gateway, phone] = [await openGateway(), await open('127.0.0.9')];
+    let invite: SipMessage | undefined;
+    void gateway.receiveRequest('INVITE').then((request) => {
+      invite = request;
+      gateway.reply(request, '603 Decline');
+    });
+    const { status } = await phone.request('INVITE', {
+      uri: `sip:${number}@${kamailio.sipUri}`,
+      from: `${uriOf(user)};tag=phone`,
+      to: uriOf(number),
+      headers,
+      password,
+    });
+    const at = (name: string): string | undefined => (invite === undefined ? undefined : headerOf(invite, name));
+    return {
+      status,
+      account: at('x-partyline-account'),
+      number: at('x-partyline-number'),
+      asserted: at('p-asserted-identity'),
+    };
+  }
+
+  it('registers with its password only, and as itself only', async () => {
+    await writeTo(kamailio, [], [PHONE, { ...PHONE, id: 'sip_other' }]);
+    const phone = await open('127.0.0.9');
+    expect(await register(phone)).toMatchObject({ status: 200 });
+    expect(await register(phone, { password: 'wrong' })).toMatchObject({ status: 401 });
+    expect(await register(phone, { to: 'sip_other' })).toMatchObject({ status: 401 });
+    expect(await register(phone, { user: 'sip_unknown' })).toMatchObject({ status: 401 });
+    await writeTo(kamailio, []);
+    expect(await register(phone)).toMatchObject({ status: 401 });
+  });
+
+  it('calls the numbers of its own tenant and shared ones, with the account of the number', async () => {
+    await writeTo(kamailio, [], [PHONE], NUMBERS);
+    expect(await dialAs('+12025550101')).toMatchObject({ status: 603, account: 'acct_a', number: '+12025550101' });
+    expect(await dialAs(PLATFORM_NUMBER)).toMatchObject({ status: 603, account: 'platform' });
+  });
+
+  it('calls nothing else', async () => {
+    await writeTo(kamailio, [], [PHONE], NUMBERS);
+    for (const number of ['+12025550103', CALLER, 'gw-1', PHONE.id])
+      expect(await dialAs(number)).toEqual({ status: 403, account: undefined, number: undefined, asserted: undefined });
+  });
+
+  it('is challenged without its password, and after it is gone', async () => {
+    await writeTo(kamailio, [], [PHONE], NUMBERS);
+    expect(await dialAs('+12025550101', { password: 'wrong' })).toMatchObject({ status: 407, account: undefined });
+    expect(await dialAs('+12025550101', { user: 'sip_unknown' })).toMatchObject({ status: 407, account: undefined });
+    await writeTo(kamailio, [], [], NUMBERS);
+    expect(await dialAs('+12025550101')).toMatchObject({ status: 407, account: undefined });
+  });
+
+  it('cannot pretend to have the number of somebody else, or another account', async () => {
+    await writeTo(kamailio, [], [PHONE], NUMBERS);
+    const headers = [`P-Asserted-Identity: <sip:${CALLER}@x>`, 'X-Partyline-Account: acct_b'];
+    expect(await dialAs('+12025550101', { headers })).toMatchObject({
+      status: 603,
+      account: 'acct_a',
+      asserted: undefined,
+    });
+  });
+
+  it('gets no call of a trunk, also after a restart that loads its registration', async () => {
+    const database = await createTestDatabase();
+    const other = kamailio;
+    kamailio = await createTestKamailio({
+      trunks: [{ address: PLATFORM_TRUNK, port: 0, account: 'platform' }],
+      databaseUrl: database.url,
+    });
+    try {
+      await writeTo(kamailio, [], [PHONE], NUMBERS);
+      const [gateway, phone] = [await openGateway(), await open('127.0.0.9')];
+      expect(await register(phone)).toMatchObject({ status: 200 });
+      await kamailio.crash();
+      await kamailio.restart();
+      // The registrations are loaded a moment after the start.
+      await expect.poll(async () => (await dial(gateway, PLATFORM_TRUNK, PLATFORM_NUMBER)).status).toBe(603);
+      for (let call = 0; call < 8; call += 1)
+        expect(await dial(gateway, PLATFORM_TRUNK, PLATFORM_NUMBER)).toEqual({ status: 603, account: 'platform' });
+      expect(phone.messages.filter(({ method }) => method === 'INVITE')).toEqual([]);
+    } finally {
+      await kamailio.stop();
+      kamailio = other;
+      await database.drop();
+    }
+  });
+});
+
+it('lets phones dial numbers of tenants that have phones, and shared ones', () => {
+  const numbers: readonly EdgeNumber[] = [
+    { number: '+12025550101', tenantId: 'ten_a', accountId: 'acct_a' },
+    { number: '+12025550103', tenantId: 'ten_b', accountId: null },
+    { number: '+12025550104', tenantId: null, accountId: null },
+  ];
+  expect([...toEntries({ trunks: [], phones: [], numbers })]).toEqual([]);
+  const phones = [{ id: 'sip_1', tenantId: 'ten_b', password: 'secret' }];
+  expect([...toEntries({ trunks: [], phones, numbers })]).toEqual([
+    ['phone:sip_1', expect.stringMatching(/^[0-9a-f]{32} ten_b$/)],
+    ['dial:ten_b:12025550103', 'platform'],
+    ['dial::12025550104', 'platform'],
+  ]);
 });
 
 describe('a trunk of a tenant in a private network', () => {
@@ -200,7 +335,7 @@ describe('a trunk of a tenant in a private network', () => {
 });
 
 it('writes numbers without plus, and the default port of a trunk', () => {
-  expect([...toEntries([{ ...B, trunkHost: 'sip.trunk.example' }])]).toEqual([
+  expect([...toEntries({ trunks: [{ ...B, trunkHost: 'sip.trunk.example' }], phones: [], numbers: [] })]).toEqual([
     ['number:12025550103', `acct_b ${SHARED_TRUNK}`],
     [`source:${SHARED_TRUNK}`, 'yes'],
     ['trunk:acct_b', 'sip.trunk.example:5060'],
