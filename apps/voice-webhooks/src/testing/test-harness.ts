@@ -277,7 +277,7 @@ export async function startTestHarness({
           sipDomain: null,
           voiceKeyEnd: '',
           mediaKeyEnd: null,
-        trunk: { host: null, transport: null, addresses: [] },
+          trunk: { host: null, transport: null, addresses: [] },
           ciphertext,
         },
         1,
