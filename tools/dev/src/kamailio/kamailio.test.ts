@@ -398,6 +398,25 @@ describe('a call from a trunk', () => {
     await expect.poll(() => findDialog(callId)).toBeUndefined();
   });
 
+  it('reaches its gateway with every request, whatever request URI it names, and no other host', async () => {
+    const { trunk, gateway, callId, caller, callee } = await answeredCall();
+    const elsewhere = await open('127.0.0.5');
+    const uri = `sip:victim@${elsewhere.host}`;
+    trunk.sendWithin(caller, 'INFO', { uri });
+    const info = await gateway.receiveRequest('INFO');
+    gateway.reply(info, '200 OK');
+    // By a further route, and in the name of the gateway.
+    trunk.sendWithin(caller, 'MESSAGE', { routes: [...caller.routes, `<sip:${elsewhere.host};lr>`] });
+    trunk.sendWithin(callee, 'MESSAGE', { uri });
+    const statusesOf = (method: string): (number | undefined)[] =>
+      trunk.messages
+        .filter((message) => headerOf(message, 'cseq')?.endsWith(method) && headerOf(message, 'call-id') === callId)
+        .map(({ status }) => status);
+    await expect.poll(() => [statusesOf('INFO'), statusesOf('MESSAGE')]).toEqual([[200], [481, 481]]);
+    expect(elsewhere.messages).toEqual([]);
+    expect(await findDialog(callId)).toMatchObject({ state: 4 });
+  });
+
   it('is not ended by a stranger who knows its Call-ID', async () => {
     const { trunk, gateway, callId, caller, callee } = await answeredCall();
     const stranger = await open('127.0.0.3');
