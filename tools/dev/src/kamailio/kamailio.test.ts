@@ -78,6 +78,7 @@ interface Dialog {
   'call-id': string;
   state: number;
   timeout: number;
+  caller: { cseq: string };
   variables: Record<string, string>[];
 }
 
@@ -539,6 +540,26 @@ describe('a call from a gateway', () => {
     const dialed = dialOut(gateway, { host: trunk.host });
     trunk.reply(await trunk.receiveRequest('INVITE'), '407 Proxy Authentication Required', { headers: [CHALLENGE] });
     expect(await dialed).toMatchObject({ status: 403 });
+  });
+
+  it('is cancelled by the RPC while it rings, also after a challenge', async () => {
+    const gateway = await open();
+    const trunk = await open(TRUNK_ADDRESS);
+    const headers = [`X-Partyline-Trunk-User: ${toBase64('anna')}`, `X-Partyline-Trunk-Password: ${toBase64('1')}`];
+    const dialed = dialOut(gateway, { host: trunk.host, headers });
+    trunk.reply(await trunk.receiveRequest('INVITE'), '407 Proxy Authentication Required', { headers: [CHALLENGE] });
+    const invite = await trunk.receive(
+      (message) => message.method === 'INVITE' && headerOf(message, 'proxy-authorization') !== undefined,
+    );
+    trunk.reply(invite, '180 Ringing');
+    const callId = headerOf(invite, 'call-id')!;
+    await expect.poll(() => findDialog(callId)).toMatchObject({ state: 2 });
+    const dialog = await findDialog(callId);
+    await kamailio.rpc('tm.cancel', callId, dialog?.caller.cseq);
+    trunk.reply(await trunk.receiveRequest('CANCEL'), '200 OK');
+    trunk.reply(invite, '487 Request Terminated');
+    expect(await dialed).toMatchObject({ status: 487 });
+    await expect.poll(() => findDialog(callId)).toBeUndefined();
   });
 
   it('answers the challenge of a trunk with the credentials that the gateway names, once', async () => {
