@@ -51,9 +51,9 @@ export async function sendWebhook(deps: WebhookDeps, account: string, url: strin
   throw new WebhookError(reply.status);
 }
 
-/** Whether a URL is below the base URL of voice-webhooks. */
+/** Whether a URL is below the base URL of voice-webhooks. Both may name a default port, or upper-case letters. */
 export const isAllowed = (baseUrl: string, url: string): boolean =>
-  URL.canParse(url) && new URL(url).href.startsWith(`${baseUrl}/`);
+  URL.canParse(url) && new URL(url).href.startsWith(new URL(`${baseUrl}/`).href);
 
 /** The paths of the webhooks of an account (libs/conference/src/providers/webhook-urls.ts). */
 export function webhookUrls(baseUrl: string, account: string) {
