@@ -236,5 +236,7 @@ describe('an outgoing call', () => {
       await phone.waitFor('incoming');
     }
     await expect(place(first)).rejects.toMatchObject({ failure: 'busy' });
+    const caller = await test.caller(test.number([]), { refusedWith: 503 });
+    expect(await caller.finished).toMatchObject({ exitCode: 0 });
   });
 });
