@@ -84,9 +84,11 @@ export class JanusLink {
     this.#connection = connection;
     // Closed while it connected.
     if (this.#isClosed) await connection.close();
+    const rooms = new Conferences(connection, conferences);
+    await rooms.destroyLeftRooms();
     this.#current = {
       connection,
-      conferences: new Conferences(connection, conferences),
+      conferences: rooms,
       lines: await openSipLines(connection, lines, onIncoming),
     };
     onChange(true, 'connected');

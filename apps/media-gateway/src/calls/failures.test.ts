@@ -1,3 +1,6 @@
+import { attachAudioBridge } from '@partyline/janus/audio-bridge/audio-bridge-handle';
+import { connectJanus } from '@partyline/janus/connection';
+import { attachVideoRoom } from '@partyline/janus/video-room/video-room-handle';
 import { callsUp } from '@partyline/dev/phones/sip-message';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startGateway } from '../gateway.ts';
@@ -81,6 +84,37 @@ it('a Janus that stands still loses its calls within ten seconds', async () => {
   await expect.poll(isLinked).toBe(true);
 });
 
+it('a gateway that connects destroys the rooms that it has left in Janus, and none of another deployment', async () => {
+  const { url, apiSecret, adminKey } = test.janus;
+  const connection = await connectJanus({
+    url,
+    apiSecret,
+    requestTimeoutMs: 10_000,
+    keepAlive: { intervalMs: 10_000, timeoutMs: 10_000 },
+    onListenerError: () => undefined,
+  });
+  const audio = await attachAudioBridge(connection, 'test');
+  const video = await attachVideoRoom(connection, 'test');
+  await audio.createRoom({
+    room: 'conv_other',
+    adminKey,
+    secret: 'of another deployment',
+    samplingRate: 16_000,
+    allowRtpParticipants: false,
+  });
+  const { phone } = await callIn('conv_lost', 440);
+  await test.gateway.link.current?.conferences.openVideoRoom('conv_lost');
+  const rooms = async () => [...(await audio.listRooms(adminKey)), ...(await video.listRooms(adminKey))];
+  expect((await rooms()).filter((name) => name.startsWith('conv_'))).toEqual(['conv_other', 'conv_lost', 'conv_lost']);
+  // The connection is lost, Janus is not.
+  await test.gateway.link.current?.connection.close();
+  await phone.waitFor('closed');
+  await expect.poll(isLinked).toBe(true);
+  expect((await rooms()).filter((name) => name.startsWith('conv_'))).toEqual(['conv_other']);
+  await audio.destroyRoom('conv_other', 'of another deployment');
+  await connection.close();
+});
+
 it('a gateway that starts ends the calls that an earlier process of its name has left', async () => {
   const { phone } = await callIn('conv_left', 440);
   const next = startGateway(test.gatewayOptions);
@@ -88,6 +122,9 @@ it('a gateway that starts ends the calls that an earlier process of its name has
   await next.close();
   // Kamailio sends the BYE to the gateway after the one to the phone.
   await expect.poll(() => test.voice().listLiveCalls()).toEqual([]);
+  // The registration of the same name was replaced, and perhaps removed.
+  await test.gateway.link.current?.connection.close();
+  await expect.poll(isLinked).toBe(true);
 });
 
 it('a phone that does not answer its BYE has its call until it does', async () => {

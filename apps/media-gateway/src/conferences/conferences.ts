@@ -57,6 +57,20 @@ export class Conferences {
   }
 
   /**
+   * Destroys the rooms of earlier connections, which end with a connection that is lost. Rooms of
+   * others have another secret.
+   * @throws JanusError when Janus does not list its rooms
+   */
+  async destroyLeftRooms(): Promise<void> {
+    for (const control of [await this.#openControl(), await this.#openVideoControl()]) {
+      const names = await control.listRooms(this.#deps.adminKey);
+      await Promise.all(
+        names.map((name) => control.destroyRoom(name, this.#deps.secretOf(name)).catch(this.#deps.onError)),
+      );
+    }
+  }
+
+  /**
    * Adds a member, and creates the room if needed.
    * @param starts whether the conference starts with this member; others wait until then
    * @returns when the room exists

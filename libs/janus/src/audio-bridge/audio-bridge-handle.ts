@@ -1,6 +1,6 @@
 import type { JanusConnection } from '../connection.ts';
 import { JanusError } from '../janus-error.ts';
-import { readBoolean, readId, readNumber, readObject, readText, type JsonObject } from '../read-json.ts';
+import { readBoolean, readId, readNumber, readObject, readObjects, readText, type JsonObject } from '../read-json.ts';
 import type { Jsep } from '../transport/core-event.ts';
 import { JanusHandle, type HandleChannel } from '../transport/handle.ts';
 import {
@@ -129,6 +129,12 @@ export class AudioBridgeHandle extends JanusHandle<AudioBridgeEvent> {
       if (hasCode(error, AUDIO_BRIDGE_ERRORS.noSuchRoom)) return { existed: false };
       throw error;
     }
+  }
+
+  /** Returns the names of all rooms, also of private ones. */
+  async listRooms(adminKey: string): Promise<string[]> {
+    const { data } = await this.requestPlugin('list', { admin_key: adminKey });
+    return readObjects(data, 'list').flatMap((each) => readId(each, 'room') ?? []);
   }
 
   async roomExists(room: string): Promise<boolean> {

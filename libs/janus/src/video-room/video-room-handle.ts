@@ -176,6 +176,12 @@ export class VideoRoomHandle extends JanusHandle<VideoRoomEvent> {
     }
   }
 
+  /** Returns the names of all rooms, also of private ones. */
+  async listRooms(adminKey: string): Promise<string[]> {
+    const { data } = await this.requestPlugin('list', { admin_key: adminKey });
+    return readObjects(data, 'list').flatMap((each) => readId(each, 'room') ?? []);
+  }
+
   async roomExists(room: string): Promise<boolean> {
     const { data } = await this.requestPlugin('exists', { room });
     return readBoolean(data, 'exists') ?? false;
