@@ -93,7 +93,7 @@ export class PhoneCall {
     const leaveLine = (): void => {
       stop();
       // Janus keeps that of a phone whose process has died, and the next call on the line would get no sound.
-      handle.closePeerConnection().catch(() => undefined);
+      if (!this.#isHangingUp) handle.closePeerConnection().catch(() => undefined);
     };
     this.signal.addEventListener('abort', leaveLine, { once: true });
     return () => {
@@ -171,9 +171,15 @@ export class PhoneCall {
   #hangUpLine(handle: SipHandle): void {
     if (this.#isHangingUp) return;
     this.#isHangingUp = true;
-    handle.hangUp().catch((error: unknown) => {
-      if (!this.call.isOver) this.#deps.onError(error, this.call.facts.callId);
-    });
+    handle
+      .hangUp()
+      .catch((error: unknown) => {
+        if (!this.call.isOver) this.#deps.onError(error, this.call.facts.callId);
+      })
+      // At once: when the phone answers later, the line is free, and the next call would be lost while
+      // Janus closes the connection of this one.
+      .then(() => handle.closePeerConnection())
+      .catch(() => undefined);
     void this.#deps.pause(HANG_UP_TIMEOUT_MS, this.signal).then(() => this.#lose());
   }
 
