@@ -75,29 +75,43 @@ function* fieldsOf(schema: z.ZodType, depth = 0): Generator<readonly string[]> {
   }
 }
 
-/** The required fields of a schema, each with a value of its parent that lacks the field. */
-function* requiredOf(schema: z.ZodType, path: readonly string[] = [], given: object = {}): Generator<RequiredField> {
+type Wrap = (inner: unknown) => unknown;
+
+/**
+ * The required fields of a schema, each with a body in which only the field is missing from its
+ * parent.
+ * @param given fields that its parent has: the kind of a union
+ * @param wrap puts the parent into the body
+ */
+function* requiredOf(
+  schema: z.ZodType,
+  path: readonly string[] = [],
+  given: object = {},
+  wrap: Wrap = (inner) => inner,
+): Generator<RequiredField> {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault)
-    return yield* requiredOf(schema.unwrap() as z.ZodType, path, given);
-  if (schema instanceof z.ZodArray) return yield* requiredOf(schema.element as z.ZodType, [...path, '0']);
+    return yield* requiredOf(schema.unwrap() as z.ZodType, path, given, wrap);
+  if (schema instanceof z.ZodArray)
+    return yield* requiredOf(schema.element as z.ZodType, [...path, '0'], {}, (inner) => wrap([inner]));
   if (schema instanceof z.ZodDiscriminatedUnion) {
     const { discriminator } = schema.def;
     for (const option of schema.options as z.ZodObject[]) {
-      yield { path: [...path, discriminator], given: {} };
+      yield { path: [...path, discriminator], given: wrap({}) };
       const [kind] = (option.shape[discriminator] as z.ZodLiteral).values;
-      yield* requiredOf(option, path, { [discriminator]: kind });
+      yield* requiredOf(option, path, { [discriminator]: kind }, wrap);
     }
   }
   if (!(schema instanceof z.ZodObject)) return;
   for (const [name, field] of Object.entries(schema.shape) as [string, z.ZodType][]) {
-    if (!field.safeParse(undefined).success && !(name in given)) yield { path: [...path, name], given };
-    yield* requiredOf(field, [...path, name]);
+    if (!field.safeParse(undefined).success && !(name in given)) yield { path: [...path, name], given: wrap(given) };
+    yield* requiredOf(field, [...path, name], {}, (inner) => wrap({ ...given, [name]: inner }));
   }
 }
 
 interface RequiredField {
   readonly path: readonly string[];
-  readonly given: object;
+  /** The body without the field. */
+  readonly given: unknown;
 }
 
 const nest = (path: readonly string[], value: unknown): unknown =>
@@ -123,7 +137,7 @@ describe('messages of invalid input', () => {
       [...requiredOf(schema)].map(({ path, given }) => [`${name}: /${path.join('/')}`, pipe, path, given] as const),
     ),
   )('name a missing field as required: %s', (_name, pipe, path, given) =>
-    expect(issuesOf(pipe, nest(path.slice(0, -1), given))).toContainEqual({
+    expect(issuesOf(pipe, given)).toContainEqual({
       pointer: `/${path.join('/')}`,
       detail: 'is required',
     }),
@@ -132,7 +146,7 @@ describe('messages of invalid input', () => {
   it.each([
     ['sendDigits body', { digits: 7 }, 'must be text'],
     ['createRoom body', { name: 'X', metadata: { a: 7 } }, 'must be text'],
-    ['createProviderAccount body', { video: { kind: 'x' } }, 'must be one of opentok, unified'],
+    ['createProviderAccount body', { video: { kind: 'x' } }, 'must be one of opentok, unified, janus'],
     ['createProviderAccount body', { video: 7 }, 'must be an object'],
   ])('name the type of a field: %s %j', (operation, value, message) => {
     const [, , pipe] = inputs.find(([name]) => name === operation)!;
