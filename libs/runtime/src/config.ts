@@ -385,7 +385,8 @@ const GROUPS = {
       KAMAILIO_RPC_SECRET: z.string().min(1).optional(),
       /** Host of the SIP trunk for outbound calls. Unset: none can be placed. */
       SIP_TRUNK: hostAndPort.optional(),
-      SIP_TRUNK_TRANSPORT: z.enum(['udp', 'tcp']).default('udp'),
+      /** `tls` encrypts the sound too. */
+      SIP_TRUNK_TRANSPORT: z.enum(['udp', 'tcp', 'tls']).default('udp'),
       /** Digest credentials at the trunk. Unset: it accepts the address of kamailio. */
       SIP_TRUNK_USERNAME: z.string().min(1).optional(),
       SIP_TRUNK_PASSWORD: z.string().min(1).optional(),

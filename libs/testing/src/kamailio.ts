@@ -1,3 +1,4 @@
+import { createSelfSignedCertificate } from './certificate.ts';
 import { requestTestServices } from './services.ts';
 
 /** A trunk of a tenant, or a phone that acts as one. */
@@ -20,6 +21,8 @@ export interface TestKamailioOptions {
   readonly floodRequests?: number;
   /** Rejects trunks of tenants in private networks. */
   readonly publicTrunksOnly?: boolean;
+  /** Also listens for TLS, with a self-signed certificate. */
+  readonly tls?: boolean;
   /** A Postgres database in which calls and registrations survive a restart. */
   readonly databaseUrl?: string;
 }
@@ -28,6 +31,8 @@ export interface TestKamailioOptions {
 export interface TestKamailio {
   /** Host and port for SIP over UDP and TCP. */
   readonly sipUri: string;
+  /** Host and port for SIP over TLS; undefined without `tls`. */
+  readonly tlsUri: string | undefined;
   /** JSON-RPC over HTTP. Requests need the header `Authorization: Bearer <rpcSecret>`. */
   readonly rpcUrl: string;
   readonly rpcSecret: string;
@@ -46,17 +51,23 @@ export interface TestKamailio {
   stop(): Promise<void>;
 }
 
-type Description = { id: string } & Pick<TestKamailio, 'sipUri' | 'rpcUrl' | 'rpcSecret' | 'gatewaySecret' | 'pid'>;
+type Description = { id: string } & Pick<
+  TestKamailio,
+  'sipUri' | 'tlsUri' | 'rpcUrl' | 'rpcSecret' | 'gatewaySecret' | 'pid'
+>;
 
 /** Starts a kamailio server for one test file. It ends with `stop`, or with the test run. */
 export async function createTestKamailio(options: TestKamailioOptions = {}): Promise<TestKamailio> {
-  let current = await requestTestServices<Description>('POST', '/kamailio', options);
-  const { id, sipUri, rpcUrl, rpcSecret, gatewaySecret } = current;
+  const { tls: isEncrypted, ...others } = options;
+  const tls = isEncrypted ? { tls: createSelfSignedCertificate('127.0.0.1') } : {};
+  let current = await requestTestServices<Description>('POST', '/kamailio', { ...others, ...tls });
+  const { id, sipUri, tlsUri, rpcUrl, rpcSecret, gatewaySecret } = current;
   const act = async (action: string, argument?: object): Promise<void> => {
     current = await requestTestServices<Description>('POST', `/kamailio/${id}/${action}`, argument);
   };
   return {
     sipUri,
+    tlsUri,
     rpcUrl,
     rpcSecret,
     gatewaySecret,

@@ -78,7 +78,6 @@ async function takeLine(
   onEvent: (event: CoreEvent | SipEvent) => void,
 ): Promise<void> {
   const { callId } = phone.call.facts;
-  const transport = trunk.transport === 'udp' ? '' : `;transport=${trunk.transport}`;
   for (let attempt = 1; !phone.signal.aborted; attempt += 1) {
     const handle = await deps.openOutbound();
     const detach = (): void => void handle.detach().catch(() => undefined);
@@ -97,14 +96,16 @@ async function takeLine(
     const stopFollowing = phone.followLine(handle, callId);
     try {
       await handle.call({
-        uri: `sip:${to}@${trunk.host}${transport}`,
+        uri: `sip:${to}@${trunk.host}`,
         // One id for the call everywhere.
         callId,
         offer,
+        ...(trunk.transport === 'tls' && { srtp: 'sdes_mandatory' }),
         headers: {
           [CALL_HEADER]: callId,
           'X-Partyline-Account': account,
           'X-Partyline-From': from,
+          'X-Partyline-Transport': trunk.transport,
           'X-Partyline-Max': String(lengthTimerS + ringingTimerS),
           ...trunkCredentials(trunk),
         },

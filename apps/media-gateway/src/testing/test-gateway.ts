@@ -52,6 +52,8 @@ const TEXT_SECONDS = 0.6;
 export interface TestGatewayOptions {
   readonly maxCalls?: number;
   readonly mediaTimeoutMs?: number;
+  /** Whether kamailio also listens for TLS. */
+  readonly tls?: boolean;
   /** Returns where the gateway reaches Janus, given its URL. That itself by default. */
   readonly janusUrl?: (janusUrl: string) => Promise<string>;
   /** Its id, and its port for control requests. A free one by default. */
@@ -80,7 +82,7 @@ export interface TestGateway {
   /** What the gateway has logged: JSON lines. */
   readonly log: readonly string[];
   /** Returns the provider that controls the gateway. @param trunk where its calls leave */
-  voice(trunk?: { host: string; username?: string; password?: string }): VoiceProvider;
+  voice(trunk?: { host: string; transport?: 'tcp' | 'tls'; username?: string; password?: string }): VoiceProvider;
   /** Returns a new number, whose calls get this reply to their answer webhook. */
   number(reply: AnswerReply): string;
   /** Sets the reply to a digits webhook, and returns its URL. */
@@ -129,7 +131,11 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const [janus, kamailio] = await Promise.all([
     createTestJanus(),
     options.shared?.kamailio ??
-      createTestKamailio({ trunks: [{ address: '127.0.0.1', port: 0, account: ACCOUNT }], byeMs: BYE_MS }),
+      createTestKamailio({
+        trunks: [{ address: '127.0.0.1', port: 0, account: ACCOUNT }],
+        byeMs: BYE_MS,
+        ...(options.tls && { tls: true }),
+      }),
   ]);
   const log: string[] = [];
   const logger = openLogger(

@@ -29,7 +29,7 @@ export interface VonageCredentials {
 export interface TrunkCredentials {
   /** Host name or IPv4 address, with or without a port. */
   readonly host: string;
-  readonly transport: 'udp' | 'tcp';
+  readonly transport: 'udp' | 'tcp' | 'tls';
   /** Digest credentials; absent: the trunk accepts the address of our SIP edge. */
   readonly username?: string | undefined;
   readonly password?: string | undefined;

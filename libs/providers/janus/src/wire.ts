@@ -64,7 +64,8 @@ const trunkSchema = z.strictObject({
   host: z
     .string()
     .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?$/, 'must be a host name, with or without a port'),
-  transport: z.enum(['udp', 'tcp']).default('udp'),
+  /** With `tls`, the sound is encrypted too (SRTP with keys in the SDP), or the call fails. */
+  transport: z.enum(['udp', 'tcp', 'tls']).default('udp'),
   /** Digest credentials; absent: the trunk accepts the address of our edge. */
   username: z
     .string()

@@ -22,7 +22,7 @@ export interface GatewayEnvironment {
 export interface ProviderEnvironment extends GatewayEnvironment {
   readonly VIDEO_MODE: 'opentok' | 'unified' | 'janus';
   readonly SIP_TRUNK?: string | undefined;
-  readonly SIP_TRUNK_TRANSPORT?: 'udp' | 'tcp';
+  readonly SIP_TRUNK_TRANSPORT?: 'udp' | 'tcp' | 'tls';
   readonly SIP_TRUNK_USERNAME?: string | undefined;
   readonly SIP_TRUNK_PASSWORD?: string | undefined;
   readonly VONAGE_API_KEY?: string | undefined;

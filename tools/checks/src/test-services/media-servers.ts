@@ -88,6 +88,7 @@ function controlKamailio(server: KamailioServer): Running {
   return {
     describe: () => ({
       sipUri: server.sipUri,
+      tlsUri: server.tlsUri,
       rpcUrl: server.rpcUrl,
       rpcSecret: server.rpcSecret,
       gatewaySecret: server.gatewaySecret,

@@ -27,6 +27,8 @@ export interface KamailioOptions {
   gatewayAnswerMs?: number;
   /** A BYE is repeated for so long until the phone answers it; 64,000 by default. */
   byeMs?: number;
+  /** Also listens for TLS, with this certificate and key (PEM). */
+  tls?: { readonly cert: string; readonly key: string };
   /** Requests of an unknown address in two seconds, beyond which it is ignored; 30 by default. */
   floodRequests?: number;
   /** Rejects trunks of tenants in private networks, as in production. All of this machine are. */
@@ -42,6 +44,8 @@ export interface KamailioServer {
   readonly name: 'kamailio';
   /** Host and port for SIP over UDP and TCP. */
   readonly sipUri: string;
+  /** Host and port for SIP over TLS; undefined without `tls`. */
+  readonly tlsUri: string | undefined;
   /** JSON-RPC over HTTP. Requests need the header `Authorization: Bearer <rpcSecret>`. */
   readonly rpcUrl: string;
   readonly rpcSecret: string;
@@ -60,6 +64,7 @@ export interface KamailioServer {
 interface Settings {
   readonly port: number;
   readonly rpcPort: number;
+  readonly tlsUri: string | undefined;
   readonly rpcSecret: string;
   readonly gatewaySecret: string;
   /** The runtime folder of the server, with its address file. */
@@ -69,6 +74,8 @@ interface Settings {
 const MAX_BIND_ATTEMPTS = 3;
 const BIND_CONFLICT = /Address already in use/;
 const RETRY_MS = 50;
+const CERTIFICATE_FILE = 'certificate.pem';
+const KEY_FILE = 'key.pem';
 const SHARED_MEMORY_MB = 64;
 const PROCESS_MEMORY_MB = 8;
 /** Processes for each socket. Development needs few. */
@@ -84,11 +91,16 @@ export async function startKamailio(options: KamailioOptions = {}): Promise<Kama
   const folder = mkdtempSync(join(tmpdir(), 'partyline-kamailio-'));
   const trunks = [...(options.trunks ?? [])];
   writeAddressFile(folder, trunks);
+  if (options.tls) {
+    writePrivateFile(join(folder, CERTIFICATE_FILE), options.tls.cert);
+    writePrivateFile(join(folder, KEY_FILE), options.tls.key);
+  }
   try {
     for (let attempt = 1; ; attempt += 1) {
       const settings: Settings = {
         port: await findFreePort(),
         rpcPort: await findFreePort(),
+        tlsUri: options.tls ? `127.0.0.1:${await findFreePort()}` : undefined,
         rpcSecret: randomSecret(),
         gatewaySecret: randomSecret(),
         folder,
@@ -109,8 +121,9 @@ export async function startKamailio(options: KamailioOptions = {}): Promise<Kama
 }
 
 async function launch(binary: KamailioBinary, settings: Settings, options: KamailioOptions): Promise<Child> {
-  const { port, rpcPort, folder } = settings;
+  const { port, rpcPort, tlsUri, folder } = settings;
   const sockets = [`udp:127.0.0.1:${port}`, `tcp:127.0.0.1:${port}`, `tcp:127.0.0.1:${rpcPort}`];
+  if (tlsUri !== undefined) sockets.push(`tls:${tlsUri}`);
   const variables: Record<string, string | number | undefined> = {
     KAMAILIO_GATEWAY_SECRET: settings.gatewaySecret,
     KAMAILIO_RPC_SECRET: settings.rpcSecret,
@@ -120,6 +133,10 @@ async function launch(binary: KamailioBinary, settings: Settings, options: Kamai
     KAMAILIO_WORKERS: WORKERS,
     KAMAILIO_GATEWAY_ANSWER_MS: options.gatewayAnswerMs,
     KAMAILIO_BYE_MS: options.byeMs,
+    ...(tlsUri !== undefined && {
+      KAMAILIO_TLS_CERTIFICATE: join(folder, CERTIFICATE_FILE),
+      KAMAILIO_TLS_KEY: join(folder, KEY_FILE),
+    }),
     KAMAILIO_FLOOD_REQUESTS: options.floodRequests,
     KAMAILIO_ALLOW_PRIVATE: options.publicTrunksOnly ? undefined : 'on',
     // The scheme is the name of the module db_postgres.
@@ -184,6 +201,7 @@ function describeServer(
   return {
     name: 'kamailio',
     sipUri: `127.0.0.1:${settings.port}`,
+    tlsUri: settings.tlsUri,
     rpcUrl: rpcUrl(settings),
     rpcSecret: settings.rpcSecret,
     gatewaySecret: settings.gatewaySecret,

@@ -38,6 +38,8 @@ export interface BaresipAccount {
   readonly registration?: Registration;
   /** A proxy that gets all requests, e.g. `127.0.0.1:5060`. */
   readonly outboundProxy?: string;
+  /** Signals by TLS and encrypts its sound, with keys in the SDP. */
+  readonly encrypts?: boolean;
 }
 
 export interface BaresipSettings {
@@ -54,7 +56,12 @@ export interface BaresipSettings {
   readonly rtpPorts: { readonly first: number; readonly last: number };
   /** Packets that the jitter buffer holds, at least and at most. Undefined: no jitter buffer. */
   readonly jitterBuffer?: readonly [min: number, max: number];
+  /** Listens for TLS too, on the port after its own, with the certificate of `CERTIFICATE_FILE`. */
+  readonly encrypts?: boolean;
 }
+
+/** Its certificate and key in its folder, as PEM. */
+export const CERTIFICATE_FILE = 'certificate.pem';
 
 /** The file in the folder of a phone that stands in for its microphone. */
 export const MICROPHONE_FILE = 'mic.wav';
@@ -82,6 +89,7 @@ export function describeConfig(settings: BaresipSettings): string {
     'snd_path .',
     ...(settings.modules === undefined ? [] : [`module_path ${settings.modules}`]),
     ...new Set(settings.codecs.map((codec) => `module ${CODECS[codec].module}`)),
+    ...(settings.encrypts ? ['module srtp.so', `sip_certificate ${CERTIFICATE_FILE}`] : []),
     'module aufile.so',
     'module sndfile.so',
     'module_app menu.so',
@@ -100,7 +108,8 @@ export function describeAccount(account: BaresipAccount): string {
     `ptime=${account.ptimeMs}`,
     `audio_codecs=${account.codecs.map((codec) => CODECS[codec].inAccount).join(',')}`,
     `regint=${registration ? (registration.expiresSeconds ?? 60) : 0}`,
-    ...(proxy === undefined ? [] : [`outbound="sip:${proxy}"`]),
+    ...(proxy === undefined ? [] : [`outbound="sip:${proxy}${account.encrypts ? ';transport=tls' : ''}"`]),
+    ...(account.encrypts ? ['mediaenc=srtp-mand'] : []),
     ...(registration
       ? [`auth_user=${registration.authUser ?? account.user}`, `auth_pass=${registration.password}`]
       : []),

@@ -5,7 +5,9 @@ import { findBaresip } from '../packages/programs.ts';
 import { startChild, type Child } from '../processes/child.ts';
 import { findFreePort, reserveMediaPorts, type PortWindow } from '../processes/ports.ts';
 import { waitUntilReady } from '../processes/readiness.ts';
+import { createSelfSignedCertificate } from '@partyline/testing/certificate';
 import {
+  CERTIFICATE_FILE,
   CODECS,
   describeAccount,
   describeConfig,
@@ -35,6 +37,8 @@ export interface BaresipOptions {
   registration?: Registration;
   /** A proxy that gets all its requests, e.g. `127.0.0.1:5060`. The registrar by default. */
   outboundProxy?: string;
+  /** Signals by TLS and encrypts its sound. It listens for TLS on the port after its own. */
+  encrypts?: boolean;
   /** In order of preference. PCMU and PCMA by default. */
   codecs?: readonly [Codec, ...Codec[]];
   ptimeMs?: number;
@@ -135,9 +139,14 @@ export async function startBaresip(options: BaresipOptions): Promise<BaresipPhon
       maxCalls: options.maxCalls ?? 1,
       rtpPorts,
       ...(options.jitterBuffer && { jitterBuffer: options.jitterBuffer }),
+      ...(options.encrypts && { encrypts: true }),
     });
     writeFileSync(join(folder, 'config'), config);
     writeFileSync(join(folder, MICROPHONE_FILE), encodeWav(sound));
+    if (options.encrypts) {
+      const { cert, key } = createSelfSignedCertificate(address);
+      writeFileSync(join(folder, CERTIFICATE_FILE), `${key}\n${cert}`);
+    }
     const child = startChild({
       name: `baresip ${options.user}`,
       command: program.path,
