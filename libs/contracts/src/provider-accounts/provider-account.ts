@@ -120,8 +120,12 @@ const trunkHost = z
     examples: ['sip.trunk.example'],
   });
 const trunkTransport = z
-  .enum(['udp', 'tcp'], 'must be udp or tcp')
-  .meta({ description: 'The transport of outbound calls: `udp` or `tcp`.', examples: ['udp'] });
+  .enum(['udp', 'tcp', 'tls'], 'must be udp, tcp or tls')
+  .meta({
+    description:
+      'The transport of outbound calls: `udp`, `tcp` or `tls`. With `tls`, their sound is encrypted too (SRTP).',
+    examples: ['udp'],
+  });
 const trunkUsername = z
   .string()
   .regex(/^[!#-[\]-~]{1,100}$/, 'must be 1 to 100 printable ASCII characters without spaces, quotes and backslashes')

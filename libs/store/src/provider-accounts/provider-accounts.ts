@@ -17,7 +17,7 @@ const COLUMNS = `a.id, a.tenant_id, a.label, a.voice_kind, a.media_kind, a.appli
 export interface TrunkOfAccount {
   /** Host with or without a port; null: the account places no calls, or is of another kind. */
   readonly host: string | null;
-  readonly transport: 'udp' | 'tcp' | null;
+  readonly transport: 'udp' | 'tcp' | 'tls' | null;
   /** The IP addresses from which it calls us; empty for another kind. */
   readonly addresses: readonly string[];
 }
