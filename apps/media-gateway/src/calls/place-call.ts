@@ -49,7 +49,8 @@ async function dial(deps: PlaceDeps, phone: PhoneCall, request: CreateCallReques
           phone.hangUp({ cause: 'failed' });
         },
       );
-    if (event.type === 'accepted') answered.resolve();
+    // At once: the phone may hang up in the next event.
+    if (event.type === 'accepted' && call.advance('answered')) answered.resolve();
   });
   if (phone.signal.aborted) return;
   const ringing = new AbortController();
@@ -58,7 +59,7 @@ async function dial(deps: PlaceDeps, phone: PhoneCall, request: CreateCallReques
   });
   await Promise.race([answered.promise, aborted(phone.signal)]);
   ringing.abort();
-  if (phone.signal.aborted || !call.advance('answered')) return;
+  if (phone.signal.aborted) return;
   void deps.pause(request.lengthTimerS * 1_000, phone.signal).then(() => phone.hangUp({ cause: 'max-duration' }));
   const [reply] = await Promise.all([
     deps
