@@ -111,7 +111,8 @@ async function launch(
       name: 'janus',
       command: binary.path,
       args: ['-F', configFolder, '-C', join(configFolder, 'janus.jcfg'), '-o'],
-      env: { ...process.env, ...binary.env },
+      // Its SIP stack has a log of its own, which holds phone numbers.
+      env: { ...process.env, ...binary.env, SOFIA_DEBUG: '0' },
       logFile,
     });
     const { url, adminUrl } = webSocketUrls(settings);
