@@ -7,6 +7,8 @@ export interface Group<Needs = Target> {
   readonly summary: string;
   /** The smallest number of inputs of a run. A group with fewer proves nothing and fails. */
   readonly minInputs: number;
+  /** It needs our own gateways. */
+  readonly needsGateways?: true;
   run(target: Needs, tally: Tally): Promise<void>;
 }
 

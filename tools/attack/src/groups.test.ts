@@ -23,14 +23,19 @@ import { eventFuzz } from './groups/event-fuzz.ts';
 import { eventSignatures, type Verifier } from './groups/event-signatures.ts';
 import { forgedLegs } from './groups/forged-legs.ts';
 import { forgedRequests } from './groups/forged-requests.ts';
+import { gatewaySocket } from './groups/gateway-socket.ts';
 import { histories } from './groups/histories.ts';
 import { matrix } from './groups/matrix.ts';
 import { pinGuesses } from './groups/pin-guesses.ts';
 import { providerJwt } from './groups/provider-jwt.ts';
 import { quotas } from './groups/quotas.ts';
 import { rowLevelSecurity } from './groups/row-level-security.ts';
+import { sip } from './groups/sip.ts';
 import { ssrf } from './groups/ssrf.ts';
 import { openCheckout, supplyChain } from './groups/supply-chain.ts';
+import type { Meeting } from './self-hosted/meeting.ts';
+import { startUndefendedMeeting } from './testing/undefended-meeting.ts';
+import type { Target } from './target.ts';
 import { startUndefendedTarget, type Responder } from './testing/undefended-target.ts';
 
 let undefended: Awaited<ReturnType<typeof startUndefendedTarget>>;
@@ -124,6 +129,37 @@ const capture: Verifier['capture'] = async () => {
   return { secret, deliveries };
 };
 
+/** One of each step. */
+const FAULTS_AT_GATEWAYS: Readonly<Record<string, readonly RegExp[]>> = {
+  SIP: [
+    /OPTIONS of sipvicious: was answered 200/,
+    /a call as anyone to .*: answered 200/,
+    /a call as gw-1 to .*, without credentials: answered 200/,
+    /a registration of gw-evil at .*, from outside: answered 200/,
+    /a registration with repeated credentials: answered 200/,
+    /BYE in a call with guessed tags, route 0: answered 200/,
+    /a response 200 OK to INVITE: was answered 200/,
+    /POST \/hang-up with no secret: answered 200/,
+    /malformed \d+: INVITE with .*: answered 200/,
+    /a stream with Content-Length -1: answered 200/,
+    /a third party, after calls of strangers: got \d+ messages: INVITE/,
+    /a new call during the flood: did not get through/,
+    /the sound of calls during the flood: a phone did not hear/,
+  ],
+  'gateway socket': [
+    /a binary message, from no conference: was accepted/,
+    /a token: expired 1 s ago: was accepted/,
+    /a guessed secret: was accepted/,
+    /a message of 65537 bytes: was answered/,
+    /a flood of a member: got \d+ replies/,
+    /an upgrade of \/v1\/socket with another secret: answered 101/,
+    /a repeated upgrade of .*members: answered 101/,
+    /POST \/v1\/calls unsigned: answered 200/,
+    /a repeated control request: answered 200/,
+    /idle sockets: were all accepted/,
+  ],
+};
+
 describe('a group finds faults in a target without defences', () => {
   it.each<[Group, Responder]>([
     [edges, revealPrivateValues],
@@ -158,6 +194,37 @@ describe('a group finds faults in a target without defences', () => {
     const { accepted } = await runGroup(group, undefended.target);
     for (const fault of faults) expect(accepted.join('\n')).toMatch(fault);
     expect(accepted.join('\n')).not.toContain('the group failed');
+  });
+
+  describe('at our own gateways', () => {
+    let meeting: Meeting;
+    beforeAll(async () => {
+      meeting = await startUndefendedMeeting();
+    });
+    afterAll(() => meeting.close());
+
+    it.each<Group<Pick<Target, 'seed' | 'openMeeting'>>>([sip, gatewaySocket])(
+      '$name',
+      { timeout: 120_000 },
+      async (group) => {
+        const { accepted, inputs } = await runGroup(group, { seed: 1, openMeeting: async () => meeting });
+        expect(accepted.length).toBeGreaterThan(inputs / 3);
+        const text = accepted.join('\n');
+        expect(text.includes('the group failed')).toBe(false);
+        const faults = [
+          /the calls of others, after .*: ended/,
+          /the processes: were/,
+          ...FAULTS_AT_GATEWAYS[group.name]!,
+        ];
+        expect(faults.filter((fault) => !fault.test(text))).toEqual([]);
+      },
+    );
+
+    it('fails without gateways, in one sentence', async () => {
+      const missing = 'A Janus server was not found.';
+      const { accepted } = await runGroup(sip, { seed: 1, openMeeting: () => Promise.reject(new Error(missing)) });
+      expect(accepted).toEqual([`after 0 inputs: the group failed: ${missing}`]);
+    });
   });
 
   it('event signatures', async () => {

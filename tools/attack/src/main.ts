@@ -5,13 +5,15 @@ import { waitForInterrupt } from '@partyline/dev/processes/processes';
 import { startStack, type Stack } from '@partyline/dev/stack/stack';
 import { failuresOf, runGroup, type Result } from './group.ts';
 import { GROUPS } from './groups/all.ts';
+import { findMissingServer } from './self-hosted/find-missing-server.ts';
 import { openTarget } from './target.ts';
 
 const HELP = `npm run attack [-- OPTIONS]
 
-Attacks a running Partyline: the four services as processes, with their own Postgres and Redis and an emulated
-provider. Every input is bad and must be rejected. An input counts as accepted if it is admitted, causes a server
-error, or reads or changes another tenant's data. Takes about a minute.
+Attacks a running Partyline: the four services as processes, with their own Postgres and Redis, an emulated provider,
+and our own servers (kamailio, and two gateways with a Janus each). Every input is bad and must be rejected. An input
+counts as accepted if it is admitted, causes a server error, ends a process or a call of another, or reads or changes
+another tenant's data. Takes about two minutes.
 
   --seed N       seed of the randomness; default: random, printed
   --group NAME   run only this group; may be repeated
@@ -21,6 +23,9 @@ error, or reads or changes another tenant's data. Takes about a minute.
 ${GROUPS.map(({ name, summary }) => `  ${name.padEnd(20)} ${summary}`).join('\n')}
 
 The last line is JSON. Exit status 1 if an input was accepted or a group made too few inputs; 2 for wrong arguments.`;
+
+/** A call and the browsers of its conference may be at different ones. */
+const GATEWAYS = 2;
 
 const { seed, groups, json } = readArguments();
 const say = (line: string): void => {
@@ -51,8 +56,17 @@ try {
     REQUEST_TIMEOUT_MS: '4000',
     EVENTS_ALLOW_PRIVATE: service === 'cleanup-worker' ? 'on' : 'off',
   });
-  stack = await startStack({ mode: 'unified', useOwnServers: true, log: progress, environment });
-  const target = await openTarget(stack, seed);
+  const needsGateways = groups.some((group) => group.needsGateways);
+  const missing = needsGateways ? await findMissingServer(progress) : null;
+  if (missing !== null) progress(`without our own servers: ${missing}`);
+  stack = await startStack({
+    mode: 'unified',
+    useOwnServers: true,
+    log: progress,
+    environment,
+    ...(needsGateways && missing === null && { tenantGateways: GATEWAYS }),
+  });
+  const target = await openTarget(stack, seed, missing);
   progress(`everything is up; seed ${seed}\n`);
   const results: Record<string, Result> = {};
   for (const group of groups) {

@@ -9,6 +9,7 @@ import { seed } from '@partyline/store/tenants/seed';
 import { openStore, type Store } from '@partyline/store/database/store';
 import { createWebhookSender, type WebhookSender } from './webhook-sender.ts';
 import { createHttpClient, type Send } from './http.ts';
+import { openMeeting, type Meeting } from './self-hosted/meeting.ts';
 
 /** A tenant with a running session and a caller in it. */
 export interface Party {
@@ -46,6 +47,8 @@ export interface Target {
   /** A key of the operator. */
   readonly operatorKey: string;
   readonly stack: Stack;
+  /** A meeting at our own gateways, which the first call opens. Rejects when the stack has none. */
+  openMeeting(this: void): Promise<Meeting>;
   /** The seed of the randomness. */
   readonly seed: number;
   close(): Promise<void>;
@@ -54,8 +57,11 @@ export interface Target {
 export const newKey = (): string => `pl_dev_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
 export const keyIdOf = (key: string): string => key.split('_')[2] ?? '';
 
-/** Creates both tenants in a running stack, each with a caller in a session. */
-export async function openTarget(stack: Stack, seedNumber: number): Promise<Target> {
+/**
+ * Creates both tenants in a running stack, each with a caller in a session.
+ * @param missing why the stack has no gateways, in a sentence
+ */
+export async function openTarget(stack: Stack, seedNumber: number, missing: string | null): Promise<Target> {
   const http = createHttpClient();
   const owner = openStore({ owner: true, url: stack.databaseUrl, max: 4, onError: () => undefined });
   // Few connections, so that a transaction meets the state that an earlier one left on its
@@ -87,6 +93,7 @@ export async function openTarget(stack: Stack, seedNumber: number): Promise<Targ
     await createParty(stack, owner, tenantId, apiKey, '+442079460021'),
     await createParty(stack, owner, attackerId, attackerKey, '+442079460022'),
   ];
+  let meeting: Promise<Meeting> | undefined;
   const document = JSON.parse((await http.send({ method: 'GET', url: `${apiUrl}/v1/openapi.json` })).body) as OpenApi;
   return {
     apiUrl,
@@ -104,8 +111,14 @@ export async function openTarget(stack: Stack, seedNumber: number): Promise<Targ
     },
     operatorKey: operator.key,
     stack,
+    openMeeting: () =>
+      (meeting ??=
+        missing === null
+          ? openMeeting({ stack, owner, operatorKey: operator.key, victim, attacker })
+          : Promise.reject(new Error(missing))),
     seed: seedNumber,
     async close() {
+      await (await meeting?.catch(() => undefined))?.close();
       http.close();
       await Promise.all([owner.close(), service.close()]);
     },

@@ -8,6 +8,8 @@ export interface WebrtcPeer {
   acceptAnswer(answer: Jsep): Promise<void>;
   /** Packets that arrived. */
   received(): number;
+  /** Bytes of their payloads. */
+  receivedBytes(): number;
   /** Sends a packet every 20 ms until `close`. */
   startSending(): void;
   close(): Promise<void>;
@@ -44,8 +46,13 @@ export function createWebrtcPeer(codec: keyof typeof CODECS): WebrtcPeer {
   });
   const track = new MediaStreamTrack({ kind: codec === 'vp8' ? 'video' : 'audio' });
   connection.addTransceiver(track, { direction: 'sendrecv' });
-  let received = 0;
-  connection.onTrack.subscribe((remote) => remote.onReceiveRtp.subscribe(() => (received += 1)));
+  let [received, receivedBytes] = [0, 0];
+  connection.onTrack.subscribe((remote) =>
+    remote.onReceiveRtp.subscribe(({ payload }) => {
+      received += 1;
+      receivedBytes += payload.length;
+    }),
+  );
   let sending: NodeJS.Timeout | undefined;
   const local = (type: Jsep['type']): Jsep => ({ type, sdp: connection.localDescription?.sdp ?? '' });
 
@@ -61,6 +68,7 @@ export function createWebrtcPeer(codec: keyof typeof CODECS): WebrtcPeer {
     },
     acceptAnswer: (answer) => connection.setRemoteDescription(answer),
     received: () => received,
+    receivedBytes: () => receivedBytes,
     startSending() {
       const { payload, step, payloadType } = FRAMES[codec];
       let count = 0;

@@ -15,11 +15,13 @@ import { eventFuzz } from './event-fuzz.ts';
 import { eventSignatures } from './event-signatures.ts';
 import { forgedLegs } from './forged-legs.ts';
 import { forgedRequests } from './forged-requests.ts';
+import { gatewaySocket } from './gateway-socket.ts';
 import { histories } from './histories.ts';
 import { matrix } from './matrix.ts';
 import { pinGuesses } from './pin-guesses.ts';
 import { providerJwt } from './provider-jwt.ts';
 import { quotas } from './quotas.ts';
+import { sip } from './sip.ts';
 import { rowLevelSecurity } from './row-level-security.ts';
 import { ssrf } from './ssrf.ts';
 import { openCheckout, supplyChain } from './supply-chain.ts';
@@ -52,5 +54,7 @@ export const GROUPS: readonly Group[] = [
   credentialEncryption,
   databases,
   { ...supplyChain, run: (_target, tally) => supplyChain.run(openCheckout(workspaceRoot), tally) },
+  sip,
+  gatewaySocket,
   canaries,
 ];
