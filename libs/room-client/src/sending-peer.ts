@@ -81,7 +81,7 @@ export class SendingPeer {
   }
 
   #create(): RTCPeerConnection {
-    const connection = new RTCPeerConnection({ iceServers: this.#options.iceServers().map((each) => ({ ...each })) });
+    const connection = new RTCPeerConnection({ iceServers: this.#iceServers() });
     this.#options.prepare(connection, this.#track);
     trickle(connection, this.#options.name, this.#options.sendCandidates);
     connection.addEventListener('connectionstatechange', () => {
@@ -91,6 +91,10 @@ export class SendingPeer {
       if (connection.connectionState === 'failed') this.restart();
     });
     return connection;
+  }
+
+  #iceServers(): RTCIceServer[] {
+    return this.#options.iceServers().map((each) => ({ ...each }));
   }
 
   #dispose(): void {
@@ -107,7 +111,8 @@ export class SendingPeer {
 
   async #negotiate(isRestart: boolean): Promise<void> {
     const connection = this.#connection;
-    if (isRestart) connection.setConfiguration({ iceServers: this.#options.iceServers().map((each) => ({ ...each })) });
+    // They are known after the join, and are new after a resumption.
+    connection.setConfiguration({ ...connection.getConfiguration(), iceServers: this.#iceServers() });
     await connection.setLocalDescription(await connection.createOffer({ iceRestart: isRestart }));
     const sdp = await this.#options.negotiate(connection.localDescription?.sdp ?? '');
     await connection.setRemoteDescription({ type: 'answer', sdp });

@@ -9,7 +9,8 @@ export interface ServedFile {
 
 /**
  * A page for tests of room-client. `join(options)` joins and keeps the room in `room`, the names of
- * its events in `events`, all sockets in `sockets` and all peer connections in `connections`.
+ * its events in `events`, all sockets in `sockets` and all peer connections in `connections`. `icePolicy` is that of
+ * further peer connections.
  */
 const PAGE = `<!doctype html><html lang="en"><title>Room</title><link rel="icon" href="data:,"><audio id="audio" autoplay></audio>
 <script type="module">
@@ -17,9 +18,10 @@ const PAGE = `<!doctype html><html lang="en"><title>Room</title><link rel="icon"
   window.events = [];
   window.sockets = [];
   window.connections = [];
+  window.icePolicy = 'all';
   window.RTCPeerConnection = class extends RTCPeerConnection {
-    constructor(...options) {
-      super(...options);
+    constructor(configuration) {
+      super({ ...configuration, iceTransportPolicy: window.icePolicy });
       connections.push(this);
     }
   };
