@@ -7,6 +7,7 @@ import type { Stack } from '@partyline/dev/stack/stack';
 import type { Store } from '@partyline/store/database/store';
 import { levelOf, rmsOf } from '@partyline/testing/tones';
 import { joinHonestly, type HonestBrowser } from './honest-browser.ts';
+import { MALFORMED_CALLER } from './sip-fuzz.ts';
 
 /** A call of a phone in the meeting, as an eavesdropper on its SIP would know it. */
 export interface LiveCall {
@@ -170,6 +171,7 @@ export async function openMeeting(options: MeetingOptions): Promise<Meeting> {
         ]),
         ['the PIN of a meeting', room.pin],
         ['the token of a browser', room.token],
+        ['the caller of malformed messages', MALFORMED_CALLER.slice(1)],
         ...PHONES.map(({ user }) => ['the number of a phone in a meeting', user.slice(1)] as const),
       ],
       calls: () => phones.map(describeCall),

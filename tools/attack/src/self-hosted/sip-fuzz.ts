@@ -1,6 +1,8 @@
 import { seededRandomInt } from '@partyline/testing/seeded';
 import { writeRequest, type Source } from './sip-sources.ts';
 
+/** The caller of all malformed messages: a phone number that no log may hold. */
+export const MALFORMED_CALLER = '+447946000777';
 /** The largest message that fits into a datagram. */
 const MAX_BYTES = 65_000;
 const METHODS = ['INVITE', 'REGISTER', 'BYE', 'ACK', 'CANCEL', 'OPTIONS', 'MESSAGE', 'SUBSCRIBE', 'REFER', 'INFO', 'X'];
@@ -212,7 +214,7 @@ export function makeMalformed(random: Random, server: string, numbers: readonly 
       const message = writeRequest(source, {
         method,
         uri: `sip:${method === 'REGISTER' ? '' : `${number}@`}${server}`,
-        from: `"Fuzz" <sip:${number}@${source.host}>;tag=fuzz`,
+        from: `"Fuzz" <sip:${MALFORMED_CALLER}@${source.host}>;tag=fuzz`,
         to: `<sip:${number}@${server}>${isWithinCall ? ';tag=guess' : ''}`,
         headers: ['Content-Type: application/sdp', 'User-Agent: fuzz'],
         body: method === 'INVITE' ? SDP : '',

@@ -1,9 +1,13 @@
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createTestKamailio, type TestKamailio } from '@partyline/testing/kamailio';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { headerOf, isAuthorized, type SipMessage } from '../phones/sip-message.ts';
+import { startKamailio } from './kamailio.ts';
 import { calleeSide, callerSide, SipEndpoint, type CallSide } from './testing/sip-endpoint.ts';
 
 let kamailio: TestKamailio;
@@ -584,6 +588,26 @@ describe('a call from a gateway', () => {
 });
 
 describe('a kamailio server', () => {
+  it('logs nothing of malformed messages', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'partyline-kamailio-log-'));
+    const logFile = join(folder, 'kamailio.log');
+    const server = await startKamailio({ logFile });
+    try {
+      const stranger = await SipEndpoint.open(server.sipUri, '127.0.0.3');
+      endpoints.push(stranger);
+      for (const via of ['x', '', 'SIP/2.0/UDP ['])
+        stranger.sendText(`INVITE sip:a@b SIP/2.0\nVia: ${via}\nFrom: <sip:${CALLER}@c>\n\n`);
+      expect(await stranger.request('OPTIONS')).toMatchObject({ status: 200 });
+    } finally {
+      await server.stop();
+    }
+    const log = readFileSync(logFile, 'utf8');
+    rmSync(folder, { recursive: true });
+    // It has started, and its modules still log.
+    expect(log).toContain('PIKE');
+    expect(log).not.toContain(CALLER.slice(1));
+  });
+
   it('keeps its ports, secrets and trunks when it crashes and restarts', async () => {
     const { pid } = kamailio;
     await kamailio.addTrunk({ address: '127.0.0.6', port: 0, account: 'acct_6' });
