@@ -274,6 +274,27 @@ describe('a call from a trunk', () => {
     expect([reply.status, headerOf(reply, 'retry-after')]).toEqual([503, '5']);
   });
 
+  it('is rejected when its Contact is malformed, because it would have no deadline', async () => {
+    const [gateway, trunk] = [await openGateway('gw-1'), await open(TRUNK_ADDRESS)];
+    trunk.sendText(
+      [
+        `INVITE sip:${NUMBER}@${kamailio.sipUri} SIP/2.0`,
+        `Via: SIP/2.0/UDP ${trunk.host};branch=z9hG4bKcontact;rport`,
+        'Max-Forwards: 70',
+        `From: <sip:${CALLER}@${trunk.host}>;tag=caller`,
+        `To: <sip:${NUMBER}@${kamailio.sipUri}>`,
+        'Call-ID: malformed-contact',
+        'CSeq: 1 INVITE',
+        'Contact: <sip:caller',
+        'Content-Length: 0',
+        '',
+        '',
+      ].join('\n'),
+    );
+    expect(await finalResponse(trunk, 'malformed-contact')).toMatchObject({ status: 400 });
+    expect(gateway.messages.filter(({ method }) => method === 'INVITE')).toEqual([]);
+  });
+
   it('reaches a gateway with the number and the account in headers that a caller cannot forge', async () => {
     const gateway = await openGateway('gw-1');
     const trunk = await open(TRUNK_ADDRESS);
