@@ -280,7 +280,8 @@ describe('the conference', () => {
     const host = { id: 'host', onStarted: () => undefined, onEnded: () => undefined };
     await gateway.conferences.enter('conf', host, true);
     const { socket } = await open(gateway, 'conf');
-    gateway.conferences.leave('conf', 'host', true);
+    gateway.conferences.end('conf', 'host');
+    gateway.conferences.leave('conf', 'host');
     expect(await socket.closed).toMatchObject({ reason: 'conference-ended' });
     await expect.poll(() => summary(gateway)).toEqual(['connected', 'disconnected conference-ended']);
     await expect.poll(() => roomsExist(gateway, 'conf')).toEqual([false, false]);

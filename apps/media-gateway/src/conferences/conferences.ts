@@ -113,13 +113,16 @@ export class Conferences {
     }
   }
 
-  /** Removes a member; the room is destroyed after the last one. @param ends whether all others must leave too */
-  leave(name: string, memberId: string, ends = false): void {
+  /** Removes a member; the room is destroyed after the last one. */
+  leave(name: string, memberId: string): void {
     const conference = this.#all.get(name);
-    if (conference === undefined || !conference.members.has(memberId)) return;
-    const others = [...conference.members.values()].filter(({ id }) => id !== memberId);
-    this.#remove(name, conference, memberId);
-    if (ends) for (const other of others) other.onEnded();
+    if (conference?.members.has(memberId)) this.#remove(name, conference, memberId);
+  }
+
+  /** Ends a conference for all members but one, whose exit ends it. */
+  end(name: string, memberId: string): void {
+    const others = [...(this.#all.get(name)?.members.values() ?? [])].filter(({ id }) => id !== memberId);
+    for (const other of others) other.onEnded();
   }
 
   /** Whether a conference has members. */

@@ -1,5 +1,6 @@
 import { attachAudioBridge, type AudioBridgeHandle } from '@partyline/janus/audio-bridge/audio-bridge-handle';
 import type { JanusConnection } from '@partyline/janus/connection';
+import type { Timers } from '../audio/frame-clock.ts';
 import type { Conferences } from './conferences.ts';
 import { OPUS_PAYLOAD_TYPE, type Place, type PlaceEvents, type PlaceRequest, type RtpAddress } from './place.ts';
 
@@ -9,32 +10,45 @@ export interface HostingJanus {
   readonly conferences: Conferences;
 }
 
+/**
+ * Janus 1.1.2 crashes when it decodes a packet of a participant while it removes it: the last packets
+ * are given time to arrive.
+ */
+const DRAIN_MS = 60;
+
 /** The place of a call in a conference of this gateway. */
 export class LocalPlace implements Place {
   readonly #janus: HostingJanus;
   readonly #request: PlaceRequest;
   readonly #events: PlaceEvents;
+  readonly #timers: Timers;
   #handle: AudioBridgeHandle | undefined;
   #isOpen = true;
 
-  private constructor(janus: HostingJanus, request: PlaceRequest, events: PlaceEvents) {
+  private constructor(janus: HostingJanus, request: PlaceRequest, events: PlaceEvents, timers: Timers) {
     this.#janus = janus;
     this.#request = request;
     this.#events = events;
+    this.#timers = timers;
   }
 
   /**
    * Enters the conference, and creates its room if needed.
    * @throws JanusError when the room cannot be created; nothing is taken then
    */
-  static async take(janus: HostingJanus, request: PlaceRequest, events: PlaceEvents): Promise<LocalPlace> {
+  static async take(
+    janus: HostingJanus,
+    request: PlaceRequest,
+    events: PlaceEvents,
+    timers: Timers,
+  ): Promise<LocalPlace> {
     const { conference, callId, starts } = request;
     await janus.conferences.enter(
       conference,
       { id: callId, onStarted: () => events.onStarted(), onEnded: () => events.onEnded() },
       starts,
     );
-    return new LocalPlace(janus, request, events);
+    return new LocalPlace(janus, request, events, timers);
   }
 
   async connect(rtp: RtpAddress, isMuted: boolean): Promise<RtpAddress> {
@@ -68,8 +82,14 @@ export class LocalPlace implements Place {
   leave(ends: boolean): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#detach();
-    this.#janus.conferences.leave(this.#request.conference, this.#request.callId, ends);
+    const { conferences } = this.#janus;
+    const { conference, callId } = this.#request;
+    if (ends) conferences.end(conference, callId);
+    // The sound has stopped before.
+    this.#timers.setTimer(DRAIN_MS, () => {
+      this.#detach();
+      conferences.leave(conference, callId);
+    });
   }
 
   #detach(): void {

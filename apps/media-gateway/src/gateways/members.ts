@@ -88,6 +88,7 @@ function serveMember(socket: WebSocket, conference: string, deps: MembersDeps): 
           onRemoved: () => send({ event: 'removed' }),
           onHomeLost: () => socket.close(),
         },
+        deps.timers,
       );
       void janus.connection.closed.then(() => socket.close());
       return {};

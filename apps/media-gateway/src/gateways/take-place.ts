@@ -26,7 +26,7 @@ export async function takePlace(
 ): Promise<Place> {
   for (let attempt = 1; ; attempt += 1) {
     const home = await others.findHome(request.conference);
-    if (home === undefined) return LocalPlace.take(janus(), request, events);
+    if (home === undefined) return LocalPlace.take(janus(), request, events, timers);
     try {
       const socket = await others.openSocket(home, membersPath(request.conference));
       return await RemotePlace.take(socket, request, events, timers);
