@@ -6,11 +6,12 @@
 const FINAL_CLASSES = new Set(['0A', '21', '22', '23', '42', '44', '54', 'P0']);
 
 /**
- * A prepared statement that exists already, because a pooler gave the connection another server
- * session; and a function, table or column that does not exist, because the schema has the version
- * of another replica during an upgrade.
+ * Those of the final classes that are temporary: a prepared statement that exists already, because a
+ * pooler gave the connection another server session; and, while another replica upgrades the schema, a
+ * function, table or column that does not exist, and a prepared statement whose result has other
+ * columns now (`0A000`), which a new connection prepares again.
  */
-const TEMPORARY_OF_CLASS_42 = new Set(['42P05', '42883', '42P01', '42703']);
+const TEMPORARY_CODES = new Set(['42P05', '42883', '42P01', '42703', '0A000']);
 
 /** Whether a value is a SQLSTATE. Codes of the system (EPIPE) and of Prisma (P2002) are none. */
 export const isSqlState = (code: unknown): code is string =>
@@ -22,4 +23,4 @@ export const isSqlState = (code: unknown): code is string =>
  * again loses less than one who is sent away.
  */
 export const isFinalSqlState = (code: string): boolean =>
-  FINAL_CLASSES.has(code.slice(0, 2)) && !TEMPORARY_OF_CLASS_42.has(code);
+  FINAL_CLASSES.has(code.slice(0, 2)) && !TEMPORARY_CODES.has(code);
