@@ -121,6 +121,7 @@ describe('operator', () => {
         maxPerCallerId: 5,
         slowUntil: null,
         providerAccountId: null,
+        trunkHost: null,
       },
     ]);
     expect((await harness.request('POST', '/v1/operator/numbers', { body: { number } })).body.reason).toBe(

@@ -22,6 +22,7 @@ export const showNumber = ({
 export const showOperatorNumber = (row: OperatorNumberRow): OperatorNumber => ({
   ...showNumber(row),
   tenantId: row.dedicated_to,
+  trunkHost: row.trunk_host,
   guarded: row.guarded,
   maxUnadmitted: row.max_unadmitted,
   maxPerCallerId: row.max_per_caller_id,

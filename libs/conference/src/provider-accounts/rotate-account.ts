@@ -105,8 +105,8 @@ const mergeCredentials = (before: AccountCredentials, changes: NewCredentials): 
   isSip(before) ? mergeSip(before, changes) : mergeVonage(before, changes);
 
 /**
- * Everything but the kind can change: calls and sessions are at our own gateways, whatever the trunk
- * is. A new host does not inherit credentials, so that they reach no other host than their own.
+ * The host of the trunk cannot change: calls to it leave from the address of the platform, which the
+ * trunk of another owner may trust, and the operator has seen this host only.
  */
 function mergeSip({ voice: before, video }: SipCredentials, changes: NewCredentials): SipCredentials {
   const { kind, trunk, addresses, ...rest } = changes.voice ?? {};
@@ -129,22 +129,24 @@ function mergeSip({ voice: before, video }: SipCredentials, changes: NewCredenti
   };
 }
 
-/** Throws `invalid-body` (422) for a trunk without a host, or with a user and no password. */
+/**
+ * Throws `provider-account-differs` (422) for another host, also for the first one, and
+ * `invalid-body` (422) for a user without a password.
+ */
 function mergeTrunk(before: TrunkCredentials | undefined, change: TrunkChange): TrunkCredentials | undefined {
   if (change === null) return undefined;
-  const host = change.host ?? before?.host;
-  if (host === undefined) throw incomplete('host', 'The account has no trunk yet, so a host is needed.');
-  const kept = host.toLowerCase() === before?.host ? before : undefined;
-  const username = change.username ?? kept?.username;
-  const password = change.password ?? kept?.password;
+  assertSame('/voice/trunk/host', before?.host, change.host ?? before?.host ?? '');
+  if (before === undefined) return undefined;
+  const username = change.username ?? before.username;
+  const password = change.password ?? before.password;
   if ((username === undefined) !== (password === undefined))
     throw incomplete(
       username === undefined ? 'username' : 'password',
       'A trunk has both a username and a password, or neither.',
     );
   return {
-    host,
-    transport: change.transport ?? kept?.transport ?? 'udp',
+    host: before.host,
+    transport: change.transport ?? before.transport,
     ...(username !== undefined && password !== undefined && { username, password }),
   };
 }

@@ -159,6 +159,15 @@ export type UpdateNumber = z.output<typeof UpdateNumber>;
 /** A number as operators see it. */
 export const OperatorNumber = UsableNumber.extend({
   tenantId,
+  trunkHost: z
+    .string()
+    .nullable()
+    .meta({
+      description:
+        'Where the outbound calls of the provider account go, if it is a SIP trunk. The calls leave from the address ' +
+        'of the platform: do not assign a number to an account that names the trunk of somebody else.',
+      examples: ['sip.trunk.example'],
+    }),
   ...guard,
   slowUntil: instant('Until when the number is in slow mode after too many wrong PINs. Null: it is not.').nullable(),
 }).meta({ id: 'OperatorNumber', description: 'A dial-in number of the platform.' });

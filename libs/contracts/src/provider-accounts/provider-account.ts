@@ -119,13 +119,11 @@ const trunkHost = z
       '260 characters.',
     examples: ['sip.trunk.example'],
   });
-const trunkTransport = z
-  .enum(['udp', 'tcp', 'tls'], 'must be udp, tcp or tls')
-  .meta({
-    description:
-      'The transport of outbound calls: `udp`, `tcp` or `tls`. With `tls`, their sound is encrypted too (SRTP).',
-    examples: ['udp'],
-  });
+const trunkTransport = z.enum(['udp', 'tcp', 'tls'], 'must be udp, tcp or tls').meta({
+  description:
+    'The transport of outbound calls: `udp`, `tcp` or `tls`. With `tls`, their sound is encrypted too (SRTP).',
+  examples: ['udp'],
+});
 const trunkUsername = z
   .string()
   .regex(/^[!#-[\]-~]{1,100}$/, 'must be 1 to 100 printable ASCII characters without spaces, quotes and backslashes')
@@ -280,8 +278,7 @@ export const RotateProviderAccount = z
           .nullable()
           .optional()
           .meta({
-            description:
-              'With `sip`: changes of the trunk. A new `host` has none of the old credentials. Null: no trunk.',
+            description: 'With `sip`: changes of the trunk. `host` is accepted if it is unchanged. Null: no trunk.',
             examples: [{ password: 'exampletrunkpassword5678' }],
           }),
         addresses: trunkAddresses.optional(),

@@ -103,10 +103,13 @@ export interface NumberRow {
 }
 
 const COLUMNS = 'e164, language, country, toll_free, dedicated_to, account_id';
-const OPERATOR_COLUMNS = `${COLUMNS}, guarded, max_unadmitted, max_per_caller_id, slow_until`;
+const OPERATOR_COLUMNS = `${COLUMNS}, guarded, max_unadmitted, max_per_caller_id, slow_until,
+  (SELECT trunk_host FROM provider_account WHERE id = account_id) AS trunk_host`;
 
 /** A number with the fields that only operators see. */
 export interface OperatorNumberRow extends NumberRow {
+  /** Where the account's outbound calls go, if it is a SIP trunk. */
+  readonly trunk_host: string | null;
   /** Whether callers before admission are limited, and how many may be asked for a PIN at once. */
   readonly guarded: boolean;
   readonly max_unadmitted: number;
@@ -115,7 +118,7 @@ export interface OperatorNumberRow extends NumberRow {
   /** The end of slow mode. */
   readonly slow_until: Date | null;
 }
-export type NewNumber = Omit<OperatorNumberRow, 'slow_until'>;
+export type NewNumber = Omit<OperatorNumberRow, 'slow_until' | 'trunk_host'>;
 
 /**
  * Returns the numbers on which a tenant may create rooms, dedicated ones first. They fit on one
