@@ -274,24 +274,28 @@ describe('a call from a trunk', () => {
     expect([reply.status, headerOf(reply, 'retry-after')]).toEqual([503, '5']);
   });
 
-  it('is rejected when its Contact is malformed, because it would have no deadline', async () => {
+  it.each<[string, string, { tag?: string; contact?: string }]>([
+    ['a malformed Contact, because it would have no deadline', 'contact', { contact: '<sip:caller' }],
+    ['a tag that the database cannot hold', 'tag', { tag: 't'.repeat(129) }],
+    ['a Contact that the database cannot hold', 'long', { contact: `<sip:${'c'.repeat(250)}@127.0.0.1>` }],
+  ])('is rejected with %s', async (_, callId, { tag = 'caller', contact = `<sip:${CALLER}@127.0.0.1>` }) => {
     const [gateway, trunk] = [await openGateway('gw-1'), await open(TRUNK_ADDRESS)];
     trunk.sendText(
       [
         `INVITE sip:${NUMBER}@${kamailio.sipUri} SIP/2.0`,
-        `Via: SIP/2.0/UDP ${trunk.host};branch=z9hG4bKcontact;rport`,
+        `Via: SIP/2.0/UDP ${trunk.host};branch=z9hG4bK${callId};rport`,
         'Max-Forwards: 70',
-        `From: <sip:${CALLER}@${trunk.host}>;tag=caller`,
+        `From: <sip:${CALLER}@${trunk.host}>;tag=${tag}`,
         `To: <sip:${NUMBER}@${kamailio.sipUri}>`,
-        'Call-ID: malformed-contact',
+        `Call-ID: ${callId}`,
         'CSeq: 1 INVITE',
-        'Contact: <sip:caller',
+        `Contact: ${contact}`,
         'Content-Length: 0',
         '',
         '',
       ].join('\n'),
     );
-    expect(await finalResponse(trunk, 'malformed-contact')).toMatchObject({ status: 400 });
+    expect(await finalResponse(trunk, callId)).toMatchObject({ status: 400 });
     expect(gateway.messages.filter(({ method }) => method === 'INVITE')).toEqual([]);
   });
 
