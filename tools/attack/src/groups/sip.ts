@@ -41,6 +41,7 @@ interface Attack {
 }
 
 const MALFORMED = 1_200;
+const MALFORMED_CALLS = 150;
 const FLOOD_REQUESTS = 3_000;
 const FLOOD_PER_SECOND = 1_000;
 /** An answer repeats headers of its request, with other line ends, and adds a tag, a challenge and the like. */
@@ -111,6 +112,7 @@ const STEPS: readonly (readonly [string, (attack: Attack) => Promise<void>])[] =
   ['responses', sendResponses],
   ['requests to the RPC', requestRpc],
   ['malformed messages', sendMalformed],
+  ['malformed calls of a tenant', sendMalformedCalls],
   ['broken streams', sendStreams],
   ['a flood', flood],
 ];
@@ -525,6 +527,27 @@ async function sendMalformed(attack: Attack): Promise<void> {
         what: `malformed ${at}: ${what}`,
         write,
         findFault: (answers, bytes) => findFault(answers, bytes, method === 'OPTIONS' ? [200] : []),
+      };
+    }),
+  );
+}
+
+/** From a tenant's trunk to its own number: those that are a call reach Janus and a gateway. */
+async function sendMalformedCalls(attack: Attack): Promise<void> {
+  const { meeting, seed } = attack;
+  const random = seededRandomInt(seed + 2);
+  await sendAll(
+    attack,
+    Array.from({ length: MALFORMED_CALLS }, (_, at): Datagram => {
+      const { what, write } = makeMalformed(random, meeting.sip, [meeting.numbers.attacker], ['INVITE']);
+      return {
+        what: `malformed call ${at}: ${what}`,
+        write,
+        from: meeting.attackerTrunk,
+        findFault(answers) {
+          const failed = answers.find(({ status }) => status >= 500 && status < 600 && status !== 503);
+          return failed === undefined ? null : `answered ${failed.status}`;
+        },
       };
     }),
   );

@@ -32,8 +32,8 @@ export interface Meeting {
   readonly gateways: readonly { readonly id: string; readonly url: string }[];
   /** Signs control requests and tokens. */
   readonly gatewaySecret: string;
-  /** The dial-in number of the meeting, and one of the platform. */
-  readonly numbers: { readonly victim: string; readonly platform: string };
+  /** The dial-in numbers of the meeting, of the attacker, and of the platform. */
+  readonly numbers: { readonly victim: string; readonly attacker: string; readonly platform: string };
   /** The address of the trunk of the attacker's own account. */
   readonly attackerTrunk: string;
   readonly victim: SocketParty;
@@ -147,7 +147,7 @@ export async function openMeeting(options: MeetingOptions): Promise<Meeting> {
       kamailioSecret: kamailio.gatewaySecret,
       gateways: gateways.map(({ id, url }) => ({ id, url })),
       gatewaySecret: stack.credentials.gatewaySecret,
-      numbers: { victim: VICTIM_NUMBER, platform: stack.numbers[0]!.e164 },
+      numbers: { victim: VICTIM_NUMBER, attacker: ATTACKER_NUMBER, platform: stack.numbers[0]!.e164 },
       attackerTrunk: ATTACKER_TRUNK,
       victim: {
         conference: room.conference,

@@ -200,8 +200,13 @@ export interface Malformed {
 }
 
 /** Makes the malformed message of a number: the same ones for a seed. */
-export function makeMalformed(random: Random, server: string, numbers: readonly string[]): Malformed {
-  const method = pick(random, METHODS);
+export function makeMalformed(
+  random: Random,
+  server: string,
+  numbers: readonly string[],
+  methods: readonly string[] = METHODS,
+): Malformed {
+  const method = pick(random, methods);
   const kinds = Array.from({ length: 1 + random(3) }, () => pick(random, Object.keys(MUTATIONS)));
   const isWithinCall = random(3) === 0;
   const number = pick(random, numbers);

@@ -53,7 +53,7 @@ export async function startUndefendedMeeting(): Promise<Meeting> {
     kamailioSecret: 'gateway-secret',
     gateways: GATEWAYS.map((id) => ({ id, url })),
     gatewaySecret: 'secret-of-gateways',
-    numbers: { victim: '+442079460031', platform: '+12025550100' },
+    numbers: { victim: '+442079460031', attacker: '+442079460032', platform: '+12025550100' },
     attackerTrunk: '127.0.0.8',
     victim: party,
     attacker: party,
