@@ -57,6 +57,8 @@ export interface GatewayOptions {
 
 /** The telephone side of a gateway: calls between kamailio, Janus and voice-webhooks. */
 export interface Gateway {
+  /** Live calls. */
+  readonly count: number;
   readonly calls: CallRegistry;
   /** The connection to Janus while it is up. */
   readonly link: JanusLink;
@@ -234,6 +236,9 @@ export function startGateway(options: GatewayOptions): Gateway {
   })();
 
   return {
+    get count() {
+      return calls.listLive().length;
+    },
     calls,
     link,
     events,

@@ -11,6 +11,7 @@ import { createBrowsers } from './browsers/browsers.ts';
 import { createControlModule } from './control/control.module.ts';
 import { UsedTokens } from './control/used-tokens.ts';
 import { createControlVerifier } from './control/verify-control.ts';
+import { drainAll } from './drain-all.ts';
 import { startGateway } from './gateway.ts';
 import { createMembers } from './gateways/members.ts';
 import { attachSockets } from './sockets/attach-sockets.ts';
@@ -145,7 +146,7 @@ await runMain(async () => {
     prepare: (app) => attachSockets(app.getHttpServer(), [browsers, members]),
     // Conferences go on until their members leave, or the time is over.
     drain: async () => {
-      await Promise.all([gateway.drain(), browsers.drain(), members.drain()]);
+      await drainAll([gateway, browsers, members]);
       await gateway.events.drained();
     },
     close: async () => {

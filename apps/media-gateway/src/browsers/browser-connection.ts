@@ -13,7 +13,7 @@ import type { JanusConnection } from '@partyline/janus/connection';
 import type { CoreEvent } from '@partyline/janus/transport/core-event';
 import type { BrowserClaims, ConnectionWebhook } from '@partyline/provider-janus/wire';
 import type { Timers } from '../audio/frame-clock.ts';
-import type { Conferences } from '../conferences/conferences.ts';
+import type { Conferences, Member } from '../conferences/conferences.ts';
 import { AudioPeer } from './audio-peer.ts';
 import type { PeerDeps, PeerEvents } from './peer.ts';
 import { Publication } from './publication.ts';
@@ -88,6 +88,7 @@ export class BrowserConnection {
   readonly #deps: ConnectionDeps;
   readonly #peerDeps: PeerDeps;
   readonly #audio: AudioPeer;
+  readonly #member: Member;
   readonly #publications = new Map<VideoSource, Publication>();
   /** Publications whose handles may exist. */
   readonly #openPublications = new Set<Publication>();
@@ -111,6 +112,7 @@ export class BrowserConnection {
     const { connection } = deps.janus;
     this.facts = facts;
     this.#deps = deps;
+    this.#member = { id, onStarted: () => undefined, onEnded: () => void this.end('conference-ended') };
     this.#peerDeps = { sleep: deps.sleep, onError: (error) => deps.onError(error, id) };
     this.#audio = new AudioPeer({
       connection,
@@ -154,10 +156,9 @@ export class BrowserConnection {
   /** Enters the conference, and creates its rooms if needed. @throws JanusError when they cannot be created */
   async enter(): Promise<void> {
     const { conferences } = this.#deps.janus;
-    const { id, claims } = this.facts;
-    const member = { id, onStarted: () => undefined, onEnded: () => void this.end('conference-ended') };
+    const { claims } = this.facts;
     // Callers wait until the browser can be heard.
-    await conferences.enter(claims.conference, member, false);
+    await conferences.enter(claims.conference, this.#member, false);
     if (!this.isOver) await conferences.openVideoRoom(claims.conference);
   }
 
@@ -231,7 +232,7 @@ export class BrowserConnection {
     await Promise.all(peers.map((peer) => peer.close()));
     try {
       // The rooms of a lost connection cannot be destroyed.
-      if (!this.#isJanusLost) janus.conferences.leave(claims.conference, id);
+      if (!this.#isJanusLost) janus.conferences.leave(claims.conference, this.#member);
       if (this.#connectedAt !== undefined) this.#report('disconnected', reason, this.#connectedAt);
     } catch (error) {
       onError(error, id);
@@ -330,9 +331,8 @@ export class BrowserConnection {
     this.#connectedAt = clock.now();
     this.#report('connected', '', this.#connectedAt);
     this.#enterRoster();
-    const member = { id, onStarted: () => undefined, onEnded: () => void this.end('conference-ended') };
     janus.conferences
-      .enter(claims.conference, member, claims.starts)
+      .enter(claims.conference, this.#member, claims.starts)
       .catch((error: unknown) => this.#deps.onError(error, id));
   }
 

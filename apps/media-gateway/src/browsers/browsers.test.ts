@@ -271,7 +271,7 @@ describe('the conference', () => {
     expect(started).toBe(0);
     await open(gateway, 'conf');
     expect(started).toBe(1);
-    gateway.conferences.leave('conf', 'caller');
+    gateway.conferences.leave('conf', caller);
     await socket.close();
   });
 
@@ -281,7 +281,7 @@ describe('the conference', () => {
     await gateway.conferences.enter('conf', host, true);
     const { socket } = await open(gateway, 'conf');
     gateway.conferences.end('conf', 'host');
-    gateway.conferences.leave('conf', 'host');
+    gateway.conferences.leave('conf', host);
     expect(await socket.closed).toMatchObject({ reason: 'conference-ended' });
     await expect.poll(() => summary(gateway)).toEqual(['connected', 'disconnected conference-ended']);
     await expect.poll(() => roomsExist(gateway, 'conf')).toEqual([false, false]);

@@ -12,18 +12,18 @@ const MEDIA_WAIT = { timeout: 30_000, interval: 200 };
 let turn: TurnServer;
 let janus: TestJanus;
 let gateway: BrowserGateway;
-let browsers: Browser[];
+let relayedBrowser: Browser;
+let directBrowser: Browser;
 beforeAll(async () => {
   const files = await buildRoomPage();
   [turn, janus] = await Promise.all([startCoturn(), createTestJanus()]);
   const ice = { stunUrls: [], turnUrls: [turn.url], turnSecret: turn.secret };
   gateway = await startBrowserGateway(janus, { files, ice });
-  browsers = await Promise.all(
-    [RELAYED_HZ, DIRECT_HZ].map((hz) => startBrowser({ microphone: { hz, dbfs: -20 }, camera: [0, 200, 0] })),
-  );
+  const start = (hz: number) => startBrowser({ microphone: { hz, dbfs: -20 }, camera: [0, 200, 0] });
+  [relayedBrowser, directBrowser] = await Promise.all([start(RELAYED_HZ), start(DIRECT_HZ)]);
 });
 afterAll(async () => {
-  await Promise.all(browsers.map((browser) => browser.stop()));
+  await Promise.all([relayedBrowser.stop(), directBrowser.stop()]);
   await gateway.stop();
   await Promise.all([janus.stop(), turn.stop()]);
 });
@@ -49,7 +49,7 @@ const usedCandidates = (tab: Tab): Promise<string[]> =>
   }))`);
 
 it('a browser that reaches nothing but the TURN server hears, and is heard', async () => {
-  const [relayed, direct] = [await visit(browsers[0]!, 'relay'), await visit(browsers[1]!, 'all')];
+  const [relayed, direct] = [await visit(relayedBrowser, 'relay'), await visit(directBrowser, 'all')];
   await expect.poll(() => level(relayed, DIRECT_HZ), MEDIA_WAIT).toBeGreaterThan(-35);
   await expect.poll(() => level(direct, RELAYED_HZ), MEDIA_WAIT).toBeGreaterThan(-35);
   expect(new Set(await usedCandidates(relayed))).toEqual(new Set(['relay']));

@@ -263,7 +263,10 @@ export class PhoneCall {
     if (this.signal.aborted) return this.#leaveConference();
     // The conference may start at once: the music is then not heard.
     audio.setMusic(this.#deps.holdMusic(audio.sampleRate));
-    void started.promise.then(() => this.#connect(place, audio)).catch(fail);
+    void started.promise
+      .then(() => this.#connect(place, audio))
+      // After `onHomeLost`, the call has left this place.
+      .catch((error: unknown) => (this.#place?.place === place ? fail(error) : undefined));
   }
 
   /** Lets kamailio end the call after so many seconds, even if everything else has failed by then. */

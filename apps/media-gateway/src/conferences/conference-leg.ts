@@ -45,7 +45,7 @@ export class ConferenceLeg {
       const leg = new ConferenceLeg(socket, remote, random);
       // Another sender's packets are ignored: ports are reused, and packets of an ended call can be late.
       socket.on('message', (packet, from) => {
-        if (from.port !== remote.port || !leg.#isOpen) return;
+        if (from.port !== remote.port || from.address !== remote.ip || !leg.#isOpen) return;
         const rtp = parseRtp(packet);
         if (rtp?.header.payloadType === OPUS_PAYLOAD_TYPE) onAudio(rtp.payload);
       });

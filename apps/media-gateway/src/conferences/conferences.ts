@@ -113,10 +113,10 @@ export class Conferences {
     }
   }
 
-  /** Removes a member; the room is destroyed after the last one. */
-  leave(name: string, memberId: string): void {
+  /** Removes a member, unless it has entered again since; the room is destroyed after the last one. */
+  leave(name: string, member: Member): void {
     const conference = this.#all.get(name);
-    if (conference?.members.has(memberId)) this.#remove(name, conference, memberId);
+    if (conference?.members.get(member.id) === member) this.#remove(name, conference, member.id);
   }
 
   /** Ends a conference for all members but one, whose exit ends it. */

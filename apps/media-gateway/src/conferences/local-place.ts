@@ -1,7 +1,7 @@
 import { attachAudioBridge, type AudioBridgeHandle } from '@partyline/janus/audio-bridge/audio-bridge-handle';
 import type { JanusConnection } from '@partyline/janus/connection';
 import type { Timers } from '../audio/frame-clock.ts';
-import type { Conferences } from './conferences.ts';
+import type { Conferences, Member } from './conferences.ts';
 import { OPUS_PAYLOAD_TYPE, type Place, type PlaceEvents, type PlaceRequest, type RtpAddress } from './place.ts';
 
 /** A connection to Janus with its conferences: `JanusLink.current`. */
@@ -20,14 +20,16 @@ const DRAIN_MS = 60;
 export class LocalPlace implements Place {
   readonly #janus: HostingJanus;
   readonly #request: PlaceRequest;
+  readonly #member: Member;
   readonly #events: PlaceEvents;
   readonly #timers: Timers;
   #handle: AudioBridgeHandle | undefined;
   #isOpen = true;
 
-  private constructor(janus: HostingJanus, request: PlaceRequest, events: PlaceEvents, timers: Timers) {
+  private constructor(janus: HostingJanus, request: PlaceRequest, member: Member, events: PlaceEvents, timers: Timers) {
     this.#janus = janus;
     this.#request = request;
+    this.#member = member;
     this.#events = events;
     this.#timers = timers;
   }
@@ -43,12 +45,9 @@ export class LocalPlace implements Place {
     timers: Timers,
   ): Promise<LocalPlace> {
     const { conference, callId, starts } = request;
-    await janus.conferences.enter(
-      conference,
-      { id: callId, onStarted: () => events.onStarted(), onEnded: () => events.onEnded() },
-      starts,
-    );
-    return new LocalPlace(janus, request, events, timers);
+    const member: Member = { id: callId, onStarted: () => events.onStarted(), onEnded: () => events.onEnded() };
+    await janus.conferences.enter(conference, member, starts);
+    return new LocalPlace(janus, request, member, events, timers);
   }
 
   async connect(rtp: RtpAddress, isMuted: boolean): Promise<RtpAddress> {
@@ -88,7 +87,7 @@ export class LocalPlace implements Place {
     // The sound has stopped before.
     this.#timers.setTimer(DRAIN_MS, () => {
       this.#detach();
-      conferences.leave(conference, callId);
+      conferences.leave(conference, this.#member);
     });
   }
 

@@ -22,6 +22,8 @@ export interface MembersDeps {
 
 /** The calls of other gateways in conferences of this one. */
 export interface Members {
+  /** Those that have not left. */
+  readonly count: number;
   /** Serves a request for the WebSocket `/v1/conferences/{id}/members`. @returns false: it is another request */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   /** Resolves when no call of another gateway is left. */
@@ -37,6 +39,9 @@ const MAX_MESSAGE_BYTES = 4_096;
 export function createMembers(deps: MembersDeps): Members {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
   return {
+    get count() {
+      return sockets.clients.size;
+    },
     upgrade(request, socket, head) {
       const conference = conferenceId.safeParse(PATH.exec(request.url ?? '')?.[1]);
       if (!conference.success) return false;

@@ -32,8 +32,8 @@ export type MemberRequest = z.output<typeof memberRequest>;
 
 /** A message of the conference's gateway: the reply to a request, or what `PlaceEvents` tells. */
 export const memberMessage = z.union([
-  z.strictObject({ re: id, rtp: rtpAddress.optional(), problem: z.string().optional() }),
-  z.strictObject({ event: z.enum(['started', 'ended', 'removed']) }),
+  z.object({ re: id, rtp: rtpAddress.optional(), problem: z.string().optional() }),
+  z.object({ event: z.enum(['started', 'ended', 'removed']) }),
 ]);
 export type MemberMessage = z.output<typeof memberMessage>;
 

@@ -10,6 +10,8 @@ type Reply = Extract<MemberMessage, { re: number }>;
 
 /** The other gateway asks its Janus. */
 const REPLY_TIMEOUT_MS = 6_000;
+/** The number of the first request, which is `enter`. */
+const ENTER_ID = 1;
 
 /** The place of a call in a conference of another gateway, for as long as the WebSocket to it is open. */
 export class RemotePlace implements Place {
@@ -19,6 +21,8 @@ export class RemotePlace implements Place {
   readonly #waiting = new Map<number, PromiseWithResolvers<Reply>>();
   #lastId = 0;
   #isOpen = true;
+  /** The other gateway has accepted the call. */
+  #hasEntered = false;
 
   private constructor(socket: WebSocket, timers: Timers, events: PlaceEvents) {
     this.#socket = socket;
@@ -93,8 +97,14 @@ export class RemotePlace implements Place {
   }
 
   #receive(data: RawData): void {
-    const message: MemberMessage = memberMessage.parse(JSON.parse((data as Buffer).toString('utf8')));
-    if ('re' in message) return this.#waiting.get(message.re)?.resolve(message);
+    const parsed = memberMessage.safeParse(JSON.parse((data as Buffer).toString('utf8')));
+    // A gateway of another version. The call enters again.
+    if (!parsed.success) return this.#socket.terminate();
+    const message: MemberMessage = parsed.data;
+    if ('re' in message) {
+      if (message.re === ENTER_ID && message.problem === undefined) this.#hasEntered = true;
+      return this.#waiting.get(message.re)?.resolve(message);
+    }
     if (!this.#isOpen) return;
     if (message.event === 'started') this.#events.onStarted();
     else if (message.event === 'ended') this.#events.onEnded();
@@ -105,7 +115,8 @@ export class RemotePlace implements Place {
     for (const waiting of this.#waiting.values()) waiting.reject(failed('its connection was lost'));
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#events.onHomeLost();
+    // Before, `take` rejects.
+    if (this.#hasEntered) this.#events.onHomeLost();
   }
 }
 

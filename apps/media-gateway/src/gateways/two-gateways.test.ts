@@ -191,6 +191,10 @@ describe('a gateway that drains', () => {
     await expect.poll(() => [hears(first.phone, SECOND_HZ), hears(second.phone, FIRST_HZ)]).toEqual([true, true]);
     await first.phone.hangUp();
     await expect.poll(() => all[first.at].gateway.calls.listLive()).toEqual([]);
+    // Longer than the gateway waits between two looks.
+    await expect.poll(() => hears(second.phone, FIRST_HZ)).toBe(false);
+    const leftAt = performance.now();
+    await expect.poll(() => performance.now() - leftAt).toBeGreaterThan(300);
     expect({ isDrained, hosts: hostsOf(first.conference) }).toEqual({ isDrained: false, hosts: [first.at] });
     await second.phone.hangUp();
     await drained;

@@ -28,6 +28,7 @@ import { createControlModule } from '../control/control.module.ts';
 import { UsedTokens } from '../control/used-tokens.ts';
 import { createControlVerifier } from '../control/verify-control.ts';
 import { createBrowsers, SOCKET_PATH } from '../browsers/browsers.ts';
+import { drainAll } from '../drain-all.ts';
 import { startGateway, type Gateway, type GatewayOptions } from '../gateway.ts';
 import { createMembers } from '../gateways/members.ts';
 import { attachSockets } from '../sockets/attach-sockets.ts';
@@ -323,9 +324,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       phones.push(phone);
       return phone;
     },
-    async drain() {
-      await Promise.all([gateway.drain(), browsers.drain(), members.drain()]);
-    },
+    drain: () => drainAll([gateway, browsers, members]),
     async hangUpPhones() {
       await Promise.all(phones.splice(0).map((phone) => phone.stop()));
       for (const call of gateway.calls.listLive()) await call.controls?.hangUp();

@@ -23,7 +23,7 @@ function ownAddress(): string {
   return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
 }
 
-/** Starts a coturn that serves loopback only. It ends with this process. */
+/** Starts a coturn that listens on loopback. It ends with this process. */
 export async function startCoturn(log: (line: string) => void = () => undefined): Promise<TurnServer> {
   const program = await findCoturn(log);
   const port = await findFreePort();
