@@ -67,6 +67,8 @@ it('two hundred calls leave nothing behind', async () => {
     );
     expect(await phone.finished).toMatchObject({ successful: calls, failed: 0 });
     await expect.poll(() => test.gateway.calls.listLive().length).toBe(0);
+    // A call leaves its conference a moment after its end.
+    await expect.poll(() => test.gateway.link.current?.conferences.count).toBe(0);
   };
   // The first calls open what stays open: connections to the receiver of webhooks, the room control.
   await callAgain(20);
