@@ -47,6 +47,7 @@ export interface Result {
   readonly memoryPerCallKb: { readonly gateway: number; readonly janus: number };
   readonly churn: {
     readonly calls: number;
+    readonly unanswered: number;
     readonly before: Holdings;
     readonly after: Holdings;
     readonly left: boolean;
@@ -79,6 +80,7 @@ async function run(bench: BenchRun): Promise<Result> {
       const callers = await dialTogether(phones.slice(0, calls), uri);
       times.push(...callers.map(({ firstSoundMs }) => firstSoundMs));
       await hangUpAll(callers.map(({ phone }) => phone));
+      await waitUntilFree(selfHosted);
     }
     const figures = { calls, p50Ms: quantile(times, 0.5), p99Ms: quantile(times, 0.99) };
     firstSound.push(figures);
@@ -90,7 +92,9 @@ async function run(bench: BenchRun): Promise<Result> {
     `${options.calls} calls: ${SERVERS.map((name) => `${name} ${percent(load.corePerCall[name])}`).join(', ')} of a core each`,
   );
   const churn = await measureChurn(bench, stack, selfHosted);
-  log(`${churn.calls} short calls: ${churn.left ? 'something is left' : 'nothing is left'}`);
+  log(
+    `${churn.calls} short calls, ${churn.unanswered} unanswered: ${churn.left ? 'something is left' : 'nothing is left'}`,
+  );
   await Promise.all(phones.map((phone) => phone.stop()));
   await stack.stop();
   const alone = await measureJanusAlone(bench, {
@@ -118,7 +122,9 @@ async function run(bench: BenchRun): Promise<Result> {
   print(
     `memory per call              gateway ${load.memoryPerCallKb.gateway} kB, Janus ${load.memoryPerCallKb.janus} kB`,
   );
-  print(`after ${churn.calls} calls             ${churn.left ? 'something is left' : 'nothing is left'}`);
+  print(
+    `after ${churn.calls} calls             ${churn.unanswered} unanswered; ${churn.left ? 'something is left' : 'nothing is left'}`,
+  );
   return result;
 }
 
@@ -186,6 +192,16 @@ async function measureLoad(
   };
 }
 
+/** Waits until the lines of earlier calls are free, so that they do not disturb the next measurement. */
+async function waitUntilFree(selfHosted: SelfHosted): Promise<void> {
+  const isFree = async (): Promise<boolean> => {
+    const { dialogs, handles } = await readHoldings(selfHosted);
+    return dialogs === 0 && handles['sip in use'] === undefined;
+  };
+  await until('the lines of the earlier calls are free', isFree, RELEASE_TIMEOUT_MS, 500);
+  await new Promise((resume) => setTimeout(resume, SETTLE_MS));
+}
+
 /** Places many short calls, and compares what the servers hold before and after. */
 async function measureChurn(
   { log, options: { churn: calls } }: BenchRun,
@@ -193,18 +209,14 @@ async function measureChurn(
   selfHosted: SelfHosted,
 ): Promise<Result['churn']> {
   const number = stack.numbers[0]!.e164;
-  const isFree = async (): Promise<boolean> => {
-    const { dialogs, handles } = await readHoldings(selfHosted);
-    return dialogs === 0 && handles['sip in use'] === undefined;
-  };
-  await until('the lines of the earlier calls are free', isFree, RELEASE_TIMEOUT_MS, 500);
+  await waitUntilFree(selfHosted);
   const before = await readHoldings(selfHosted);
   log(`placing ${calls} short calls ...`);
-  await churnCalls(selfHosted.kamailio.sipUri, number, calls, log);
+  const unanswered = await churnCalls(selfHosted.kamailio.sipUri, number, calls, log);
   const isAsBefore = async (): Promise<boolean> => isSame(before, await readHoldings(selfHosted));
   await until('the servers hold what they held before', isAsBefore, RELEASE_TIMEOUT_MS, 500).catch(() => undefined);
   const after = await readHoldings(selfHosted);
-  return { calls, before, after, left: !isSame(before, after) };
+  return { calls, unanswered, before, after, left: !isSame(before, after) };
 }
 
 /** Connections for webhooks stay open for the next ones: at most one for each call that is up. */

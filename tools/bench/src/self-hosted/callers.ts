@@ -35,6 +35,8 @@ export const dialTogether = (phones: readonly BaresipPhone[], uri: string): Prom
     phones.map(async (phone) => {
       const callsBefore = requestsOf(phone.messages(), 'INVITE', 'sent').length;
       await phone.dial(uri);
+      // Before, the phone has the sound of its earlier call.
+      await phone.waitFor('established');
       const heardAt = await until('a caller hears the prompt', () => hearsSound(phone), WITHIN_MS, POLL_MS);
       const invite = requestsOf(phone.messages(), 'INVITE', 'sent')[callsBefore];
       if (invite === undefined) throw new Error('A phone has sent no INVITE.');
@@ -55,8 +57,8 @@ const CHURN_STAY_MS = 300;
 const CHURN_PER_SECOND = 20;
 const CHURN_CALLS_UP = 30;
 
-/** Places calls that hang up during the prompt. @throws Error when one is not answered */
-export async function churnCalls(target: string, number: string, calls: number, log: Log): Promise<void> {
+/** Places calls that hang up during the prompt. @returns how many were not answered */
+export async function churnCalls(target: string, number: string, calls: number, log: Log): Promise<number> {
   const phone = await startSipp({
     target,
     calls,
@@ -65,7 +67,7 @@ export async function churnCalls(target: string, number: string, calls: number, 
     log,
     scenario: { kind: 'caller', to: number, from: '+442079459999', steps: [{ pauseMs: CHURN_STAY_MS }] },
   });
-  const { successful, failed, errors } = await phone.finished;
-  if (failed > 0 || successful !== calls)
-    throw new Error(`${successful} of ${calls} calls went well. ${errors.slice(0, 6000)}`);
+  const { successful, errors } = await phone.finished;
+  if (successful === 0) throw new Error(`No call was answered. ${errors.slice(0, 500)}`);
+  return calls - successful;
 }
