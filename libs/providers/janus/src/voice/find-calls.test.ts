@@ -9,8 +9,11 @@ import { openGateways } from '../gateways.ts';
 import { findCall, hangUpCall, listCalls, type Reach } from './find-calls.ts';
 
 const CALL_ID = 'one.abcdefghijklmnopqrstuv';
-/** What a gateway may say of the call; `gone`: nothing listens there, `frozen`: no answer comes, `cut off`: no connection. */
-type GatewayState = 'knows' | 'has ended' | 'does not know' | 'is gone' | 'is frozen' | 'is cut off';
+/**
+ * What a gateway may say of the call; `gone`: nothing listens there, `frozen`: no answer comes, `cut off`: no
+ * connection, `removed`: it is not in the settings.
+ */
+type GatewayState = 'knows' | 'has ended' | 'does not know' | 'is gone' | 'is frozen' | 'is cut off' | 'was removed';
 type KamailioState = 'lists it' | 'lists it ringing' | 'does not list it' | 'has just started' | 'is unreachable';
 
 const VIEW = {
@@ -88,7 +91,7 @@ async function open(gateway: GatewayState, kamailio: KamailioState): Promise<{ r
   const requests: string[] = [];
   const account = janusAccountSchema.parse({
     account: 'platform',
-    gateways: [{ id: 'one', url: await serveGateway(gateway, requests) }],
+    gateways: [{ id: gateway === 'was removed' ? 'two' : 'one', url: await serveGateway(gateway, requests) }],
     secret: 'a-secret-of-thirty-two-characters',
     kamailio: { url: `${await serveKamailio(kamailio, requests)}/RPC`, secret: 'rpc-secret' },
     socketUrl: 'ws://127.0.0.1:1',
@@ -133,14 +136,19 @@ describe('findCall', () => {
     ['is frozen', 'lists it', unknown],
     ['is frozen', 'does not list it', unknown],
     ['is cut off', 'does not list it', busy],
+    ['was removed', 'lists it', answered],
+    ['was removed', 'lists it ringing', { resolves: { phase: 'ringing' } }],
+    ['was removed', 'does not list it', over],
+    ['was removed', 'has just started', restarted],
+    ['was removed', 'is unreachable', busy],
   ])('the gateway %s, kamailio %s', async (gateway, kamailio, outcome) => {
     const { reach } = await open(gateway, kamailio);
     expect(await outcomeOf(findCall(reach, CALL_ID))).toMatchObject(outcome);
   });
 
-  it('knows no call of another gateway', async () => {
-    const { reach, requests } = await open('knows', 'lists it');
-    expect(await findCall(reach, 'two.abcdefghijklmnopqrstuv')).toBeNull();
+  it('knows no call of another provider', async () => {
+    const { reach, requests } = await open('knows', 'is unreachable');
+    expect(await findCall(reach, '00000000-0000-4000-8000-000000000000')).toBeNull();
     expect(requests).toEqual([]);
   });
 });
@@ -190,6 +198,11 @@ describe('hangUpCall', () => {
     ['is frozen', 'lists it', done, [asked, 'kamailio hangs up']],
     ['is frozen', 'does not list it', unknown, [asked]],
     ['is frozen', 'is unreachable', busy, [asked]],
+    ['was removed', 'lists it', done, ['kamailio hangs up']],
+    ['was removed', 'lists it ringing', done, ['kamailio cancels']],
+    ['was removed', 'does not list it', notFound, []],
+    ['was removed', 'has just started', restarted, []],
+    ['was removed', 'is unreachable', busy, []],
   ])('the gateway %s, kamailio %s', async (gateway, kamailio, outcome, sent) => {
     const { reach, requests } = await open(gateway, kamailio);
     expect(await outcomeOf(hangUpCall(reach, CALL_ID))).toMatchObject(outcome);

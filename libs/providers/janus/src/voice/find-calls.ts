@@ -4,7 +4,7 @@ import type { JanusAccount } from '../account.ts';
 import { endDialog, listDialogs, provesAbsence, type Dialog, type DialogList } from '../dialogs.ts';
 import type { Gateways } from '../gateways.ts';
 import { ConnectionRefusedError } from '../request-json.ts';
-import { callList, callView, type CallView } from '../wire.ts';
+import { callList, callView, partId, type CallView } from '../wire.ts';
 
 /** What is needed to reach the calls of an account. */
 export interface Reach {
@@ -33,6 +33,12 @@ const toView = (dialog: Dialog & { readonly callId: string }, account: string): 
 const isSilent = (error: unknown): boolean =>
   error instanceof ProviderError && (error.failure === 'unknown' || error.verdict.reason === UNREACHABLE.reason);
 
+/**
+ * Whether an id has the form of ours. Kamailio may have the call of a gateway that is no longer in
+ * the settings.
+ */
+const isOurs = (callId: string): boolean => partId.safeParse(callId).success;
+
 /** @throws ProviderError `busy` while the absence of a dialog proves nothing */
 function assertTrusted(list: DialogList): void {
   if (!provesAbsence(list))
@@ -41,20 +47,23 @@ function assertTrusted(list: DialogList): void {
 
 /**
  * Looks up one call: at its gateway, and at kamailio unless the gateway has it live. A call is over
- * when both do not have it; the silence of one proves nothing.
- * @returns `null` for an id that no gateway of this deployment issued
+ * when both do not have it; the silence of one proves nothing. A gateway that was removed from the
+ * settings has no calls.
+ * @returns `null` for an id of another provider
  * @throws ProviderError when one of the two cannot be asked
  */
 export async function findCall(reach: Reach, callId: string): Promise<CallView | null> {
   const gateway = reach.gateways.findGateway(callId);
-  if (gateway === undefined) return null;
+  if (gateway === undefined && !isOurs(callId)) return null;
   const { account, timeoutMs } = reach;
-  const known = await reach.gateways
-    .request(gateway, { method: 'GET', path: `/v1/calls/${callId}`, effect: 'read', reply: callView })
-    .catch((error: unknown) => {
-      if (!isNotFound(error) && !(error instanceof ConnectionRefusedError)) throw error;
-      return undefined;
-    });
+  const known =
+    gateway &&
+    (await reach.gateways
+      .request(gateway, { method: 'GET', path: `/v1/calls/${callId}`, effect: 'read', reply: callView })
+      .catch((error: unknown) => {
+        if (!isNotFound(error) && !(error instanceof ConnectionRefusedError)) throw error;
+        return undefined;
+      }));
   if (known !== undefined && known.phase !== 'over') return known;
   const list = await listDialogs(account.kamailio, timeoutMs);
   const dialog = list.dialogs.find((each) => each.callId === callId);
@@ -110,29 +119,41 @@ export async function listCalls(reach: Reach, beforeRequest?: () => Promise<void
 }
 
 /**
- * Ends a call: by its gateway, or at kamailio when the gateway does not know it or does not answer.
+ * Ends a call: by its gateway, or at kamailio when the gateway does not know it, does not answer, or
+ * was removed from the settings.
  * @throws ProviderError `not-found` when neither has it
  */
 export async function hangUpCall(reach: Reach, callId: string): Promise<void> {
   const gateway = reach.gateways.findGateway(callId);
-  const notFound = (): ProviderError =>
-    new ProviderError('not-found', 'upstream-404', 'The provider does not know this id.');
-  if (gateway === undefined) throw notFound();
+  if (gateway === undefined) {
+    if (!isOurs(callId)) throw notFound();
+    return hangUpAtKamailio(reach, callId, notFound());
+  }
   try {
     await reach.gateways.request(gateway, {
       method: 'POST',
       path: `/v1/calls/${callId}/hang-up`,
       effect: 'write',
     });
-    return;
   } catch (error) {
-    if (!isNotFound(error) && !isSilent(error)) throw error;
-    const { kamailio } = reach.account;
-    const list = await listDialogs(kamailio, reach.timeoutMs);
-    const dialog = list.dialogs.find((each) => each.callId === callId);
-    if (dialog !== undefined) return endDialog(kamailio, reach.timeoutMs, dialog);
-    if (isSilent(error)) throw error;
-    assertTrusted(list);
-    throw notFound();
+    if (isNotFound(error)) return hangUpAtKamailio(reach, callId, notFound());
+    if (isSilent(error)) return hangUpAtKamailio(reach, callId, error);
+    throw error;
   }
 }
+
+/** @param otherwise thrown when kamailio does not have the call */
+async function hangUpAtKamailio(
+  { account: { kamailio }, timeoutMs }: Reach,
+  callId: string,
+  otherwise: unknown,
+): Promise<void> {
+  const list = await listDialogs(kamailio, timeoutMs);
+  const dialog = list.dialogs.find((each) => each.callId === callId);
+  if (dialog !== undefined) return endDialog(kamailio, timeoutMs, dialog);
+  if (isNotFound(otherwise)) assertTrusted(list);
+  throw otherwise;
+}
+
+const notFound = (): ProviderError =>
+  new ProviderError('not-found', 'upstream-404', 'The provider does not know this id.');
