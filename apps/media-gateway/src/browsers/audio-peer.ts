@@ -2,6 +2,7 @@ import { attachAudioBridge, type AudioBridgeHandle } from '@partyline/janus/audi
 import type { AudioBridgeEvent, AudioBridgeParticipant } from '@partyline/janus/audio-bridge/audio-bridge-event';
 import type { JanusConnection } from '@partyline/janus/connection';
 import type { CoreEvent, IceCandidate } from '@partyline/janus/transport/core-event';
+import { DRAIN_MS } from '../conferences/local-place.ts';
 import { Peer, type PeerDeps, type PeerEvents } from './peer.ts';
 
 export interface AudioPeerOptions {
@@ -90,6 +91,11 @@ export class AudioPeer {
       handle.onEvent((event) => events.onEvent(event));
       return handle;
     };
-    return new Peer(attach, deps, events);
+    // As in `LocalPlace`: the browser may send until its peer connection ends.
+    return new Peer(attach, deps, events, async (handle) => {
+      await handle.configure({ isMuted: true });
+      await deps.sleep(DRAIN_MS);
+      await handle.leave();
+    });
   }
 }

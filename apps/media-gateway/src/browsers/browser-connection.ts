@@ -233,7 +233,7 @@ export class BrowserConnection {
     try {
       // The rooms of a lost connection cannot be destroyed.
       if (!this.#isJanusLost) janus.conferences.leave(claims.conference, this.#member);
-      if (this.#connectedAt !== undefined) this.#report('disconnected', reason, this.#connectedAt);
+      if (this.#connectedAt !== undefined) this.#report('disconnected', reason, this.#connectedAt, this.#deps.clock.now());
     } catch (error) {
       onError(error, id);
     } finally {
@@ -329,7 +329,7 @@ export class BrowserConnection {
     const { clock, janus } = this.#deps;
     const { id, claims } = this.facts;
     this.#connectedAt = clock.now();
-    this.#report('connected', '', this.#connectedAt);
+    this.#report('connected', '', this.#connectedAt, this.#connectedAt);
     this.#enterRoster();
     janus.conferences
       .enter(claims.conference, this.#member, claims.starts)
@@ -387,7 +387,7 @@ export class BrowserConnection {
     return name === 'subscription' ? this.#subscription : this.#publications.get(name);
   }
 
-  #report(kind: ConnectionWebhook['kind'], reason: string, since: Date): void {
+  #report(kind: ConnectionWebhook['kind'], reason: string, since: Date, at: Date): void {
     const { id, claims } = this.facts;
     this.#deps.sendEvent(claims.account, {
       kind,
@@ -395,7 +395,7 @@ export class BrowserConnection {
       connectionId: id,
       data: claims.data,
       reason,
-      at: this.#deps.clock.now().toISOString(),
+      at: at.toISOString(),
       since: since.toISOString(),
     });
   }

@@ -34,16 +34,19 @@ export class Peer<H extends PeerHandle> {
   readonly #attach: () => Promise<H>;
   readonly #deps: PeerDeps;
   readonly #events: PeerEvents;
+  readonly #leave: ((handle: H) => Promise<unknown>) | undefined;
   #handle: Promise<H> | undefined;
   #isClosed = false;
   #isNegotiated = false;
   #isUp = false;
   #session: string | undefined;
 
-  constructor(attach: () => Promise<H>, deps: PeerDeps, events: PeerEvents) {
+  /** @param leave prepares the end of a handle with a peer connection. The handle ends also if it rejects */
+  constructor(attach: () => Promise<H>, deps: PeerDeps, events: PeerEvents, leave?: (handle: H) => Promise<unknown>) {
     this.#attach = attach;
     this.#deps = deps;
     this.#events = events;
+    this.#leave = leave;
   }
 
   /** Whether Janus has a peer connection, which may still be connecting. */
@@ -91,7 +94,9 @@ export class Peer<H extends PeerHandle> {
   async close(): Promise<void> {
     this.#isClosed = true;
     const handle = await this.#handle?.catch(() => undefined);
-    if (handle !== undefined) await this.#detach(handle);
+    if (handle === undefined) return;
+    if (this.#isNegotiated) await this.#leave?.(handle).catch(() => undefined);
+    await this.#detach(handle);
   }
 
   /** Asks until the handle is gone. */

@@ -11,10 +11,11 @@ export interface HostingJanus {
 }
 
 /**
- * Janus 1.1.2 crashes when it decodes a packet of a participant while it removes it: the last packets
- * are given time to arrive.
+ * Janus 1.1.2 crashes when it decodes or encodes a packet of a participant while it ends it: the sound
+ * stops, the last packets are given time to arrive, and the participant leaves the room before its handle
+ * ends.
  */
-const DRAIN_MS = 60;
+export const DRAIN_MS = 60;
 
 /** The place of a call in a conference of this gateway. */
 export class LocalPlace implements Place {
@@ -70,7 +71,7 @@ export class LocalPlace implements Place {
       return joined.rtp;
     } finally {
       // It left while it was connected.
-      if (!this.#isOpen) this.#detach();
+      if (!this.#isOpen) void this.#endHandle();
     }
   }
 
@@ -85,13 +86,15 @@ export class LocalPlace implements Place {
     const { conference, callId } = this.#request;
     if (ends) conferences.end(conference, callId);
     // The sound has stopped before.
-    this.#timers.setTimer(DRAIN_MS, () => {
-      this.#detach();
-      conferences.leave(conference, this.#member);
-    });
+    this.#timers.setTimer(
+      DRAIN_MS,
+      () => void this.#endHandle().then(() => conferences.leave(conference, this.#member)),
+    );
   }
 
-  #detach(): void {
-    this.#handle?.detach().catch(() => undefined);
+  /** Never rejects: a handle that cannot be ended ends with the connection to Janus. */
+  async #endHandle(): Promise<void> {
+    await this.#handle?.leave().catch(() => undefined);
+    await this.#handle?.detach().catch(() => undefined);
   }
 }
