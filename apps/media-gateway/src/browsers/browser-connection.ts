@@ -233,7 +233,8 @@ export class BrowserConnection {
     try {
       // The rooms of a lost connection cannot be destroyed.
       if (!this.#isJanusLost) janus.conferences.leave(claims.conference, this.#member);
-      if (this.#connectedAt !== undefined) this.#report('disconnected', reason, this.#connectedAt, this.#deps.clock.now());
+      if (this.#connectedAt !== undefined)
+        this.#report('disconnected', reason, this.#connectedAt, this.#deps.clock.now());
     } catch (error) {
       onError(error, id);
     } finally {
