@@ -19,6 +19,10 @@ export interface TestKamailioOptions {
   readonly byeMs?: number;
   /** Requests of an unknown address in two seconds, beyond which it is ignored. */
   readonly floodRequests?: number;
+  /** Requests a second from the trunks of a tenant's account, beyond which they are ignored. */
+  readonly accountRequests?: number;
+  /** Calls at the same time from the trunks of a tenant's account. */
+  readonly accountCalls?: number;
   /** Rejects trunks of tenants in private networks. */
   readonly publicTrunksOnly?: boolean;
   /** Also listens for TLS, with a self-signed certificate. */

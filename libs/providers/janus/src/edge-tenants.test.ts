@@ -131,7 +131,73 @@ describe('calls to the number of a SIP account', () => {
       await wary.stop();
     }
   });
+
+  it('are rejected as busy while the account has as many as it may, and those of others are not', async () => {
+    const small = await createTestKamailio({ accountCalls: 2 });
+    try {
+      await writeTo(small, [A, B]);
+      const gateway = await openGateway(small);
+      const trunk = await open(SHARED_TRUNK, small);
+      const calls = [dialOn(trunk, '+12025550101'), dialOn(trunk, '+12025550102')];
+      for (const callId of calls) await inviteOf(gateway, callId);
+      expect(await statusOf(trunk, dialOn(trunk, '+12025550101'))).toBe(486);
+      gateway.reply(await inviteOf(gateway, dialOn(trunk, '+12025550103')), '603 Decline');
+      gateway.reply(await inviteOf(gateway, calls[0]!), '603 Decline');
+      expect(await statusOf(trunk, calls[0]!)).toBe(603);
+      gateway.reply(await inviteOf(gateway, dialOn(trunk, '+12025550101')), '603 Decline');
+    } finally {
+      await small.stop();
+    }
+  });
 });
+
+describe('a flood of the trunks of a SIP account', () => {
+  let wary: TestKamailio;
+  beforeAll(async () => {
+    wary = await createTestKamailio({ accountRequests: 10 });
+    await writeTo(wary, [A, B]);
+  });
+  afterAll(() => wary.stop());
+
+  it('is ignored, whatever of its addresses it comes from', async () => {
+    const trunks = [await open(OWN_TRUNK, wary), await open(OWN_TRUNK, wary)];
+    for (let count = 0; count < 400; count += 1) trunks[count % 2]!.send('OPTIONS');
+    // Another address is answered after those.
+    expect(await (await open('127.0.0.9', wary)).request('OPTIONS')).toMatchObject({ status: 200 });
+    expect(trunks[0]!.messages.length + trunks[1]!.messages.length).toBeLessThan(200);
+  });
+
+  it('takes nothing from another account, also when its calls come from the same address', async () => {
+    const gateway = await openGateway(wary);
+    const trunk = await open(SHARED_TRUNK, wary);
+    const flood = Array.from({ length: 200 }, () => dialOn(trunk, '+12025550101'));
+    gateway.reply(await inviteOf(gateway, dialOn(trunk, '+12025550103')), '603 Decline');
+    const isOfFlood = (message: SipMessage): boolean => flood.includes(headerOf(message, 'call-id') ?? '');
+    expect(gateway.messages.filter((message) => message.method === 'INVITE' && isOfFlood(message)).length).toBeLessThan(
+      100,
+    );
+  });
+});
+
+/** Sends an INVITE to a number, and returns its Call-ID. */
+function dialOn(trunk: SipEndpoint, number: string): string {
+  const callId = crypto.randomUUID();
+  trunk.send('INVITE', {
+    uri: `sip:${number}@partyline.invalid`,
+    from: `<sip:${CALLER}@trunk.example>;tag=caller`,
+    to: `<sip:${number}@partyline.invalid>`,
+    callId,
+    cseq: '1 INVITE',
+  });
+  return callId;
+}
+
+const inviteOf = (gateway: SipEndpoint, callId: string): Promise<SipMessage> =>
+  gateway.receive((message) => message.method === 'INVITE' && headerOf(message, 'call-id') === callId);
+
+/** The final status of a call. */
+const statusOf = async (phone: SipEndpoint, callId: string): Promise<number | undefined> =>
+  (await phone.receive((message) => headerOf(message, 'call-id') === callId && (message.status ?? 0) >= 200)).status;
 
 /** Dials out. Resolves with the status that the gateway gets; a trunk that is reached declines. */
 async function dialOut(
@@ -243,6 +309,32 @@ describe('a SIP phone', () => {
     expect(await dialAs('+12025550101')).toMatchObject({ status: 407, account: undefined });
   });
 
+  it('has five calls at the same time at most', async () => {
+    await writeTo(kamailio, [], [PHONE], NUMBERS);
+    const [gateway, phone] = [await openGateway(), await open('127.0.0.9')];
+    const call = async (): Promise<{ callId: string; status: Promise<number | undefined> }> => {
+      const callId = crypto.randomUUID();
+      const uri = `sip:${PLATFORM_NUMBER}@${kamailio.sipUri}`;
+      const from = `${uriOf(PHONE.id)};tag=phone`;
+      const reply = phone.request('INVITE', { uri, from, to: uriOf(PLATFORM_NUMBER), callId, password: PASSWORD });
+      return { callId, status: reply.then(({ status }) => status) };
+    };
+    const calls = [];
+    for (let count = 0; count < 5; count += 1) {
+      const { callId, status } = await call();
+      calls.push({ status, invite: await inviteOf(gateway, callId) });
+    }
+    const sixth = await call();
+    expect(await sixth.status).toBe(403);
+    for (const { invite, status } of calls) {
+      gateway.reply(invite, '603 Decline');
+      expect(await status).toBe(603);
+    }
+    const next = await call();
+    gateway.reply(await inviteOf(gateway, next.callId), '603 Decline');
+    expect(await next.status).toBe(603);
+  });
+
   it('cannot pretend to have the number of somebody else, or another account', async () => {
     await writeTo(kamailio, [], [PHONE], NUMBERS);
     const headers = [`P-Asserted-Identity: <sip:${CALLER}@x>`, 'X-Partyline-Account: acct_b'];
@@ -337,7 +429,7 @@ describe('a trunk of a tenant in a private network', () => {
 it('writes numbers without plus, and the default port of a trunk', () => {
   expect([...toEntries({ trunks: [{ ...B, trunkHost: 'sip.trunk.example' }], phones: [], numbers: [] })]).toEqual([
     ['number:12025550103', `acct_b ${SHARED_TRUNK}`],
-    [`source:${SHARED_TRUNK}`, 'yes'],
+    [`source:${SHARED_TRUNK}`, 'acct_b'],
     ['trunk:acct_b', 'sip.trunk.example:5060'],
   ]);
 });

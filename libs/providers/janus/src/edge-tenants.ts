@@ -60,7 +60,10 @@ export function toEntries({ trunks, phones, numbers }: EdgeTenants): Map<string,
   const entries = new Map<string, string>();
   for (const { id, trunkHost, addresses, numbers: own } of trunks) {
     for (const number of own) entries.set(`number:${digitsOf(number)}`, `${id} ${addresses.join(',')}`);
-    for (const address of addresses) entries.set(`source:${address}`, 'yes');
+    for (const address of addresses) {
+      const others = entries.get(`source:${address}`);
+      entries.set(`source:${address}`, others === undefined ? id : `${others},${id}`);
+    }
     if (trunkHost !== null)
       entries.set(`trunk:${id}`, trunkHost.includes(':') ? trunkHost : `${trunkHost}:${SIP_PORT}`);
   }

@@ -31,6 +31,10 @@ export interface KamailioOptions {
   tls?: { readonly cert: string; readonly key: string };
   /** Requests of an unknown address in two seconds, beyond which it is ignored; 30 by default. */
   floodRequests?: number;
+  /** Requests a second from the trunks of a tenant's account, beyond which they are ignored; 200 by default. */
+  accountRequests?: number;
+  /** Calls at the same time from the trunks of a tenant's account; 100 by default. */
+  accountCalls?: number;
   /** Rejects trunks of tenants in private networks, as in production. All of this machine are. */
   publicTrunksOnly?: boolean;
   /**
@@ -138,6 +142,8 @@ async function launch(binary: KamailioBinary, settings: Settings, options: Kamai
       KAMAILIO_TLS_KEY: join(folder, KEY_FILE),
     }),
     KAMAILIO_FLOOD_REQUESTS: options.floodRequests,
+    KAMAILIO_ACCOUNT_REQUESTS: options.accountRequests,
+    KAMAILIO_ACCOUNT_CALLS: options.accountCalls,
     KAMAILIO_ALLOW_PRIVATE: options.publicTrunksOnly ? undefined : 'on',
     // The scheme is the name of the module db_postgres.
     KAMAILIO_DB_URL: options.databaseUrl?.replace(/^postgresql:/, 'postgres:'),
