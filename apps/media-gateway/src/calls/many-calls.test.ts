@@ -65,7 +65,8 @@ it('two hundred calls leave nothing behind', async () => {
       { steps: [{ pauseMs: 500 }] },
       { calls, callsPerSecond: 10, maxCallsUp: 12 },
     );
-    expect(await phone.finished).toMatchObject({ successful: calls, failed: 0 });
+    const result = await phone.finished;
+    expect(result, result.errors).toMatchObject({ successful: calls, failed: 0 });
     await expect.poll(() => test.gateway.calls.listLive().length).toBe(0);
     // A call leaves its conference a moment after its end.
     await expect.poll(() => test.gateway.link.current?.conferences.count).toBe(0);
