@@ -15,6 +15,8 @@ export interface TestKamailioOptions {
   readonly trunks?: readonly TestTrunk[];
   /** A gateway that has not answered by then is passed over. */
   readonly gatewayAnswerMs?: number;
+  /** A gateway that rings must answer the call by then. */
+  readonly gatewayDecideMs?: number;
   /** A BYE is repeated for so long until the phone answers it. */
   readonly byeMs?: number;
   /** Requests of an unknown address in two seconds, beyond which it is ignored. */

@@ -41,7 +41,7 @@ interface Visitor {
   readonly id: string;
 }
 
-/** Opens a page and joins with JSON options. */
+/** Opens a page, joins with JSON options, and waits until the audio is up. */
 async function visit(
   browser: Browser,
   options: Record<string, unknown> = {},
@@ -52,7 +52,9 @@ async function visit(
   tabs.push(tab);
   const all = { token: gateway.token(where), ...options };
   const id = await tab.page.evaluate<string>(`join(${JSON.stringify(all)})`);
-  return { tab, id };
+  const visitor = { tab, id };
+  await expect.poll(() => summaryOf(visitor), MEDIA_WAIT).toContain('connected');
+  return visitor;
 }
 
 async function level({ tab }: Visitor, hz: number): Promise<number> {

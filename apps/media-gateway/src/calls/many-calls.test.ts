@@ -37,6 +37,24 @@ it.runIf(canSendSound)('twenty calls at once are all answered, each with its own
   expect(new Set(received).size).toBe(20);
 });
 
+it.each(['bye', 'wait-for-bye'] as const)(
+  'calls that take the lines of earlier ones at once are answered (%s)',
+  async (end) => {
+    const number = test.number(
+      end === 'bye'
+        ? [{ do: 'join', conversation: 'conv_lines', eventUrl: test.eventUrl }]
+        : [{ do: 'say', text: 'Goodbye.', language: 'en-US' }],
+    );
+    const phone = await test.caller(
+      number,
+      { end, steps: [{ pauseMs: end === 'bye' ? 700 : 50 }] },
+      { calls: 96, callsPerSecond: 1_000, maxCallsUp: 16 },
+    );
+    const result = await phone.finished;
+    expect(result, result.errors).toMatchObject({ successful: 96, failed: 0 });
+  },
+);
+
 /** What a call must give back: open files and sockets, timers, and handles of Janus. */
 async function countResources(): Promise<Record<string, number>> {
   const admin = await connectJanusAdmin({

@@ -85,20 +85,18 @@ export class PhoneCall {
       if (event.type === 'dtmf-info') this.#receiveDigit(event.digit, 'info');
       if (event.type === 'updating-call') void this.#update(handle, event.jsep);
       if (event.type === 'transfer') this.#rejectTransfer(handle, event.referId);
+      // Janus 1.1.2 ends a call whose phone rejects the sound, and keeps its peer connection: the next call on
+      // the line would get no sound. After the end of a call, this request would end the next one.
+      if (event.type === 'hanging-up' && !this.#isHangingUp) handle.closePeerConnection().catch(() => undefined);
       const end = readEnd(event, this.call.phase);
       if (end === undefined) return;
       if (isEndLost(event, this.call)) void this.#lose();
       else this.end(end);
     });
-    const leaveLine = (): void => {
-      stop();
-      // Janus keeps that of a phone whose process has died, and the next call on the line would get no sound.
-      if (!this.#isHangingUp) handle.closePeerConnection().catch(() => undefined);
-    };
-    this.signal.addEventListener('abort', leaveLine, { once: true });
+    this.signal.addEventListener('abort', stop, { once: true });
     return () => {
       this.#hasLine = false;
-      this.signal.removeEventListener('abort', leaveLine);
+      this.signal.removeEventListener('abort', stop);
       stop();
     };
   }
@@ -171,15 +169,9 @@ export class PhoneCall {
   #hangUpLine(handle: SipHandle): void {
     if (this.#isHangingUp) return;
     this.#isHangingUp = true;
-    handle
-      .hangUp()
-      .catch((error: unknown) => {
-        if (!this.call.isOver) this.#deps.onError(error, this.call.facts.callId);
-      })
-      // At once: when the phone answers later, the line is free, and the next call would be lost while
-      // Janus closes the connection of this one.
-      .then(() => handle.closePeerConnection())
-      .catch(() => undefined);
+    handle.hangUp().catch((error: unknown) => {
+      if (!this.call.isOver) this.#deps.onError(error, this.call.facts.callId);
+    });
     void this.#deps.pause(HANG_UP_TIMEOUT_MS, this.signal).then(() => this.#lose());
   }
 

@@ -113,6 +113,9 @@ export function attachSip(connection: JanusConnection, opaqueId: string): Promis
  * passes it to a helper. Before `webrtc-down`, Janus rejects a `call` with 490; after it, two relay
  * threads may read the sockets of the new call. So detach a handle after its call and attach a new
  * one, which costs about 1 ms.
+ *
+ * After `hangup`, Janus closes the peer connection within half a second. Do not close it by a
+ * request then: the handle is free at once, and Janus ends the next call instead.
  */
 export class SipHandle extends JanusHandle<SipEvent> {
   constructor(channel: HandleChannel) {

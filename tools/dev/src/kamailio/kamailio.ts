@@ -25,6 +25,8 @@ export interface KamailioOptions {
   trunks?: readonly Trunk[];
   /** A gateway that has not answered by then is passed over; 2,000 by default. */
   gatewayAnswerMs?: number;
+  /** A gateway that rings must answer the call by then; 6,000 by default. */
+  gatewayDecideMs?: number;
   /** A BYE is repeated for so long until the phone answers it; 64,000 by default. */
   byeMs?: number;
   /** Also listens for TLS, with this certificate and key (PEM). */
@@ -136,6 +138,7 @@ async function launch(binary: KamailioBinary, settings: Settings, options: Kamai
     KAMAILIO_MODULE_PATH: binary.modules,
     KAMAILIO_WORKERS: WORKERS,
     KAMAILIO_GATEWAY_ANSWER_MS: options.gatewayAnswerMs,
+    KAMAILIO_GATEWAY_DECIDE_MS: options.gatewayDecideMs,
     KAMAILIO_BYE_MS: options.byeMs,
     ...(tlsUri !== undefined && {
       KAMAILIO_TLS_CERTIFICATE: join(folder, CERTIFICATE_FILE),
