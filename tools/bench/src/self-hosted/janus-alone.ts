@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { Encoder } from '@evan/opus';
 import { startJanus } from '@partyline/dev/janus/janus';
-import { renderRtp } from '@partyline/dev/phones/rtp-script';
 import { attachAudioBridge } from '@partyline/janus/audio-bridge/audio-bridge-handle';
 import { connectJanus } from '@partyline/janus/connection';
 import type { BenchRun } from '../bench.ts';
@@ -9,11 +9,20 @@ import { processorSeconds } from '../processor-time.ts';
 
 const REQUEST_TIMEOUT_MS = 10_000;
 const PTIME_MS = 20;
-const TONE_MS = 1_000;
 const SECRET = 'bench';
+const TONE_HZ = 440;
+/** The tone of one second, which has whole periods, is repeated. */
+const TONE_PACKETS = 50;
+/** As the gateway encodes the sound of phones. */
+const OPUS = { channels: 1, sample_rate: 8_000, application: 'voip' } as const;
+const OPUS_BITRATE = 32_000;
+const OPUS_COMPLEXITY = 5;
+const OPUS_PAYLOAD_TYPE = 96;
+/** RFC 7587: the RTP clock of Opus, for one packet. */
+const OPUS_TICKS = (48_000 * PTIME_MS) / 1_000;
 
 /**
- * Measures a Janus that only mixes: participants in rooms of the same size as the calls, with G.711
+ * Measures a Janus that only mixes: participants in rooms like those of the calls, with the same Opus
  * over plain RTP, without SIP, prompts and keys. What it uses is the floor of any bridge on it.
  * @returns seconds of processor time per second and participant
  */
@@ -40,7 +49,7 @@ export async function measureJanusAlone(
         room,
         adminKey: janus.adminKey,
         secret: SECRET,
-        samplingRate: 8_000,
+        samplingRate: 16_000,
         allowRtpParticipants: true,
       });
     const socket = createSocket('udp4');
@@ -50,8 +59,8 @@ export async function measureJanusAlone(
     const { rtp } = await handle.joinByRtp({
       room,
       id: `participant-${index}`,
-      codec: 'pcmu',
-      rtp: { ip: '127.0.0.1', port: socket.address().port },
+      codec: 'opus',
+      rtp: { ip: '127.0.0.1', port: socket.address().port, payloadType: OPUS_PAYLOAD_TYPE },
     });
     sockets.push({ socket, ...rtp });
   }
@@ -73,17 +82,37 @@ export async function measureJanusAlone(
 
 /** Sends a tone in packets of 20 ms from every socket. Returns a function that stops it. */
 function sendTone(sockets: readonly { readonly socket: Socket; readonly port: number; readonly ip: string }[]) {
-  const { packets } = renderRtp([{ hz: 440, ms: TONE_MS }], { codec: 'PCMU', ptimeMs: PTIME_MS });
+  const payloads = encodeTone();
   const startedAt = performance.now();
   let sent = 0;
   const timer = setInterval(() => {
     for (; sent * PTIME_MS <= performance.now() - startedAt; sent += 1) {
-      const packet = Buffer.from(packets[sent % packets.length]!.bytes);
-      // The tone is repeated, and its numbers go on.
-      packet.writeUInt16BE(sent & 0xffff, 2);
-      packet.writeUInt32BE((sent * 160) >>> 0, 4);
+      const header = Buffer.alloc(12);
+      header.writeUInt8(0x80, 0);
+      header.writeUInt8(OPUS_PAYLOAD_TYPE, 1);
+      header.writeUInt16BE(sent & 0xffff, 2);
+      header.writeUInt32BE((sent * OPUS_TICKS) >>> 0, 4);
+      header.writeUInt32BE(1, 8);
+      const packet = Buffer.concat([header, payloads[sent % payloads.length]!]);
       for (const { socket, port, ip } of sockets) socket.send(packet, port, ip);
     }
   }, PTIME_MS / 2);
   return () => clearInterval(timer);
+}
+
+function encodeTone(): Uint8Array[] {
+  const encoder = new Encoder(OPUS);
+  encoder.signal = 'voice';
+  encoder.bitrate = OPUS_BITRATE;
+  encoder.complexity = OPUS_COMPLEXITY;
+  const samples = (OPUS.sample_rate * PTIME_MS) / 1_000;
+  return Array.from({ length: TONE_PACKETS }, (_, packet) =>
+    encoder
+      .encode(
+        Int16Array.from({ length: samples }, (_sample, index) =>
+          Math.round(3_000 * Math.sin((2 * Math.PI * TONE_HZ * (packet * samples + index)) / OPUS.sample_rate)),
+        ),
+      )
+      .slice(),
+  );
 }
