@@ -194,12 +194,11 @@ await runMain(async () => {
         everyMs: SIP_EDGE_INTERVAL_MS,
         run: async () => {
           if (sipEdge === null) return;
-          const [trunks, phones, numbers] = await Promise.all([
-            listTrunkAccounts(store),
-            readPhones(),
-            listGatewayNumbers(store, sipEdge.isPlatformHere),
-          ]);
-          const changed = await sipEdge.write({ trunks, phones, numbers });
+          const changed = await sipEdge.write(async () => ({
+            trunks: await listTrunkAccounts(store),
+            phones: await readPhones(),
+            numbers: await listGatewayNumbers(store, sipEdge.isPlatformHere),
+          }));
           if (changed > 0) log.info({ changed }, "kamailio's table of tenants was updated");
         },
       },

@@ -6,13 +6,16 @@ import type { PasswordOf } from './sip-passwords.ts';
 export interface Phone {
   readonly id: string;
   readonly tenantId: string;
-  readonly password: string;
+  /** Changes with the password. */
+  readonly version: number;
+  /** Null while it cannot be derived. */
+  readonly password: string | null;
 }
 
 /**
  * Creates a function that lists the SIP accounts of all tenants with their passwords. It remembers
  * the passwords, so that a list that has not changed needs no key.
- * @param onUnreadable called for an account whose password cannot be derived; it is left out
+ * @param onUnreadable called when the password of an account cannot be derived, once until it can
  */
 export function createPhoneReader(
   { store, sipPasswords }: { readonly store: Store; readonly sipPasswords: PasswordOf },
@@ -22,13 +25,16 @@ export function createPhoneReader(
   return async () => {
     const current = new Map<string, Phone>();
     for (const login of await listLogins(store)) {
-      const key = `${login.id} ${login.version}`;
-      const { id, tenantId } = login;
+      const { id, tenantId, version } = login;
+      const key = `${id} ${version}`;
+      const before = known.get(key);
+      let password = before?.password ?? null;
       try {
-        current.set(key, known.get(key) ?? { id, tenantId, password: await sipPasswords(login) });
+        password ??= await sipPasswords(login);
       } catch (error) {
-        onUnreadable(error);
+        if (before === undefined) onUnreadable(error);
       }
+      current.set(key, { id, tenantId, version, password });
     }
     known = current;
     return [...current.values()];

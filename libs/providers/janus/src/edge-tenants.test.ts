@@ -38,7 +38,8 @@ const writeTo = (
   trunks: readonly EdgeTrunk[],
   phones: readonly EdgePhone[] = [],
   numbers: readonly EdgeNumber[] = [],
-): Promise<number> => writeEdgeTenants({ url: rpcUrl, secret: rpcSecret }, 20_000, { trunks, phones, numbers });
+): Promise<number> =>
+  writeEdgeTenants({ url: rpcUrl, secret: rpcSecret }, 20_000, async () => ({ trunks, phones, numbers }));
 const write = (...trunks: readonly EdgeTrunk[]): Promise<number> => writeTo(kamailio, trunks);
 
 async function open(address: string, server = kamailio): Promise<SipEndpoint> {
@@ -238,7 +239,7 @@ describe('calls that a gateway places for a SIP account', () => {
 
 describe('a SIP phone', () => {
   const PASSWORD = 'the password of the phone';
-  const PHONE: EdgePhone = { id: 'sip_aB-3_x', tenantId: 'ten_a', password: PASSWORD };
+  const PHONE: EdgePhone = { id: 'sip_aB-3_x', tenantId: 'ten_a', version: 1, password: PASSWORD };
   const NUMBERS: readonly EdgeNumber[] = [
     { number: '+12025550101', tenantId: 'ten_a', accountId: 'acct_a' },
     { number: '+12025550103', tenantId: 'ten_b', accountId: 'acct_b' },
@@ -335,6 +336,15 @@ describe('a SIP phone', () => {
     expect(await next.status).toBe(603);
   });
 
+  it('keeps its password while the password is not known, unless it was changed', async () => {
+    await writeTo(kamailio, [], [PHONE]);
+    const phone = await open('127.0.0.9');
+    expect(await writeTo(kamailio, [], [{ ...PHONE, password: null }])).toBe(0);
+    expect(await register(phone)).toMatchObject({ status: 200 });
+    await writeTo(kamailio, [], [{ ...PHONE, version: 2, password: null }]);
+    expect(await register(phone)).toMatchObject({ status: 401 });
+  });
+
   it('cannot pretend to have the number of somebody else, or another account', async () => {
     await writeTo(kamailio, [], [PHONE], NUMBERS);
     const headers = [`P-Asserted-Identity: <sip:${CALLER}@x>`, 'X-Partyline-Account: acct_b'];
@@ -378,9 +388,9 @@ it('lets phones dial numbers of tenants that have phones, and shared ones', () =
     { number: '+12025550104', tenantId: null, accountId: null },
   ];
   expect([...toEntries({ trunks: [], phones: [], numbers })]).toEqual([]);
-  const phones = [{ id: 'sip_1', tenantId: 'ten_b', password: 'secret' }];
+  const phones = [{ id: 'sip_1', tenantId: 'ten_b', version: 3, password: 'secret' }];
   expect([...toEntries({ trunks: [], phones, numbers })]).toEqual([
-    ['phone:sip_1', expect.stringMatching(/^[0-9a-f]{32} ten_b$/)],
+    ['phone:sip_1', expect.stringMatching(/^[0-9a-f]{32} ten_b 3$/)],
     ['dial:ten_b:12025550103', 'platform'],
     ['dial::12025550104', 'platform'],
   ]);

@@ -20,7 +20,10 @@ export interface EdgePhone {
   /** Also the digest user. */
   readonly id: string;
   readonly tenantId: string;
-  readonly password: string;
+  /** Changes with the password. */
+  readonly version: number;
+  /** Null: not known at the moment. Kamailio keeps what it has of the version. */
+  readonly password: string | null;
 }
 
 /** A number that phones may dial. */
@@ -55,8 +58,14 @@ const done = z.object({ result: z.unknown() });
 
 const digitsOf = (number: string): string => number.replace('+', '');
 
-/** Returns the entries of kamailio's table. */
-export function toEntries({ trunks, phones, numbers }: EdgeTenants): Map<string, string> {
+/**
+ * Returns the entries of kamailio's table.
+ * @param present those that it has
+ */
+export function toEntries(
+  { trunks, phones, numbers }: EdgeTenants,
+  present: ReadonlyMap<string, string> = new Map(),
+): Map<string, string> {
   const entries = new Map<string, string>();
   for (const { id, trunkHost, addresses, numbers: own } of trunks) {
     for (const number of own) entries.set(`number:${digitsOf(number)}`, `${id} ${addresses.join(',')}`);
@@ -67,8 +76,13 @@ export function toEntries({ trunks, phones, numbers }: EdgeTenants): Map<string,
     if (trunkHost !== null)
       entries.set(`trunk:${id}`, trunkHost.includes(':') ? trunkHost : `${trunkHost}:${SIP_PORT}`);
   }
-  for (const { id, tenantId, password } of phones)
-    entries.set(`phone:${id}`, `${hash('md5', `${id}:${REALM}:${password}`)} ${tenantId}`);
+  for (const { id, tenantId, version, password } of phones) {
+    const name = `phone:${id}`;
+    const owner = `${tenantId} ${version}`;
+    const before = present.get(name);
+    if (password !== null) entries.set(name, `${hash('md5', `${id}:${REALM}:${password}`)} ${owner}`);
+    else if (before?.endsWith(` ${owner}`) === true) entries.set(name, before);
+  }
   const tenantsWithPhones = new Set(phones.map(({ tenantId }) => tenantId));
   for (const { number, tenantId, accountId } of numbers)
     if (tenantId === null ? phones.length > 0 : tenantsWithPhones.has(tenantId))
@@ -77,15 +91,20 @@ export function toEntries({ trunks, phones, numbers }: EdgeTenants): Map<string,
 }
 
 /**
- * Makes kamailio's table of tenants equal to what is given. It changes only what differs, so that no
- * call is rejected meanwhile and several processes can do it at once.
+ * Makes kamailio's table of tenants equal to what `read` returns. It changes only what differs, so
+ * that no call is rejected meanwhile. `read` is called when the table is known: what another process
+ * has added before is in its result then, and is not removed.
  * @returns the number of changed entries
- * @throws ProviderError
+ * @throws ProviderError, and what `read` throws
  */
-export async function writeEdgeTenants(rpc: KamailioRpc, timeoutMs: number, tenants: EdgeTenants): Promise<number> {
-  const wanted = toEntries(tenants);
+export async function writeEdgeTenants(
+  rpc: KamailioRpc,
+  timeoutMs: number,
+  read: () => Promise<EdgeTenants>,
+): Promise<number> {
   const { result } = await callRpc(rpc, timeoutMs, { method: 'htable.dump', params: [TABLE] }, dump);
   const present = new Map(result.flatMap(({ slot }) => slot.map(({ name, value }) => [name, String(value)] as const)));
+  const wanted = toEntries(await read(), present);
   const changed = [...wanted].filter(([name, value]) => present.get(name) !== value);
   for (const [name, value] of changed)
     await callRpc(rpc, timeoutMs, { method: 'htable.sets', params: [TABLE, name, value], effect: 'write' }, done);

@@ -5,8 +5,8 @@ import type { GatewayEnvironment, ProviderEnvironment } from './from-environment
 export interface SipEdge {
   /** Whether the platform's account is at our own gateways too. */
   readonly isPlatformHere: boolean;
-  /** Writes the trunks and phones of all tenants to it. Returns the number of changed entries. */
-  write(tenants: EdgeTenants): Promise<number>;
+  /** Reads the trunks and phones of all tenants, and writes them to it. Returns the number of changed entries. */
+  write(read: () => Promise<EdgeTenants>): Promise<number>;
 }
 
 /** Returns the SIP edge of the platform; null for a platform without one. */
@@ -22,5 +22,5 @@ export const openSipEdge = (
     ? null
     : {
         isPlatformHere: VIDEO_MODE === 'janus',
-        write: (tenants) => writeEdgeTenants({ url, secret }, timeoutMs, tenants),
+        write: (read) => writeEdgeTenants({ url, secret }, timeoutMs, read),
       };
