@@ -39,6 +39,7 @@ const OPERATIONS: Readonly<Record<string, RegExp>> = {
   'create-call': /^POST \/v1\/calls$/,
   'hang-up': /^POST \/v1\/calls\/[^/]+\/hang-up$/,
   mute: /^POST \/v1\/calls\/[^/]+\/mute$/,
+  transfer: /^POST \/v1\/calls\/[^/]+\/transfer$/,
   say: /^POST \/v1\/calls\/[^/]+\/say$/,
   'send-digits': /^POST \/v1\/calls\/[^/]+\/digits$/,
   'get-call': /^GET \/v1\/calls\/[^/]+$/,
@@ -128,6 +129,11 @@ async function voiceHarness(): Promise<VoiceHarness> {
       say(callId, text, language) {
         texts.add(text);
         return voice.say(callId, text, language);
+      },
+      async transfer(callId, plan) {
+        await voice.transfer(callId, plan);
+        const join = plan.find((step) => step.do === 'join');
+        if (join !== undefined) joined.set(callId, join.conversation);
       },
     };
   };
@@ -224,9 +230,14 @@ async function voiceHarness(): Promise<VoiceHarness> {
   };
 }
 
-describeVoiceContract('janus', { listCalls: true, mute: true, sendDigits: true, say: true }, voiceHarness, {
-  rejectsYoungCalls: false,
-});
+describeVoiceContract(
+  'janus',
+  { listCalls: true, mute: true, sendDigits: true, say: true, transfer: true },
+  voiceHarness,
+  {
+    rejectsYoungCalls: false,
+  },
+);
 
 async function mediaHarness(): Promise<MediaHarness> {
   const { gateway, account, unreachableAccount, injectFault, stop, ...common } = await startSetup();

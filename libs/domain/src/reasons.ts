@@ -519,6 +519,12 @@ export const REASONS = {
     action: 'Nothing is left to do with this call.',
     audience: 'internal',
   },
+  'call-not-answered': {
+    status: 503,
+    meaning: 'media-gateway has the call, but it does not follow a plan yet.',
+    action: 'Retry after `retry-after` seconds.',
+    audience: 'internal',
+  },
   'connection-not-found': {
     status: 404,
     meaning: 'media-gateway has no such connection.',

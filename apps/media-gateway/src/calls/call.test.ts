@@ -42,6 +42,7 @@ it('has no actions when it is over', () => {
     mute: async () => undefined,
     sendDigits: () => undefined,
     say: async () => undefined,
+    transfer: () => undefined,
   };
   call.end({ cause: 'busy', sipCode: 486 });
   expect(call.controls).toBeUndefined();

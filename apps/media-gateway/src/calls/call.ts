@@ -1,5 +1,6 @@
 import type { Clock } from '@partyline/domain/clock';
-import type { CallCause, CallView } from '@partyline/provider-janus/wire';
+import { VerdictError } from '@partyline/domain/verdict';
+import type { CallCause, CallView, PlanReply } from '@partyline/provider-janus/wire';
 
 export type CallPhase = CallView['phase'];
 
@@ -95,6 +96,11 @@ export interface CallControls {
   sendDigits(digits: string): void;
   /** Speaks a text to this call only, which stays where it is. */
   say(text: string, language: string): Promise<void>;
+  /**
+   * Replaces the plan of the call. The plan that it follows already goes on.
+   * @throws VerdictError `call-not-answered` (503) while it follows none
+   */
+  transfer(plan: PlanReply): void;
 }
 
 /** Before the answer, nobody hears anything. */
@@ -102,4 +108,9 @@ export const UNANSWERED_CONTROLS: Omit<CallControls, 'hangUp'> = {
   mute: async () => undefined,
   sendDigits: () => undefined,
   say: async () => undefined,
+  transfer: () => {
+    throw new VerdictError('upstream', 'call-not-answered', 'The call is not answered, so it follows no plan yet.', {
+      retryAfterMs: 1_000,
+    });
+  },
 };

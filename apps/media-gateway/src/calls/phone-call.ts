@@ -1,7 +1,7 @@
 import type { SipEvent } from '@partyline/janus/sip/sip-event';
 import type { SipHandle } from '@partyline/janus/sip/sip-handle';
 import type { CoreEvent, Jsep } from '@partyline/janus/transport/core-event';
-import type { CallStepMessage } from '@partyline/provider-janus/wire';
+import type { CallStepMessage, PlanReply } from '@partyline/provider-janus/wire';
 import type { VoiceCodec } from '../audio/codecs/voice-codec.ts';
 import { DigitMerger, DtmfReceiver, type DigitPath } from '../audio/dtmf.ts';
 import { ConferenceLeg } from '../conferences/conference-leg.ts';
@@ -12,6 +12,7 @@ import { CallAudio } from './call-audio.ts';
 import type { Call, CallEnd } from './call.ts';
 import type { CallDeps } from './call-deps.ts';
 import { runPlan, type PlanPort } from './run-plan.ts';
+import { isSamePlan } from './same-plan.ts';
 
 type JoinStep = Extract<CallStepMessage, { do: 'join' }>;
 
@@ -46,6 +47,11 @@ export class PhoneCall {
   #audio: CallAudio | undefined;
   #stopTicking: (() => void) | undefined;
   #leg: ConferenceLeg | undefined;
+  /** The plan that the call follows, and how to stop it. */
+  #plan: { readonly stop: AbortController; reply: unknown } | undefined;
+  /** When kamailio is to end the call (`nowMs`), while it does not know that. */
+  #deadlineMs: number | undefined;
+  #isSettingDeadline = false;
   #place: { readonly place: Place; readonly endOnExit: boolean } | undefined;
   #isMuted = false;
   #isHangingUp = false;
@@ -126,17 +132,44 @@ export class PhoneCall {
     });
   }
 
-  /** Follows the reply to the answer webhook until the call is in its conference or over. */
+  /** Follows the reply to the answer webhook until the call is in its conference, has another plan, or is over. */
   async follow(reply: unknown): Promise<void> {
     this.call.controls = {
       hangUp: async () => this.hangUp({ cause: 'hung-up' }),
       mute: (isMuted) => this.#setMuted(isMuted),
       sendDigits: (digits) => this.#sendDigits(digits),
       say: (text, language) => this.#speak(text, language, this.signal),
+      transfer: (plan) => this.#transfer(plan),
+    };
+    await this.#followPlan(reply);
+  }
+
+  /** Leaves what the call does, and follows another plan, unless it follows that already. */
+  #transfer(plan: PlanReply): void {
+    if (isSamePlan(this.#plan?.reply, plan)) return;
+    this.#plan?.stop.abort();
+    // Keys of the old plan answer no question of the new one.
+    this.#digits.length = 0;
+    this.#leaveConference(false);
+    this.#audio?.setMusic(undefined);
+    void this.#followPlan(plan);
+  }
+
+  async #followPlan(reply: unknown): Promise<void> {
+    const plan = { stop: new AbortController(), reply };
+    this.#plan = plan;
+    const signal = AbortSignal.any([this.signal, plan.stop.signal]);
+    const port: PlanPort = {
+      ...this.#planPort(signal),
+      requestPlan: async (url, body) => {
+        plan.reply = await this.#deps.requestPlan(this.call.facts.account, url, body);
+        return plan.reply;
+      },
     };
     try {
-      if ((await runPlan(this.#planPort(), reply)) === 'done') this.hangUp({ cause: 'hung-up' });
+      if ((await runPlan(port, reply)) === 'done' && !signal.aborted) this.hangUp({ cause: 'hung-up' });
     } catch (error) {
+      if (signal.aborted) return;
       this.#deps.onError(error, this.call.facts.callId);
       this.hangUp({ cause: 'failed' });
     }
@@ -198,21 +231,21 @@ export class PhoneCall {
     this.#over.abort();
     this.#stopTicking?.();
     this.peer.close();
-    this.#leaveConference();
+    this.#leaveConference(true);
     this.#audio?.close();
     this.#audio = undefined;
   }
 
-  #planPort(): PlanPort {
+  /** @param signal aborts when the call is over or has another plan */
+  #planPort(signal: AbortSignal): Omit<PlanPort, 'requestPlan'> {
     return {
       callId: this.call.facts.callId,
-      signal: this.signal,
+      signal,
       speak: (text, language, stop) => this.#speak(text, language, stop),
       takeDigits: () => this.#digits.splice(0).join(''),
       nextDigit: (stop) => this.#nextDigit(stop),
       pause: this.#deps.pause,
-      requestPlan: (url, body) => this.#deps.requestPlan(this.call.facts.account, url, body),
-      join: (step, holdMusicUrl) => this.#join(step, holdMusicUrl),
+      join: (step, holdMusicUrl) => this.#join(step, holdMusicUrl, signal),
       onProblem: (reason) => this.#deps.onProblem(this.call, reason),
     };
   }
@@ -221,38 +254,46 @@ export class PhoneCall {
     const audio = this.#audio;
     if (audio === undefined) return;
     const pcm = await this.#deps.speak(text, language, audio.sampleRate);
+    // A text of the next plan goes on.
+    if (stop.aborted) return;
     await audio.speak(pcm, AbortSignal.any([stop, this.signal]));
   }
 
-  async #join(step: JoinStep, _holdMusicUrl: string | undefined): Promise<void> {
+  async #join(step: JoinStep, _holdMusicUrl: string | undefined, signal: AbortSignal): Promise<void> {
     if (this.#audio === undefined) return;
     this.#isMuted = step.muted ?? false;
     if (step.lengthTimerS !== undefined) void this.#setDeadline(step.lengthTimerS);
-    await this.#enter(step, this.#audio);
-    if (!this.signal.aborted) this.#deps.onJoined(this.call, step.eventUrl);
+    await this.#enter(step, this.#audio, signal);
+    if (!signal.aborted) this.#deps.onJoined(this.call, step.eventUrl);
   }
 
   /** Takes a place in the conference; hears music until the conference starts. */
-  async #enter(step: JoinStep, audio: CallAudio): Promise<void> {
+  async #enter(step: JoinStep, audio: CallAudio, signal: AbortSignal): Promise<void> {
     const started = Promise.withResolvers<void>();
     const fail = (error: unknown): void => {
+      if (signal.aborted) return;
       this.#deps.onError(error, this.call.facts.callId);
       this.hangUp({ cause: 'failed' });
+    };
+    const leaveWith = (end: CallEnd): void => {
+      if (!signal.aborted) this.hangUp(end);
     };
     const place = await this.#deps.takePlace(
       { conference: step.conversation, callId: this.call.facts.callId, starts: step.startOnEnter ?? true },
       {
         onStarted: () => started.resolve(),
-        onEnded: () => this.hangUp({ cause: 'hung-up' }),
-        onRemoved: () => this.hangUp({ cause: 'hung-up' }),
+        onEnded: () => leaveWith({ cause: 'hung-up' }),
+        onRemoved: () => leaveWith({ cause: 'hung-up' }),
         onHomeLost: () => {
-          this.#leaveConference();
-          if (!this.signal.aborted) this.#enter(step, audio).catch(fail);
+          if (signal.aborted) return;
+          this.#leaveConference(false);
+          this.#enter(step, audio, signal).catch(fail);
         },
       },
     );
+    // The call has ended meanwhile, or has another plan, which may have taken a place.
+    if (signal.aborted) return place.leave(this.signal.aborted && step.endOnExit === true);
     this.#place = { place, endOnExit: step.endOnExit ?? false };
-    if (this.signal.aborted) return this.#leaveConference();
     // The conference may start at once: the music is then not heard.
     audio.setMusic(this.#deps.holdMusic(audio.sampleRate));
     void started.promise
@@ -261,18 +302,26 @@ export class PhoneCall {
       .catch((error: unknown) => (this.#place?.place === place ? fail(error) : undefined));
   }
 
-  /** Lets kamailio end the call after so many seconds, even if everything else has failed by then. */
+  /**
+   * Lets kamailio end the call after so many seconds, even if everything else has failed by then. The
+   * last request counts.
+   */
   async #setDeadline(seconds: number): Promise<void> {
-    const deadlineMs = this.#deps.nowMs() + seconds * 1_000;
-    while (!this.signal.aborted && this.#sipCallId !== undefined) {
+    this.#deadlineMs = this.#deps.nowMs() + seconds * 1_000;
+    if (this.#isSettingDeadline) return;
+    this.#isSettingDeadline = true;
+    while (this.#deadlineMs !== undefined && !this.signal.aborted && this.#sipCallId !== undefined) {
+      const deadlineMs: number = this.#deadlineMs;
       const leftS = Math.ceil((deadlineMs - this.#deps.nowMs()) / 1_000);
       try {
-        return await this.#deps.setDeadline(this.#sipCallId, Math.max(1, leftS));
+        await this.#deps.setDeadline(this.#sipCallId, Math.max(1, leftS));
+        if (this.#deadlineMs === deadlineMs) this.#deadlineMs = undefined;
       } catch (error) {
         this.#deps.onError(error, this.call.facts.callId);
         await this.#deps.pause(DEADLINE_RETRY_MS, this.signal);
       }
     }
+    this.#isSettingDeadline = false;
   }
 
   /** Connects the sound of the call with the conference. */
@@ -298,13 +347,14 @@ export class PhoneCall {
     await this.#place?.place.setMuted(isMuted);
   }
 
-  #leaveConference(): void {
+  /** @param isExit whether the call ends, and with it a conference that its exit ends */
+  #leaveConference(isExit: boolean): void {
     const taken = this.#place;
     this.#place = undefined;
     this.#leg?.close();
     this.#leg = undefined;
     this.#audio?.connect(undefined);
-    taken?.place.leave(taken.endOnExit);
+    taken?.place.leave(isExit && taken.endOnExit);
   }
 
   #sendDigits(digits: string): void {

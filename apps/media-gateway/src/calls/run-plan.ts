@@ -3,7 +3,7 @@ import { planReply, type CallStepMessage, type DigitsWebhook } from '@partyline/
 /** What a call plan needs of the call's audio and of the conference. */
 export interface PlanPort {
   readonly callId: string;
-  /** Aborts when the call is over. */
+  /** Aborts when the call is over, or has another plan. */
   readonly signal: AbortSignal;
   /** Speaks a text; resolves at its end, or when `stop` aborts. */
   speak(text: string, language: string, stop: AbortSignal): Promise<void>;
@@ -32,7 +32,7 @@ export const TECHNICAL_DIFFICULTIES = {
  * Executes a call plan.
  * @param reply the reply to the answer webhook
  * @returns `joined` when the call is in its conference; `done` when the plan has no further step and
- *   the call must be hung up
+ *   the call must be hung up, unless `signal` has aborted
  */
 export async function runPlan(port: PlanPort, reply: unknown): Promise<'joined' | 'done'> {
   let plan = readPlan(port, reply);
@@ -49,6 +49,7 @@ export async function runPlan(port: PlanPort, reply: unknown): Promise<'joined' 
         const next = await port
           .requestPlan(step.replyUrl, { callId: port.callId, digits, timedOut })
           .catch(() => undefined);
+        if (port.signal.aborted) return 'done';
         plan = readPlan(port, next);
         index = -1;
         break;

@@ -1,5 +1,11 @@
-import { attachAudioBridge, type AudioBridgeHandle } from '@partyline/janus/audio-bridge/audio-bridge-handle';
+import {
+  attachAudioBridge,
+  AUDIO_BRIDGE_ERRORS,
+  type AudioBridgeHandle,
+  type JoinByRtp,
+} from '@partyline/janus/audio-bridge/audio-bridge-handle';
 import type { JanusConnection } from '@partyline/janus/connection';
+import { JanusError } from '@partyline/janus/janus-error';
 import type { Timers } from '../audio/frame-clock.ts';
 import type { Conferences, Member } from './conferences.ts';
 import { OPUS_PAYLOAD_TYPE, type Place, type PlaceEvents, type PlaceRequest, type RtpAddress } from './place.ts';
@@ -16,6 +22,10 @@ export interface HostingJanus {
  * ends.
  */
 export const DRAIN_MS = 60;
+
+/** A call that enters again is in the room until its earlier place is free. */
+const JOIN_RETRY_MS = 50;
+const JOIN_ATTEMPTS = 60;
 
 /** The place of a call in a conference of this gateway. */
 export class LocalPlace implements Place {
@@ -56,7 +66,7 @@ export class LocalPlace implements Place {
     const handle = await attachAudioBridge(this.#janus.connection, `call:${callId}`);
     this.#handle = handle;
     try {
-      const joined = await handle.joinByRtp({
+      const joined = await this.#join(handle, {
         room: conference,
         id: callId,
         codec: 'opus',
@@ -90,6 +100,18 @@ export class LocalPlace implements Place {
       DRAIN_MS,
       () => void this.#endHandle().then(() => conferences.leave(conference, this.#member)),
     );
+  }
+
+  async #join(handle: AudioBridgeHandle, join: JoinByRtp): ReturnType<AudioBridgeHandle['joinByRtp']> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await handle.joinByRtp(join);
+      } catch (error) {
+        const isIn = error instanceof JanusError && error.code === AUDIO_BRIDGE_ERRORS.idExists;
+        if (!isIn || attempt === JOIN_ATTEMPTS || !this.#isOpen) throw error;
+        await new Promise<void>((resolve) => this.#timers.setTimer(JOIN_RETRY_MS, resolve));
+      }
+    }
   }
 
   /** Never rejects: a handle that cannot be ended ends with the connection to Janus. */

@@ -2,7 +2,7 @@ import { FakeClock } from '@partyline/testing/fake-clock';
 import { signControlRequest } from '@partyline/provider-janus/sign-request';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CallRegistry } from '../calls/call-registry.ts';
-import { Call } from '../calls/call.ts';
+import { Call, UNANSWERED_CONTROLS } from '../calls/call.ts';
 import { ControlController } from './control.controller.ts';
 import type { ControlDeps } from './control-deps.ts';
 import { UsedTokens } from './used-tokens.ts';
@@ -104,6 +104,22 @@ describe('a control request', () => {
     expect(await reasonOf(() => controller.hangUp(request('POST', hangUp), CALL_ID))).toBe('call-not-found');
     const path = `/v1/calls/${CALL_ID}`;
     expect(controller.getCall(request('GET', path), CALL_ID)).toMatchObject({ phase: 'over', cause: 'hung-up' });
+  });
+
+  it('to transfer a call is rejected before the call is answered, and with a URL of another host', async () => {
+    const path = `/v1/calls/${CALL_ID}/transfer`;
+    const call = new Call(
+      { callId: CALL_ID, account: 'platform', direction: 'outbound', to: null, from: null },
+      { clock, onPhase: () => undefined },
+    );
+    calls.add(call);
+    call.controls = { ...UNANSWERED_CONTROLS, hangUp: async () => undefined };
+    const transferTo = (eventUrl: string) => {
+      const plan = { steps: [{ do: 'join', conversation: 'conv_1', eventUrl }] };
+      return reasonOf(() => controller.transfer(request('POST', path, plan), CALL_ID, plan));
+    };
+    expect(await transferTo('https://hooks.example/v1/voice/events')).toBe('call-not-answered');
+    expect(await transferTo('https://elsewhere.example/v1/voice/events')).toBe('bad-control-request');
   });
 
   it('for an unknown connection is answered connection-not-found', async () => {

@@ -7,6 +7,7 @@ import {
   digitsRequest,
   muteRequest,
   partId,
+  planReply,
   sayRequest,
   type callList,
   type CallView,
@@ -94,6 +95,24 @@ export class ControlController {
     this.controlsOf(callId)
       .say(text, language)
       .catch((error: unknown) => this.deps.onError(error, callId));
+  }
+
+  /** Replaces the plan of a call. Answers when the call has stopped to follow the old one. */
+  @Post('calls/:callId/transfer')
+  @HttpCode(202)
+  transfer(
+    @Req() request: RawBodyRequest<FastifyRequest>,
+    @Param('callId') callId: string,
+    @Body() body: unknown,
+  ): void {
+    this.deps.verify(request);
+    const plan = parse(planReply, body);
+    for (const [index, step] of plan.steps.entries()) {
+      const url = step.do === 'join' ? step.eventUrl : step.do === 'ask-digits' ? step.replyUrl : undefined;
+      if (url !== undefined && !this.deps.isWebhookUrl(url))
+        throw badRequest(`/steps/${index}`, 'must have a URL below the webhook URL of this deployment');
+    }
+    this.controlsOf(callId).transfer(plan);
   }
 
   /** Another gateway asks where a conference is. */

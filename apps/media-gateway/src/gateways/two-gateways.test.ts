@@ -127,6 +127,32 @@ describe('two calls of one conference, at different gateways', () => {
   });
 });
 
+describe('a call that gets another plan', () => {
+  it.each(['one', 'two'] as const)('moves between conferences of gateway %s and of its own', async (home) => {
+    const [first, second] = [conferenceAt(home), conferenceAt(other(home))];
+    const inFirst = await callIn(first, FIRST_HZ);
+    const caller = await callIn(second, SECOND_HZ);
+    const transfer = (conversation: string) =>
+      all[caller.at].voice().transfer(caller.callId, [{ do: 'join', conversation, eventUrl: all.one.eventUrl }]);
+    const isHeard = () => [hears(inFirst.phone, SECOND_HZ), hears(caller.phone, FIRST_HZ)];
+    for (let times = 0; times < 2; times += 1) {
+      await transfer(first);
+      await expect.poll(isHeard).toEqual([true, true]);
+      await expect.poll(() => hostsOf(second)).toEqual([]);
+      await transfer(second);
+      await expect.poll(isHeard).toEqual([false, false]);
+      await expect.poll(() => [hostsOf(first), hostsOf(second)]).toEqual([[home], [other(home)]]);
+    }
+    await transfer(first);
+    await expect.poll(isHeard).toEqual([true, true]);
+    // Its earlier place there may not be free yet.
+    await transfer(second);
+    await transfer(first);
+    await expect.poll(isHeard).toEqual([true, true]);
+    await expect.poll(() => hostsOf(second)).toEqual([]);
+  });
+});
+
 describe('browsers', () => {
   it.each(['one', 'two'] as const)('meet in a conference of gateway %s, whichever they reach', async (home) => {
     const conference = conferenceAt(home);

@@ -113,6 +113,7 @@ export function rateLimitProviders(
       mute: (callId, muted) => withSlot('request', () => voice.mute(callId, muted)),
       sendDigits: (callId, digits) => withSlot('request', () => voice.sendDigits(callId, digits)),
       say: (callId, text, language) => withSlot('request', () => voice.say(callId, text, language)),
+      transfer: (callId, plan) => withSlot('request', () => voice.transfer(callId, plan)),
       getCall: (callId) => withSlot(context.purpose ?? 'request', () => voice.getCall(callId)),
       listLiveCalls: () => voice.listLiveCalls(() => waitForSlot('sweep')),
     },

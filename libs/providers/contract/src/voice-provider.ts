@@ -11,6 +11,8 @@ export interface VoiceCapabilities {
   readonly sendDigits: boolean;
   /** A text can be spoken to a call in the conference. */
   readonly say: boolean;
+  /** An answered call can be given another plan. */
+  readonly transfer: boolean;
 }
 
 /**
@@ -90,6 +92,12 @@ export interface VoiceProvider {
    * @param language BCP 47
    */
   say(callId: string, text: string, language: string): Promise<void>;
+  /**
+   * Gives an answered call another plan: it stops what it does, leaves its conversation, which goes
+   * on even after an `endOnExit`, and follows the plan. Repeating a request may begin the plan again.
+   * Fails as `not-found` when the call is over, and as `busy` before it is answered.
+   */
+  transfer(callId: string, plan: CallPlan): Promise<void>;
   /**
    * Looks up one call; `null` when the provider does not know it, which does not prove that it is
    * over.

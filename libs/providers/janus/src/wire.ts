@@ -51,7 +51,10 @@ export const callStep = z.discriminatedUnion('do', [
   }),
 ]);
 
-/** The reply to an answer or digits webhook. A plan without steps ends the call. */
+/**
+ * The reply to an answer or digits webhook, and `POST /v1/calls/{id}/transfer`, which replaces the plan of an
+ * answered call. A plan without steps ends the call.
+ */
 export const planReply = z.strictObject({
   steps: z.array(callStep).max(20),
   /** URL of the music for callers who wait; absent: the gateway's own. */

@@ -188,6 +188,7 @@ const VOICE_ROUTES: Readonly<Record<VoiceOperation, RestRule['route']>> = {
   mute: 'call-mute',
   say: 'call-talk',
   'send-digits': 'call-dtmf',
+  transfer: 'transfer',
   'get-call': 'get-call',
   'list-calls': 'list-calls',
 };
@@ -263,6 +264,11 @@ async function voiceHarness(): Promise<VoiceHarness> {
   };
 }
 
-describeVoiceContract('vonage', { listCalls: true, mute: true, sendDigits: true, say: true }, voiceHarness, {
-  rejectsYoungCalls: true,
-});
+describeVoiceContract(
+  'vonage',
+  { listCalls: true, mute: true, sendDigits: true, say: true, transfer: true },
+  voiceHarness,
+  {
+    rejectsYoungCalls: true,
+  },
+);

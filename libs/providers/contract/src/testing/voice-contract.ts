@@ -12,7 +12,8 @@ import {
 } from './provider-fault.ts';
 import type { WebhookReceiver } from './webhook-receiver.ts';
 
-export type VoiceOperation = 'create-call' | 'hang-up' | 'mute' | 'send-digits' | 'say' | 'get-call' | 'list-calls';
+export type VoiceOperation =
+  'create-call' | 'hang-up' | 'mute' | 'send-digits' | 'say' | 'transfer' | 'get-call' | 'list-calls';
 
 /** How a telephone reacts to a call. */
 type PhoneHabit = 'answers' | 'busy' | 'rejects' | 'never-answers' | 'unroutable';
@@ -62,6 +63,8 @@ export interface VoiceHarness {
   stop(): Promise<void>;
 }
 
+const POLL = { timeout: 30_000 };
+
 type CallEvent = Extract<VoiceEvent, { kind: 'call' }>;
 
 const ENDINGS: { habit: PhoneHabit; verdict: Verdict }[] = [
@@ -96,7 +99,8 @@ export function describeVoiceContract(
       ...more,
     });
     const plan = (steps: CallPlan): void => harness.receiver.setReply('/answer', () => voice.renderPlan(steps));
-    const join = (): CallPlan => [{ do: 'join', conversation, eventUrl: `${harness.receiver.url}/event` }];
+    const eventUrl = (): string => `${harness.receiver.url}/event`;
+    const join = (): CallPlan => [{ do: 'join', conversation, eventUrl: eventUrl() }];
     const callEvent = async (callId: string, phase: CallEvent['phase']): Promise<CallEvent> => {
       const webhook = await harness.receiver.waitFor('/event', ({ body }) => {
         const found = voice.parseEvent(body);
@@ -257,6 +261,44 @@ export function describeVoiceContract(
       await person.waitForEnd();
     });
 
+    it.runIf(capabilities.transfer)(
+      'gives a call other plans: another conversation, a prompt, and an end',
+      async () => {
+        const { callId, person } = await joinedCall();
+        const other: CallPlan = [{ do: 'join', conversation: `${conversation}_other`, eventUrl: eventUrl() }];
+        await voice.transfer(callId, other);
+        await expect
+          .poll(() => person.waitForAdmission(), POLL)
+          .toEqual({ conversation: `${conversation}_other`, isWaiting: false });
+        await voice.transfer(callId, [
+          { do: 'say', text: 'Please key your PIN.', language: 'en-GB' },
+          { do: 'ask-digits', maxDigits: 2, timeoutS: 10, replyUrl: `${harness.receiver.url}/input` },
+        ]);
+        harness.receiver.setReply('/input', () => voice.renderPlan([]));
+        await person.waitForPrompt();
+        await person.pressKeys('12');
+        await harness.receiver.waitFor('/input', ({ body }) => voice.parseInput(body).callId === callId);
+        await person.waitForEnd();
+        expect(await callEvent(callId, 'over')).toMatchObject({ verdict: { outcome: 'success' } });
+        expect(await captureFailure(() => voice.transfer(callId, other))).toMatchObject({ failure: 'not-found' });
+      },
+    );
+
+    it.runIf(capabilities.transfer)('ends a call with an empty plan that replaces its own', async () => {
+      const { callId, person } = await joinedCall();
+      await voice.transfer(callId, []);
+      await person.waitForEnd();
+      await callEvent(callId, 'over');
+    });
+
+    it.runIf(capabilities.transfer)('fails with busy for another plan before the call is answered', async () => {
+      const to = await harness.addPhone('never-answers');
+      const { callId } = await voice.createCall(callTo(to));
+      expect(await captureFailure(() => voice.transfer(callId, join()))).toMatchObject({ failure: 'busy' });
+      await voice.hangUp(callId);
+      await callEvent(callId, 'over');
+    });
+
     it('rejects a webhook that is changed, unsigned or stale', async () => {
       const to = await harness.addPhone('busy');
       const { callId } = await voice.createCall(callTo(to));
@@ -304,6 +346,12 @@ export function describeVoiceContract(
         effect: 'void-write',
         isSupported: capabilities.say,
         run: (provider) => provider.say(harness.unknownCallId, 'Four fifths are used.', 'en-GB'),
+      },
+      {
+        operation: 'transfer',
+        effect: 'void-write',
+        isSupported: capabilities.transfer,
+        run: (provider) => provider.transfer(harness.unknownCallId, join()),
       },
       {
         operation: 'list-calls',

@@ -3,7 +3,7 @@ import { VerdictError } from '@partyline/domain/verdict';
 import type { ProviderDeps, VoiceDefinition } from '@partyline/provider-contract/definition';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { createCallbackVerifier } from '@partyline/provider-contract/signature';
-import type { CallStep, VoiceProvider } from '@partyline/provider-contract/voice-provider';
+import type { CallPlan, CallStep, VoiceProvider } from '@partyline/provider-contract/voice-provider';
 import type { ZodType } from 'zod';
 import { janusAccountSchema, type JanusAccount } from '../account.ts';
 import { openGateways, type Gateway } from '../gateways.ts';
@@ -62,14 +62,15 @@ function create(account: JanusAccount, deps: ProviderDeps): VoiceProvider {
       effect: 'write',
     });
   }
+  const renderPlan = (plan: CallPlan): PlanReply => ({
+    steps: plan.map((step) => toMessage(step, deps.clock.now())),
+    ...(deps.holdMusicUrl === undefined ? {} : { holdMusicUrl: deps.holdMusicUrl }),
+  });
   return {
     kind: KIND,
     rateLimitKey: null,
-    capabilities: { listCalls: true, mute: true, sendDigits: true, say: true },
-    renderPlan: (plan): PlanReply => ({
-      steps: plan.map((step) => toMessage(step, deps.clock.now())),
-      ...(deps.holdMusicUrl === undefined ? {} : { holdMusicUrl: deps.holdMusicUrl }),
-    }),
+    capabilities: { listCalls: true, mute: true, sendDigits: true, say: true, transfer: true },
+    renderPlan,
     async createCall(input) {
       for (const number of [input.to, input.from])
         if (!isE164(number)) throw new ProviderError('refused', 'bad-number', 'The number is not in E.164 form.');
@@ -99,6 +100,7 @@ function create(account: JanusAccount, deps: ProviderDeps): VoiceProvider {
     mute: (callId, muted) => control(callId, 'mute', { muted }),
     sendDigits: (callId, digits) => control(callId, 'digits', { digits }),
     say: (callId, text, language) => control(callId, 'say', { text, language }),
+    transfer: (callId, plan) => control(callId, 'transfer', renderPlan(plan)),
     async getCall(callId) {
       const view = await findCall(reach, callId);
       return view === null ? null : toObservedCall(view);

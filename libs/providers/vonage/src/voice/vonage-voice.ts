@@ -43,7 +43,7 @@ function create(account: VoiceAccount, { timeoutMs, holdMusicUrl }: ProviderDeps
   return {
     kind: KIND,
     rateLimitKey: apiKey,
-    capabilities: { listCalls: true, mute: true, sendDigits: true, say: true },
+    capabilities: { listCalls: true, mute: true, sendDigits: true, say: true, transfer: true },
     renderPlan: (plan) => toNcco(plan, holdMusicUrl),
     async createCall(input) {
       const call = {
@@ -76,6 +76,12 @@ function create(account: VoiceAccount, { timeoutMs, holdMusicUrl }: ProviderDeps
     async say(callId, text, language) {
       const id = assertPathId(callId, 'call id');
       await callSdk(control, () => sdk.playTTS(id, { action: NCCOActions.TALK, text, language }));
+    },
+    async transfer(callId, plan) {
+      const id = assertPathId(callId, 'call id');
+      // Plain objects, as in `renderPlan`: the SDK sends them as they are.
+      const ncco = toNcco(plan, holdMusicUrl) as Parameters<typeof sdk.transferCallWithNCCO>[1];
+      await callSdk(control, () => sdk.transferCallWithNCCO(id, ncco));
     },
     async getCall(callId) {
       const id = assertPathId(callId, 'call id');

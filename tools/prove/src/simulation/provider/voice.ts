@@ -349,7 +349,7 @@ export class SimVoice {
     return {
       kind: 'simulated',
       rateLimitKey: 'account',
-      capabilities: { listCalls: true, mute: true, sendDigits: true, say: true },
+      capabilities: { listCalls: true, mute: true, sendDigits: true, say: true, transfer: false },
       renderPlan: (plan) => plan,
       createCall: (input) =>
         restApi.request({
@@ -372,6 +372,7 @@ export class SimVoice {
           act: () => this.#processHangUp(callId),
         }),
       say: () => change('say'),
+      transfer: unsupported,
       sendDigits: () => change('dtmf'),
       mute: () => change('mute'),
       getCall: (callId) =>
