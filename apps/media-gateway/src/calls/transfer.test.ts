@@ -34,17 +34,17 @@ describe('a call that gets another plan', () => {
     const here = await dial([join('conv_here')], LISTENER_HZ);
     const there = await dial([join('conv_there')], OTHER_HZ);
     const caller = await dial([join('conv_here')], CALLER_HZ);
-    const heard = () => [
-      hears(here.phone, CALLER_HZ),
-      hears(there.phone, CALLER_HZ),
-      hears(caller.phone, LISTENER_HZ),
-      hears(caller.phone, OTHER_HZ),
-    ];
-    await expect.poll(heard).toEqual([true, false, true, false]);
+    /** Waits until the caller hears one of them and is heard there, and not by the other. */
+    const isWith = async (its: typeof here, hz: number, others: typeof here, othersHz: number): Promise<void> => {
+      await expect.poll(() => hears(its.phone, CALLER_HZ)).toBe(true);
+      await expect.poll(() => hears(caller.phone, hz)).toBe(true);
+      await expect.poll(() => [hears(others.phone, CALLER_HZ), hears(caller.phone, othersHz)]).toEqual([false, false]);
+    };
+    await isWith(here, LISTENER_HZ, there, OTHER_HZ);
     await caller.transfer([join('conv_there')]);
-    await expect.poll(heard).toEqual([false, true, false, true]);
+    await isWith(there, OTHER_HZ, here, LISTENER_HZ);
     await caller.transfer([join('conv_here')]);
-    await expect.poll(heard).toEqual([true, false, true, false]);
+    await isWith(here, LISTENER_HZ, there, OTHER_HZ);
     await expect.poll(() => caller.moves()).toBe(3);
   });
 
