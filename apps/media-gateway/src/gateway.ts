@@ -171,6 +171,7 @@ export function startGateway(options: GatewayOptions): Gateway {
     opus,
     openCodec: (name) => openVoiceCodec(name, opus),
     frames: new FrameClock(options.timers, onError),
+    clock,
     nowMs: () => options.timers.now(),
     speak: options.speak,
     holdMusic: options.holdMusic,

@@ -40,6 +40,7 @@ const OPERATIONS: Readonly<Record<string, RegExp>> = {
   'hang-up': /^POST \/v1\/calls\/[^/]+\/hang-up$/,
   mute: /^POST \/v1\/calls\/[^/]+\/mute$/,
   transfer: /^POST \/v1\/calls\/[^/]+\/transfer$/,
+  'set-deadline': /^POST \/v1\/calls\/[^/]+\/deadline$/,
   say: /^POST \/v1\/calls\/[^/]+\/say$/,
   'send-digits': /^POST \/v1\/calls\/[^/]+\/digits$/,
   'get-call': /^GET \/v1\/calls\/[^/]+$/,
@@ -232,7 +233,7 @@ async function voiceHarness(): Promise<VoiceHarness> {
 
 describeVoiceContract(
   'janus',
-  { listCalls: true, mute: true, sendDigits: true, say: true, transfer: true },
+  { listCalls: true, mute: true, sendDigits: true, say: true, transfer: true, setDeadline: true },
   voiceHarness,
   {
     rejectsYoungCalls: false,

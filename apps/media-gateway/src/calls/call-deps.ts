@@ -1,3 +1,4 @@
+import type { Clock } from '@partyline/domain/clock';
 import type { DigitsWebhook } from '@partyline/provider-janus/wire';
 import type { OpusCodecs } from '../audio/codecs/opus.ts';
 import type { VoiceCodec } from '../audio/codecs/voice-codec.ts';
@@ -13,6 +14,7 @@ export interface CallDeps {
   readonly openCodec: (name: VoiceCodecName) => VoiceCodec;
   /** Runs a function every 20 ms until the returned one is called. */
   readonly frames: { add(onFrame: () => void): () => void };
+  readonly clock: Clock;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
   /** Returns a spoken text. Never rejects: without speech it is a tone. */

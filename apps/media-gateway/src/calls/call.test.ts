@@ -43,6 +43,7 @@ it('has no actions when it is over', () => {
     sendDigits: () => undefined,
     say: async () => undefined,
     transfer: () => undefined,
+    setDeadline: () => undefined,
   };
   call.end({ cause: 'busy', sipCode: 486 });
   expect(call.controls).toBeUndefined();

@@ -34,6 +34,8 @@ export class Call {
   #end: CallEnd | undefined;
   /** The first cause of an end that we requested; the far side's final reply comes later. */
   #requestedEnd: CallEnd | undefined;
+  /** When we and kamailio end the call; undefined: kamailio ends it as it ends any call. */
+  endsAt: Date | undefined;
   /** Set while the call has a line. */
   controls: CallControls | undefined;
 
@@ -77,7 +79,16 @@ export class Call {
 
   view(): CallView {
     const { callId, account, direction, to } = this.facts;
-    return { callId, account, direction, to, phase: this.#phase, at: this.#at.toISOString(), ...this.#end };
+    return {
+      callId,
+      account,
+      direction,
+      to,
+      phase: this.#phase,
+      at: this.#at.toISOString(),
+      ...this.#end,
+      ...(this.endsAt !== undefined && { endsAt: this.endsAt.toISOString() }),
+    };
   }
 
   #move(phase: CallPhase): true {
@@ -101,6 +112,14 @@ export interface CallControls {
    * @throws VerdictError `call-not-answered` (503) while it follows none
    */
   transfer(plan: PlanReply): void;
+  /** Ends the call after so many seconds, instead of when its plan said. @throws as `transfer` */
+  setDeadline(seconds: number): void;
+}
+
+function rejectUnanswered(): never {
+  throw new VerdictError('upstream', 'call-not-answered', 'The call is not answered, so it follows no plan yet.', {
+    retryAfterMs: 1_000,
+  });
 }
 
 /** Before the answer, nobody hears anything. */
@@ -108,9 +127,6 @@ export const UNANSWERED_CONTROLS: Omit<CallControls, 'hangUp'> = {
   mute: async () => undefined,
   sendDigits: () => undefined,
   say: async () => undefined,
-  transfer: () => {
-    throw new VerdictError('upstream', 'call-not-answered', 'The call is not answered, so it follows no plan yet.', {
-      retryAfterMs: 1_000,
-    });
-  },
+  transfer: rejectUnanswered,
+  setDeadline: rejectUnanswered,
 };

@@ -52,6 +52,8 @@ export class PhoneCall {
   /** When kamailio is to end the call (`nowMs`), while it does not know that. */
   #deadlineMs: number | undefined;
   #isSettingDeadline = false;
+  /** Stops our own timer of the call. */
+  #lengthTimer: AbortController | undefined;
   #place: { readonly place: Place; readonly endOnExit: boolean } | undefined;
   #isMuted = false;
   #isHangingUp = false;
@@ -140,6 +142,7 @@ export class PhoneCall {
       sendDigits: (digits) => this.#sendDigits(digits),
       say: (text, language) => this.#speak(text, language, this.signal),
       transfer: (plan) => this.#transfer(plan),
+      setDeadline: (seconds) => void this.#setDeadline(seconds),
     };
     await this.#followPlan(reply);
   }
@@ -173,6 +176,17 @@ export class PhoneCall {
       this.#deps.onError(error, this.call.facts.callId);
       this.hangUp({ cause: 'failed' });
     }
+  }
+
+  /** Ends the call after so many seconds, instead of when it was said before. */
+  endAfter(seconds: number): void {
+    this.call.endsAt = new Date(this.#deps.clock.now().getTime() + seconds * 1_000);
+    this.#lengthTimer?.abort();
+    const timer = new AbortController();
+    this.#lengthTimer = timer;
+    void this.#deps.pause(seconds * 1_000, AbortSignal.any([timer.signal, this.signal])).then(() => {
+      if (!timer.signal.aborted) this.hangUp({ cause: 'max-duration' });
+    });
   }
 
   /** Requests the end at the phone. The call is over when the line says so. */
@@ -303,10 +317,12 @@ export class PhoneCall {
   }
 
   /**
-   * Lets kamailio end the call after so many seconds, even if everything else has failed by then. The
-   * last request counts.
+   * Ends the call after so many seconds. Kamailio does too, even if everything else has failed by then.
+   * The last request counts.
    */
   async #setDeadline(seconds: number): Promise<void> {
+    if (this.#lengthTimer !== undefined) this.endAfter(seconds);
+    this.call.endsAt = new Date(this.#deps.clock.now().getTime() + seconds * 1_000);
     this.#deadlineMs = this.#deps.nowMs() + seconds * 1_000;
     if (this.#isSettingDeadline) return;
     this.#isSettingDeadline = true;

@@ -60,7 +60,8 @@ async function dial(deps: PlaceDeps, phone: PhoneCall, request: CreateCallReques
   await Promise.race([answered.promise, aborted(phone.signal)]);
   ringing.abort();
   if (phone.signal.aborted) return;
-  void deps.pause(request.lengthTimerS * 1_000, phone.signal).then(() => phone.hangUp({ cause: 'max-duration' }));
+  // Kamailio has this deadline since the INVITE.
+  phone.endAfter(request.lengthTimerS);
   const [reply] = await Promise.all([
     deps
       .requestAnswerAt(account, request.answerUrl, { callId, from: request.from, to: request.to, headers: {} })

@@ -4,6 +4,7 @@ import {
   accountTag,
   conferenceId,
   createCallRequest,
+  deadlineRequest,
   digitsRequest,
   muteRequest,
   partId,
@@ -95,6 +96,17 @@ export class ControlController {
     this.controlsOf(callId)
       .say(text, language)
       .catch((error: unknown) => this.deps.onError(error, callId));
+  }
+
+  @Post('calls/:callId/deadline')
+  @HttpCode(202)
+  setDeadline(
+    @Req() request: RawBodyRequest<FastifyRequest>,
+    @Param('callId') callId: string,
+    @Body() body: unknown,
+  ): void {
+    this.deps.verify(request);
+    this.controlsOf(callId).setDeadline(parse(deadlineRequest, body).seconds);
   }
 
   /** Replaces the plan of a call. Answers when the call has stopped to follow the old one. */

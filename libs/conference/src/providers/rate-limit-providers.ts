@@ -114,6 +114,7 @@ export function rateLimitProviders(
       sendDigits: (callId, digits) => withSlot('request', () => voice.sendDigits(callId, digits)),
       say: (callId, text, language) => withSlot('request', () => voice.say(callId, text, language)),
       transfer: (callId, plan) => withSlot('request', () => voice.transfer(callId, plan)),
+      setDeadline: (callId, deadline) => withSlot('request', () => voice.setDeadline(callId, deadline)),
       getCall: (callId) => withSlot(context.purpose ?? 'request', () => voice.getCall(callId)),
       listLiveCalls: () => voice.listLiveCalls(() => waitForSlot('sweep')),
     },

@@ -33,6 +33,8 @@ import { UNOBSERVED_AFTER_MS } from '../sessions/settle-session.ts';
  * precede the commit of its row.
  */
 const ORPHAN_QUARANTINE_MS = 30_000;
+/** A deadline of a call that differs by more is changed: the clock of the provider is another one. */
+const DEADLINE_TOLERANCE_MS = 10_000;
 /** Sessions are compared for this long after their end: a token outlives its session. */
 const COMPARE_AFTER_END_SECONDS = 900;
 
@@ -100,6 +102,7 @@ async function hangUpOrphans(
     ).map((row) => [row.voice_call_id, row]),
   );
   for (const leg of known.values()) if (leg.voice_missing_lists > 0) await resetMissingLists(deps, leg);
+  if (at.voice.capabilities.setDeadline) await moveDeadlines(deps, at, live, known);
   // A live call whose leg has ended is an orphan too.
   const unknown = live.filter(
     ({ callId }) => known.get(callId)?.state === undefined || known.get(callId)?.state === 'ended',
@@ -139,6 +142,31 @@ async function hangUpOrphans(
     );
   }
   return { adopted, ambiguous, orphans: due.length };
+}
+
+/**
+ * Moves the deadlines of calls whose session has got another end: the provider would end them when the
+ * session was to end at first.
+ */
+async function moveDeadlines(
+  deps: Deps,
+  { voice }: Account,
+  live: readonly ObservedCall[],
+  known: ReadonlyMap<string, KnownCall>,
+): Promise<void> {
+  for (const { callId, deadline } of live) {
+    const leg = known.get(callId);
+    const wanted = leg?.session_deadline ?? null;
+    if (deadline === undefined || leg?.session_state == null || !canJoin(leg.session_state) || wanted === null)
+      continue;
+    if (Math.abs(deadline.getTime() - wanted.getTime()) <= DEADLINE_TOLERANCE_MS) continue;
+    // The next inventory tries again.
+    await voice
+      .setDeadline(callId, wanted)
+      .catch((error: unknown) =>
+        deps.report.warn('the deadline of a call could not be moved', { callId, error: String(error) }),
+      );
+  }
 }
 
 /**

@@ -13,6 +13,8 @@ export interface VoiceCapabilities {
   readonly say: boolean;
   /** An answered call can be given another plan. */
   readonly transfer: boolean;
+  /** The deadline of a live call can be changed, and look-ups show it. */
+  readonly setDeadline: boolean;
 }
 
 /**
@@ -63,6 +65,8 @@ export interface ObservedCall {
    * report it.
    */
   readonly calledNumber: string | null;
+  /** When the call ends by itself, as the last plan or `setDeadline` said; absent: not reported. */
+  readonly deadline?: Date;
   readonly event: VoiceEvent;
 }
 
@@ -98,6 +102,11 @@ export interface VoiceProvider {
    * Fails as `not-found` when the call is over, and as `busy` before it is answered.
    */
   transfer(callId: string, plan: CallPlan): Promise<void>;
+  /**
+   * Changes when a live call ends by itself, whatever fails by then. The provider may add a margin of
+   * a minute, so that Partyline ends the call first.
+   */
+  setDeadline(callId: string, deadline: Date): Promise<void>;
   /**
    * Looks up one call; `null` when the provider does not know it, which does not prove that it is
    * over.

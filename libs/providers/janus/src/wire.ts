@@ -110,6 +110,9 @@ export const digitsRequest = z.strictObject({
 /** `POST /v1/calls/{id}/say`. */
 export const sayRequest = z.strictObject({ text: z.string().min(1).max(2_000), language: z.string().min(2).max(35) });
 
+/** `POST /v1/calls/{id}/deadline`: the gateway and kamailio end the call after so many seconds. */
+export const deadlineRequest = z.strictObject({ seconds: z.number().int().min(1).max(86_400) });
+
 /**
  * Why a call is over. `hung-up`: one side ended an answered call. `media-timeout`: no audio arrived
  * for 30 s. `failed`: `sipCode` states why.
@@ -144,6 +147,8 @@ export const callView = z.object({
   at: time.nullable(),
   cause: callCause.optional(),
   sipCode: z.number().int().optional(),
+  /** When the gateway or kamailio ends it by itself; absent: not known. */
+  endsAt: time.optional(),
 });
 export type CallView = z.output<typeof callView>;
 

@@ -189,6 +189,8 @@ const VOICE_ROUTES: Readonly<Record<VoiceOperation, RestRule['route']>> = {
   say: 'call-talk',
   'send-digits': 'call-dtmf',
   transfer: 'transfer',
+  // Not supported.
+  'set-deadline': 'hangup',
   'get-call': 'get-call',
   'list-calls': 'list-calls',
 };
@@ -266,7 +268,7 @@ async function voiceHarness(): Promise<VoiceHarness> {
 
 describeVoiceContract(
   'vonage',
-  { listCalls: true, mute: true, sendDigits: true, say: true, transfer: true },
+  { listCalls: true, mute: true, sendDigits: true, say: true, transfer: true, setDeadline: false },
   voiceHarness,
   {
     rejectsYoungCalls: true,

@@ -34,6 +34,8 @@ export interface KnownCall extends OwnedLeg {
   readonly hangup_requested_at: Date | null;
   /** Null before admission. */
   readonly session_state: SessionState | null;
+  /** When its session ends at the latest; null before admission. */
+  readonly session_deadline: Date | null;
 }
 
 /** Returns the legs of those of the calls that have one. */
@@ -45,8 +47,9 @@ export async function findLegsOfCalls(
   const { rows } = await store.query<KnownCall>(EVERY_TENANT, {
     name: 'find-calls',
     text: `SELECT l.voice_call_id, l.id, l.tenant_id, l.session_id, l.state, l.voice_missing_lists,
-             l.hangup_requested_at, s.state AS session_state
-           FROM leg l LEFT JOIN session s ON s.id = l.session_id
+             l.hangup_requested_at, s.state AS session_state,
+             LEAST(r.ends_at, s.created_at + make_interval(secs => r.max_duration_s)) AS session_deadline
+           FROM leg l LEFT JOIN session s ON s.id = l.session_id LEFT JOIN room r ON r.id = s.room_id
            WHERE l.voice_call_id = ANY($1) AND l.account_id IS NOT DISTINCT FROM $2`,
     values: [callIds, accountId],
   });

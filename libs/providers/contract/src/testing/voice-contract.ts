@@ -13,7 +13,7 @@ import {
 import type { WebhookReceiver } from './webhook-receiver.ts';
 
 export type VoiceOperation =
-  'create-call' | 'hang-up' | 'mute' | 'send-digits' | 'say' | 'transfer' | 'get-call' | 'list-calls';
+  'create-call' | 'hang-up' | 'mute' | 'send-digits' | 'say' | 'transfer' | 'set-deadline' | 'get-call' | 'list-calls';
 
 /** How a telephone reacts to a call. */
 type PhoneHabit = 'answers' | 'busy' | 'rejects' | 'never-answers' | 'unroutable';
@@ -63,6 +63,7 @@ export interface VoiceHarness {
   stop(): Promise<void>;
 }
 
+const HOUR_MS = 3_600_000;
 const POLL = { timeout: 30_000 };
 
 type CallEvent = Extract<VoiceEvent, { kind: 'call' }>;
@@ -299,6 +300,28 @@ export function describeVoiceContract(
       await callEvent(callId, 'over');
     });
 
+    it.runIf(capabilities.setDeadline)(
+      'shows the deadline of a call, and ends it when a new one has passed',
+      async () => {
+        const soon = new Date(harness.now().getTime() + HOUR_MS);
+        plan([{ do: 'join', conversation, eventUrl: eventUrl(), deadline: soon }]);
+        const to = await harness.addPhone('answers');
+        const { callId } = await voice.createCall(callTo(to));
+        const person = await harness.callerAt(to);
+        await person.waitForAdmission();
+        const minutesLater = async (): Promise<number> => {
+          const { deadline } = (await voice.listLiveCalls()).find((call) => call.callId === callId) ?? {};
+          return Math.round(((deadline?.getTime() ?? 0) - soon.getTime()) / 60_000);
+        };
+        await expect.poll(minutesLater, POLL).toBe(0);
+        await voice.setDeadline(callId, new Date(soon.getTime() + HOUR_MS));
+        await expect.poll(minutesLater, POLL).toBe(60);
+        await voice.setDeadline(callId, new Date(harness.now().getTime() - HOUR_MS));
+        await person.waitForEnd();
+        await callEvent(callId, 'over');
+      },
+    );
+
     it('rejects a webhook that is changed, unsigned or stale', async () => {
       const to = await harness.addPhone('busy');
       const { callId } = await voice.createCall(callTo(to));
@@ -352,6 +375,12 @@ export function describeVoiceContract(
         effect: 'void-write',
         isSupported: capabilities.transfer,
         run: (provider) => provider.transfer(harness.unknownCallId, join()),
+      },
+      {
+        operation: 'set-deadline',
+        effect: 'void-write',
+        isSupported: capabilities.setDeadline,
+        run: (provider) => provider.setDeadline(harness.unknownCallId, new Date(harness.now().getTime() + HOUR_MS)),
       },
       {
         operation: 'list-calls',

@@ -48,10 +48,14 @@ export function parseEvent(body: unknown): VoiceEvent {
   }
 }
 
+/** The deadline of a call is so long after the session's, which Partyline ends first, with its own reason. */
+export const DEADLINE_MARGIN_S = 60;
+
 /** Converts a call as its gateway shows it. */
 export const toObservedCall = (view: CallView): ObservedCall => ({
   callId: view.callId,
   over: view.phase === 'over',
   calledNumber: view.direction === 'outbound' ? view.to : null,
+  ...(view.endsAt !== undefined && { deadline: new Date(Date.parse(view.endsAt) - DEADLINE_MARGIN_S * 1_000) }),
   event: toEvent(view),
 });

@@ -16,24 +16,24 @@ import {
   type CreateCallRequest,
   type PlanReply,
 } from '../wire.ts';
-import { parseEvent, toObservedCall } from './call-event.ts';
+import { DEADLINE_MARGIN_S, parseEvent, toObservedCall } from './call-event.ts';
 import { findCall, hangUpCall, listCalls } from './find-calls.ts';
 
 const KIND = 'janus';
 const MAX_LENGTH_S = 86_400;
 const MAX_RINGING_S = 300;
-/** Partyline ends the session first, with its own reason. */
-const DEADLINE_MARGIN_S = 60;
 
 /** Clamps a timer: a call may end earlier than requested, never later. */
 const clampTimer = (seconds: number, maxS: number): number => (seconds >= 1 ? Math.floor(Math.min(seconds, maxS)) : 1);
 
+/** Returns the seconds until a deadline, with the margin. */
+const secondsUntil = (deadline: Date, now: Date): number =>
+  clampTimer(Math.ceil((deadline.getTime() - now.getTime()) / 1_000) + DEADLINE_MARGIN_S, MAX_LENGTH_S);
+
 function toMessage(step: CallStep, now: Date): CallStepMessage {
   if (step.do !== 'join') return step;
   const { deadline, ...join } = step;
-  if (deadline === undefined) return join;
-  const leftS = (deadline.getTime() - now.getTime()) / 1_000;
-  return { ...join, lengthTimerS: clampTimer(Math.ceil(leftS) + DEADLINE_MARGIN_S, MAX_LENGTH_S) };
+  return deadline === undefined ? join : { ...join, lengthTimerS: secondsUntil(deadline, now) };
 }
 
 function parseWebhook<Body>(schema: ZodType<Body>, body: unknown): Body {
@@ -69,7 +69,7 @@ function create(account: JanusAccount, deps: ProviderDeps): VoiceProvider {
   return {
     kind: KIND,
     rateLimitKey: null,
-    capabilities: { listCalls: true, mute: true, sendDigits: true, say: true, transfer: true },
+    capabilities: { listCalls: true, mute: true, sendDigits: true, say: true, transfer: true, setDeadline: true },
     renderPlan,
     async createCall(input) {
       for (const number of [input.to, input.from])
@@ -101,6 +101,8 @@ function create(account: JanusAccount, deps: ProviderDeps): VoiceProvider {
     sendDigits: (callId, digits) => control(callId, 'digits', { digits }),
     say: (callId, text, language) => control(callId, 'say', { text, language }),
     transfer: (callId, plan) => control(callId, 'transfer', renderPlan(plan)),
+    setDeadline: (callId, deadline) =>
+      control(callId, 'deadline', { seconds: secondsUntil(deadline, deps.clock.now()) }),
     async getCall(callId) {
       const view = await findCall(reach, callId);
       return view === null ? null : toObservedCall(view);

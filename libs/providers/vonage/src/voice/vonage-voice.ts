@@ -43,7 +43,7 @@ function create(account: VoiceAccount, { timeoutMs, holdMusicUrl }: ProviderDeps
   return {
     kind: KIND,
     rateLimitKey: apiKey,
-    capabilities: { listCalls: true, mute: true, sendDigits: true, say: true, transfer: true },
+    capabilities: { listCalls: true, mute: true, sendDigits: true, say: true, transfer: true, setDeadline: false },
     renderPlan: (plan) => toNcco(plan, holdMusicUrl),
     async createCall(input) {
       const call = {
@@ -83,6 +83,8 @@ function create(account: VoiceAccount, { timeoutMs, holdMusicUrl }: ProviderDeps
       const ncco = toNcco(plan, holdMusicUrl) as Parameters<typeof sdk.transferCallWithNCCO>[1];
       await callSdk(control, () => sdk.transferCallWithNCCO(id, ncco));
     },
+    setDeadline: () =>
+      Promise.reject(new ProviderError('refused', 'unsupported', 'The length of a call cannot be changed.')),
     async getCall(callId) {
       const id = assertPathId(callId, 'call id');
       let reply: unknown;

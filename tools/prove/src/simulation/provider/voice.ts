@@ -349,7 +349,7 @@ export class SimVoice {
     return {
       kind: 'simulated',
       rateLimitKey: 'account',
-      capabilities: { listCalls: true, mute: true, sendDigits: true, say: true, transfer: false },
+      capabilities: { listCalls: true, mute: true, sendDigits: true, say: true, transfer: false, setDeadline: false },
       renderPlan: (plan) => plan,
       createCall: (input) =>
         restApi.request({
@@ -373,6 +373,7 @@ export class SimVoice {
         }),
       say: () => change('say'),
       transfer: unsupported,
+      setDeadline: unsupported,
       sendDigits: () => change('dtmf'),
       mute: () => change('mute'),
       getCall: (callId) =>
