@@ -157,8 +157,8 @@ async function moveDeadlines(
   for (const { callId, deadline } of live) {
     const leg = known.get(callId);
     const wanted = leg?.session_deadline ?? null;
-    if (deadline === undefined || leg?.session_state == null || !canJoin(leg.session_state) || wanted === null)
-      continue;
+    const state = leg?.session_state ?? null;
+    if (deadline === undefined || state === null || !canJoin(state) || wanted === null) continue;
     if (Math.abs(deadline.getTime() - wanted.getTime()) <= DEADLINE_TOLERANCE_MS) continue;
     // The next inventory tries again.
     await voice
