@@ -25,7 +25,7 @@ it.runIf(canSendSound)('twenty calls at once are all answered, each with its own
     keys.map((pin) =>
       test.caller(
         number,
-        { from: pin, end: 'wait-for-bye', steps: [{ play: [{ silenceMs: 4_000 }, { keys: `${pin}#` }], wait: false }] },
+        { from: pin, end: 'wait-for-bye', steps: [{ play: [{ silenceMs: 8_000 }, { keys: `${pin}#` }], wait: false }] },
         { calls: 5 },
       ),
     ),
