@@ -159,6 +159,7 @@ export function startGateway(options: GatewayOptions): Gateway {
     gateways: options.gateways,
     secret: webhooks.secret,
     clock,
+    timers: options.timers,
     nonce: options.secret,
     stateOf,
     onSilent: (other, err) => log.warn({ err, gateway: other }, 'another gateway did not answer; it is passed over'),

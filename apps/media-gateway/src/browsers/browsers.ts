@@ -62,8 +62,6 @@ export interface Browsers extends BrowserControl {
 /** Sockets that have not joined are few; this bounds them. */
 const MAX_SOCKETS_WITHOUT_CONNECTION = 200;
 const DRAIN_POLL_MS = 100;
-/** A gateway may stop between its answer and the join: another one is then found. */
-const HOME_ATTEMPTS = 3;
 
 const notReady = (): SocketError =>
   new SocketError('gateway-not-ready', 'The gateway is not ready, or is stopping. Try again.');
@@ -98,16 +96,7 @@ export function createBrowsers(deps: BrowsersDeps): Browsers {
       const owner = deps.others.ownerOf(message.secret);
       return owner && openForwarded(owner);
     }
-    const { conference } = readToken(message.token);
-    for (let attempt = 1; ; attempt += 1) {
-      const home = await deps.others.findHome(conference);
-      if (home === undefined) return undefined;
-      try {
-        return await openForwarded(home);
-      } catch (error) {
-        if (attempt === HOME_ATTEMPTS) throw error;
-      }
-    }
+    return deps.others.atHome(readToken(message.token).conference, openForwarded);
   }
 
   async function openForwarded(gateway: Gateway): Promise<WebSocket> {

@@ -21,6 +21,9 @@ const MEDIA_CONNECT_MS = 5_000;
 /** A line that has not ended by then has lost its call, or ignored the request. */
 const HANG_UP_TIMEOUT_MS = 10_000;
 const DEADLINE_RETRY_MS = 5_000;
+/** A conference may reject a call while it ends, or while its gateway loses its Janus. */
+const ENTER_ATTEMPTS = 3;
+const ENTER_RETRY_MS = 500;
 /** A digit by SIP INFO, and the pause after it. */
 const INFO_DIGIT_MS = 160;
 const INFO_GAP_MS = 100;
@@ -281,8 +284,11 @@ export class PhoneCall {
     if (!signal.aborted) this.#deps.onJoined(this.call, step.eventUrl);
   }
 
-  /** Takes a place in the conference; hears music until the conference starts. */
-  async #enter(step: JoinStep, audio: CallAudio, signal: AbortSignal): Promise<void> {
+  /**
+   * Takes a place in the conference; hears music until the conference starts. Enters again, perhaps
+   * elsewhere, when the sound is not connected, or the home of the conference is lost.
+   */
+  async #enter(step: JoinStep, audio: CallAudio, signal: AbortSignal, attempt = 1): Promise<void> {
     const started = Promise.withResolvers<void>();
     const fail = (error: unknown): void => {
       if (signal.aborted) return;
@@ -312,8 +318,17 @@ export class PhoneCall {
     audio.setMusic(this.#deps.holdMusic(audio.sampleRate));
     void started.promise
       .then(() => this.#connect(place, audio))
-      // After `onHomeLost`, the call has left this place.
-      .catch((error: unknown) => (this.#place?.place === place ? fail(error) : undefined));
+      .catch(async (error: unknown) => {
+        // After `onHomeLost`, the call has left this place.
+        if (this.#place?.place !== place) return;
+        if (attempt === ENTER_ATTEMPTS) return fail(error);
+        this.#deps.onError(error, this.call.facts.callId);
+        this.#leaveConference(false);
+        audio.setMusic(this.#deps.holdMusic(audio.sampleRate));
+        await this.#deps.pause(ENTER_RETRY_MS, signal);
+        if (!signal.aborted) await this.#enter(step, audio, signal, attempt + 1);
+      })
+      .catch(fail);
   }
 
   /**

@@ -12,9 +12,6 @@ export interface TakePlaceDeps {
   readonly timers: Timers;
 }
 
-/** A gateway may stop between its answer and the join: another one is then found. */
-const ATTEMPTS = 3;
-
 /**
  * Takes a place for a call of this gateway in a conference, where the conference is.
  * @throws JanusError or an error of the other gateway, when no attempt succeeded
@@ -24,14 +21,9 @@ export async function takePlace(
   request: PlaceRequest,
   events: PlaceEvents,
 ): Promise<Place> {
-  for (let attempt = 1; ; attempt += 1) {
-    const home = await others.findHome(request.conference);
-    if (home === undefined) return LocalPlace.take(janus(), request, events, timers);
-    try {
-      const socket = await others.openSocket(home, membersPath(request.conference));
-      return await RemotePlace.take(socket, request, events, timers);
-    } catch (error) {
-      if (attempt === ATTEMPTS) throw error;
-    }
-  }
+  const remote = await others.atHome(request.conference, async (home) => {
+    const socket = await others.openSocket(home, membersPath(request.conference));
+    return RemotePlace.take(socket, request, events, timers);
+  });
+  return remote ?? LocalPlace.take(janus(), request, events, timers);
 }

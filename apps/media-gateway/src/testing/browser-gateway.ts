@@ -96,6 +96,7 @@ export async function startBrowserGateway(
     gateways: [],
     secret: GATEWAY_SECRET,
     clock,
+    timers: fasterTimers(speed, rateSpeed),
     nonce: secret,
     stateOf: (conference) => ({ isHere: conferences.has(conference), isReady: true }),
     onSilent: (_, error) => void errors.push(error),
