@@ -1,12 +1,10 @@
 import 'reflect-metadata';
 import { randomInt } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
 import { readConfig } from '@partyline/runtime/config';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics } from '@partyline/runtime/metrics';
 import { runMain, startService } from '@partyline/runtime/service';
-import { systemClock, systemSecret, systemSleep } from '@partyline/runtime/system';
-import type { Timers } from './audio/frame-clock.ts';
+import { systemClock, systemSecret, systemSleep, systemTimers, systemYield } from '@partyline/runtime/system';
 import { createBrowsers } from './browsers/browsers.ts';
 import { createControlModule } from './control/control.module.ts';
 import { UsedTokens } from './control/used-tokens.ts';
@@ -16,52 +14,22 @@ import { startGateway } from './gateway.ts';
 import { createMembers } from './gateways/members.ts';
 import { attachSockets } from './sockets/attach-sockets.ts';
 import { createHoldMusic } from './speech/hold-music.ts';
-import { runSpeechProgram } from './speech/run-speech-program.ts';
-import { createSpeaker } from './speech/speak.ts';
-import { chooseSpeechPrograms } from './speech/speech-programs.ts';
+import { openSpeaker } from './speech/open-speaker.ts';
 import { isAllowed, webhookUrls } from './webhooks/send-webhook.ts';
 
-const timers: Timers = {
-  now: () => performance.now(),
-  setTimer(ms, callback) {
-    const timer = setTimeout(callback, ms);
-    return () => clearTimeout(timer);
-  },
-};
 /** The events of the last connections are sent within this time, or lists replace them. */
 const LAST_EVENTS_MS = 1_500;
-/** A prompt takes a program less than a second. */
-const SPEECH_TIMEOUT_MS = 10_000;
 
 const randomUint32 = (): number => randomInt(2 ** 32);
 
-const definedVariables = (variables: Record<string, string | undefined>): Record<string, string> =>
-  Object.fromEntries(Object.entries(variables).flatMap(([name, value]) => (value ? [[name, value]] : [])));
-
 await runMain(async () => {
-  const config = readConfig(process.env, ['service', 'webhooks', 'gateway', 'kamailio']);
+  const config = readConfig(process.env, ['service', 'webhooks', 'gateway', 'speech', 'kamailio']);
   const { gateway: settings, kamailio, webhooks } = config;
   const log = openLogger({ service: 'media-gateway', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
-  const speechEnv = definedVariables({
-    LD_LIBRARY_PATH: settings.SPEECH_LIBRARY_PATH,
-    ESPEAK_DATA_PATH: settings.ESPEAK_DATA_PATH,
-  });
-  const installed = {
-    command: settings.TTS_COMMAND,
-    flite: { path: settings.FLITE_BIN, env: speechEnv },
-    espeak: { path: settings.ESPEAK_BIN, env: speechEnv },
-  };
-  const speaker = createSpeaker({
-    programsFor: (language) => chooseSpeechPrograms(installed, language),
-    run: (program, text) =>
-      runSpeechProgram(program, text, {
-        setTimer: (ms, callback) => timers.setTimer(ms, callback),
-        timeoutMs: SPEECH_TIMEOUT_MS,
-      }),
-    cacheFolder: settings.SPEECH_CACHE,
-    now: () => timers.now(),
-    yieldToCalls: () => setImmediate(),
+  const speaker = openSpeaker(config.speech, {
+    timers: systemTimers,
+    yieldToCalls: systemYield,
     onFailure: (err) => log.warn({ err }, 'a text could not be spoken by a program'),
   });
   const gateway = startGateway({
@@ -83,7 +51,7 @@ await runMain(async () => {
       nonce: systemSecret,
     },
     clock: systemClock,
-    timers,
+    timers: systemTimers,
     sleep: systemSleep,
     secret: systemSecret,
     random: randomUint32,
@@ -103,7 +71,7 @@ await runMain(async () => {
     janus: () => gateway.link.current,
     isReady: () => gateway.isReady,
     verify,
-    timers,
+    timers: systemTimers,
     sleep: systemSleep,
     onError: (err, callId) => log.warn({ err, callId }, "an action for another gateway's call failed"),
   });
@@ -118,7 +86,7 @@ await runMain(async () => {
     ice: { stunUrls: settings.STUN_URLS, turnUrls: settings.TURN_URLS, turnSecret: settings.TURN_SECRET },
     maxBrowsers: settings.MAX_BROWSERS,
     clock: systemClock,
-    timers,
+    timers: systemTimers,
     sleep: systemSleep,
     secret: systemSecret,
     onError: (err, connectionId) => log.warn({ err, connectionId }, 'an action for a browser failed'),

@@ -3,7 +3,7 @@ import { submitPin } from '@partyline/conference/callers/submit-pin';
 import { answerCall, answerDialledLeg } from '@partyline/conference/callers/answer-call';
 import { sayAndHangUp } from '@partyline/conference/callers/call-steps';
 import { applyLegEvent } from '@partyline/conference/legs/apply-leg-event';
-import { getPrompt } from '@partyline/conference/prompts';
+import { getPrompt } from '@partyline/domain/prompts';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { FastifyRequest } from 'fastify';
 import { parseAccountId, parseLegId } from './path-parameters.ts';

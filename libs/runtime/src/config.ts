@@ -343,6 +343,9 @@ const GROUPS = {
     MAX_CALLS: z.coerce.number().int().min(1).max(2_000).default(100),
     /** A call without audio for this time is hung up. */
     MEDIA_TIMEOUT_SECONDS: seconds.max(3_600).default(30),
+  }),
+  /** How media-gateway speaks. */
+  speech: z.object({
     /**
      * A command that speaks: text on standard input, WAV on standard output, the language (BCP 47) in
      * the variable TTS_LANGUAGE. Unset: flite for English, espeak-ng for other languages.

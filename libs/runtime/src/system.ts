@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { Clock, Ids, RandomInt } from '@partyline/domain/clock';
 
 /**
@@ -28,5 +29,17 @@ export const systemRandomInt: RandomInt = (below) => randomInt(below);
 
 /** Returns 256 random bits as URL-safe text. */
 export const systemSecret = (): string => randomBytes(32).toString('base64url');
+
+/** Monotonic milliseconds, and timers; `setTimer` returns a function that stops the timer. */
+export const systemTimers = {
+  now: (): number => performance.now(),
+  setTimer(ms: number, callback: () => void): () => void {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Resolves after the work that waits for the event loop. */
+export const systemYield = (): Promise<void> => setImmediate();
 
 export const systemSleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

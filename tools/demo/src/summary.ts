@@ -23,7 +23,7 @@ interface Summary {
 
 const heard = (person: PersonView, what: RegExp): number =>
   person.timeline.filter(({ event, text }) => event === 'heard' && what.test(text ?? '')).length;
-/** Matches the prompts `wrong-pin` and `too-many-tries` of conference/prompts.ts. */
+/** Matches the prompts `wrong-pin` and `too-many-tries` of domain/prompts.ts. */
 const WRONG_PIN_PROMPT = /PIN is not valid/;
 /** Matches `too-many-tries` only, which ends the call. */
 const REJECTED_PROMPT = /PIN is not valid.*Goodbye/;

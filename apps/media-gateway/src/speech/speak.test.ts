@@ -73,9 +73,9 @@ describe('with flite and eSpeak NG', () => {
 
   it.each([
     ['en-US', 'The conference is full. Please try again later. Goodbye.', 'flite:slt'],
-    ['de-DE', 'Die Konferenz ist voll. Bitte versuchen Sie es später erneut. Auf Wiederhören.', 'espeak:de-de:155'],
-    ['fr-FR', 'La conférence est complète. Veuillez réessayer plus tard. Au revoir.', 'espeak:fr-fr:155'],
-    ['es-ES', 'La conferencia está completa. Por favor, inténtelo más tarde. Adiós.', 'espeak:es-es:155'],
+    ['de-DE', 'Die Konferenz ist voll. Bitte versuchen Sie es später erneut. Auf Wiederhören.', 'espeak:de:155'],
+    ['fr-FR', 'La conférence est complète. Veuillez réessayer plus tard. Au revoir.', 'espeak:fr:155'],
+    ['es-ES', 'La conferencia está completa. Por favor, inténtelo más tarde. Adiós.', 'espeak:es:155'],
   ])('speaks %s at -18 dBFS without clipping, for a plausible time', async (language, text, id) => {
     for (const rate of [8_000, 16_000]) {
       const ran: string[] = [];

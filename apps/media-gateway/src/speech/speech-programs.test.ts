@@ -14,9 +14,10 @@ describe('chooseSpeechPrograms', () => {
   it.each([
     ['en-US', ['flite:slt', 'espeak:en-us', 'espeak:en-gb']],
     ['en-GB', ['flite:slt', 'espeak:en-gb']],
-    ['de-DE', ['espeak:de-de', 'espeak:en-gb']],
-    ['fr-CA', ['espeak:fr-ca', 'espeak:en-gb']],
-    ['es-ES', ['espeak:es-es', 'espeak:en-gb']],
+    ['de-DE', ['espeak:de', 'espeak:en-gb']],
+    ['fr-CA', ['espeak:fr', 'espeak:en-gb']],
+    ['fr-BE', ['espeak:fr-be', 'espeak:en-gb']],
+    ['es-ES', ['espeak:es', 'espeak:en-gb']],
     ['es-MX', ['espeak:es-419', 'espeak:en-gb']],
     ['es', ['espeak:es', 'espeak:en-gb']],
     ['zh-CN', ['espeak:cmn', 'espeak:en-gb']],

@@ -29,7 +29,10 @@ export interface InstalledPrograms {
 /** A language tag is an argument of a program: it must not look like an option or a path. */
 const LANGUAGE_TAG = /^[a-z]{2,3}(-[a-z0-9]{1,8})*$/i;
 
-/** Where the names of eSpeak's voices differ from BCP 47. It finds the nearest region by itself (fr-CA, de-AT). */
+/**
+ * Where the names of eSpeak's voices differ from BCP 47, and where regions share a voice, so that prompts
+ * are rendered once for all of them. It finds the nearest region of other languages by itself.
+ */
 const ESPEAK_VOICES: readonly (readonly [RegExp, string])[] = [
   [/^(yue|zh-(hk|mo|hant-(hk|mo))|zh-yue)\b/, 'yue'],
   [/^(zh|cmn)\b/, 'cmn'],
@@ -37,6 +40,9 @@ const ESPEAK_VOICES: readonly (readonly [RegExp, string])[] = [
   [/^iw\b/, 'he'],
   [/^in\b/, 'id'],
   [/^(tl|fil)\b/, 'en-us'],
+  [/^de\b/, 'de'],
+  [/^fr-(?!be\b|ch\b)[a-z0-9]/, 'fr'],
+  [/^es-es\b/, 'es'],
   // Spanish of Latin America.
   [/^es-(?!es\b)[a-z0-9]/, 'es-419'],
   [/^en-(us|ca|ph)\b/, 'en-us'],

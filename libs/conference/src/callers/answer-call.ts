@@ -6,7 +6,7 @@ import { accountOwner, type Deps } from '../deps.ts';
 import { BRIDGE_HEADER, bridgeTokenHash } from '../legs/bridge-token.ts';
 import { toCallerId } from './caller-id.ts';
 import { promptForPin, generateIds, sayAndHangUp, joinConference } from './call-steps.ts';
-import { getPrompt } from '../prompts.ts';
+import { getPrompt } from '@partyline/domain/prompts';
 import { replayedWebhook } from '../errors.ts';
 import { enqueueSettle } from '../sessions/enqueue-settle.ts';
 

@@ -2,7 +2,7 @@ import type { CallPlan } from '@partyline/provider-contract/voice-provider';
 import type { NewIds, AdmittedTo } from '@partyline/store/callers/voice-webhooks';
 import { PIN_MAX_LENGTH } from '@partyline/domain/pin';
 import type { Deps, WebhookUrls } from '../deps.ts';
-import { getPrompt } from '../prompts.ts';
+import { getPrompt } from '@partyline/domain/prompts';
 import { enqueueSettle } from '../sessions/enqueue-settle.ts';
 
 /**

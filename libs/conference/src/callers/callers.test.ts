@@ -8,7 +8,7 @@ import { DIGIT_TIMEOUT_SECONDS } from './call-steps.ts';
 import { submitPin } from './submit-pin.ts';
 import { answerCall } from './answer-call.ts';
 import { BRIDGE_HEADER } from '../legs/bridge-token.ts';
-import { getPrompt } from '../prompts.ts';
+import { getPrompt } from '@partyline/domain/prompts';
 import { endSession } from '../sessions/end-session.ts';
 import {
   executeSql,

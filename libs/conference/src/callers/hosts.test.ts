@@ -14,7 +14,7 @@ import { endSession } from '../sessions/end-session.ts';
 import { reconcile } from '../reconciliation/reconcile.ts';
 import { sweepInventory } from '../reconciliation/sweep-inventory.ts';
 import { removeParticipant } from '../participants/remove-participant.ts';
-import { getPrompt } from '../prompts.ts';
+import { getPrompt } from '@partyline/domain/prompts';
 import { updateRoom } from '../rooms/update-room.ts';
 import {
   executeSql,

@@ -6,7 +6,7 @@ import { admitCaller } from '@partyline/store/callers/voice-webhooks';
 import { promptForPin, generateIds, sayAndHangUp, joinConference } from './call-steps.ts';
 import { accountOwner, type Deps } from '../deps.ts';
 import type { PinVault } from '../pins/pin-vault.ts';
-import { getPrompt } from '../prompts.ts';
+import { getPrompt } from '@partyline/domain/prompts';
 import { replayedWebhook } from '../errors.ts';
 
 /**

@@ -17,7 +17,7 @@ import { accountOwner, type Deps, type Providers } from '../deps.ts';
 import { expireUnobservedDial } from './expire-unobserved-dial.ts';
 import { closeMissingMediaSession } from './close-missing-media-session.ts';
 import { rateLimitRetryMs } from '../providers/rate-limit-providers.ts';
-import { getPrompt } from '../prompts.ts';
+import { getPrompt } from '@partyline/domain/prompts';
 import { REPLACED_REASON, requestHangUp } from '../sessions/leg-transitions.ts';
 
 type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'report'>;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { requestDialOut } from '../legs/dial-out.ts';
 import { endSession } from '../sessions/end-session.ts';
 import { guardSpend } from './guard-spend.ts';
-import { getPrompt } from '../prompts.ts';
+import { getPrompt } from '@partyline/domain/prompts';
 import {
   executeSql,
   joinByPhone,

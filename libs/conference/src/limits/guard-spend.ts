@@ -5,7 +5,7 @@ import type { SessionView } from '@partyline/store/sessions/session-lock';
 import { listSessionsNearLimit, measureSpend, recordWarning } from '@partyline/store/limits/spend';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
-import { getPrompt } from '../prompts.ts';
+import { getPrompt } from '@partyline/domain/prompts';
 import { decideEnd } from '../sessions/settle-session.ts';
 
 /**

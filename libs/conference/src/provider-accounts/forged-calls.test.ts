@@ -11,7 +11,7 @@ import { applyMediaEvent } from '../legs/apply-media-event.ts';
 import { BRIDGE_HEADER } from '../legs/bridge-token.ts';
 import { writeConnectionData } from '../legs/connection-data.ts';
 import { updateNumber } from '../numbers/update-number.ts';
-import { getPrompt } from '../prompts.ts';
+import { getPrompt } from '@partyline/domain/prompts';
 import { reconcile } from '../reconciliation/reconcile.ts';
 import { sweepInventory } from '../reconciliation/sweep-inventory.ts';
 import { endRoom } from '../rooms/end-room.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { openPinVault } from '@partyline/conference/pins/pin-vault';
-import { getPrompt } from '@partyline/conference/prompts';
+import { getPrompt } from '@partyline/domain/prompts';
 import { PIN_HEAD_LENGTH, PIN_MAX_LENGTH } from '@partyline/domain/pin';
 import { inTransaction } from '@partyline/store/database/store';
 import { claimPin } from '@partyline/store/pins/pins';
