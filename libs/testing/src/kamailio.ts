@@ -27,8 +27,12 @@ export interface TestKamailioOptions {
   readonly accountCalls?: number;
   /** Rejects trunks of tenants in private networks. */
   readonly publicTrunksOnly?: boolean;
+  /** The networks that count as private, comma-separated. */
+  readonly privateNetworks?: string;
   /** Also listens for TLS, with a self-signed certificate. */
   readonly tls?: boolean;
+  /** The `control` of the rtpengine through which the sound of all calls goes. */
+  readonly rtpengine?: string;
   /** A Postgres database in which calls and registrations survive a restart. */
   readonly databaseUrl?: string;
 }

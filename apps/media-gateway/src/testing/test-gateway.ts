@@ -22,6 +22,7 @@ import { startService } from '@partyline/runtime/service';
 import { systemClock, systemSecret, systemSleep } from '@partyline/runtime/system';
 import { createTestJanus, type TestJanus } from '@partyline/testing/janus';
 import { createTestKamailio, type TestKamailio } from '@partyline/testing/kamailio';
+import type { TestRtpengine } from '@partyline/testing/rtpengine';
 import { levelOf, tone } from '@partyline/testing/tones';
 import { expect, vi } from 'vitest';
 import { createControlModule } from '../control/control.module.ts';
@@ -57,6 +58,8 @@ export interface TestGatewayOptions {
   readonly mediaTimeoutMs?: number;
   /** Whether kamailio also listens for TLS. */
   readonly tls?: boolean;
+  /** The relay through which kamailio sends the sound of all calls. None by default. */
+  readonly rtpengine?: TestRtpengine;
   /** Returns where the gateway reaches Janus, given its URL. That itself by default. */
   readonly janusUrl?: (janusUrl: string) => Promise<string>;
   /** Its id, and its port for control requests. A free one by default. */
@@ -139,6 +142,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
         byeMs: BYE_MS,
         gatewayDecideMs: DECIDE_MS,
         ...(options.tls && { tls: true }),
+        ...(options.rtpengine && { rtpengine: options.rtpengine.control }),
       }),
   ]);
   const log: string[] = [];

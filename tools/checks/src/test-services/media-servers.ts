@@ -1,5 +1,6 @@
 import { startJanus, type JanusServer } from '@partyline/dev/janus/janus';
 import { startKamailio, type KamailioServer, type Trunk } from '@partyline/dev/kamailio/kamailio';
+import { startRtpengine, type RtpengineServer } from '@partyline/dev/rtpengine/rtpengine';
 
 /** The media servers of the test files of one run. Each test file starts and breaks its own. */
 export interface MediaServers {
@@ -23,6 +24,7 @@ interface Running {
 const KINDS: Readonly<Record<string, (options: object) => Promise<Running>>> = {
   janus: async () => controlJanus(await startJanus({ useOwnServer: true, rtpPorts: RTP_PORTS, log: printLine })),
   kamailio: async (options) => controlKamailio(await startKamailio({ ...options, log: printLine })),
+  rtpengine: async () => controlRtpengine(await startRtpengine({ log: printLine })),
 };
 /** Fewer than by default, so that many test runs fit on one machine. */
 const RTP_PORTS = 200;
@@ -99,6 +101,14 @@ function controlKamailio(server: KamailioServer): Running {
       crash: () => server.crash(),
       restart: () => server.restart(),
     },
+    stop: () => server.stop(),
+  };
+}
+
+function controlRtpengine(server: RtpengineServer): Running {
+  return {
+    describe: () => ({ control: server.control, pid: server.pid }),
+    actions: { crash: () => server.crash(), restart: () => server.restart() },
     stop: () => server.stop(),
   };
 }

@@ -39,6 +39,10 @@ export interface KamailioOptions {
   accountCalls?: number;
   /** Rejects trunks of tenants in private networks, as in production. All of this machine are. */
   publicTrunksOnly?: boolean;
+  /** The networks that count as private, comma-separated. Those of the configuration by default. */
+  privateNetworks?: string;
+  /** Sends the sound of all calls through this rtpengine: `udp:<host>:<port>`. */
+  rtpengine?: string;
   /**
    * A Postgres database in which calls and registrations survive a restart. Its tables are created
    * if necessary.
@@ -144,10 +148,12 @@ async function launch(binary: KamailioBinary, settings: Settings, options: Kamai
       KAMAILIO_TLS_CERTIFICATE: join(folder, CERTIFICATE_FILE),
       KAMAILIO_TLS_KEY: join(folder, KEY_FILE),
     }),
+    KAMAILIO_RTPENGINE: options.rtpengine,
     KAMAILIO_FLOOD_REQUESTS: options.floodRequests,
     KAMAILIO_ACCOUNT_REQUESTS: options.accountRequests,
     KAMAILIO_ACCOUNT_CALLS: options.accountCalls,
     KAMAILIO_ALLOW_PRIVATE: options.publicTrunksOnly ? undefined : 'on',
+    KAMAILIO_PRIVATE_NETWORKS: options.privateNetworks,
     // The scheme is the name of the module db_postgres.
     KAMAILIO_DB_URL: options.databaseUrl?.replace(/^postgresql:/, 'postgres:'),
   };

@@ -63,6 +63,18 @@ const COTURN: ProgramSource = {
   advice: ['install it: `apt-get install coturn`, `brew install coturn`'],
 };
 
+const RTPENGINE: ProgramSource = {
+  title: 'rtpengine (a relay for RTP)',
+  variable: 'RTPENGINE_BIN',
+  commands: ['rtpengine'],
+  versionArgs: ['--version'],
+  versionPattern: /^Version: ([\d.]+\d)/m,
+  // The oldest that was tried.
+  minVersion: '10.5',
+  packages: { name: 'rtpengine', packages: ['rtpengine-daemon'], program: 'usr/bin/rtpengine' },
+  advice: ['install it: `apt-get install rtpengine-daemon`'],
+};
+
 /** Finds SIPp (order: SIPP_BIN, PATH, cache, download). */
 export const findSipp = (log: Log): Promise<Program> => findProgram(SIPP, log);
 
@@ -90,3 +102,6 @@ export async function findEspeak(log: Log): Promise<Program> {
 
 /** Finds coturn's `turnserver` (order: COTURN_BIN, PATH, cache, download). */
 export const findCoturn = (log: Log): Promise<Program> => findProgram(COTURN, log);
+
+/** Finds rtpengine (order: RTPENGINE_BIN, PATH, cache, download). */
+export const findRtpengine = (log: Log): Promise<Program> => findProgram(RTPENGINE, log);

@@ -16,6 +16,13 @@ export interface RequestOptions {
   password?: string;
 }
 
+/** The host and port that an endpoint writes into its messages, e.g. those behind NAT. */
+export interface Claims {
+  /** Without it, a request asks for its response at its source (`rport`). */
+  readonly via?: string;
+  readonly contact?: string;
+}
+
 /** A side of a call: what a test needs to know of it to send requests within it. */
 export interface CallSide {
   readonly uri: string;
@@ -33,10 +40,12 @@ export class SipEndpoint {
   readonly messages: SipMessage[] = [];
   readonly #socket: Socket;
   readonly #server: { host: string; port: number };
+  readonly #claims: Claims;
   readonly #waiting = new Set<() => void>();
   #cseq = 0;
 
-  private constructor(socket: Socket, server: string) {
+  private constructor(socket: Socket, server: string, claims: Claims) {
+    this.#claims = claims;
     const [host = '', port] = server.split(':');
     this.#server = { host, port: Number(port) };
     this.#socket = socket.on('message', (data) => {
@@ -47,12 +56,15 @@ export class SipEndpoint {
     });
   }
 
-  /** Opens an endpoint on a free port of a loopback address, e.g. `127.0.0.2`. */
-  static async open(server: string, address = '127.0.0.1'): Promise<SipEndpoint> {
+  /**
+   * Opens an endpoint on a free port of a loopback address, e.g. `127.0.0.2`.
+   * @param claims where it says that it is, which is the truth by default
+   */
+  static async open(server: string, address = '127.0.0.1', claims: Claims = {}): Promise<SipEndpoint> {
     const socket = createSocket('udp4');
     socket.bind(0, address);
     await once(socket, 'listening');
-    return new SipEndpoint(socket, server);
+    return new SipEndpoint(socket, server, claims);
   }
 
   get host(): string {
@@ -69,23 +81,26 @@ export class SipEndpoint {
   }
 
   sendText(text: string): void {
-    this.#socket.send(text.replaceAll(/\r?\n/g, '\r\n'), this.#server.port, this.#server.host);
+    this.#socket.send(toCrlf(text), this.#server.port, this.#server.host);
   }
 
   /** Sends a request, and returns its text. */
   send(method: string, options: RequestOptions = {}): string {
     const server = `${this.#server.host}:${this.#server.port}`;
-    const cseq = options.cseq ?? `${(this.#cseq += 1)} ${method}`;
-    const body = options.body ?? '';
+    // An ACK has the number of its INVITE.
+    const next = method === 'ACK' ? this.#cseq : this.#cseq + 1;
+    this.#cseq = options.cseq === undefined ? next : Number.parseInt(options.cseq, 10);
+    const cseq = options.cseq ?? `${next} ${method}`;
+    const body = toCrlf(options.body ?? '');
     const text = [
       `${method} ${options.uri ?? `sip:${server}`} SIP/2.0`,
-      `Via: SIP/2.0/UDP ${this.host};branch=z9hG4bK${randomUUID()};rport`,
+      `Via: SIP/2.0/UDP ${this.#claims.via ?? this.host};branch=z9hG4bK${randomUUID()}${this.#claims.via ? '' : ';rport'}`,
       'Max-Forwards: 70',
       `From: ${options.from ?? `<sip:tester@${this.host}>;tag=${randomUUID()}`}`,
       `To: ${options.to ?? `<sip:anyone@${server}>`}`,
       `Call-ID: ${options.callId ?? randomUUID()}`,
       `CSeq: ${cseq}`,
-      `Contact: <sip:tester@${this.host}>`,
+      `Contact: <sip:tester@${this.#claims.contact ?? this.host}>`,
       ...(options.headers ?? []),
       `Content-Length: ${body.length}`,
       '',
@@ -136,7 +151,11 @@ export class SipEndpoint {
   }
 
   /** Answers a request. `tag` becomes the tag of To, if the request has none. */
-  reply(request: SipMessage, status: string, { tag = 'callee', headers = [] as readonly string[] } = {}): void {
+  reply(
+    request: SipMessage,
+    status: string,
+    { tag = 'callee', headers = [] as readonly string[], body = '' } = {},
+  ): void {
     const to = headerOf(request, 'to') ?? '';
     this.sendText(
       [
@@ -147,21 +166,27 @@ export class SipEndpoint {
         `To: ${to.includes('tag=') ? to : `${to};tag=${tag}`}`,
         `Call-ID: ${headerOf(request, 'call-id')}`,
         `CSeq: ${headerOf(request, 'cseq')}`,
-        `Contact: <sip:tester@${this.host}>`,
+        `Contact: <sip:tester@${this.#claims.contact ?? this.host}>`,
         ...headers,
-        'Content-Length: 0',
+        `Content-Length: ${toCrlf(body).length}`,
         '',
-        '',
+        body,
       ].join('\n'),
     );
   }
 
   /** Sends a request within a call, without waiting for its response. */
-  sendWithin(side: CallSide, method: string, change: Partial<CallSide> & Pick<RequestOptions, 'headers'> = {}): void {
+  sendWithin(
+    side: CallSide,
+    method: string,
+    change: Partial<CallSide> & Pick<RequestOptions, 'headers' | 'body'> = {},
+  ): void {
     const { routes, headers = [], ...rest } = { ...side, ...change };
     this.send(method, { ...rest, headers: [...routes.map((route) => `Route: ${route}`), ...headers] });
   }
 }
+
+const toCrlf = (text: string): string => text.replaceAll(/\r?\n/g, '\r\n');
 
 /** The side of the caller, from the 2xx of its INVITE. */
 export function callerSide(answer: SipMessage): CallSide {
