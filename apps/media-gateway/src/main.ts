@@ -14,9 +14,12 @@ import { startGateway } from './gateway.ts';
 import { createMembers } from './gateways/members.ts';
 import { attachSockets } from './sockets/attach-sockets.ts';
 import { createHoldMusic } from './speech/hold-music.ts';
+import { loadOperatorMusic } from './speech/operator-music.ts';
 import { openSpeaker } from './speech/open-speaker.ts';
 import { isAllowed, webhookUrls } from './webhooks/send-webhook.ts';
 
+/** The gateway starts without the music after this time. */
+const MUSIC_TIMEOUT_MS = 10_000;
 /** The events of the last connections are sent within this time, or lists replace them. */
 const LAST_EVENTS_MS = 1_500;
 
@@ -32,6 +35,17 @@ await runMain(async () => {
     yieldToCalls: systemYield,
     onFailure: (err) => log.warn({ err }, 'a text could not be spoken by a program'),
   });
+  const ownMusic = createHoldMusic();
+  const operatorMusic =
+    config.speech.HOLD_MUSIC_URL === undefined
+      ? undefined
+      : await loadOperatorMusic(config.speech.HOLD_MUSIC_URL, {
+          cacheFolder: config.speech.SPEECH_CACHE,
+          timeoutMs: MUSIC_TIMEOUT_MS,
+          yieldToCalls: systemYield,
+          onFailure: (err) =>
+            log.warn({ err }, 'HOLD_MUSIC_URL cannot be used; callers hear the music of an earlier start, or our own'),
+        });
   const gateway = startGateway({
     gatewayId: settings.GATEWAY_ID,
     janus: { url: settings.JANUS_URL, apiSecret: settings.JANUS_API_SECRET, adminKey: settings.JANUS_ADMIN_KEY },
@@ -56,7 +70,7 @@ await runMain(async () => {
     secret: systemSecret,
     random: randomUint32,
     speak: (text, language, sampleRate) => speaker.speak(text, language, sampleRate),
-    holdMusic: createHoldMusic(),
+    holdMusic: (sampleRate) => operatorMusic?.get(sampleRate) ?? ownMusic(sampleRate),
     log,
   });
 

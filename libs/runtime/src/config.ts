@@ -357,7 +357,9 @@ const GROUPS = {
     /** Folders of their libraries and voices, where they are not installed. */
     SPEECH_LIBRARY_PATH: z.string().optional(),
     ESPEAK_DATA_PATH: z.string().optional(),
-    /** Where spoken texts are kept. */
+    /** A WAV file that callers hear while they wait for the host. Unset: music of the gateway's own. */
+    HOLD_MUSIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+    /** Where spoken texts, and the music, are kept. */
     SPEECH_CACHE: z.string().min(1).default('/tmp/partyline-speech'),
   }),
   kamailio: z.object({

@@ -57,6 +57,9 @@ function filterFor(from: number, to: number): Filter {
   return filter;
 }
 
+/** Of sound that is converted at a time: about 5 ms. */
+const SLICE_SECONDS = 1;
+
 /** Returns the number of samples of a recording at another sample rate. */
 export function resampledLength(samples: number, from: number, to: number): number {
   return Math.round((samples * to) / from);
@@ -85,6 +88,22 @@ export function resample(
     let sum = 0;
     for (let k = Math.max(0, -first); k < stop; k++) sum += taps[k]! * pcm[first + k]!;
     result[n] = Math.max(-32_768, Math.min(32_767, Math.round(sum)));
+  }
+  return result;
+}
+
+/** Converts a recording as `resample` does, and lets calls have their turn after each second of sound. */
+export async function resampleInSlices(
+  pcm: Int16Array,
+  from: number,
+  to: number,
+  yieldToCalls: () => Promise<unknown>,
+): Promise<Int16Array> {
+  const result = new Int16Array(resampledLength(pcm.length, from, to));
+  for (let start = 0; start < result.length; start += SLICE_SECONDS * to) {
+    const end = Math.min(result.length, start + SLICE_SECONDS * to);
+    result.set(resample(pcm, from, to, { start, end }), start);
+    await yieldToCalls();
   }
   return result;
 }

@@ -262,7 +262,7 @@ export class PhoneCall {
       takeDigits: () => this.#digits.splice(0).join(''),
       nextDigit: (stop) => this.#nextDigit(stop),
       pause: this.#deps.pause,
-      join: (step, holdMusicUrl) => this.#join(step, holdMusicUrl, signal),
+      join: (step) => this.#join(step, signal),
       onProblem: (reason) => this.#deps.onProblem(this.call, reason),
     };
   }
@@ -276,7 +276,7 @@ export class PhoneCall {
     await audio.speak(pcm, AbortSignal.any([stop, this.signal]));
   }
 
-  async #join(step: JoinStep, _holdMusicUrl: string | undefined, signal: AbortSignal): Promise<void> {
+  async #join(step: JoinStep, signal: AbortSignal): Promise<void> {
     if (this.#audio === undefined) return;
     this.#isMuted = step.muted ?? false;
     if (step.lengthTimerS !== undefined) void this.#setDeadline(step.lengthTimerS);

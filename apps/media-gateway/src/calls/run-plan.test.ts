@@ -7,7 +7,7 @@ function createCall(keys: readonly string[] = [], replies: readonly unknown[] = 
   const heard: string[] = [];
   const sent: { url: string; body: unknown }[] = [];
   const problems: string[] = [];
-  const joined: { conversation: string; holdMusicUrl: string | undefined }[] = [];
+  const joined: string[] = [];
   const over = new AbortController();
   const [waitingKeys, waitingReplies] = [[...keys], [...replies]];
   let pressed = '';
@@ -44,7 +44,7 @@ function createCall(keys: readonly string[] = [], replies: readonly unknown[] = 
       if (reply instanceof Error) throw reply;
       return reply;
     },
-    join: async ({ conversation }, holdMusicUrl) => void joined.push({ conversation, holdMusicUrl }),
+    join: async ({ conversation }) => void joined.push(conversation),
     onProblem: (reason) => void problems.push(reason),
   };
   return { port, heard, sent, problems, joined, over };
@@ -56,16 +56,13 @@ const join = { do: 'join', conversation: 'conv_1', eventUrl: 'http://hooks/event
 
 describe('runPlan', () => {
   it('speaks, asks, sends the keys, and follows the reply into the conference', async () => {
-    const call = createCall(
-      ['1', '2', '3', '#'],
-      [{ steps: [say('Welcome.'), join], holdMusicUrl: 'http://hooks/music' }],
-    );
+    const call = createCall(['1', '2', '3', '#'], [{ steps: [say('Welcome.'), join] }]);
     expect(await runPlan(call.port, { steps: [say('Your PIN?'), ask()] })).toBe('joined');
     expect(call.heard).toEqual(['Your PIN?', 'Welcome.']);
     expect(call.sent).toEqual([
       { url: 'http://hooks/digits', body: { callId: 'gw-1.call', digits: '123', timedOut: false } },
     ]);
-    expect(call.joined).toEqual([{ conversation: 'conv_1', holdMusicUrl: 'http://hooks/music' }]);
+    expect(call.joined).toEqual(['conv_1']);
     expect(call.problems).toEqual([]);
   });
 

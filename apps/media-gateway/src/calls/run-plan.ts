@@ -16,7 +16,7 @@ export interface PlanPort {
   /** Sends a webhook that returns the next steps. @throws when it gets no usable answer */
   requestPlan(url: string, body: DigitsWebhook): Promise<unknown>;
   /** Enters the conference. Resolves when the call is in it, or waits for it to start. */
-  join(step: Extract<CallStepMessage, { do: 'join' }>, holdMusicUrl: string | undefined): Promise<void>;
+  join(step: Extract<CallStepMessage, { do: 'join' }>): Promise<void>;
   /** Reports a reply that cannot be used. */
   onProblem(reason: string): void;
 }
@@ -55,7 +55,7 @@ export async function runPlan(port: PlanPort, reply: unknown): Promise<'joined' 
         break;
       }
       case 'join': {
-        await port.join(step, plan.holdMusicUrl);
+        await port.join(step);
         return 'joined';
       }
       default:
@@ -70,7 +70,7 @@ function readPlan(port: PlanPort, reply: unknown) {
   const parsed = planReply.safeParse(reply);
   if (parsed.success) return parsed.data;
   port.onProblem(reply === undefined ? 'no-plan' : 'bad-plan');
-  return { steps: [TECHNICAL_DIFFICULTIES], holdMusicUrl: undefined };
+  return { steps: [TECHNICAL_DIFFICULTIES] };
 }
 
 /** Speaks; a key stops a text that allows it, and stays for the next question. */

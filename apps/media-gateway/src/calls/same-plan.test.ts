@@ -12,7 +12,6 @@ describe('isSamePlan', () => {
     ['another conversation', join({ conversation: 'conv_2' }), false],
     ['another event URL', join({ eventUrl: `${EVENTS}/2` }), false],
     ['no steps', { steps: [] }, false],
-    ['other music', { ...join(), holdMusicUrl: 'https://music.example/a.wav' }, false],
   ])('compares a plan with one that has %s', (_what, plan, isSame) =>
     expect(isSamePlan(join({ lengthTimerS: 60 }), plan as Parameters<typeof isSamePlan>[1])).toBe(isSame),
   );

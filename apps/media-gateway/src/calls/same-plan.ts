@@ -10,7 +10,5 @@ export function isSamePlan(followed: unknown, plan: PlanReply): boolean {
   return parsed.success && isDeepStrictEqual(withoutTimers(parsed.data), withoutTimers(plan));
 }
 
-const withoutTimers = ({ steps, ...more }: PlanReply) => ({
-  ...more,
-  steps: steps.map((step) => (step.do === 'join' ? { ...step, lengthTimerS: undefined } : step)),
-});
+const withoutTimers = ({ steps }: PlanReply) =>
+  steps.map((step) => (step.do === 'join' ? { ...step, lengthTimerS: undefined } : step));

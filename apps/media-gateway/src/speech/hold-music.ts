@@ -1,5 +1,5 @@
 /** Quieter than speech, which is at -18 dBFS. */
-const LEVEL_DBFS = -24;
+export const MUSIC_DBFS = -24;
 const CHORD_SECONDS = 4;
 /** Semitones from A4 (440 Hz). Low notes are lost on a telephone line, high ones are not gentle. */
 const CHORDS = [
@@ -68,12 +68,15 @@ export function composeHoldMusic(sampleRate: number): Int16Array {
     }
   }
   const rms = Math.sqrt(sum.reduce((energy, sample) => energy + sample * sample, 0) / sum.length);
-  const gain = (32_768 * 10 ** (LEVEL_DBFS / 20)) / rms;
+  const gain = (32_768 * 10 ** (MUSIC_DBFS / 20)) / rms;
   return Int16Array.from(sum, (sample) => Math.round(sample * gain));
 }
 
+/** The sample rates of phones. */
+export const MUSIC_RATES = [8_000, 16_000];
+
 /** Composes the music for each sample rate once. Callers share it and must not change it. */
-export function createHoldMusic(sampleRates: readonly number[] = [8_000, 16_000]): (sampleRate: number) => Int16Array {
+export function createHoldMusic(sampleRates: readonly number[] = MUSIC_RATES): (sampleRate: number) => Int16Array {
   const music = new Map(sampleRates.map((rate) => [rate, composeHoldMusic(rate)]));
   return (sampleRate) => {
     const composed = music.get(sampleRate) ?? composeHoldMusic(sampleRate);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { normalizeSpeech, speechLevel } from '../audio/loudness.ts';
-import { resample, resampledLength } from '../audio/resample.ts';
+import { resampleInSlices } from '../audio/resample.ts';
 import { readWav, WavError, type Recording } from '../audio/wav.ts';
 import { SpeechCache } from './speech-cache.ts';
 import { SpeechError } from './speech-error.ts';
@@ -14,8 +14,6 @@ const SPEECH_DBFS = -18;
 const MAX_TEXT_CHARACTERS = 2_000;
 /** A program that failed is not tried again for this time, so that callers do not wait for it each time. */
 const RETRY_FAILED_MS = 30_000;
-/** Calls get their turn after each second of sound that is converted: about 5 ms. */
-const SLICE_SECONDS = 1;
 /** Sound this much below the speech is silence. */
 const TRIM_BELOW_SPEECH_DB = 35;
 const KEPT_BEFORE_SECONDS = 0.04;
@@ -165,13 +163,7 @@ const keyOf = (program: SpeechProgram, text: string, sampleRate: number): string
 /** Makes what a program wrote fit for a call: its rate, without silence at the ends, at one level. */
 async function finish(file: Buffer, sampleRate: number, yieldToCalls: () => Promise<unknown>): Promise<Int16Array> {
   const recording = readSpeech(file);
-  const length = resampledLength(recording.pcm.length, recording.sampleRate, sampleRate);
-  const pcm = new Int16Array(length);
-  for (let start = 0; start < length; start += SLICE_SECONDS * sampleRate) {
-    const end = Math.min(length, start + SLICE_SECONDS * sampleRate);
-    pcm.set(resample(recording.pcm, recording.sampleRate, sampleRate, { start, end }), start);
-    await yieldToCalls();
-  }
+  const pcm = await resampleInSlices(recording.pcm, recording.sampleRate, sampleRate, yieldToCalls);
   return normalizeSpeech(trimSilence(pcm, sampleRate), sampleRate, SPEECH_DBFS);
 }
 

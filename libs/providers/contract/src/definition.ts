@@ -11,8 +11,8 @@ export interface ProviderDeps {
    */
   readonly timeoutMs: number;
   /**
-   * URL of an MP3 or WAV that callers hear while they wait for the conference to start. The
-   * provider fetches it. Absent: silence.
+   * URL of an MP3 or WAV that callers hear while they wait for the conference to start, for a provider
+   * that fetches it for each call. Absent: silence, or music of the provider's own.
    */
   readonly holdMusicUrl?: string | undefined;
   readonly clock: Clock;

@@ -55,11 +55,7 @@ export const callStep = z.discriminatedUnion('do', [
  * The reply to an answer or digits webhook, and `POST /v1/calls/{id}/transfer`, which replaces the plan of an
  * answered call. A plan without steps ends the call.
  */
-export const planReply = z.strictObject({
-  steps: z.array(callStep).max(20),
-  /** URL of the music for callers who wait; absent: the gateway's own. */
-  holdMusicUrl: httpUrl.optional(),
-});
+export const planReply = z.strictObject({ steps: z.array(callStep).max(20) });
 
 /** Where outbound calls of an account leave: a SIP trunk. */
 const trunkSchema = z.strictObject({

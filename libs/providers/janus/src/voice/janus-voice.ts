@@ -64,7 +64,6 @@ function create(account: JanusAccount, deps: ProviderDeps): VoiceProvider {
   }
   const renderPlan = (plan: CallPlan): PlanReply => ({
     steps: plan.map((step) => toMessage(step, deps.clock.now())),
-    ...(deps.holdMusicUrl === undefined ? {} : { holdMusicUrl: deps.holdMusicUrl }),
   });
   return {
     kind: KIND,
