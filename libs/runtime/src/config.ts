@@ -357,6 +357,8 @@ const GROUPS = {
     /** Folders of their libraries and voices, where they are not installed. */
     SPEECH_LIBRARY_PATH: z.string().optional(),
     ESPEAK_DATA_PATH: z.string().optional(),
+    /** A folder with the operator's recordings of prompts: `<language>/<prompt>.wav`. */
+    PROMPT_RECORDINGS: z.string().min(1).optional(),
     /** A WAV file that callers hear while they wait for the host. Unset: music of the gateway's own. */
     HOLD_MUSIC_URL: z.url({ protocol: /^https?$/ }).optional(),
     /** Where spoken texts, and the music, are kept. */

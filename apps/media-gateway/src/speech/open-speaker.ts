@@ -1,5 +1,6 @@
 import type { Config } from '@partyline/runtime/config';
 import type { Timers } from '../audio/frame-clock.ts';
+import { withRecordings } from './recordings.ts';
 import { runSpeechProgram } from './run-speech-program.ts';
 import { createSpeaker, type Speaker, type SpeakerOptions } from './speak.ts';
 import { chooseSpeechPrograms } from './speech-programs.ts';
@@ -24,7 +25,7 @@ export function openSpeaker(
     flite: { path: settings.FLITE_BIN, env },
     espeak: { path: settings.ESPEAK_BIN, env },
   };
-  return createSpeaker({
+  const speaker = createSpeaker({
     programsFor: (language) => chooseSpeechPrograms(installed, language),
     run: (program, text) =>
       runSpeechProgram(program, text, {
@@ -35,4 +36,5 @@ export function openSpeaker(
     now: () => timers.now(),
     ...deps,
   });
+  return settings.PROMPT_RECORDINGS === undefined ? speaker : withRecordings(speaker, settings.PROMPT_RECORDINGS, deps);
 }

@@ -13,17 +13,15 @@ const HZ = 440;
 let cacheFolder: string;
 let server: Server;
 let url: string;
-/** What the server answers: a file, or a status. */
-let answer: Buffer | number | 'nothing';
+/** What the server answers; undefined: nothing. */
+let answer: { readonly status?: number; readonly file?: Buffer } | undefined;
 let failures: unknown[];
 
 beforeEach(async () => {
   cacheFolder = await mkdtemp(join(tmpdir(), 'music-'));
   failures = [];
   server = createServer((_request, response) => {
-    if (answer === 'nothing') return;
-    if (typeof answer === 'number') response.writeHead(answer).end();
-    else response.end(answer);
+    if (answer !== undefined) response.writeHead(answer.status ?? 200).end(answer.file);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -48,7 +46,7 @@ const loudMusic = (): Buffer => writeWav({ pcm: tone(HZ, 2, 44_100, -6), sampleR
 
 describe('loadOperatorMusic', () => {
   it.each([8_000, 16_000])('brings a WAV file to the level of hold music, at %i Hz', async (rate) => {
-    answer = loudMusic();
+    answer = { file: loudMusic() };
     const pcm = (await load())?.get(rate) ?? new Int16Array(0);
     expect(pcm).toHaveLength(2 * rate);
     expect(rmsOf(pcm)).toBeCloseTo(-24, 0);
@@ -57,11 +55,11 @@ describe('loadOperatorMusic', () => {
   });
 
   it.each([
-    ['an MP3', Buffer.from('ID3\u0004 and so on'), 'not a WAV file'],
-    ['a damaged WAV file', loudMusic().subarray(0, 20), 'WAV'],
-    ['silence', writeWav({ pcm: new Int16Array(16_000), sampleRate: 8_000 }), 'silent'],
-    ['a file that is too large', Buffer.alloc(30_000_001), 'more than'],
-    ['an error', 404, 'answered 404'],
+    ['an MP3', { file: Buffer.from('ID3\u0004 and so on') }, 'not a WAV file'],
+    ['a damaged WAV file', { file: loudMusic().subarray(0, 20) }, 'WAV'],
+    ['silence', { file: writeWav({ pcm: new Int16Array(16_000), sampleRate: 8_000 }) }, 'silent'],
+    ['a file that is too large', { file: Buffer.alloc(30_000_001) }, 'more than'],
+    ['an error', { status: 404 }, 'answered 404'],
   ])('gives no music for %s, and says why', async (_what, wrong, why) => {
     answer = wrong;
     expect(await load()).toBeUndefined();
@@ -69,15 +67,15 @@ describe('loadOperatorMusic', () => {
   });
 
   it('gives no music when the server does not answer in time', async () => {
-    answer = 'nothing';
+    answer = undefined;
     expect(await load(50)).toBeUndefined();
     expect(failures).toHaveLength(1);
   });
 
   it('gives the music of an earlier start when the server does not answer any more', async () => {
-    answer = loudMusic();
+    answer = { file: loudMusic() };
     const first = await load();
-    answer = 503;
+    answer = { status: 503 };
     expect(await load()).toEqual(first);
     expect(failures.map(String)).toEqual([expect.stringContaining('answered 503')]);
   });

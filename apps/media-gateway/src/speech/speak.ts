@@ -73,7 +73,7 @@ export function createSpeaker({
   async function runAndCache(program: SpeechProgram, text: string, sampleRate: number, key: string) {
     if (queue.waiting >= maxWaiting) throw new SpeechError('busy', `${maxWaiting} texts wait to be spoken`);
     try {
-      const pcm = await queue.run(async () => finish(await run(program, text), sampleRate, yieldToCalls));
+      const pcm = await queue.run(async () => toSpeech(await run(program, text), sampleRate, yieldToCalls));
       failedUntil.delete(program.id);
       await cache.set(key, { pcm, sampleRate }).catch(onFailure);
       return pcm;
@@ -160,8 +160,15 @@ const keyOf = (program: SpeechProgram, text: string, sampleRate: number): string
     .update(JSON.stringify([CACHE_VERSION, program.id, text, sampleRate]))
     .digest('hex');
 
-/** Makes what a program wrote fit for a call: its rate, without silence at the ends, at one level. */
-async function finish(file: Buffer, sampleRate: number, yieldToCalls: () => Promise<unknown>): Promise<Int16Array> {
+/**
+ * Makes a WAV file fit for a call: its rate, without silence at the ends, at one level.
+ * @throws SpeechError for a file without sound
+ */
+export async function toSpeech(
+  file: Buffer,
+  sampleRate: number,
+  yieldToCalls: () => Promise<unknown>,
+): Promise<Int16Array> {
   const recording = readSpeech(file);
   const pcm = await resampleInSlices(recording.pcm, recording.sampleRate, sampleRate, yieldToCalls);
   return normalizeSpeech(trimSilence(pcm, sampleRate), sampleRate, SPEECH_DBFS);

@@ -27,7 +27,7 @@ export interface InstalledPrograms {
 }
 
 /** A language tag is an argument of a program: it must not look like an option or a path. */
-const LANGUAGE_TAG = /^[a-z]{2,3}(-[a-z0-9]{1,8})*$/i;
+export const LANGUAGE_TAG = /^[a-z]{2,3}(-[a-z0-9]{1,8})*$/i;
 
 /**
  * Where the names of eSpeak's voices differ from BCP 47, and where regions share a voice, so that prompts
