@@ -96,7 +96,8 @@ CREATE TABLE dial_in_number (
   max_unadmitted integer DEFAULT 10 NOT NULL,
   slow_until timestamp(3) with time zone,
   account_id text,
-  max_per_caller_id integer DEFAULT 5 NOT NULL
+  max_per_caller_id integer DEFAULT 5 NOT NULL,
+  tenant_account_id text GENERATED ALWAYS AS (NULLIF(account_id, 'platform-sip'::text)) STORED
 );
 CREATE TABLE endpoint (
   id text NOT NULL,
@@ -187,7 +188,8 @@ CREATE TABLE leg (
   reason text,
   account_id text,
   voice_missing_lists integer DEFAULT 0 NOT NULL,
-  silences integer DEFAULT 0 NOT NULL
+  silences integer DEFAULT 0 NOT NULL,
+  tenant_account_id text GENERATED ALWAYS AS (NULLIF(account_id, 'platform-sip'::text)) STORED
 );
 CREATE TABLE month_sum (
   tenant_id text NOT NULL,
@@ -218,7 +220,8 @@ CREATE TABLE orphan_call (
   sweeps integer DEFAULT 1 NOT NULL,
   hangup_attempted_at timestamp(3) with time zone,
   false_kill_at timestamp(3) with time zone,
-  account_id text
+  account_id text,
+  tenant_account_id text GENERATED ALWAYS AS (NULLIF(account_id, 'platform-sip'::text)) STORED
 );
 CREATE TABLE outbox (
   id bigserial NOT NULL,
@@ -372,7 +375,8 @@ CREATE TABLE session (
   bridge_failures integer DEFAULT 0 NOT NULL,
   bridge_due_at timestamp(3) with time zone,
   account_id text,
-  presence_checked_at timestamp(3) with time zone
+  presence_checked_at timestamp(3) with time zone,
+  tenant_account_id text GENERATED ALWAYS AS (NULLIF(account_id, 'platform-sip'::text)) STORED
 );
 CREATE TABLE sip_account (
   id text NOT NULL,
@@ -423,14 +427,14 @@ ALTER TABLE cdr ADD CONSTRAINT cdr_pkey PRIMARY KEY (id);
 ALTER TABLE delivery ADD CONSTRAINT delivery_pkey PRIMARY KEY (id);
 ALTER TABLE delivery_attempt ADD CONSTRAINT delivery_attempt_pkey PRIMARY KEY (delivery_id, no);
 ALTER TABLE dial_in_number ADD CONSTRAINT dial_in_number_pkey PRIMARY KEY (e164);
-ALTER TABLE dial_in_number ADD CONSTRAINT dial_in_number_account CHECK (((account_id IS NULL) OR (dedicated_to IS NOT NULL)));
+ALTER TABLE dial_in_number ADD CONSTRAINT dial_in_number_account CHECK (((tenant_account_id IS NULL) OR (dedicated_to IS NOT NULL)));
 ALTER TABLE endpoint ADD CONSTRAINT endpoint_pkey PRIMARY KEY (id);
 ALTER TABLE hang_up_attempt ADD CONSTRAINT hang_up_attempt_pkey PRIMARY KEY (leg_id, no);
 ALTER TABLE idempotency_key ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (id);
 ALTER TABLE idempotency_step ADD CONSTRAINT idempotency_step_pkey PRIMARY KEY (key_id, step);
 ALTER TABLE lease ADD CONSTRAINT lease_pkey PRIMARY KEY (name);
 ALTER TABLE leg ADD CONSTRAINT leg_pkey PRIMARY KEY (id);
-ALTER TABLE leg ADD CONSTRAINT leg_account_tenant CHECK (((account_id IS NULL) OR (tenant_id IS NOT NULL)));
+ALTER TABLE leg ADD CONSTRAINT leg_account_tenant CHECK (((tenant_account_id IS NULL) OR (tenant_id IS NOT NULL)));
 ALTER TABLE month_sum ADD CONSTRAINT month_sum_pkey PRIMARY KEY (tenant_id, month, part, currency, tenant_currency);
 ALTER TABLE observation ADD CONSTRAINT observation_pkey PRIMARY KEY (id);
 ALTER TABLE orphan_call ADD CONSTRAINT orphan_call_pkey PRIMARY KEY (id);
@@ -541,19 +545,19 @@ CREATE INDEX webhook_jti_expires_at_idx ON public.webhook_jti USING btree (expir
 
 ALTER TABLE api_key ADD CONSTRAINT api_key_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenant(id) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE delivery_attempt ADD CONSTRAINT delivery_attempt_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES delivery(id) ON UPDATE CASCADE ON DELETE CASCADE;
-ALTER TABLE dial_in_number ADD CONSTRAINT dial_in_number_account_id_dedicated_to_fkey FOREIGN KEY (account_id, dedicated_to) REFERENCES provider_account(id, tenant_id);
 ALTER TABLE dial_in_number ADD CONSTRAINT dial_in_number_dedicated_to_fkey FOREIGN KEY (dedicated_to) REFERENCES tenant(id) ON UPDATE CASCADE ON DELETE RESTRICT;
+ALTER TABLE dial_in_number ADD CONSTRAINT dial_in_number_tenant_account_id_dedicated_to_fkey FOREIGN KEY (tenant_account_id, dedicated_to) REFERENCES provider_account(id, tenant_id);
 ALTER TABLE endpoint ADD CONSTRAINT endpoint_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenant(id) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE idempotency_step ADD CONSTRAINT idempotency_step_key_id_fkey FOREIGN KEY (key_id) REFERENCES idempotency_key(id) ON UPDATE CASCADE ON DELETE CASCADE;
-ALTER TABLE leg ADD CONSTRAINT leg_account_id_tenant_id_fkey FOREIGN KEY (account_id, tenant_id) REFERENCES provider_account(id, tenant_id);
 ALTER TABLE leg ADD CONSTRAINT leg_session_id_fkey FOREIGN KEY (session_id) REFERENCES session(id) ON UPDATE CASCADE ON DELETE CASCADE;
-ALTER TABLE orphan_call ADD CONSTRAINT orphan_call_account_id_fkey FOREIGN KEY (account_id) REFERENCES provider_account(id) ON UPDATE CASCADE ON DELETE CASCADE;
+ALTER TABLE leg ADD CONSTRAINT leg_tenant_account_id_tenant_id_fkey FOREIGN KEY (tenant_account_id, tenant_id) REFERENCES provider_account(id, tenant_id);
+ALTER TABLE orphan_call ADD CONSTRAINT orphan_call_tenant_account_id_fkey FOREIGN KEY (tenant_account_id) REFERENCES provider_account(id) ON DELETE CASCADE;
 ALTER TABLE pin ADD CONSTRAINT pin_room_id_fkey FOREIGN KEY (room_id) REFERENCES room(id) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE pin_guess_day ADD CONSTRAINT pin_guess_day_number_fkey FOREIGN KEY (number) REFERENCES dial_in_number(e164) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE provider_account ADD CONSTRAINT provider_account_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenant(id) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE room ADD CONSTRAINT room_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenant(id) ON UPDATE CASCADE ON DELETE CASCADE;
-ALTER TABLE session ADD CONSTRAINT session_account_id_tenant_id_fkey FOREIGN KEY (account_id, tenant_id) REFERENCES provider_account(id, tenant_id);
 ALTER TABLE session ADD CONSTRAINT session_room_id_fkey FOREIGN KEY (room_id) REFERENCES room(id) ON UPDATE CASCADE ON DELETE CASCADE;
+ALTER TABLE session ADD CONSTRAINT session_tenant_account_id_tenant_id_fkey FOREIGN KEY (tenant_account_id, tenant_id) REFERENCES provider_account(id, tenant_id);
 ALTER TABLE sip_account ADD CONSTRAINT sip_account_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenant(id) ON UPDATE CASCADE ON DELETE CASCADE;
 ALTER TABLE tenant_data_key ADD CONSTRAINT tenant_data_key_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenant(id) ON UPDATE CASCADE ON DELETE CASCADE;
 
@@ -912,7 +916,7 @@ BEGIN
     RETURN;
   END IF;
 
-  IF p_account IS NOT NULL AND is_account_busy(p_account, p_call) THEN
+  IF v_number.tenant_account_id IS NOT NULL AND is_account_busy(p_account, p_call) THEN
     outcome := 'account-busy';
     RETURN NEXT;
     RETURN;
@@ -936,8 +940,8 @@ BEGIN
   -- A number at a tenant's account is that tenant's, and so is each call to it.
   INSERT INTO leg (id, tenant_id, kind, state, number, remote, voice_call_id, slow, known, deadline_at, account_id)
   VALUES (
-    p_leg, CASE WHEN p_account IS NOT NULL THEN v_number.dedicated_to END, 'inbound', 'ringing', p_number, p_remote,
-    p_call, v_guard <> 'ask', v_guard = 'known', now() + pin_entry_time(v_guard <> 'ask'), p_account
+    p_leg, CASE WHEN v_number.tenant_account_id IS NOT NULL THEN v_number.dedicated_to END, 'inbound', 'ringing', p_number,
+    p_remote, p_call, v_guard <> 'ask', v_guard = 'known', now() + pin_entry_time(v_guard <> 'ask'), p_account
   )
   ON CONFLICT (voice_call_id) DO NOTHING;
   SELECT *

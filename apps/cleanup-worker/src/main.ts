@@ -15,10 +15,10 @@ import { openSipPasswords } from '@partyline/conference/sip-accounts/sip-passwor
 import { listAccountsToSweep } from '@partyline/store/reconciliation/inventory';
 import { sweepAccounts } from '@partyline/conference/reconciliation/sweep-accounts';
 import { createWebhookUrls } from '@partyline/conference/providers/webhook-urls';
+import { PLATFORM_SIP } from '@partyline/domain/platform-account';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { createAccountBuilder, UNLISTED_REGION } from '@partyline/provider-registry/from-account';
-import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
-import { createProviders } from '@partyline/provider-registry/registry';
+import { createPlatformProviders } from '@partyline/provider-registry/from-environment';
 import { openSipEdge } from '@partyline/provider-registry/sip-edge';
 import { readConfig } from '@partyline/runtime/config';
 import { systemClock, systemIds, systemRandomInt, systemSecret, systemSleep } from '@partyline/runtime/system';
@@ -97,11 +97,12 @@ await runMain(async () => {
   const masterKeys = createKeyService(config.accounts.MASTER_KEYS);
   // This worker calls the provider itself, because the dial-orchestrator gets its jobs through
   // Redis and the hang-up guarantee must not depend on Redis.
+  const platformProviders = createPlatformProviders(config.provider, providerDeps);
   const { providers } = composeProviders({
     store,
     keys: masterKeys,
     sleep: systemSleep,
-    platform: createProviders(settingsFromEnvironment(config.provider), providerDeps),
+    ...platformProviders,
     buildAccount: createAccountBuilder(config.provider, providerDeps, (account) => log.warn(account, UNLISTED_REGION)),
   });
   const deps: Deps = {
@@ -176,7 +177,13 @@ await runMain(async () => {
         },
       },
       inventory: { everyMs: INVENTORY_MS / 6, run: () => sweep([null]) },
-      // Separate, so that no tenant's account delays the sweep of the platform's.
+      // Each separate, so that no account delays the sweep of the platform's.
+      platformSipInventory: {
+        everyMs: INVENTORY_MS / 6,
+        run: async () => {
+          if (platformProviders.platformSip !== null) await sweep([PLATFORM_SIP]);
+        },
+      },
       tenantInventories: { everyMs: INVENTORY_MS / 6, run: async () => sweep(await listAccountsToSweep(store)) },
       // Separate from the reconciler: spend is checked however many hang-ups are due.
       spendGuard: {

@@ -7,9 +7,8 @@ import { composeProviders } from '@partyline/conference/providers/compose-provid
 import { createWebhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { startWorkers } from '@partyline/jobs/work';
-import { createProviders } from '@partyline/provider-registry/registry';
 import { createAccountBuilder, UNLISTED_REGION } from '@partyline/provider-registry/from-account';
-import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
+import { createPlatformProviders } from '@partyline/provider-registry/from-environment';
 import { readConfig } from '@partyline/runtime/config';
 import { systemClock, systemIds, systemSecret, systemSleep } from '@partyline/runtime/system';
 import { openLogger } from '@partyline/runtime/logging';
@@ -68,7 +67,7 @@ await runMain(async () => {
     store,
     keys: createKeyService(config.accounts.MASTER_KEYS),
     sleep: systemSleep,
-    platform: createProviders(settingsFromEnvironment(config.provider), providerDeps),
+    ...createPlatformProviders(config.provider, providerDeps),
     buildAccount: createAccountBuilder(config.provider, providerDeps, (account) => log.warn(account, UNLISTED_REGION)),
   });
   const deps: Deps = {

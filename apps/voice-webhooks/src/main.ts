@@ -6,8 +6,7 @@ import { openPinVault } from '@partyline/conference/pins/pin-vault';
 import { createWebhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { createAccountBuilder, UNLISTED_REGION } from '@partyline/provider-registry/from-account';
-import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
-import { createProviders } from '@partyline/provider-registry/registry';
+import { createPlatformProviders } from '@partyline/provider-registry/from-environment';
 import { readConfig } from '@partyline/runtime/config';
 import { systemClock, systemIds, systemSecret } from '@partyline/runtime/system';
 import { openLogger } from '@partyline/runtime/logging';
@@ -53,7 +52,7 @@ await runMain(async () => {
     store: callerStore,
     vault: openAccountVault({ store: callerStore, keys: createKeyService(config.accounts.MASTER_KEYS) }),
     build: createAccountBuilder(config.provider, providerDeps, (account) => log.warn(account, UNLISTED_REGION)),
-    platform: createProviders(settingsFromEnvironment(config.provider), providerDeps),
+    ...createPlatformProviders(config.provider, providerDeps),
   });
   const pins = openPinVault(config.pins.PIN_KEYS.map(({ key }) => key));
   const webhooks = createWebhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL);

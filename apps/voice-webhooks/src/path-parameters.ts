@@ -1,4 +1,5 @@
 import type { PipeTransform } from '@nestjs/common';
+import { PLATFORM_SIP } from '@partyline/domain/platform-account';
 import { VerdictError } from '@partyline/domain/verdict';
 
 /** Validates the leg id in a webhook URL. Throws `route-not-found` (404). */
@@ -10,13 +11,13 @@ export const parseLegId: PipeTransform<string | undefined, string | undefined> =
 };
 
 /**
- * Validates the account id in a webhook URL; null is the platform's account. Throws
+ * Validates the account id in a webhook URL; null is the platform's first account. Throws
  * `route-not-found` (404).
  */
 export const parseAccountId: PipeTransform<string | undefined, string | null> = {
   transform(accountId) {
     if (accountId === undefined) return null;
-    if (/^acct_[\w-]{1,64}$/.test(accountId)) return accountId;
+    if (accountId === PLATFORM_SIP || /^acct_[\w-]{1,64}$/.test(accountId)) return accountId;
     throw new VerdictError('client', 'route-not-found', 'There is no such account.');
   },
 };

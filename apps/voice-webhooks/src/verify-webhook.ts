@@ -1,5 +1,6 @@
 import type { RawBodyRequest } from '@nestjs/common';
 import type { Providers } from '@partyline/conference/deps';
+import { isTenantAccount } from '@partyline/domain/platform-account';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { RefusedCallback } from '@partyline/provider-contract/callback';
 import type { WebhookToken } from '@partyline/store/callers/webhook-tokens';
@@ -18,7 +19,7 @@ interface VerifiedWebhook<Side extends 'media' | 'voice'> {
  * unknown account gets the same error as a wrong signature. Throws `rate-limited` (429) when a
  * tenant's account has sent too many. The calling function must mark the
  * returned token as used in the transaction of the webhook's change.
- * @param accountId from the URL; null is the platform's account
+ * @param accountId from the URL; null is the platform's first account
  */
 export async function verifyWebhook<Side extends 'media' | 'voice'>(
   deps: Pick<WebhookDeps, 'providers' | 'clock' | 'report' | 'accountLimit'>,
@@ -44,7 +45,7 @@ export async function verifyWebhook<Side extends 'media' | 'voice'>(
   );
   if (!verified.ok) throw rejection(verified.refused);
   // After the signature: only the account's owner can use up its limit.
-  if (accountId !== null && !(await deps.accountLimit(accountId))) {
+  if (isTenantAccount(accountId) && !(await deps.accountLimit(accountId))) {
     deps.report.count('webhook_rejected', { reason: 'too-many' });
     throw new VerdictError('client', 'rate-limited', 'The provider account sent too many webhooks in this minute.', {
       fix: 'Send the webhook again after the time in retry-after.',

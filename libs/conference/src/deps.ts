@@ -1,4 +1,5 @@
 import type { Clock, Ids } from '@partyline/domain/clock';
+import { isTenantAccount } from '@partyline/domain/platform-account';
 import type { Jobs } from '@partyline/jobs/enqueue';
 import type { MediaProvider } from '@partyline/provider-contract/media-provider';
 import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
@@ -9,8 +10,9 @@ export interface Deps {
   readonly store: Store;
   readonly jobs: Jobs;
   /**
-   * The providers of an account; null for the platform's account. Throws `provider-account-gone`
-   * (409) for a deleted or unknown account, and the errors of reading its credentials.
+   * The providers of an account; null for the platform's first. Throws `provider-account-gone` (409)
+   * for a deleted or unknown account, `sip-not-configured` (503) for one at gateways that this
+   * process does not know, and the errors of reading its credentials.
    */
   readonly providers: (accountId: string | null, context?: RequestContext) => Promise<Providers>;
   readonly clock: Clock;
@@ -74,10 +76,9 @@ type CounterName =
 /**
  * The label `owner` of metrics about legs and calls: a tenant can sign webhooks of its own account,
  * so its figures are kept apart from the platform's.
- * @param accountId null: the platform's account
  */
 export const accountOwner = (accountId: string | null): 'platform' | 'tenant' =>
-  accountId === null ? 'platform' : 'tenant';
+  isTenantAccount(accountId) ? 'tenant' : 'platform';
 
 /**
  * Reports metrics and warnings to the operator. Fields must not contain secrets, PINs or full phone

@@ -343,7 +343,7 @@ export const REASONS = {
   },
   'number-not-dedicated': {
     status: 422,
-    meaning: 'A room without PINs, or a provider account, needs a dedicated number.',
+    meaning: 'A room without PINs, or a provider account of a tenant, needs a dedicated number.',
     action: 'Use a dedicated number. `GET /v1/numbers?kind=dedicated` lists yours.',
   },
   'invalid-schedule': {

@@ -5,7 +5,7 @@
 -- same transaction; its second use is rejected. A repeated request with another token gets the same
 -- answer as the first one.
 --
--- p_account  the account whose secret signed the webhook; null: the platform's. Numbers and calls of
+-- p_account  the account whose secret signed the webhook; null: the platform's first. Numbers and calls of
 --            another account are treated as unknown, because a tenant can sign any content.
 --            So is the dedicated number of a suspended tenant: its webhooks change no row.
 -- outcome    ask | ask-slowly | admitted | full | at-limit | spent | not-open | over | busy |
@@ -65,7 +65,7 @@ BEGIN
     RETURN;
   END IF;
 
-  IF p_account IS NOT NULL AND is_account_busy(p_account, p_call) THEN
+  IF v_number.tenant_account_id IS NOT NULL AND is_account_busy(p_account, p_call) THEN
     outcome := 'account-busy';
     RETURN NEXT;
     RETURN;
@@ -89,8 +89,8 @@ BEGIN
   -- A number at a tenant's account is that tenant's, and so is each call to it.
   INSERT INTO leg (id, tenant_id, kind, state, number, remote, voice_call_id, slow, known, deadline_at, account_id)
   VALUES (
-    p_leg, CASE WHEN p_account IS NOT NULL THEN v_number.dedicated_to END, 'inbound', 'ringing', p_number, p_remote,
-    p_call, v_guard <> 'ask', v_guard = 'known', now() + pin_entry_time(v_guard <> 'ask'), p_account
+    p_leg, CASE WHEN v_number.tenant_account_id IS NOT NULL THEN v_number.dedicated_to END, 'inbound', 'ringing', p_number,
+    p_remote, p_call, v_guard <> 'ask', v_guard = 'known', now() + pin_entry_time(v_guard <> 'ask'), p_account
   )
   ON CONFLICT (voice_call_id) DO NOTHING;
   SELECT *

@@ -64,7 +64,7 @@ try {
     useOwnServers: true,
     log: progress,
     environment,
-    ...(needsGateways && missing === null && { tenantGateways: GATEWAYS }),
+    ...(needsGateways && missing === null && { trunkGateways: GATEWAYS }),
   });
   const target = await openTarget(stack, seed, missing);
   progress(`everything is up; seed ${seed}\n`);

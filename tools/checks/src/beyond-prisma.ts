@@ -1,6 +1,6 @@
 /**
- * Objects of the migrations that Prisma's schema language cannot express: checks, triggers and
- * partial indexes. The migration that creates one states its reason. Functions are compared by
+ * Objects of the migrations that Prisma's schema language cannot express: checks, triggers, partial
+ * indexes and the expressions of generated columns. The migration that creates one states its reason. Functions are compared by
  * prisma/schema.sql.
  */
 export const beyondPrisma: readonly string[] = [
@@ -10,6 +10,10 @@ export const beyondPrisma: readonly string[] = [
   'constraint platform_limit.platform_limit_one_row',
   'constraint platform_rate.platform_rate_prefix',
   'constraint provider_account.provider_account_credentials',
+  'generated dial_in_number.tenant_account_id',
+  'generated leg.tenant_account_id',
+  'generated orphan_call.tenant_account_id',
+  'generated session.tenant_account_id',
   'index cdr_price_due',
   'index delivery_done',
   'index delivery_due',

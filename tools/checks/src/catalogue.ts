@@ -7,9 +7,14 @@ const QUERY = `
 SELECT 'column ' || table_name || '.' || column_name AS name,
        concat_ws(' ', udt_name, character_maximum_length, numeric_precision, datetime_precision,
                  CASE is_nullable WHEN 'YES' THEN 'null' ELSE 'not null' END,
-                 'default ' || column_default, generation_expression) AS definition
+                 'default ' || column_default) AS definition
   FROM information_schema.columns
  WHERE table_schema = 'public' AND table_name NOT IN ('_prisma_migrations', '_partyline_functions')
+UNION ALL
+-- Apart from the column, because Prisma can express the column only.
+SELECT 'generated ' || table_name || '.' || column_name, generation_expression
+  FROM information_schema.columns
+ WHERE table_schema = 'public' AND is_generated = 'ALWAYS'
 UNION ALL
 SELECT 'index ' || indexname, indexdef
   FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT IN ('_prisma_migrations', '_partyline_functions')

@@ -32,7 +32,10 @@ const PARTS: readonly { readonly title: string; readonly sql: string }[] = [
             '  %I %s%s%s',
             a.attname,
             CASE WHEN q.sequence IS NULL THEN format_type(a.atttypid, a.atttypmod) ELSE 'bigserial' END,
-            CASE WHEN q.sequence IS NULL THEN ' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid) END,
+            CASE
+              WHEN a.attgenerated = 's' THEN format(' GENERATED ALWAYS AS (%s) STORED', pg_get_expr(d.adbin, d.adrelid))
+              WHEN q.sequence IS NULL THEN ' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid)
+            END,
             CASE WHEN a.attnotnull THEN ' NOT NULL' END
           ),
           E',\\n' ORDER BY a.attnum

@@ -20,8 +20,8 @@ the keys and a first request. Ctrl-C stops everything.
   --provider vonage   use a real Vonage account; its variables come from the environment or .env (README)
   --provider janus    use our own servers: kamailio, Janus and media-gateway (docs/self-hosted.md). They are
                       downloaded once, without root
-  --sip               with the emulated provider: also start our own servers, for SIP trunks and phones of
-                      tenants (docs/self-hosted.md)
+  --sip               with the emulated provider: also start our own servers, for SIP trunks and phones
+                      (docs/self-hosted.md)
   --webhooks-port     with a real account, the port of voice-webhooks (default 8080); point your tunnel to it`;
 
 const log = (line: string): void => console.error(line);
@@ -83,7 +83,7 @@ function readArguments(): Omit<StackOptions, 'log'> {
       throw new Error(`--provider must be emulated, vonage or janus, not ${provider}.`);
     if (sip && provider !== 'emulated') throw new Error('--sip needs the emulated provider.');
     if (!/^\d{2,5}$/.test(port)) throw new Error(`--webhooks-port must be a port number, not ${port}.`);
-    if (provider === 'emulated') return { mode: mode ?? 'unified', keep, ...(sip && { tenantGateways: 1 }) };
+    if (provider === 'emulated') return { mode: mode ?? 'unified', keep, ...(sip && { trunkGateways: 1 }) };
     if (provider === 'janus') return { mode: 'unified', keep, gateways: 1 };
     const realAccount = readRealAccountOrExit(mode);
     return {

@@ -176,6 +176,34 @@ describe('operator', () => {
     await harness.request('DELETE', '/v1/operator/numbers/442079460003');
   });
 
+  it("puts a number at the platform's SIP trunk, which is an account of the platform for tenants", async () => {
+    const [shared, own] = ['+442079460004', '+442079460005'];
+    const add = (body: object) => harness.request('POST', '/v1/operator/numbers', { body });
+    expect((await add({ number: shared, providerAccountId: 'platform-sip' })).body).toMatchObject({
+      kind: 'shared',
+      providerAccountId: 'platform-sip',
+      trunkHost: null,
+    });
+    expect((await add({ number: own, tenantId: 'ten_theirs' })).body.providerAccountId).toBeNull();
+    const change = (number: string, body: object) =>
+      harness.request('PATCH', `/v1/operator/numbers/${number.slice(1)}`, { body });
+    expect((await change(own, { providerAccountId: 'platform-sip' })).body).toMatchObject({
+      tenantId: 'ten_theirs',
+      providerAccountId: 'platform-sip',
+    });
+    const seen = (await harness.request('GET', '/v1/numbers', { key: harness.keys.theirs })).body.numbers;
+    for (const number of [shared, own])
+      expect(seen).toContainEqual(expect.objectContaining({ number, providerAccountId: null }));
+    const { body: made } = await create({ number: shared });
+    const session = await harness.store.prisma.session.findFirstOrThrow({ where: { room_id: made.room.id } });
+    expect(session.account_id).toBe('platform-sip');
+    expect((await change(shared, { providerAccountId: null })).body.reason).toBe('number-has-rooms');
+    const reply = await change(own, { providerAccountId: 'platform' });
+    expect([reply.status, reply.body.errors[0].pointer]).toEqual([422, '/providerAccountId']);
+    await harness.request('POST', `/v1/rooms/${made.room.id}/end`);
+    for (const number of [shared, own]) await harness.request('DELETE', `/v1/operator/numbers/${number.slice(1)}`);
+  });
+
   it('lists all numbers in pages', async () => {
     const numbers: string[] = [];
     for (let next: string | null = ''; next !== null;) {

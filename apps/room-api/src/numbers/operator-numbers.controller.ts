@@ -12,11 +12,13 @@ import {
   type OperatorNumber,
 } from '@partyline/contracts/numbers/number';
 import { maskNumber, toE164 } from '@partyline/domain/phone';
+import { PLATFORM_SIP } from '@partyline/domain/platform-account';
 import { listAllNumbers, type OperatorNumberRow, type NewNumber } from '@partyline/store/numbers/numbers';
 import { ChangeRecorder, type RecordChange } from '../audit/record-change.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { toPage } from '../input/page.ts';
 import { body, query } from '../input/parse.ts';
+import { requireSipServers } from '../sip-accounts/require-sip-servers.ts';
 import { showOperatorNumber } from './show.ts';
 
 /** Reads a number in the path, with or without its plus. */
@@ -76,6 +78,7 @@ export class OperatorNumbersController {
     }: CreateNumber,
     @ChangeRecorder() recordChange: RecordChange,
   ): Promise<OperatorNumber> {
+    this.#checkAccount(providerAccountId);
     const row = await createNumber(this.deps, {
       e164: number,
       language,
@@ -104,6 +107,7 @@ export class OperatorNumbersController {
     @Body(body(UpdateNumber)) wanted: UpdateNumber,
     @ChangeRecorder() recordChange: RecordChange,
   ): Promise<OperatorNumber> {
+    this.#checkAccount(wanted.providerAccountId);
     const { before, after } = await updateNumber(this.deps, number, toColumns(wanted));
     recordChange({ before: toAuditFields(before), after: toAuditFields(after), tenants: tenantsOf(before, after) });
     return showOperatorNumber(after);
@@ -117,5 +121,10 @@ export class OperatorNumbersController {
     const before = await deleteNumber(this.deps, number);
     recordChange({ before: toAuditFields(before), tenants: tenantsOf(before) });
     return { number };
+  }
+
+  /** Throws `sip-not-configured` (503) for the platform's SIP account of a platform without SIP servers. */
+  #checkAccount(accountId: string | null | undefined): void {
+    if (accountId === PLATFORM_SIP) requireSipServers(this.deps);
   }
 }

@@ -1,3 +1,4 @@
+import { isTenantAccount } from '@partyline/domain/platform-account';
 import type { OperatorNumber, UsableNumber } from '@partyline/contracts/numbers/number';
 import type { OperatorNumberRow, NumberRow } from '@partyline/store/numbers/numbers';
 
@@ -15,13 +16,14 @@ export const showNumber = ({
   country,
   language,
   tollFree: toll_free,
-  providerAccountId: account_id,
+  providerAccountId: isTenantAccount(account_id) ? account_id : null,
 });
 
 /** A number as operators see it. */
 export const showOperatorNumber = (row: OperatorNumberRow): OperatorNumber => ({
   ...showNumber(row),
   tenantId: row.dedicated_to,
+  providerAccountId: row.account_id,
   trunkHost: row.trunk_host,
   guarded: row.guarded,
   maxUnadmitted: row.max_unadmitted,

@@ -22,6 +22,7 @@ import { ChangeRecorder, type RecordChange } from '../audit/record-change.ts';
 import { TenantId } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { body, idPipe } from '../input/parse.ts';
+import { requireSipServers } from '../sip-accounts/require-sip-servers.ts';
 import { showAccount } from './show.ts';
 import { toCredentials } from './to-credentials.ts';
 
@@ -39,6 +40,7 @@ export class ProviderAccountsController {
     @ChangeRecorder() recordChange: RecordChange,
   ): Promise<ProviderAccount> {
     const { label, ...given } = wanted;
+    if (given.voice.kind === 'sip') requireSipServers(this.deps);
     const row = await createAccount(this.deps, tenantId, { label, ...toCredentials(given) });
     recordChange({
       after: { id: row.id, label: row.label, voice: row.voice_kind, video: row.media_kind, version: row.version },

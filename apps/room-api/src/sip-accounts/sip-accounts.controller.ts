@@ -12,7 +12,6 @@ import {
   type SipAccounts,
   type SipAccountWithPassword,
 } from '@partyline/contracts/sip-accounts/sip-account';
-import { VerdictError } from '@partyline/domain/verdict';
 import {
   deleteSipAccount,
   listSipAccountsOfTenant,
@@ -22,6 +21,7 @@ import { ChangeRecorder, type RecordChange } from '../audit/record-change.ts';
 import { TenantId } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { body, idPipe } from '../input/parse.ts';
+import { requireSipServers } from './require-sip-servers.ts';
 
 const sipAccountId = idPipe(noSuchSipAccount);
 
@@ -36,7 +36,7 @@ export class SipAccountsController {
     @Body(body(CreateSipAccount)) wanted: CreateSipAccount,
     @ChangeRecorder() recordChange: RecordChange,
   ): Promise<SipAccountWithPassword> {
-    const server = this.#requireServer();
+    const server = requireSipServers(this.deps);
     const created = await createSipAccount(this.deps, tenantId, wanted);
     recordChange({ after: { id: created.row.id, label: created.row.label } });
     return showWithPassword(created, server);
@@ -56,7 +56,7 @@ export class SipAccountsController {
     @Param('sipAccountId', sipAccountId) id: string,
     @ChangeRecorder() recordChange: RecordChange,
   ): Promise<SipAccountWithPassword> {
-    const server = this.#requireServer();
+    const server = requireSipServers(this.deps);
     const rotated = await rotateSipAccount(this.deps, tenantId, id);
     recordChange({ after: { version: rotated.row.version } });
     return showWithPassword(rotated, server);
@@ -69,15 +69,6 @@ export class SipAccountsController {
   ): Promise<DeletedSipAccount> {
     if (!(await deleteSipAccount(this.deps.store, tenantId, id))) throw noSuchSipAccount();
     return { id };
-  }
-
-  /** Returns the address at which phones register. Throws `sip-not-configured` (503). */
-  #requireServer(): string {
-    const { sipAddress } = this.deps.connectionDetails;
-    if (sipAddress !== null) return sipAddress;
-    throw new VerdictError('server', 'sip-not-configured', 'This platform has no SIP servers.', {
-      fix: 'Ask the operator to set SIP_PUBLIC_ADDRESS: docs/self-hosted.md.',
-    });
   }
 }
 

@@ -111,12 +111,26 @@ it('without master keys, no SIP account is created', async () => {
   }
 });
 
-it('without SIP servers, no SIP account is created', async () => {
+it('without SIP servers, there are no SIP accounts, trunk accounts and numbers at the SIP trunk', async () => {
   const without = await startTestHarness(() => acceptingProvider, { sipAddress: null });
   try {
-    const reply = await without.request('POST', PATH, { body: { label: 'Phone' } });
-    expect([reply.status, reply.body.reason]).toEqual([503, 'sip-not-configured']);
+    const trunkAccount = {
+      label: 'Our trunk',
+      voice: { kind: 'sip', addresses: ['8.8.4.4'] },
+      video: { kind: 'janus' },
+    };
+    const providerAccountId = 'platform-sip';
+    for (const [method, path, body] of [
+      ['POST', PATH, { label: 'Phone' }],
+      ['POST', '/v1/provider-accounts', trunkAccount],
+      ['POST', '/v1/operator/numbers', { number: '+442079460006', providerAccountId }],
+      ['PATCH', '/v1/operator/numbers/12025550100', { providerAccountId }],
+    ] as const) {
+      const reply = await without.request(method, path, { body });
+      expect([path, reply.status, reply.body.reason]).toEqual([path, 503, 'sip-not-configured']);
+    }
     expect((await without.request('GET', PATH)).body).toEqual({ sipAccounts: [] });
+    expect(await without.store.prisma.dial_in_number.count({ where: { account_id: providerAccountId } })).toBe(0);
   } finally {
     await without.stop();
   }

@@ -1,3 +1,4 @@
+import { signToken } from '@partyline/provider-contract/signature';
 import { providerDeps } from '@partyline/provider-contract/testing/provider-deps';
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { openAccountVault } from '@partyline/conference/providers/account-vault';
@@ -12,8 +13,7 @@ import {
 } from '@partyline/dev/stack/credentials';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { createAccountBuilder } from '@partyline/provider-registry/from-account';
-import { createProviders } from '@partyline/provider-registry/registry';
-import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
+import { createPlatformProviders } from '@partyline/provider-registry/from-environment';
 import { emulatorEnvironment } from '@partyline/dev/stack/service-environment';
 import { readConfig } from '@partyline/runtime/config';
 import { systemClock, systemIds } from '@partyline/runtime/system';
@@ -78,6 +78,8 @@ export interface TestHarness {
     body: unknown,
     forgery?: Forgery,
   ): Promise<{ status: number; body: unknown; authorization: string | null }>;
+  /** Sends a webhook, signed as a media-gateway signs it for an account. */
+  sendAsGateway(path: string, account: string, body: unknown): Promise<{ status: number; body: unknown }>;
   sendVideo(body: unknown, forgery?: Forgery, path?: string): Promise<{ status: number; body: unknown }>;
   /** Creates a tenant with its own provider account. */
   createTenantAccount(): Promise<TenantAccount>;
@@ -131,7 +133,15 @@ export async function startTestHarness({
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const credentials = createCredentials();
   const config = readConfig(
-    { ...emulatorEnvironment('opentok', 'http://127.0.0.1:9', credentials), PIN_KEYS: `test:${credentials.pinKey}` },
+    {
+      ...emulatorEnvironment('opentok', 'http://127.0.0.1:9', credentials),
+      MEDIA_GATEWAYS: 'gw-1=http://127.0.0.1:9',
+      GATEWAY_SECRET: credentials.gatewaySecret,
+      GATEWAY_SOCKET_URL: 'ws://127.0.0.1:9/v1/socket',
+      KAMAILIO_RPC_URL: 'http://127.0.0.1:9/RPC',
+      KAMAILIO_RPC_SECRET: 'rpc',
+      PIN_KEYS: `test:${credentials.pinKey}`,
+    },
     ['provider', 'pins'],
   );
   const databaseUrl = (await connectThrough?.(database.url)) ?? database.url;
@@ -166,7 +176,7 @@ export async function startTestHarness({
     store: callerStore,
     vault,
     build: createAccountBuilder(config.provider, timing, () => undefined),
-    platform: createProviders(settingsFromEnvironment(config.provider), timing),
+    ...createPlatformProviders(config.provider, timing),
   });
   const service = await startService({
     config: readConfig({ HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0', DRAIN_SECONDS: '1' }, ['service']),
@@ -241,6 +251,18 @@ export async function startTestHarness({
         signer.signatureSecret,
         forgery,
       ),
+    sendAsGateway(path, account, body) {
+      const raw = JSON.stringify(body);
+      const claims = {
+        iss: 'partyline-media-gateway',
+        application_id: account,
+        iat: Math.floor(Date.now() / 1000),
+        jti: randomUUID(),
+        payload_hash: createHash('sha256').update(raw).digest('hex'),
+      };
+      const authorization = `Bearer ${signToken(claims, credentials.gatewaySecret)}`;
+      return post(path, raw, {}, '', { authorization });
+    },
     sendVideo: (body, { signer = platformAccount, ...forgery } = {}, path = '/v1/video/events') =>
       post(path, body, {}, signer.callbackSecret, forgery),
     async createTenantAccount() {

@@ -1,3 +1,4 @@
+import { isTenantAccount } from '@partyline/domain/platform-account';
 import { verdict } from '@partyline/domain/verdict';
 import { storeObservation } from '@partyline/store/legs/observations';
 import { changeLeg } from '../sessions/change-leg.ts';
@@ -28,7 +29,7 @@ export async function closeNeverSeenCall(
   call: MissingCall,
 ): Promise<void> {
   await changeLeg(deps, call, async (leg, { now }, tx) => {
-    if (leg.state !== 'ending' || leg.voice_closed_at !== null || leg.account_id === null) return;
+    if (leg.state !== 'ending' || leg.voice_closed_at !== null || !isTenantAccount(leg.account_id)) return;
     leg.voice_missing_lists += 1;
     if (leg.voice_missing_lists < MIN_MISSING_LISTS) return;
     const how = verdict('indeterminate', 'never-seen');

@@ -7,6 +7,7 @@ import { hasUnobservedBridge, type LegRow } from '@partyline/store/legs/legs';
 import { consumeToken } from '@partyline/store/callers/webhook-tokens';
 import { guardConnection } from '@partyline/store/provider-accounts/guard-connection';
 import { isUp } from '@partyline/domain/leg';
+import { isTenantAccount } from '@partyline/domain/platform-account';
 import { verdict } from '@partyline/domain/verdict';
 import { accountOf, type Source } from './apply-leg-event.ts';
 import { changeSession } from '../sessions/change-session.ts';
@@ -83,7 +84,7 @@ async function findLegOfConnection(
     return dialled ?? 'unknown-connection';
   }
   const { tenant_id, account_id } = view.session;
-  if (via === 'callback' && account_id !== null) {
+  if (via === 'callback' && isTenantAccount(account_id)) {
     const guarded = await guardConnection(tx, tenant_id, account_id);
     if (guarded !== 'accepted') return guarded;
   }

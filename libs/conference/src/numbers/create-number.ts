@@ -1,4 +1,5 @@
 import { assertCountryOfNumber, describeNumber } from '@partyline/domain/describe-number';
+import { isTenantAccount } from '@partyline/domain/platform-account';
 import { VerdictError } from '@partyline/domain/verdict';
 import { insertNumber, type OperatorNumberRow, type NewNumber, type NumberRow } from '@partyline/store/numbers/numbers';
 import { lockAccountForShare } from '@partyline/store/provider-accounts/provider-accounts';
@@ -39,12 +40,12 @@ export async function createNumber({ store }: Pick<Deps, 'store'>, request: Numb
 }
 
 /**
- * Locks a number's provider account, so that it is not deleted before the commit.
- * Throws 404 unless the account belongs to the number's tenant, and `number-not-dedicated` (422)
- * for a shared number with an account.
+ * Locks a number's provider account, if it is a tenant's, so that it is not deleted before the
+ * commit. Throws 404 unless the account belongs to the number's tenant, and `number-not-dedicated`
+ * (422) for a shared number with a tenant's account.
  */
 export async function lockNumberAccount(tx: Tx, { dedicated_to, account_id }: NumberRow): Promise<void> {
-  if (account_id === null) return;
+  if (!isTenantAccount(account_id)) return;
   if (dedicated_to === null)
     throw new VerdictError(
       'client',

@@ -1,4 +1,5 @@
 import { assertCountryOfNumber } from '@partyline/domain/describe-number';
+import { isTenantAccount } from '@partyline/domain/platform-account';
 import {
   clearGuesses,
   lockNumber,
@@ -15,8 +16,8 @@ import { endRoomsOfSuspendedTenant, numberHasRooms } from './end-suspended-rooms
 
 /**
  * Changes a dial-in number. A number with active rooms keeps its tenant and its provider account;
- * a number that changes its tenant loses its account unless another is given, and a number that
- * changes its account starts without wrong PINs and slow mode. Rooms of a suspended tenant are
+ * a number that changes its tenant loses its tenant's account unless another is given, and a number
+ * that changes its account starts without wrong PINs and slow mode. Rooms of a suspended tenant are
  * ended. Throws 404 and 409, and 422 for a country that is not the number's.
  */
 export async function updateNumber(
@@ -34,7 +35,11 @@ export async function updateNumber(
     if (locked === null) throw noSuchNumber();
     const { rooms, ...before } = locked;
     const changesTenant = changes.dedicated_to !== undefined && changes.dedicated_to !== before.dedicated_to;
-    const after = { ...before, ...(changesTenant ? { account_id: null } : {}), ...changes };
+    const after = {
+      ...before,
+      ...(changesTenant && isTenantAccount(before.account_id) ? { account_id: null } : {}),
+      ...changes,
+    };
     const changesAccount = after.account_id !== before.account_id;
     if ((changesTenant || changesAccount) && rooms > 0) throw numberHasRooms(rooms);
     await lockNumberAccount(tx, after);

@@ -7,8 +7,10 @@ import { rateLimitProviders } from './rate-limit-providers.ts';
 
 /** The provider registry's builders: only an app's main.ts may import them. */
 interface RegistryBuilders {
-  /** The providers of the platform's own account. */
+  /** The providers of the platform's first account. */
   readonly platform: Providers;
+  /** The providers of the platform's SIP account; null for a platform without gateways. */
+  readonly platformSip: Providers | null;
   /** Builds the providers of a tenant's account. */
   readonly buildAccount: BuildProviders;
 }
@@ -30,6 +32,7 @@ export function composeProviders({
   keys,
   sleep,
   platform,
+  platformSip,
   buildAccount,
 }: RegistryBuilders & {
   readonly store: Store;
@@ -39,6 +42,13 @@ export function composeProviders({
   const vault = openAccountVault({ store, keys });
   const build: BuildProviders = (credentials, owner) =>
     rateLimitProviders(buildAccount(credentials, owner), { store, sleep, tenantId: owner.tenantId });
-  const providers = openProviders({ store, vault, build, platform: rateLimitProviders(platform, { store, sleep }) });
+  const limit = (account: Providers): Providers => rateLimitProviders(account, { store, sleep });
+  const providers = openProviders({
+    store,
+    vault,
+    build,
+    platform: limit(platform),
+    platformSip: platformSip && limit(platformSip),
+  });
   return { providers, vault, build };
 }

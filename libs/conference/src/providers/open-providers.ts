@@ -1,3 +1,5 @@
+import { PLATFORM_SIP } from '@partyline/domain/platform-account';
+import { sipNotConfigured } from '@partyline/domain/sip-not-configured';
 import { isSip, type AccountCredentials, type PreviousSecrets } from '@partyline/provider-contract/account-credentials';
 import { findAccountVersion, readEncryptedAccount } from '@partyline/store/provider-accounts/provider-accounts';
 import type { Store } from '@partyline/store/database/store';
@@ -35,18 +37,22 @@ const MAX_CACHED_ACCOUNTS = 1_000;
  * Implements `Deps.providers`. Each call reads the version of the account's credentials, so a
  * rotation takes effect at once in every process; the credentials are decrypted only when it has
  * changed. Throws `provider-account-gone`, also for an account that is not the tenant's of the
- * request, and the errors of decryption.
- * @param platform the providers of the platform's account
+ * request, `sip-not-configured` for the platform's SIP account without one, and the errors of
+ * decryption.
+ * @param platform the providers of the platform's first account
+ * @param platformSip those of its SIP account; null for a platform without gateways
  */
 export function openProviders({
   store,
   vault,
   platform,
+  platformSip,
   build,
 }: {
   store: Store;
   vault: AccountVault;
   platform: Providers;
+  platformSip: Providers | null;
   build: BuildProviders;
 }): Deps['providers'] {
   const cache = new Map<string, CachedProviders>();
@@ -74,6 +80,10 @@ export function openProviders({
 
   return async (accountId, context) => {
     if (accountId === null) return applyRequestContext(platform, context);
+    if (accountId === PLATFORM_SIP) {
+      if (platformSip === null) throw sipNotConfigured();
+      return applyRequestContext(platformSip, context);
+    }
     const current = await findAccountVersion(store, accountId);
     if (current === null) {
       cache.delete(accountId);

@@ -11,9 +11,9 @@ const MAX_CONCURRENT = 8;
 /**
  * Sweeps the inventory of each of these accounts: at most once every `everyMs`, in one replica at a
  * time. A failed account is counted and logged, and its lease is released; the other accounts are
- * still swept. Returns when the slowest account is done, so the platform's account has its own
+ * still swept. Returns when the slowest account is done, so each account of the platform has its own
  * call.
- * @param accountIds null: the platform's account
+ * @param accountIds null: the platform's first account
  * @returns the sums over the swept accounts
  */
 export async function sweepAccounts(

@@ -1,3 +1,4 @@
+import { isTenantAccount } from '@partyline/domain/platform-account';
 import { canJoin } from '@partyline/domain/session';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
@@ -64,7 +65,7 @@ export interface InventoryCounts {
  * no leg or only an ended one, except ambiguous ones, and looks up legs that are not in the list.
  * Needs no rows: with an empty database every live call is an orphan and is hung up after its
  * quarantine. Throws on a partial or failed list, and draws no conclusion from it.
- * @param accountId null: the platform's account
+ * @param accountId null: the platform's first account
  */
 export async function sweepInventory(deps: Deps, accountId: string | null): Promise<InventoryCounts> {
   const at: Account = { accountId, ...(await deps.providers(accountId, { tenantId: null, purpose: 'sweep' })) };
@@ -249,13 +250,13 @@ async function lookUpMissing(
   const startedAt = deps.clock.now().getTime();
   let lookedUp = 0;
   for (const leg of missing) {
-    if (accountId !== null && deps.clock.now().getTime() - startedAt > MAX_LOOK_UP_MS) break;
+    if (isTenantAccount(accountId) && deps.clock.now().getTime() - startedAt > MAX_LOOK_UP_MS) break;
     lookedUp += 1;
     try {
       // A list without the call proves nothing; the call's own final status does.
       const call = await voice.getCall(leg.voice_call_id);
       if (call?.over) await applyLegEvent(deps, { via: 'look-up', accountId }, call.event, leg.id);
-      else if (accountId === null) continue;
+      else if (!isTenantAccount(accountId)) continue;
       else if (call === null) await closeNeverSeenCall(deps, leg);
       else await resetMissingLists(deps, leg);
     } catch (error) {

@@ -4,7 +4,11 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { createCredentials, type ProviderCredentials } from '@partyline/dev/stack/credentials';
+import {
+  createCredentials,
+  createProviderCredentials,
+  type ProviderCredentials,
+} from '@partyline/dev/stack/credentials';
 import { EVENT_SCHEMAS, type EventType } from '@partyline/contracts/events/events';
 import { openJobs, type Jobs, type OpenJobs } from '@partyline/jobs/enqueue';
 import { createAccountBuilder } from '@partyline/provider-registry/from-account';
@@ -87,6 +91,8 @@ export interface TestHarness extends HarnessControls {
   readonly sentJobs: { name: string; id: string; delayMs: number }[];
   /** The base URL of the webhooks. */
   readonly webhooksUrl: string;
+  /** The credentials of the platform's SIP account, which is emulated too (`addPlatformSip`). */
+  readonly sipCredentials: ProviderCredentials;
   close(): Promise<void>;
 }
 
@@ -119,6 +125,7 @@ export async function startTestHarness(): Promise<TestHarness> {
   await store.prisma.dial_in_number.create({ data: { e164: NUMBER, guarded: false } });
 
   const { provider: credentials } = createCredentials();
+  const sipCredentials = createProviderCredentials();
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -149,15 +156,14 @@ export async function startTestHarness(): Promise<TestHarness> {
     () => undefined,
   );
   const createDeps = (kind: MediaKind): TestDeps => {
-    const platform = createProviders(
-      providerSettings(kind, credentials, emulator.url),
-      providerDeps(PROVIDER_TIMEOUT_MS),
-    );
+    const create = (account: ProviderCredentials): Providers =>
+      createProviders(providerSettings(kind, account, emulator.url), providerDeps(PROVIDER_TIMEOUT_MS));
+    const platform = create(credentials);
     const accounts = openAccountVault({ store, keys: localKeyService([{ id: 'test', key: MASTER_KEY }]) });
     const deps: Deps = {
       store,
       jobs,
-      providers: openProviders({ store, vault: accounts, platform, build }),
+      providers: openProviders({ store, vault: accounts, platform, platformSip: create(sipCredentials), build }),
       clock: systemClock,
       ids: systemIds,
       secret: systemSecret,
@@ -210,6 +216,7 @@ export async function startTestHarness(): Promise<TestHarness> {
     webhookErrors,
     sentJobs,
     webhooksUrl,
+    sipCredentials,
     async close() {
       await assertEventsMatchContract(store);
       await emulator.stop();

@@ -1,3 +1,4 @@
+import { PLATFORM_SIP } from '@partyline/domain/platform-account';
 import { z } from 'zod';
 import { countryCode, languageTag } from '../iso.ts';
 import { flag, instant, next, numberKind, page, phoneNumber } from '../fields.ts';
@@ -13,10 +14,23 @@ export const numberFields = {
 
 const providerAccountId = z
   .string()
-  .regex(/^acct_[\w-]{1,64}$/, 'must be the id of a provider account')
   .nullable()
   .meta({
-    description: 'The provider account of the tenant that rooms on this number use. Null: the account of the platform.',
+    description: 'The provider account of the tenant that rooms on this number use. Null: an account of the platform.',
+    examples: ['acct_3q2-7wAAQkV1bWJlclBhcn'],
+  });
+/** As operators see it. */
+const anyProviderAccountId = z
+  .string()
+  .regex(
+    new RegExp(String.raw`^(${PLATFORM_SIP}|acct_[\w-]{1,64})$`),
+    `must be the id of a provider account, or ${PLATFORM_SIP}`,
+  )
+  .nullable()
+  .meta({
+    description:
+      'The provider account that rooms on this number use: one of its tenant, or `platform-sip` for the SIP trunk of ' +
+      'the platform. Null: the account of the platform that `VIDEO_MODE` names.',
     examples: ['acct_3q2-7wAAQkV1bWJlclBhcn'],
   });
 
@@ -125,7 +139,7 @@ export const CreateNumber = z
       examples: [false],
     }),
     tenantId: tenantId.default(null),
-    providerAccountId: providerAccountId.default(null),
+    providerAccountId: anyProviderAccountId.default(null),
     guarded: guard.guarded.default(true),
     maxUnadmitted: guard.maxUnadmitted.default(10),
     maxPerCallerId: guard.maxPerCallerId.default(5),
@@ -147,7 +161,7 @@ export const UpdateNumber = z
     guarded: guard.guarded.optional(),
     maxUnadmitted: guard.maxUnadmitted.optional(),
     maxPerCallerId: guard.maxPerCallerId.optional(),
-    providerAccountId: providerAccountId.optional(),
+    providerAccountId: anyProviderAccountId.optional(),
   })
   .meta({
     id: 'UpdateNumber',
@@ -159,12 +173,13 @@ export type UpdateNumber = z.output<typeof UpdateNumber>;
 /** A number as operators see it. */
 export const OperatorNumber = UsableNumber.extend({
   tenantId,
+  providerAccountId: anyProviderAccountId,
   trunkHost: z
     .string()
     .nullable()
     .meta({
       description:
-        'Where the outbound calls of the provider account go, if it is a SIP trunk. The calls leave from the address ' +
+        'Where the outbound calls of the provider account go, if it is the SIP trunk of a tenant. The calls leave from the address ' +
         'of the platform: do not assign a number to an account that names the trunk of somebody else.',
       examples: ['sip.trunk.example'],
     }),

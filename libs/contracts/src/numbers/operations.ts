@@ -33,7 +33,13 @@ export const NUMBER_OPERATIONS: readonly Operation[] = [
     description: 'Adds a dial-in number, shared by all tenants or dedicated to one.',
     body: CreateNumber,
     reply: { status: 201, schema: OperatorNumber },
-    reasons: ['tenant-not-found', 'provider-account-not-found', 'number-exists', 'number-not-dedicated'],
+    reasons: [
+      'tenant-not-found',
+      'provider-account-not-found',
+      'number-exists',
+      'number-not-dedicated',
+      'sip-not-configured',
+    ],
   },
   {
     id: 'listAllNumbers',
@@ -56,7 +62,7 @@ export const NUMBER_OPERATIONS: readonly Operation[] = [
     summary: 'Update a dial-in number',
     description:
       'Changes the given properties. The tenant and the provider account can change only while no active room uses ' +
-      'the number; rooms of a suspended tenant are ended. A new tenant removes the provider account.',
+      'the number; rooms of a suspended tenant are ended. A new tenant removes the provider account of the former one.',
     body: UpdateNumber,
     reply: { status: 200, schema: OperatorNumber },
     reasons: [
@@ -65,6 +71,7 @@ export const NUMBER_OPERATIONS: readonly Operation[] = [
       'provider-account-not-found',
       'number-has-rooms',
       'number-not-dedicated',
+      'sip-not-configured',
     ],
   },
   {

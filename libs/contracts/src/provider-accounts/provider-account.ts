@@ -144,8 +144,8 @@ const trunkAddresses = z
   .max(32, 'must have at most 32 addresses')
   .meta({
     description:
-      'The IP addresses from which the trunk sends calls, 1 to 32. They must be public. Calls to your numbers from ' +
-      'another address are rejected.',
+      'The IP addresses from which the trunk sends calls, 1 to 32. They must be public: addresses that are reserved ' +
+      'for documentation, as in the examples, are rejected. Calls to your numbers from another address are rejected.',
     examples: [['203.0.113.10', '203.0.113.11']],
   });
 const projectKey = z

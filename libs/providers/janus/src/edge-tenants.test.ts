@@ -6,6 +6,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { toEntries, writeEdgeTenants, type EdgeNumber, type EdgePhone, type EdgeTrunk } from './edge-tenants.ts';
 
 const PLATFORM_TRUNK = '127.0.0.2';
+/** The trunk of the platform's account beside Vonage. */
+const PLATFORM_SIP_TRUNK = '127.0.0.3';
 /** The trunk company of two tenants. */
 const SHARED_TRUNK = '127.0.0.7';
 const OWN_TRUNK = '127.0.0.8';
@@ -23,7 +25,10 @@ let kamailio: TestKamailio;
 const endpoints: SipEndpoint[] = [];
 beforeAll(async () => {
   kamailio = await createTestKamailio({
-    trunks: [{ address: PLATFORM_TRUNK, port: 0, account: 'platform' }],
+    trunks: [
+      { address: PLATFORM_TRUNK, port: 0, account: 'platform' },
+      { address: PLATFORM_SIP_TRUNK, port: 0, account: 'platform-sip' },
+    ],
     // More than the tests send.
     floodRequests: 1_000,
   });
@@ -98,7 +103,7 @@ describe('calls to the number of a SIP account', () => {
   it("are rejected from another account's address, from the platform's trunk and from strangers", async () => {
     await write(A, B);
     const gateway = await openGateway();
-    for (const address of [OWN_TRUNK, PLATFORM_TRUNK, '127.0.0.9', '127.0.0.1'])
+    for (const address of [OWN_TRUNK, PLATFORM_TRUNK, PLATFORM_SIP_TRUNK, '127.0.0.9', '127.0.0.1'])
       expect(await dial(gateway, address, '+12025550103')).toEqual({ status: 403, account: undefined });
   });
 
@@ -107,6 +112,7 @@ describe('calls to the number of a SIP account', () => {
     const gateway = await openGateway();
     expect(await dial(gateway, OWN_TRUNK, PLATFORM_NUMBER)).toMatchObject({ status: 403 });
     expect(await dial(gateway, PLATFORM_TRUNK, PLATFORM_NUMBER)).toEqual({ status: 603, account: 'platform' });
+    expect(await dial(gateway, PLATFORM_SIP_TRUNK, PLATFORM_NUMBER)).toEqual({ status: 603, account: 'platform-sip' });
   });
 
   it('are rejected as soon as the account is gone, and let in again by a kamailio that has restarted', async () => {
@@ -226,6 +232,14 @@ describe('calls that a gateway places for a SIP account', () => {
     for (const trunk of [others, platform]) expect(await dialOut('acct_a', trunk)).toBe(403);
     expect(await dialOut('platform', platform)).toBe(603);
     expect(await dialOut('platform', own)).toBe(403);
+  });
+
+  it('reach the trunk of its own account only, of two accounts of the platform', async () => {
+    const [first, sip] = [await open(PLATFORM_TRUNK), await open(PLATFORM_SIP_TRUNK)];
+    await write();
+    expect(await dialOut('platform-sip', sip)).toBe(603);
+    expect(await dialOut('platform-sip', first)).toBe(403);
+    expect(await dialOut('platform', sip)).toBe(403);
   });
 
   it('reach no trunk without one, and none of the platform after the account is gone', async () => {
@@ -386,6 +400,7 @@ it('lets phones dial numbers of tenants that have phones, and shared ones', () =
     { number: '+12025550101', tenantId: 'ten_a', accountId: 'acct_a' },
     { number: '+12025550103', tenantId: 'ten_b', accountId: null },
     { number: '+12025550104', tenantId: null, accountId: null },
+    { number: '+12025550105', tenantId: null, accountId: 'platform-sip' },
   ];
   expect([...toEntries({ trunks: [], phones: [], numbers })]).toEqual([]);
   const phones = [{ id: 'sip_1', tenantId: 'ten_b', version: 3, password: 'secret' }];
@@ -393,6 +408,7 @@ it('lets phones dial numbers of tenants that have phones, and shared ones', () =
     ['phone:sip_1', expect.stringMatching(/^[0-9a-f]{32} ten_b 3$/)],
     ['dial:ten_b:12025550103', 'platform'],
     ['dial::12025550104', 'platform'],
+    ['dial::12025550105', 'platform-sip'],
   ]);
 });
 

@@ -32,7 +32,7 @@ export interface EdgeNumber {
   readonly number: string;
   /** Whose phones may dial it; null: those of every tenant. */
   readonly tenantId: string | null;
-  /** The provider account of its calls; null: the platform's. */
+  /** The provider account of its calls; null: the platform's first. */
   readonly accountId: string | null;
 }
 

@@ -16,10 +16,13 @@ export const conferenceId = z
   .string()
   .regex(/^[A-Za-z0-9_-]{1,100}$/, 'must have 1 to 100 letters, digits, dashes and underscores');
 
-/** `platform`, or the id of a tenant's provider account. */
+/** `platform` or `platform-sip`, an account of the platform, or the id of a tenant's provider account. */
 export const accountTag = z
   .string()
-  .regex(/^(platform|acct_[A-Za-z0-9_-]{1,60})$/, 'must be platform or the id of an account');
+  .regex(
+    /^(platform|platform-sip|acct_[A-Za-z0-9_-]{1,60})$/,
+    'must be platform, platform-sip or the id of an account',
+  );
 
 const httpUrl = z.url({ protocol: /^https?$/ });
 const e164 = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be in E.164 form');

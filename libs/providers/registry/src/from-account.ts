@@ -1,4 +1,5 @@
 import type { ProviderRegion } from '@partyline/domain/provider-region';
+import { sipNotConfigured } from '@partyline/domain/sip-not-configured';
 import { VerdictError } from '@partyline/domain/verdict';
 import {
   isSip,
@@ -84,10 +85,7 @@ function settingsFromSip(
   { voice: { trunk } }: SipCredentials,
   { accountId }: Owner,
 ): ProviderSettings {
-  if (platform.MEDIA_GATEWAYS === undefined)
-    throw new VerdictError('server', 'sip-not-configured', 'This platform has no SIP servers.', {
-      fix: 'Ask the operator to set MEDIA_GATEWAYS and the variables of docs/self-hosted.md.',
-    });
+  if (platform.MEDIA_GATEWAYS === undefined) throw sipNotConfigured();
   const account = { account: accountId, ...gatewaySettings(platform), ...(trunk !== undefined && { trunk }) };
   return { media: { kind: 'janus', account }, voice: { kind: 'janus', account } };
 }

@@ -1,10 +1,13 @@
+import { PLATFORM_SIP } from '@partyline/domain/platform-account';
 import type { ProviderRegion } from '@partyline/domain/provider-region';
 import { VONAGE_REGION_HOSTS } from '@partyline/provider-vonage/account';
-import type { ProviderSettings } from './registry.ts';
+import type { ProviderDeps } from '@partyline/provider-contract/definition';
+import { createProviders, type Providers, type ProviderSettings } from './registry.ts';
 
 /**
- * The environment variables of our own gateways. The platform's account uses them with
- * `VIDEO_MODE=janus`, and tenants' trunk accounts with every mode. All are set, or none.
+ * The environment variables of our own gateways. The platform's first account uses them with
+ * `VIDEO_MODE=janus`; its SIP account and tenants' trunk accounts with every mode. All are set, or
+ * none.
  */
 export interface GatewayEnvironment {
   readonly MEDIA_GATEWAYS?: readonly { readonly id: string; readonly url: string }[] | undefined;
@@ -17,7 +20,7 @@ export interface GatewayEnvironment {
 
 /**
  * The environment variables (libs/runtime/src/config.ts, group `provider`) of the platform's
- * provider account. That schema requires those of the mode.
+ * provider accounts. That schema requires those of the mode.
  */
 export interface ProviderEnvironment extends GatewayEnvironment {
   readonly VIDEO_MODE: 'opentok' | 'unified' | 'janus';
@@ -48,9 +51,24 @@ export interface ProviderEnvironment extends GatewayEnvironment {
 
 const other = (secret: string | undefined): string[] => (secret === undefined ? [] : [secret]);
 
-/** Converts the platform's variables to the registry's settings. The registry validates them. */
+/**
+ * Converts the platform's variables to the registry's settings of its first account. The registry
+ * validates them.
+ */
 export const settingsFromEnvironment = (env: ProviderEnvironment): ProviderSettings =>
-  env.VIDEO_MODE === 'janus' ? janusSettings(env) : vonageSettings(env);
+  env.VIDEO_MODE === 'janus' ? janusSettings(env, 'platform') : vonageSettings(env);
+
+/**
+ * Creates the providers of the platform's accounts: the first one, of `VIDEO_MODE`, and the one at
+ * its own SIP trunk, or null without gateways.
+ */
+export const createPlatformProviders = (
+  env: ProviderEnvironment,
+  deps: ProviderDeps,
+): { readonly platform: Providers; readonly platformSip: Providers | null } => ({
+  platform: createProviders(settingsFromEnvironment(env), deps),
+  platformSip: env.MEDIA_GATEWAYS === undefined ? null : createProviders(janusSettings(env, PLATFORM_SIP), deps),
+});
 
 /** The part of an account at our own gateways that all accounts share. */
 export const gatewaySettings = (env: GatewayEnvironment) => ({
@@ -61,10 +79,10 @@ export const gatewaySettings = (env: GatewayEnvironment) => ({
   socketUrl: env.GATEWAY_SOCKET_URL,
 });
 
-/** Our own gateways, for calls and browsers: one account. */
-function janusSettings(env: ProviderEnvironment): ProviderSettings {
+/** Our own gateways, for calls and browsers. @param name the account's at the gateways */
+function janusSettings(env: ProviderEnvironment, name: 'platform' | typeof PLATFORM_SIP): ProviderSettings {
   const account = {
-    account: 'platform',
+    account: name,
     ...gatewaySettings(env),
     ...(env.SIP_TRUNK === undefined
       ? {}

@@ -3,7 +3,7 @@ import type { GatewayEnvironment, ProviderEnvironment } from './from-environment
 
 /** The SIP edge of the platform. */
 export interface SipEdge {
-  /** Whether the platform's account is at our own gateways too. */
+  /** Whether the platform's first account is at our own gateways too. */
   readonly isPlatformHere: boolean;
   /** Reads the trunks and phones of all tenants, and writes them to it. Returns the number of changed entries. */
   write(read: () => Promise<EdgeTenants>): Promise<number>;

@@ -1,9 +1,11 @@
-import { randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import type { SipCredentials } from '@partyline/provider-contract/account-credentials';
 import { providerDeps } from '@partyline/provider-contract/testing/provider-deps';
 import { signWebhook } from '@partyline/provider-janus/sign-request';
 import { describe, expect, it } from 'vitest';
 import { createAccountBuilder, settingsFromAccount } from './from-account.ts';
+import { createPlatformProviders, type ProviderEnvironment } from './from-environment.ts';
+import type { Providers } from './registry.ts';
 import { openSipEdge } from './sip-edge.ts';
 
 const SECRET = 'the-secret-of-all-gateways-0123456789';
@@ -26,6 +28,15 @@ const build = (accountId: string, platform: object = GATEWAYS) =>
     providerDeps(1_000),
     () => undefined,
   )(credentials(), owner(accountId));
+/** Whether a provider accepts a webhook that the gateways sign for an account. */
+const isAccepted = ({ verifyCallback }: Pick<Providers['voice'], 'verifyCallback'>, account: string, secret = SECRET) =>
+  verifyCallback(
+    {
+      authorization: signWebhook(account, secret, '{}', { now: new Date(), nonce: randomUUID() }),
+      rawBody: Buffer.from('{}'),
+    },
+    new Date(),
+  ).ok;
 
 describe('a trunk account', () => {
   it('is at the gateways of the platform, with the trunk of the tenant', () => {
@@ -53,16 +64,9 @@ describe('a trunk account', () => {
 
   it.each(['voice', 'media'] as const)('accepts webhooks for itself only: %s', (side) => {
     const { [side]: provider } = build('acct_1');
-    const isAccepted = (account: string, secret = SECRET): boolean =>
-      provider.verifyCallback(
-        {
-          authorization: signWebhook(account, secret, '{}', { now: new Date(), nonce: randomUUID() }),
-          rawBody: Buffer.from('{}'),
-        },
-        new Date(),
-      ).ok;
-    expect(['acct_1', 'acct_2', 'platform'].map((account) => isAccepted(account))).toEqual([true, false, false]);
-    expect(isAccepted('acct_1', 'a-secret-that-a-tenant-has-chosen-01')).toBe(false);
+    const accounts = ['acct_1', 'acct_2', 'platform', 'platform-sip'];
+    expect(accounts.map((account) => isAccepted(provider, account))).toEqual([true, false, false, false]);
+    expect(isAccepted(provider, 'acct_1', 'a-secret-that-a-tenant-has-chosen-01')).toBe(false);
   });
 
   it('places no call without a trunk, whatever trunk the platform has', async () => {
@@ -83,5 +87,43 @@ describe('a trunk account', () => {
       expect.objectContaining({ verdict: { outcome: 'server', reason: 'sip-not-configured' } }),
     );
     expect(openSipEdge({ VIDEO_MODE: 'unified' }, 1_000)).toBeNull();
+  });
+});
+
+describe("the platform's account at its own trunk", () => {
+  const { privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  const vonage = {
+    ...VONAGE,
+    VIDEO_MODE: 'unified',
+    VONAGE_API_KEY: 'acc12345',
+    VONAGE_API_SECRET: 'p',
+    VONAGE_SIGNATURE_SECRET: 's'.repeat(32),
+    VONAGE_PRIVATE_KEY: privateKey,
+    VIDEO_CALLBACK_SECRET: 'c'.repeat(32),
+  } satisfies ProviderEnvironment;
+  const create = (environment: ProviderEnvironment) => createPlatformProviders(environment, providerDeps(1_000));
+
+  it('is beside the account of VIDEO_MODE, at the gateways', () => {
+    const { platform, platformSip } = create({ ...vonage, ...GATEWAYS });
+    expect([platform.media.kind, platformSip?.media.kind, platformSip?.voice.kind]).toEqual([
+      'unified',
+      'janus',
+      'janus',
+    ]);
+    expect(create({ ...GATEWAYS, SIP_HOST: 'sip.nexmo.com', VIDEO_MODE: 'janus' }).platformSip).not.toBeNull();
+    expect(create(vonage).platformSip).toBeNull();
+  });
+
+  it.each(['voice', 'media'] as const)('accepts webhooks for itself only: %s', (side) => {
+    const { platformSip } = create({ ...vonage, ...GATEWAYS });
+    expect(['platform-sip', 'platform', 'acct_1'].map((account) => isAccepted(platformSip![side], account))).toEqual([
+      true,
+      false,
+      false,
+    ]);
   });
 });

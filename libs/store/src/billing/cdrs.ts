@@ -159,7 +159,7 @@ interface CdrWithPriceDue {
   readonly voice_call_id: string;
 }
 
-/** Returns the accounts with price look-ups due; null is the platform's. */
+/** Returns the accounts with price look-ups due; null is the platform's first. */
 export async function listAccountsWithPriceDue(store: Store): Promise<(string | null)[]> {
   const { rows } = await store.query<{ account_id: string | null }>(EVERY_TENANT, {
     name: 'accounts-with-price-due',
@@ -206,7 +206,7 @@ export async function claimCdrsWithPriceDue(
   return rows;
 }
 
-/** A count for the platform's account, and one for all accounts of tenants. */
+/** A count for the platform's accounts, and one for all accounts of tenants. */
 interface CountByOwner {
   readonly platform: number;
   readonly tenant: number;
@@ -229,8 +229,8 @@ export async function countOpenCharges(store: Store): Promise<OperatorCounts> {
     text: `SELECT
              (
                SELECT jsonb_build_object(
-                 'platform', count(*) FILTER (WHERE l.account_id IS NULL),
-                 'tenant', count(*) FILTER (WHERE l.account_id IS NOT NULL)
+                 'platform', count(*) FILTER (WHERE l.tenant_account_id IS NULL),
+                 'tenant', count(*) FILTER (WHERE l.tenant_account_id IS NOT NULL)
                )
                FROM cdr c
                JOIN leg l ON l.id = c.leg_id
@@ -238,19 +238,19 @@ export async function countOpenCharges(store: Store): Promise<OperatorCounts> {
              ) AS open,
              (
                SELECT jsonb_build_object(
-                 'platform', count(*) FILTER (WHERE account_id IS NULL),
-                 'tenant', count(*) FILTER (WHERE account_id IS NOT NULL)
+                 'platform', count(*) FILTER (WHERE tenant_account_id IS NULL),
+                 'tenant', count(*) FILTER (WHERE tenant_account_id IS NOT NULL)
                )
                FROM dial_in_number
                WHERE slow_until > now()
              ) AS "slowNumbers",
              (
                SELECT jsonb_build_object(
-                 'platform', COALESCE(max(month.odds) FILTER (WHERE month.account_id IS NULL), 0),
-                 'tenant', COALESCE(max(month.odds) FILTER (WHERE month.account_id IS NOT NULL), 0)
+                 'platform', COALESCE(max(month.odds) FILTER (WHERE month.tenant_account_id IS NULL), 0),
+                 'tenant', COALESCE(max(month.odds) FILTER (WHERE month.tenant_account_id IS NOT NULL), 0)
                )
                FROM (
-                 SELECT d.account_id, sum(g.odds) AS odds
+                 SELECT d.tenant_account_id, sum(g.odds) AS odds
                  FROM pin_guess_day g
                  JOIN dial_in_number d ON d.e164 = g.number
                  WHERE g.day >= (now() AT TIME ZONE 'UTC')::date - 30

@@ -1,5 +1,6 @@
 import { insertLeg } from '../legs/legs.ts';
 import { consumeToken } from '../callers/webhook-tokens.ts';
+import { PLATFORM_SIP } from '@partyline/domain/platform-account';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findLegOfCall, findOwnerOfMediaSession } from '../sessions/find-owner.ts';
@@ -29,6 +30,7 @@ import {
 
 let database: TestDatabase;
 let store: Store;
+let sipNumbers = 0;
 beforeAll(async () => {
   database = await createTestDatabase();
   store = openStore({ owner: true, url: database.url, onError: () => undefined });
@@ -39,13 +41,18 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** An account with a number; a null `accountId` is the platform's, with a shared number. */
+/** An account with a number; those of the platform have a shared number. */
 interface AccountWithNumber {
   readonly accountId: string | null;
   readonly number: string;
   readonly tenantId?: string;
 }
 const platformAccount = async (): Promise<AccountWithNumber> => ({ accountId: null, number: NUMBER });
+const platformSipAccount = async (): Promise<AccountWithNumber> => {
+  const number = `+4930299${String((sipNumbers += 1)).padStart(4, '0')}`;
+  await store.prisma.dial_in_number.create({ data: { e164: number, guarded: false, account_id: PLATFORM_SIP } });
+  return { accountId: PLATFORM_SIP, number };
+};
 const makeOwnAccount = (): Promise<AccountWithNumber> => makeAccount(store);
 
 const answerCall = (signer: string | null, number: string, callId = freshId('call')): Promise<AnsweredCaller> =>
@@ -68,6 +75,10 @@ describe.each([
   { signer: 'a tenant', of: makeOwnAccount, account: 'the platform', at: platformAccount },
   { signer: 'a tenant', of: makeOwnAccount, account: 'another tenant', at: makeOwnAccount },
   { signer: 'the platform', of: platformAccount, account: 'a tenant', at: makeOwnAccount },
+  { signer: 'a tenant', of: makeOwnAccount, account: "the platform's SIP trunk", at: platformSipAccount },
+  { signer: 'the platform', of: platformAccount, account: "the platform's SIP trunk", at: platformSipAccount },
+  { signer: "the platform's SIP trunk", of: platformSipAccount, account: 'the platform', at: platformAccount },
+  { signer: "the platform's SIP trunk", of: platformSipAccount, account: 'a tenant', at: makeOwnAccount },
 ])('a webhook signed by $signer for the account of $account', ({ of, at }) => {
   it('creates no leg on its number', async () => {
     const [signer, owner] = [await of(), await at()];
@@ -159,8 +170,11 @@ describe.each([
 });
 
 describe('the account of a room', () => {
-  it('is used for the next session and all its legs', async () => {
-    const owner = await makeOwnAccount();
+  it.each([
+    ["a tenant's", makeOwnAccount],
+    ["the platform's SIP trunk", platformSipAccount],
+  ])('is used for the next session and all its legs: %s', async (_whose, make) => {
+    const owner = await make();
     const room = await makeRoomAt(owner);
     await setColumns(store, 'session', room.sessionId, { state: 'ended', ended_at: new Date() });
     const { legId, callId } = await makeCaller(owner);
@@ -168,7 +182,7 @@ describe('the account of a room', () => {
     const sessionId = admission.outcome === 'admitted' ? admission.session_id : '';
     expect(await readSession(store, sessionId)).toMatchObject({
       account_id: owner.accountId,
-      tenant_id: owner.tenantId,
+      tenant_id: room.tenantId,
     });
     expect((await readLeg(store, legId)).account_id).toBe(owner.accountId);
     const outbound = await inTransaction(store, room.tenantId, async (tx) =>
@@ -206,6 +220,19 @@ describe('the account of a room', () => {
     await expect(
       store.pool.query('UPDATE dial_in_number SET account_id = $2 WHERE e164 = $1', [NUMBER, other.accountId]),
     ).rejects.toMatchObject({ code: '23514' });
+  });
+
+  it("can be the platform's SIP trunk on a shared number and on that of a tenant", async () => {
+    const [shared, owner] = [await platformSipAccount(), await makeOwnAccount()];
+    const moved = await store.prisma.dial_in_number.update({
+      where: { e164: owner.number },
+      data: { account_id: PLATFORM_SIP },
+    });
+    expect([moved.tenant_account_id, moved.dedicated_to]).toEqual([null, owner.tenantId]);
+    for (const number of [shared.number, owner.number]) {
+      const { legId } = await makeCaller({ accountId: PLATFORM_SIP, number });
+      expect(await readLeg(store, legId)).toMatchObject({ account_id: PLATFORM_SIP, tenant_id: null });
+    }
   });
 });
 

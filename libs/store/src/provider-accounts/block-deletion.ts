@@ -7,7 +7,7 @@
 export const blocksDeletion = (leg: string): string =>
   `${leg}.state <> 'ended'
    AND (
-     ${leg}.account_id IS NULL
+     ${leg}.tenant_account_id IS NULL
      OR ${leg}.hangup_requested_at IS NULL
      OR ${leg}.hangup_requested_at > now() - interval '1 day'
    )`;

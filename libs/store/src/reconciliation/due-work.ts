@@ -185,13 +185,13 @@ interface Unconfirmed {
 }
 
 /**
- * Counts the unconfirmed legs of all tenants, those at the platform's account and those at tenants'
+ * Counts the unconfirmed legs of all tenants, those at the platform's accounts and those at tenants'
  * own accounts: a tenant can sign webhooks for calls of its account that do not exist.
  */
 export async function countUnconfirmed(store: Store): Promise<{ platform: Unconfirmed; tenant: Unconfirmed }> {
   const { rows } = await store.query<{ owner: 'platform' | 'tenant'; legs: number; oldest_s: number }>(EVERY_TENANT, {
     name: 'count-unconfirmed',
-    text: `SELECT CASE WHEN account_id IS NULL THEN 'platform' ELSE 'tenant' END AS owner, count(*)::int AS legs,
+    text: `SELECT CASE WHEN tenant_account_id IS NULL THEN 'platform' ELSE 'tenant' END AS owner, count(*)::int AS legs,
              greatest(0, extract(epoch FROM now() - min(hangup_requested_at)))::float8 AS oldest_s
            FROM leg
            WHERE state = 'ending'

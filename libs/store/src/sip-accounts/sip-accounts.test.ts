@@ -1,3 +1,4 @@
+import { PLATFORM_SIP } from '@partyline/domain/platform-account';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openStore, type Store } from '../database/store.ts';
@@ -41,7 +42,7 @@ it('counts concurrent inserts one by one', async () => {
   expect(made.filter((row) => row !== null)).toHaveLength(2);
 });
 
-it("lists the numbers at our own gateways: those of trunks, and the platform's if it is there", async () => {
+it("lists the numbers at our own gateways: those of trunks, and the platform's others if they are there", async () => {
   const { tenantId, accountId } = await makeAccount(store);
   await store.prisma.dial_in_number.deleteMany();
   await store.prisma.dial_in_number.createMany({
@@ -49,15 +50,17 @@ it("lists the numbers at our own gateways: those of trunks, and the platform's i
       { e164: '+12025550101' },
       { e164: '+12025550102', dedicated_to: tenantId },
       { e164: '+12025550103', dedicated_to: tenantId, account_id: accountId },
+      { e164: '+12025550104', account_id: PLATFORM_SIP },
     ],
   });
   const shared = { number: '+12025550101', tenantId: null, accountId: null };
   const dedicated = { number: '+12025550102', tenantId, accountId: null };
   const ofTrunk = { number: '+12025550103', tenantId, accountId };
+  const ofPlatformTrunk = { number: '+12025550104', tenantId: null, accountId: PLATFORM_SIP };
   // The account is at Vonage.
-  expect(await listGatewayNumbers(store, false)).toEqual([]);
-  expect(await listGatewayNumbers(store, true)).toEqual([shared, dedicated]);
+  expect(await listGatewayNumbers(store, false)).toEqual([ofPlatformTrunk]);
+  expect(await listGatewayNumbers(store, true)).toEqual([shared, dedicated, ofPlatformTrunk]);
   await store.prisma.provider_account.update({ where: { id: accountId }, data: { voice_kind: 'sip' } });
-  expect(await listGatewayNumbers(store, false)).toEqual([ofTrunk]);
-  expect(await listGatewayNumbers(store, true)).toEqual([shared, dedicated, ofTrunk]);
+  expect(await listGatewayNumbers(store, false)).toEqual([ofTrunk, ofPlatformTrunk]);
+  expect(await listGatewayNumbers(store, true)).toEqual([shared, dedicated, ofTrunk, ofPlatformTrunk]);
 });

@@ -1,3 +1,4 @@
+import { PLATFORM_SIP } from '@partyline/domain/platform-account';
 import { EVERY_TENANT, inTransaction, type Store } from '../database/store.ts';
 import type { sip_account } from '../generated/client.ts';
 
@@ -85,22 +86,22 @@ export interface GatewayNumber {
   readonly number: string;
   /** The tenant of a dedicated number; null: shared by all tenants. */
   readonly tenantId: string | null;
-  /** The provider account of its calls; null: the platform's. */
+  /** The provider account of its calls; null: the platform's first. */
   readonly accountId: string | null;
 }
 
 /**
- * Lists the numbers whose calls arrive at our own gateways: those of tenants' trunks, and with
- * `isPlatformHere` those of the platform's account.
+ * Lists the numbers whose calls arrive at our own gateways: those of tenants' trunks and of the
+ * platform's SIP account, and with `isPlatformHere` those of its first account.
  */
 export async function listGatewayNumbers(store: Store, isPlatformHere: boolean): Promise<GatewayNumber[]> {
   const { rows } = await store.query<GatewayNumber>(EVERY_TENANT, {
     name: 'list-gateway-numbers',
     text: `SELECT n.e164 AS number, n.dedicated_to AS "tenantId", n.account_id AS "accountId"
            FROM dial_in_number n LEFT JOIN provider_account a ON a.id = n.account_id
-           WHERE a.voice_kind = 'sip' OR (n.account_id IS NULL AND $1)
+           WHERE a.voice_kind = 'sip' OR n.account_id = $2 OR (n.account_id IS NULL AND $1)
            ORDER BY n.e164`,
-    values: [isPlatformHere],
+    values: [isPlatformHere, PLATFORM_SIP],
   });
   return rows;
 }

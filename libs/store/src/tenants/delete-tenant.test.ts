@@ -1,3 +1,4 @@
+import { PLATFORM_SIP } from '@partyline/domain/platform-account';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openAuditEntry } from '../audit/audit.ts';
@@ -181,14 +182,22 @@ it.each([true, false])(
   },
 );
 
-it("deleteTenant always rejects a leg at the platform's account", async () => {
-  const room = await makeTenant(1);
-  const leg = await makeLeg(store, room, { kind: 'inbound', state: 'ending', hangup_requested_at: hoursAgo(480) });
-  await suspendTenant(store, room.tenantId);
-  expect(await deleteTenant(store, room.tenantId)).toBe('legs-up');
-  await setColumns(store, 'leg', leg, { state: 'ended' });
-  expect(await deleteTenant(store, room.tenantId)).toBe('deleted');
-});
+it.each([null, PLATFORM_SIP])(
+  'deleteTenant always rejects a leg at the account %s of the platform',
+  async (account_id) => {
+    const room = await makeTenant(1);
+    const leg = await makeLeg(store, room, {
+      kind: 'inbound',
+      state: 'ending',
+      account_id,
+      hangup_requested_at: hoursAgo(480),
+    });
+    await suspendTenant(store, room.tenantId);
+    expect(await deleteTenant(store, room.tenantId)).toBe('legs-up');
+    await setColumns(store, 'leg', leg, { state: 'ended' });
+    expect(await deleteTenant(store, room.tenantId)).toBe('deleted');
+  },
+);
 
 it('deleteTenant rejects a tenant with a dedicated number, and a constraint protects the number', async () => {
   const room = await makeTenant(1);

@@ -1,3 +1,4 @@
+import { PLATFORM_SIP } from '@partyline/domain/platform-account';
 import { listSessionEvents } from '../events/outbox.ts';
 import {
   listSessions,
@@ -167,6 +168,22 @@ describe('authenticate', () => {
     expect(await findNumber(store, 'ten_seeded', { number: NUMBER })).toMatchObject({ language: 'fr-FR' });
     expect(await findNumber(store, 'ten_seeded', { number: '+15550100' })).toBeNull();
     await expect(seed(store, { ...wanted, apiKey: 'pl_test_short_secret' })).rejects.toThrow('API key must look like');
+  });
+
+  it("seeds numbers of the platform's SIP trunk, and moves no number there", async () => {
+    const wanted = { tenantId: 'ten_seeded', tenantName: 'Seeded', apiKey: key('seeded') };
+    const [atTrunk, atFirst] = ['+12025550155', '+12025550156'];
+    const addAtTrunk = (e164: string) => seed(store, { ...wanted, numbers: [{ e164, accountId: PLATFORM_SIP }] });
+    await seed(store, { ...wanted, numbers: [{ e164: atFirst }] });
+    await addAtTrunk(atTrunk);
+    await addAtTrunk(atTrunk);
+    await seed(store, { ...wanted, numbers: [{ e164: atTrunk, language: 'fr-FR' }] });
+    await expect(addAtTrunk(atFirst)).rejects.toThrow('--provider-account platform-sip');
+    expect(await findNumber(store, 'ten_seeded', { number: atTrunk })).toMatchObject({
+      account_id: PLATFORM_SIP,
+      language: 'fr-FR',
+    });
+    expect(await findNumber(store, 'ten_seeded', { number: atFirst })).toMatchObject({ account_id: null });
   });
 
   test.each([

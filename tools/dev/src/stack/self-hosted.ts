@@ -1,3 +1,4 @@
+import type { PLATFORM_SIP } from '@partyline/domain/platform-account';
 import { startJanus, type JanusServer } from '../janus/janus.ts';
 import { startKamailio, type KamailioServer } from '../kamailio/kamailio.ts';
 import { findEspeak, findFlite } from '../packages/programs.ts';
@@ -13,6 +14,8 @@ export interface SelfHostedOptions {
   readonly logFile: (name: string) => string;
   /** Number of gateways, each with a Janus of its own. */
   readonly gateways: number;
+  /** The account of the platform to which the calls of local phones belong. */
+  readonly account: 'platform' | typeof PLATFORM_SIP;
   /** The URL at which gateways reach voice-webhooks. */
   readonly webhooksUrl: string;
   /** Signs control requests, webhooks and browsers' tokens. */
@@ -44,8 +47,8 @@ export interface SelfHosted {
   readonly environment: Record<string, string>;
 }
 
-/** The account of the platform, to which the calls of every local phone belong. */
-const LOCAL_TRUNK = { address: '127.0.0.1', port: 0, account: 'platform' } as const;
+/** The address of the platform's trunk: every phone of this machine that has no other. */
+const LOCAL_TRUNK = { address: '127.0.0.1', port: 0 };
 const MAX_CALLS = '60';
 /** For each of the media of `MAX_CALLS`, and for browsers. */
 const RTP_PORTS = 300;
@@ -62,7 +65,7 @@ export async function prepareSelfHosted(options: SelfHostedOptions): Promise<Sel
     startKamailio({
       log,
       logFile: logFile('kamailio'),
-      trunks: [LOCAL_TRUNK],
+      trunks: [{ ...LOCAL_TRUNK, account: options.account }],
       ...(options.callsUrl !== undefined && { databaseUrl: options.callsUrl }),
     }).then(processes.add),
     findFlite(log),

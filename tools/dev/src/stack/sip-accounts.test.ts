@@ -10,26 +10,38 @@ import { startStack, type Stack } from './stack.ts';
 /** The address of the tenant's trunk. Calls from 127.0.0.1 are those of the platform's trunk. */
 const TRUNK = '127.0.0.7';
 const NUMBER = '+12025550166';
+/** A shared number of the platform's trunk. */
+const SHARED_NUMBER = '+12025550155';
 const CALLER = '+447946000123';
-/** A phone behind the trunk. */
+/** A phone behind each trunk. */
 const DIALLED = '+447946000456';
 const WAIT = { timeout: 30_000, interval: 100 };
 
 let stack: Stack;
 let trunk: BaresipPhone;
+let platformTrunk: BaresipPhone;
 const phones: BaresipPhone[] = [];
 beforeAll(async () => {
   await buildApps({ log: () => undefined });
-  stack = await startStack({ mode: 'unified', useOwnServers: true, tenantGateways: 1, log: () => undefined });
+  platformTrunk = await startBaresip({ user: DIALLED, answer: 'auto' });
+  stack = await startStack({
+    mode: 'unified',
+    useOwnServers: true,
+    trunkGateways: 1,
+    environment: { SIP_TRUNK: hostOf(platformTrunk) },
+    log: () => undefined,
+  });
   trunk = await startBaresip({ user: DIALLED, address: TRUNK, answer: 'auto' });
 });
 afterEach(async () => {
   for (const phone of phones.splice(0)) await phone.stop();
 });
 afterAll(async () => {
-  await trunk.stop();
+  await Promise.all([trunk.stop(), platformTrunk.stop()]);
   await stack.stop();
 });
+
+const hostOf = (phone: BaresipPhone): string => new URL(phone.uri).pathname.split('@')[1]!;
 
 async function send<T = unknown>(method: string, path: string, body?: object): Promise<T> {
   const key = path.startsWith('/operator') ? stack.credentials.operator.key : stack.apiKey;
@@ -92,7 +104,7 @@ it(
     const { sipUri } = stack.selfHosted!.kamailio;
     const account = await send<Account>('POST', '/provider-accounts', {
       label: 'Our trunk',
-      voice: { kind: 'sip', trunk: { host: new URL(trunk.uri).pathname.split('@')[1] }, addresses: [TRUNK] },
+      voice: { kind: 'sip', trunk: { host: hostOf(trunk) }, addresses: [TRUNK] },
       video: { kind: 'janus' },
     });
     expect(account).toMatchObject({ voice: { kind: 'sip', sipAddress: sipUri }, addresses: null });
@@ -177,5 +189,54 @@ it(
     const logs = readdirSync(stack.logFolder).filter((name) => /api|webhooks|orchestrator|worker/.test(name));
     for (const name of logs)
       expect(readFileSync(join(stack.logFolder, name), 'utf8')).not.toMatch(/"level":"?(50|error)/);
+  },
+);
+
+it(
+  "a shared number at Vonage and one at the platform's SIP trunk have their rooms there, in one deployment",
+  { timeout: 180_000 },
+  async () => {
+    const { sipUri } = stack.selfHosted!.kamailio;
+    const vonageNumber = stack.numbers[0]!.e164;
+    await send('POST', '/operator/numbers', { number: SHARED_NUMBER, providerAccountId: 'platform-sip' });
+    const [atVonage, atTrunk] = [
+      await send<Room>('POST', '/rooms', { name: 'Vonage', number: vonageNumber }),
+      await send<Room>('POST', '/rooms', { name: 'SIP', number: SHARED_NUMBER }),
+    ];
+    expect([atVonage.client.kind, atTrunk.client.kind]).toEqual(['unified', 'janus']);
+
+    const emulator = stack.emulator!;
+    const { id: call } = await emulator.dial({ from: CALLER, to: vonageNumber });
+    await emulator.awaitPrompt(call);
+    await emulator.key(call, `${atVonage.pin}#`);
+    await emulator.awaitJoined(call);
+
+    const caller = await startPhone({});
+    await caller.dial(`sip:${SHARED_NUMBER}@${sipUri}`);
+    await caller.waitFor('established');
+    await expect.poll(() => hearsSound(caller), WAIT).toBe(true);
+    await caller.pressKeys(`${atTrunk.pin}#`);
+    await expect.poll(() => legsOf(atTrunk), WAIT).toEqual(['inbound joined']);
+    await send('POST', `/rooms/${atTrunk.room.id}/participants`, { phone: DIALLED, name: 'Dialled' });
+    await expect.poll(() => legsOf(atTrunk), WAIT).toEqual(['inbound joined', 'outbound joined']);
+    expect(callsUp(platformTrunk.messages())).toBe(1);
+
+    // The number of Vonage is not in service at the trunk.
+    const stranger = await startPhone({});
+    await stranger.dial(`sip:${vonageNumber}@${sipUri}`);
+    await stranger.waitFor('closed');
+
+    for (const { room } of [atVonage, atTrunk]) await send('POST', `/rooms/${room.id}/end`);
+    await caller.waitFor('closed');
+    await emulator.awaitEnded(call);
+    await expect.poll(() => legsOf(atTrunk), WAIT).toEqual(['inbound ended', 'outbound ended']);
+    await expect.poll(async () => (await legsOf(atVonage)).every((leg) => leg.endsWith(' ended')), WAIT).toBe(true);
+    const areHangUpsConfirmed = async (): Promise<boolean> =>
+      (await send<{ hangUps: { confirmedAt: string | null }[] }>('GET', '/hang-ups')).hangUps.every(
+        ({ confirmedAt }) => confirmedAt !== null,
+      );
+    await expect.poll(areHangUpsConfirmed, WAIT).toBe(true);
+    await expect.poll(() => [platformTrunk, caller].map((phone) => callsUp(phone.messages())), WAIT).toEqual([0, 0]);
+    await send('DELETE', `/operator/numbers/${SHARED_NUMBER.slice(1)}`);
   },
 );

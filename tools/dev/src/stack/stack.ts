@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { describeNumber } from '@partyline/domain/describe-number';
+import { PLATFORM_SIP } from '@partyline/domain/platform-account';
 import { seed, type Seed } from '@partyline/store/tenants/seed';
 import { openStore } from '@partyline/store/database/store';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
@@ -40,8 +41,8 @@ export interface StackOptions {
   realAccount?: RealAccount;
   /** Use our own gateways (kamailio, Janus) instead of the emulator: so many. */
   gateways?: number;
-  /** Start so many gateways beside the emulator, for trunk accounts of tenants. */
-  tenantGateways?: number;
+  /** Start so many gateways beside the emulator, for the SIP trunks of the platform and of tenants. */
+  trunkGateways?: number;
   /** The port of voice-webhooks, to which a tunnel forwards. Default: a free port. */
   webhooksPort?: number;
   /** Number of processes of each service; default 1. */
@@ -209,7 +210,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
 
   const furtherVariables = (service: ServiceName | 'media-gateway'): Record<string, string> =>
     typeof options.environment === 'function' ? options.environment(service) : (options.environment ?? {});
-  const gateways = options.gateways ?? options.tenantGateways;
+  const gateways = options.gateways ?? options.trunkGateways;
   const selfHosted =
     gateways === undefined
       ? null
@@ -218,6 +219,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
           log,
           logFile,
           gateways,
+          account: options.gateways === undefined ? PLATFORM_SIP : 'platform',
           webhooksUrl: urls['voice-webhooks'],
           gatewaySecret: credentials.gatewaySecret,
           // A server of the developer may not allow another database.

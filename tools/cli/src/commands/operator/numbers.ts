@@ -32,7 +32,10 @@ export const numbers: readonly CommandSpec[] = [
     description: 'Add a number that is connected to this platform.',
     operations: ['createNumber'],
     fields: { operation: 'createNumber', omit: ['number'] },
-    examples: ['operator numbers add +18005550100 --country US --toll-free yes'],
+    examples: [
+      'operator numbers add +18005550100 --country US --toll-free yes',
+      'operator numbers add +12025550155 --provider-account platform-sip',
+    ],
     async run({ out, operator, fields }, [number = '']) {
       out.object(await operator().createNumber({ number, ...fields<Omit<CreateNumberData['body'], 'number'>>() }));
     },

@@ -1,5 +1,12 @@
+import { isTenantAccount } from '@partyline/domain/platform-account';
 import type { LegRow } from '@partyline/store/legs/legs';
 import type { SessionRow } from '@partyline/store/sessions/session-lock';
+
+/** The columns of a row's provider account. */
+export const accountColumns = (account: string | null): Pick<LegRow, 'account_id' | 'tenant_account_id'> => ({
+  account_id: account,
+  tenant_account_id: isTenantAccount(account) ? account : null,
+});
 
 /** The column defaults of the tables. */
 export const DEFAULT_SESSION: Omit<
@@ -26,6 +33,7 @@ export const DEFAULT_SESSION: Omit<
   bridge_failures: 0,
   bridge_due_at: null,
   account_id: null,
+  tenant_account_id: null,
 };
 export const DEFAULT_LEG: Omit<LegRow, 'id' | 'kind' | 'state' | 'deadline_at' | 'created_at'> = {
   tenant_id: null,
@@ -65,4 +73,5 @@ export const DEFAULT_LEG: Omit<LegRow, 'id' | 'kind' | 'state' | 'deadline_at' |
   outcome: null,
   reason: null,
   account_id: null,
+  tenant_account_id: null,
 };

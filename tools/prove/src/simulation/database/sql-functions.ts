@@ -1,4 +1,5 @@
 import { maskNumber } from '@partyline/domain/phone';
+import { isTenantAccount } from '@partyline/domain/platform-account';
 import type { LegRow } from '@partyline/store/legs/legs';
 import type { RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import { GOODBYE_SECONDS, PIN_ENTRY_SECONDS, MAX_PIN_ATTEMPTS, MAX_SILENT_PROMPTS } from '../../pin-entry.ts';
@@ -6,7 +7,7 @@ import { enqueueDeliveries } from './statements-deliveries.ts';
 import { addSeconds } from './statement-twin.ts';
 import { bytesKey, DatabaseError, type Tables } from './tables.ts';
 import { readLimitUse } from './limit-use.ts';
-import { DEFAULT_LEG, DEFAULT_SESSION } from './default-rows.ts';
+import { accountColumns, DEFAULT_LEG, DEFAULT_SESSION } from './default-rows.ts';
 
 /*
  * Twins of the plpgsql functions of the provider's webhooks (prisma/functions). They leave out
@@ -132,7 +133,7 @@ function admitToSession(
         tenant_id: room.tenant_id,
         room_id: room.id,
         conversation: newConversation,
-        account_id: account,
+        ...accountColumns(account),
         media_session_id: null,
         due_at: addSeconds(now, room.max_duration_s),
         due_reason: 'max-duration',
@@ -236,7 +237,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
     tables.putLeg({
       ...DEFAULT_LEG,
       id: legId,
-      tenant_id: account === null ? null : dialled.dedicated_to,
+      tenant_id: isTenantAccount(account) ? dialled.dedicated_to : null,
       kind: 'inbound',
       state: 'ringing',
       number,
@@ -244,7 +245,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
       voice_call_id: call,
       deadline_at: addSeconds(now, PIN_ENTRY_SECONDS),
       created_at: now,
-      account_id: account,
+      ...accountColumns(account),
     });
   }
   const leg = tables.legs.get(tables.legByCall.get(call)!)!;

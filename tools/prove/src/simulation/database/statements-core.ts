@@ -3,7 +3,7 @@ import { MAX_COUNTED_PINS } from '@partyline/domain/pin';
 import type { RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import { enqueueDeliveries } from './statements-deliveries.ts';
 import { returnRows, returnCount, returnRow, addSeconds, type StatementTwin } from './statement-twin.ts';
-import { DEFAULT_LEG, DEFAULT_SESSION } from './default-rows.ts';
+import { accountColumns, DEFAULT_LEG, DEFAULT_SESSION } from './default-rows.ts';
 import { bytesKey, DatabaseError } from './tables.ts';
 import { admitCaller, answerCaller, answerOwnLeg, describeEvent } from './sql-functions.ts';
 import { readLimitUse } from './limit-use.ts';
@@ -201,7 +201,7 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
       due_at,
       due_reason,
       created_at: now,
-      account_id: account as string | null,
+      ...accountColumns(account as string | null),
     });
     return returnRow({ due_at });
   },
@@ -376,6 +376,7 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
   'insert-leg': (tables, values, { now }, text) => {
     const row: Record<string, unknown> = { ...DEFAULT_LEG, created_at: now };
     parseInsertColumns(text).forEach((column, i) => (row[column] = values[i] ?? null));
+    Object.assign(row, accountColumns(row['account_id'] as string | null));
     if (tables.legs.has(row['id'] as string)) throw new DatabaseError('23505', 'leg_pkey');
     tables.putLeg(row as LegRow);
     return returnRow({ ...row });

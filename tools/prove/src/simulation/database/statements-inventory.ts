@@ -1,4 +1,5 @@
 import type { SessionRow } from '@partyline/store/sessions/session-lock';
+import { accountColumns } from './default-rows.ts';
 import { returnRows, returnCount, type StatementTwin } from './statement-twin.ts';
 
 /** The statements of the inventory and the hang-up ledger. */
@@ -153,7 +154,7 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
               sweeps: 1,
               hangup_attempted_at: null,
               false_kill_at: null,
-              account_id: account as string | null,
+              ...accountColumns(account as string | null),
             }
           : {
               ...before,

@@ -359,6 +359,7 @@ interface OrphanCallRow {
   readonly hangup_attempted_at: Date | null;
   readonly false_kill_at: Date | null;
   readonly account_id: string | null;
+  readonly tenant_account_id: string | null;
 }
 
 const setMembership = (set: Set<string>, id: string, isMember: boolean): void => {
