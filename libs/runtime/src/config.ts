@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { HOST_AND_PORT } from '@partyline/domain/host-and-port';
 import { describeIssue } from '@partyline/domain/issue-message';
 import { PROVIDER_REGIONS, type ProviderRegion } from '@partyline/domain/provider-region';
 import { type ConnectionOptions, parse } from 'pg-connection-string';
@@ -127,12 +128,7 @@ const portNumber = z.coerce.number().int().min(0).max(65_535);
 
 const httpUrl = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''));
 const gatewayId = z.string().regex(/^[a-z0-9-]{1,40}$/, 'must have 1 to 40 lower-case letters, digits and dashes');
-const hostAndPort = z
-  .string()
-  .regex(
-    /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?$/,
-    'must be a host name or address, with or without a port',
-  );
+const hostAndPort = z.string().regex(HOST_AND_PORT, 'must be a host name or address, with or without a port');
 
 /** Comma-separated `id=url` entries. */
 const gateways = z.string().transform((text, ctx) => {

@@ -1,3 +1,4 @@
+import { HOST_AND_PORT } from '@partyline/domain/host-and-port';
 import { PROVIDER_REGIONS } from '@partyline/domain/provider-region';
 import { z } from 'zod';
 import { id, instant, label } from '../fields.ts';
@@ -109,10 +110,7 @@ const trunkHost = z
   .string()
   .toLowerCase()
   .max(260, 'must have at most 260 characters')
-  .regex(
-    /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/,
-    'must be a host name or an IPv4 address, with or without a port',
-  )
+  .regex(HOST_AND_PORT, 'must be a host name or an IPv4 address, with or without a port')
   .meta({
     description:
       'Where outbound calls go: a host name or an IPv4 address, with or without a port. It must be public. At most ' +

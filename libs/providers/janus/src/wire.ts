@@ -1,3 +1,4 @@
+import { HOST_AND_PORT } from '@partyline/domain/host-and-port';
 import { z } from 'zod';
 
 /**
@@ -63,9 +64,7 @@ export const planReply = z.strictObject({ steps: z.array(callStep).max(20) });
 /** Where outbound calls of an account leave: a SIP trunk. */
 const trunkSchema = z.strictObject({
   /** Host name or address, with or without a port. */
-  host: z
-    .string()
-    .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?$/, 'must be a host name, with or without a port'),
+  host: z.string().regex(HOST_AND_PORT, 'must be a host name, with or without a port'),
   /** With `tls`, the sound is encrypted too (SRTP with keys in the SDP), or the call fails. */
   transport: z.enum(['udp', 'tcp', 'tls']).default('udp'),
   /** Digest credentials; absent: the trunk accepts the address of our edge. */

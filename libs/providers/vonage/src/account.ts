@@ -1,4 +1,5 @@
 import { createPrivateKey } from 'node:crypto';
+import { HOST_AND_PORT } from '@partyline/domain/host-and-port';
 import type { ProviderRegion } from '@partyline/domain/provider-region';
 import { z } from 'zod';
 
@@ -50,10 +51,7 @@ const apiKey = z.string().min(1, 'must not be empty');
 const sip = z.strictObject({
   username: z.string().min(1, 'must be the API key of the voice account'),
   password: z.string().min(1, 'must be the API secret of the voice account'),
-  host: z
-    .string()
-    .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?$/, 'must be a host name, with or without a port')
-    .default('sip.nexmo.com'),
+  host: z.string().regex(HOST_AND_PORT, 'must be a host name, with or without a port').default('sip.nexmo.com'),
   /** Encrypts the media (SRTP). */
   secure: z.boolean().default(true),
   /** Encrypts the signalling. */
