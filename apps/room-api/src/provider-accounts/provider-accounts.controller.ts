@@ -28,6 +28,12 @@ import { toCredentials } from './to-credentials.ts';
 
 const accountId = idPipe(noSuchAccount);
 
+/** What the audit log stores of a SIP trunk: where its calls go, and from where it may call. */
+const toAuditedTrunk = (row: AccountRow): object =>
+  row.voice_kind !== 'sip'
+    ? {}
+    : { trunkHost: row.trunk_host, trunkTransport: row.trunk_transport, trunkAddresses: row.trunk_addresses };
+
 /** Tenants' provider accounts. The audit log stores no credentials, only the version. */
 @Controller('v1/provider-accounts')
 export class ProviderAccountsController {
@@ -43,7 +49,14 @@ export class ProviderAccountsController {
     if (given.voice.kind === 'sip') requireSipServers(this.deps);
     const row = await createAccount(this.deps, tenantId, { label, ...toCredentials(given) });
     recordChange({
-      after: { id: row.id, label: row.label, voice: row.voice_kind, video: row.media_kind, version: row.version },
+      after: {
+        id: row.id,
+        label: row.label,
+        voice: row.voice_kind,
+        video: row.media_kind,
+        version: row.version,
+        ...toAuditedTrunk(row),
+      },
     });
     return this.#show(row);
   }
@@ -79,7 +92,7 @@ export class ProviderAccountsController {
     @ChangeRecorder() recordChange: RecordChange,
   ): Promise<ProviderAccount> {
     const row = await rotateAccount(this.deps, tenantId, id, wanted, overlapSeconds);
-    recordChange({ after: { version: row.version, oldSecretsUntil: row.old_until } });
+    recordChange({ after: { version: row.version, oldSecretsUntil: row.old_until, ...toAuditedTrunk(row) } });
     return this.#show(row);
   }
 

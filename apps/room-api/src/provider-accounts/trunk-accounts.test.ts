@@ -145,6 +145,29 @@ describe('a trunk account', () => {
     });
   });
 
+  it('leaves its trunk and addresses in the audit log when it is created and rotated, and no credentials', async () => {
+    const { body: made } = await create();
+    await harness.request('POST', `${PATH}/${made.id}/rotate`, {
+      body: { voice: { trunk: { transport: 'tls', password: 'a new secret' }, addresses: ['8.8.8.8'] } },
+    });
+    const { entries } = (await harness.request('GET', '/v1/audit?limit=2')).body;
+    expect(entries.map(({ changes }: { changes: { after: object } }) => changes.after)).toEqual([
+      expect.objectContaining({
+        version: 2,
+        trunkHost: 'sip.carrier.de:5080',
+        trunkTransport: 'tls',
+        trunkAddresses: ['8.8.8.8'],
+      }),
+      expect.objectContaining({
+        id: made.id,
+        trunkHost: 'sip.carrier.de:5080',
+        trunkTransport: 'tcp',
+        trunkAddresses: ['8.8.4.4', '2001:4860:4860::8844'],
+      }),
+    ]);
+    expect(JSON.stringify(entries)).not.toMatch(/anna|secret of the trunk|a new secret/);
+  });
+
   it('is not found for another tenant', async () => {
     const { body: made } = await create();
     const reply = await harness.request('GET', `${PATH}/${made.id}`, { key: harness.keys.theirs });
@@ -192,6 +215,7 @@ describe('a trunk account', () => {
       '/voice/addresses',
     ],
     ['a user without a password', () => create({ trunk: { host: 'sip.carrier.de', username: 'a' } }), '/voice/trunk'],
+    ['a port above 65535', () => create({ trunk: { host: 'sip.carrier.de:99999' } }), '/voice/trunk/host'],
     ['a URI as a host', () => create({ trunk: { host: 'sip:carrier.de' } }), '/voice/trunk/host'],
     ['a header in a user', () => create({ trunk: { ...TRUNK, username: 'a"\r\nX: y' } }), '/voice/trunk/username'],
     ['another transport', () => create({ trunk: { ...TRUNK, transport: 'ws' } }), '/voice/trunk/transport'],
