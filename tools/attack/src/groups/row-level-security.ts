@@ -62,6 +62,7 @@ export const rowLevelSecurity: Group<Needs> = {
     const before = await snapshotTenant(owner, victim.tenantId);
     for (const table of await listTenantTables(owner)) {
       const row = await sampleRow(owner, table, victim.tenantId);
+      const columns = await listColumns(owner, table);
       for (const way of ACCESS_PATHS) {
         const attempt = async (what: string, text: string, values: unknown[]): Promise<void> => {
           const outcome = await way
@@ -84,13 +85,28 @@ export const rowLevelSecurity: Group<Needs> = {
           attacker.tenantId,
         ]);
         await attempt('delete', `DELETE FROM ${table} WHERE tenant_id = $1`, [victim.tenantId]);
-        await attempt('add to', `INSERT INTO ${table} SELECT * FROM jsonb_populate_record(NULL::${table}, $1)`, [row]);
+        await attempt(
+          'add to',
+          `INSERT INTO ${table} (${columns}) SELECT ${columns} FROM jsonb_populate_record(NULL::${table}, $1)`,
+          [row],
+        );
       }
     }
     await attackRole({ service, attacker }, tally);
     tally.record('all of them together', describeChanges(before, await snapshotTenant(owner, victim.tenantId)));
   },
 };
+
+/** The columns that an INSERT may name, quoted and separated by commas. */
+async function listColumns(owner: Store, table: string): Promise<string> {
+  const { rows } = await owner.pool.query<{ columns: string }>(
+    `SELECT string_agg(quote_ident(attname), ', ') AS columns
+     FROM pg_attribute
+     WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`,
+    [table],
+  );
+  return rows[0]!.columns;
+}
 
 /** A row of the victim to insert again. In an empty table: a row with only its tenant id. */
 async function sampleRow(owner: Store, table: string, tenantId: string): Promise<string> {
