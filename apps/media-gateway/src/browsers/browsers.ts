@@ -96,7 +96,7 @@ export function createBrowsers(deps: BrowsersDeps): Browsers {
       const owner = deps.others.ownerOf(message.secret);
       return owner && openForwarded(owner);
     }
-    return deps.others.atHome(readToken(message.token).conference, openForwarded);
+    return deps.others.runAtHome(readToken(message.token).conference, openForwarded);
   }
 
   async function openForwarded(gateway: Gateway): Promise<WebSocket> {

@@ -109,7 +109,7 @@ export class ControlController {
     this.controlsOf(callId).setDeadline(parse(deadlineRequest, body).seconds);
   }
 
-  /** Replaces the plan of a call. Answers when the call has stopped to follow the old one. */
+  /** Replaces the plan of a call. Answers when the call has stopped following the old one. */
   @Post('calls/:callId/transfer')
   @HttpCode(202)
   transfer(

@@ -51,7 +51,7 @@ function open(gateways: { id: string; url: string }[], askTimeoutMs: number) {
     stateOf: () => ({ isHere: false, isReady: false }),
     onSilent: () => undefined,
   });
-  return { find: () => others.atHome(CONFERENCE, async ({ id }) => id), others, waits };
+  return { find: () => others.runAtHome(CONFERENCE, async ({ id }) => id), others, waits };
 }
 
 describe('the home of a conference', () => {
@@ -85,7 +85,7 @@ describe('the home of a conference', () => {
     const gateways = [await serve('one', () => READY), await serve('two', () => READY)];
     const { others } = open(gateways, 60_000);
     const tried: string[] = [];
-    const failing = others.atHome(CONFERENCE, async ({ id }) => {
+    const failing = others.runAtHome(CONFERENCE, async ({ id }) => {
       tried.push(id);
       throw new Error('stopping');
     });

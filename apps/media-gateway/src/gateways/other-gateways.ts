@@ -28,12 +28,12 @@ export interface OtherGatewaysOptions {
 /** The other gateways of the deployment, and where conferences are. */
 export interface OtherGateways {
   /**
-   * Does something at the gateway of a conference: the one that has it, or else the first by rank of
+   * Runs `act` at the gateway of a conference: the one that has it, or else the first by rank of
    * those that take new ones. The conference of a gateway that does not answer is not found. A gateway
    * may stop meanwhile: when `act` rejects, the conference is looked for again.
    * @returns undefined: it is, or begins, at this gateway
    */
-  atHome<Result>(conference: string, act: (home: Gateway) => Promise<Result>): Promise<Result | undefined>;
+  runAtHome<Result>(conference: string, act: (home: Gateway) => Promise<Result>): Promise<Result | undefined>;
   /** Returns the gateway whose id begins an id; undefined for this gateway and unknown ones. */
   ownerOf(id: string): Gateway | undefined;
   /** Opens a WebSocket that proves that a gateway opened it. Rejects when it cannot be opened in time. */
@@ -101,7 +101,7 @@ export function openOtherGateways(options: OtherGatewaysOptions): OtherGateways 
   }
 
   return {
-    async atHome(conference, act) {
+    async runAtHome(conference, act) {
       for (let attempt = 1; ; attempt += 1) {
         const home = await findHome(conference);
         if (home === undefined) return undefined;

@@ -21,7 +21,7 @@ export async function takePlace(
   request: PlaceRequest,
   events: PlaceEvents,
 ): Promise<Place> {
-  const remote = await others.atHome(request.conference, async (home) => {
+  const remote = await others.runAtHome(request.conference, async (home) => {
     const socket = await others.openSocket(home, membersPath(request.conference));
     return RemotePlace.take(socket, request, events, timers);
   });

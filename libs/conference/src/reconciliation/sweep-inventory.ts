@@ -34,7 +34,7 @@ import { UNOBSERVED_AFTER_MS } from '../sessions/settle-session.ts';
  * precede the commit of its row.
  */
 const ORPHAN_QUARANTINE_MS = 30_000;
-/** A deadline of a call that differs by more is changed: the clock of the provider is another one. */
+/** A deadline of a call that differs by more is moved. Smaller differences are clock skew. */
 const DEADLINE_TOLERANCE_MS = 10_000;
 /** Sessions are compared for this long after their end: a token outlives its session. */
 const COMPARE_AFTER_END_SECONDS = 900;
