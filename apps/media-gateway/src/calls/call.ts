@@ -19,6 +19,9 @@ export interface CallEnd {
   readonly sipCode?: number;
 }
 
+export const callNotFound = (): VerdictError =>
+  new VerdictError('client', 'call-not-found', 'There is no such live call here.');
+
 const ORDER: readonly CallPhase[] = ['started', 'ringing', 'answered', 'over'];
 
 /**
@@ -108,8 +111,8 @@ export interface CallControls {
   /** Speaks a text to this call only, which stays where it is. */
   say(text: string, language: string): Promise<void>;
   /**
-   * Replaces the plan of the call. The plan that it follows already goes on.
-   * @throws VerdictError `call-not-answered` (503) while it follows none
+   * Replaces the plan of the call. A plan that the call already follows continues.
+   * @throws VerdictError `call-not-answered` (503) while it follows none; `call-not-found` (404) when it ends
    */
   transfer(plan: PlanReply): void;
   /** Ends the call after so many seconds, instead of when its plan said. @throws as `transfer` */

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { canSendSound } from '@partyline/dev/phones/sipp';
+import { canSendSound, type SippResult } from '@partyline/dev/phones/sipp';
 import { connectJanusAdmin } from '@partyline/janus/admin/janus-admin';
 import { digitsWebhook } from '@partyline/provider-janus/wire';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -7,10 +7,17 @@ import { startTestGateway, type TestGateway } from '../testing/test-gateway.ts';
 
 let test: TestGateway;
 beforeAll(async () => {
-  test = await startTestGateway({ maxCalls: 30 });
+  test = await startTestGateway({
+    maxCalls: 30,
+    // The 6 s of production are not enough for twenty calls at once when other processes have both cores.
+    decideMs: 30_000,
+  });
 });
 afterEach(() => test.hangUpPhones());
 afterAll(() => test.stop());
+
+/** What SIPp says of calls that did not go as the scenario says. */
+const failuresOf = ({ failed, errors }: SippResult): string[] => (failed === 0 ? [] : [`${failed} calls`, errors]);
 
 it.runIf(canSendSound)('twenty calls at once are all answered, each with its own keys', async () => {
   const received: string[] = [];
@@ -50,8 +57,7 @@ it.each(['bye', 'wait-for-bye'] as const)(
       { end, steps: [{ pauseMs: end === 'bye' ? 700 : 50 }] },
       { calls: 96, callsPerSecond: 1_000, maxCallsUp: 16 },
     );
-    const result = await phone.finished;
-    expect(result, result.errors).toMatchObject({ successful: 96, failed: 0 });
+    expect(failuresOf(await phone.finished)).toEqual([]);
   },
 );
 
@@ -83,8 +89,7 @@ it('two hundred calls leave nothing behind', async () => {
       { steps: [{ pauseMs: 500 }] },
       { calls, callsPerSecond: 10, maxCallsUp: 12 },
     );
-    const result = await phone.finished;
-    expect(result, result.errors).toMatchObject({ successful: calls, failed: 0 });
+    expect(failuresOf(await phone.finished)).toEqual([]);
     await expect.poll(() => test.gateway.calls.listLive().length).toBe(0);
     // A call leaves its conference a moment after its end.
     await expect.poll(() => test.gateway.link.current?.conferences.count).toBe(0);

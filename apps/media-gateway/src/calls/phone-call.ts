@@ -9,7 +9,7 @@ import type { Place } from '../conferences/place.ts';
 import { wantsAudio } from '../sip/negotiate-codec.ts';
 import { PhonePeer } from '../sip/phone-peer.ts';
 import { CallAudio } from './call-audio.ts';
-import type { Call, CallEnd } from './call.ts';
+import { callNotFound, type Call, type CallEnd } from './call.ts';
 import type { CallDeps } from './call-deps.ts';
 import { runPlan, type PlanPort } from './run-plan.ts';
 import { isSamePlan } from './same-plan.ts';
@@ -21,6 +21,10 @@ const MEDIA_CONNECT_MS = 5_000;
 /** A line that has not ended by then has lost its call, or ignored the request. */
 const HANG_UP_TIMEOUT_MS = 10_000;
 const DEADLINE_RETRY_MS = 5_000;
+/** Kamailio ends a call at its deadline within this time. */
+const KAMAILIO_LATE_S = 5;
+/** Why a plan was stopped whose call goes on. */
+const REPLACED = new Error('The call has another plan.');
 /** A conference may reject a call while it ends, or while its gateway loses its Janus. */
 const ENTER_ATTEMPTS = 3;
 const ENTER_RETRY_MS = 500;
@@ -150,10 +154,19 @@ export class PhoneCall {
     await this.#followPlan(reply);
   }
 
-  /** Leaves what the call does, and follows another plan, unless it follows that already. */
+  /**
+   * Leaves what the call does, and follows another plan. A plan that it follows already continues, with
+   * the deadline that the request names.
+   * @throws VerdictError `call-not-found` when the call ends
+   */
   #transfer(plan: PlanReply): void {
-    if (isSamePlan(this.#plan?.reply, plan)) return;
-    this.#plan?.stop.abort();
+    if (this.call.isEndRequested) throw callNotFound();
+    if (isSamePlan(this.#plan?.reply, plan)) {
+      for (const step of plan.steps)
+        if (step.do === 'join' && step.lengthTimerS !== undefined) void this.#setDeadline(step.lengthTimerS);
+      return;
+    }
+    this.#plan?.stop.abort(REPLACED);
     // Keys of the old plan answer no question of the new one.
     this.#digits.length = 0;
     this.#leaveConference(false);
@@ -168,6 +181,8 @@ export class PhoneCall {
     const port: PlanPort = {
       ...this.#planPort(signal),
       requestPlan: async (url, body) => {
+        // Without a reply, the call follows no plan that a request could repeat.
+        plan.reply = undefined;
         plan.reply = await this.#deps.requestPlan(this.call.facts.account, url, body);
         return plan.reply;
       },
@@ -183,7 +198,6 @@ export class PhoneCall {
 
   /** Ends the call after so many seconds, instead of when it was said before. */
   endAfter(seconds: number): void {
-    this.call.endsAt = new Date(this.#deps.clock.now().getTime() + seconds * 1_000);
     this.#lengthTimer?.abort();
     const timer = new AbortController();
     this.#lengthTimer = timer;
@@ -312,7 +326,7 @@ export class PhoneCall {
       },
     );
     // The call has ended meanwhile, or has another plan, which may have taken a place.
-    if (signal.aborted) return place.leave(this.signal.aborted && step.endOnExit === true);
+    if (signal.aborted) return place.leave(signal.reason !== REPLACED && step.endOnExit === true);
     this.#place = { place, endOnExit: step.endOnExit ?? false };
     // The conference may start at once: the music is then not heard.
     audio.setMusic(this.#deps.holdMusic(audio.sampleRate));
@@ -332,11 +346,11 @@ export class PhoneCall {
   }
 
   /**
-   * Ends the call after so many seconds. Kamailio does too, even if everything else has failed by then.
-   * The last request counts.
+   * Lets kamailio end the call after so many seconds, even if everything else has failed by then. The
+   * gateway does it if kamailio does not, for example because it has lost the call. The last request counts.
    */
   async #setDeadline(seconds: number): Promise<void> {
-    if (this.#lengthTimer !== undefined) this.endAfter(seconds);
+    this.endAfter(seconds + KAMAILIO_LATE_S);
     this.call.endsAt = new Date(this.#deps.clock.now().getTime() + seconds * 1_000);
     this.#deadlineMs = this.#deps.nowMs() + seconds * 1_000;
     if (this.#isSettingDeadline) return;

@@ -1,4 +1,5 @@
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
+import { DEADLINE_MARGIN_S } from '@partyline/provider-janus/voice/call-event';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { hears, HOLD_MUSIC_HZ, startTestGateway, type TestGateway } from '../testing/test-gateway.ts';
 
@@ -112,6 +113,27 @@ describe('a call that gets another plan', () => {
     await expect
       .poll(() => ['conv_first', 'conv_second'].map((name) => test.gateway.stateOf(name).isHere))
       .toEqual([false, false]);
+  });
+
+  it('takes the deadline of a plan that it follows already', async () => {
+    const caller = await dial([join('conv_deadline')], CALLER_HZ);
+    await expect.poll(() => caller.moves()).toBe(1);
+    const deadline = new Date(Date.now() - DEADLINE_MARGIN_S * 1_000 + 1_000);
+    await caller.transfer([{ ...join('conv_deadline'), deadline }]);
+    await caller.phone.waitFor('closed');
+    expect(caller.moves()).toBe(1);
+  });
+
+  it('gets none while it ends', async () => {
+    const caller = await dial([join('conv_ending')], CALLER_HZ);
+    await expect.poll(() => caller.moves()).toBe(1);
+    const hungUp = test.voice().hangUp(caller.callId);
+    const moved = caller.transfer([join('conv_too_late')]).catch(({ failure }) => failure);
+    await hungUp;
+    // Either request may come first.
+    if ((await moved) !== undefined) expect(await moved).toBe('not-found');
+    await test.overOf(caller.callId);
+    expect(await caller.transfer([join('conv_too_late')]).catch(({ failure }) => failure)).toBe('not-found');
   });
 
   it('goes on with a plan that comes twice', async () => {

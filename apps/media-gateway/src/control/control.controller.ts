@@ -17,7 +17,7 @@ import {
 } from '@partyline/provider-janus/wire';
 import type { FastifyRequest } from 'fastify';
 import type { output, ZodType } from 'zod';
-import type { Call, CallControls } from '../calls/call.ts';
+import { callNotFound, type Call, type CallControls } from '../calls/call.ts';
 import type { homeState } from '../gateways/messages.ts';
 import { CONTROL_DEPS, type ControlDeps } from './control-deps.ts';
 
@@ -181,9 +181,6 @@ export class ControlController {
 
 const badRequest = (field: string, problem: string): VerdictError =>
   new VerdictError('client', 'bad-control-request', `The request is invalid: ${field} ${problem}.`, { field });
-
-const callNotFound = (): VerdictError =>
-  new VerdictError('client', 'call-not-found', 'There is no such live call here.');
 
 const connectionNotFound = (): VerdictError =>
   new VerdictError('client', 'connection-not-found', 'There is no such connection here.');

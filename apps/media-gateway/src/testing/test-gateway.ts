@@ -46,8 +46,6 @@ const WINDOW_MS = 300;
 const MAX_BROWSERS = 50;
 /** Phones that a test has killed answer no BYE. */
 const BYE_MS = 5_000;
-/** Twenty calls at once are answered later when other processes have the cores. */
-const DECIDE_MS = 30_000;
 const WAIT = { timeout: 30_000, interval: 20 };
 /** Frequencies of spoken texts: no multiple of one is another, or a tone of a phone. */
 const TEXT_TONES_HZ = [620, 740, 860, 980, 1120, 1270, 1430, 1590, 1750, 1910, 2080, 2230];
@@ -56,6 +54,8 @@ const TEXT_SECONDS = 0.6;
 export interface TestGatewayOptions {
   readonly maxCalls?: number;
   readonly mediaTimeoutMs?: number;
+  /** Kamailio gives a call to another gateway after this time without an answer; 6,000 by default. */
+  readonly decideMs?: number;
   /** Whether kamailio also listens for TLS. */
   readonly tls?: boolean;
   /** The relay through which kamailio sends the sound of all calls. None by default. */
@@ -140,7 +140,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       createTestKamailio({
         trunks: [{ address: '127.0.0.1', port: 0, account: ACCOUNT }],
         byeMs: BYE_MS,
-        gatewayDecideMs: DECIDE_MS,
+        ...(options.decideMs !== undefined && { gatewayDecideMs: options.decideMs }),
         ...(options.tls && { tls: true }),
         ...(options.rtpengine && { rtpengine: options.rtpengine.control }),
       }),
