@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { writeEdgeTenants } from './edge-tenants.ts';
 
 /** The network of the operator. All other addresses count as public. */
-const PRIVATE_NETWORK = '127.0.1.0/24';
+const PRIVATE_NETWORK = '127.0.1.0/24,0.0.0.0/8';
 const VICTIM_ADDRESS = '127.0.1.5';
 const TRUNK = '127.0.0.8';
 const PLATFORM_TRUNK = '127.0.0.2';
@@ -57,8 +57,9 @@ const soundAt = (address: string, ...more: readonly string[]): string =>
   ['v=0', 'o=- 1 1 IN IP4 0.0.0.0', 's=-', `c=IN IP4 ${address}`, 't=0 0', 'm=audio 4000 RTP/AVP 0', ...more, ''].join(
     '\n',
   );
+/** What follows `c=` and the port of `a=rtcp:`, without IN IP4. */
 const addressesIn = (body: string): string[] =>
-  [...body.matchAll(/^(?:c=|a=rtcp:\d+ )IN IP4 (\S+)/gm)].map((match) => match[1] ?? '');
+  [...body.matchAll(/^(?:c=|a=rtcp:\d+ )(?:IN IP4 )?(.*?)\r?$/gm)].map((match) => match[1] ?? '');
 const isOf =
   (callId: string) =>
   (message: SipMessage): boolean =>
@@ -199,6 +200,21 @@ describe('the sound of a call', () => {
     ['an address in a private network', soundAt(VICTIM_ADDRESS)],
     ['a name', soundAt(NAME)],
     ['another such address for its medium', soundAt('127.0.0.9', `c=IN IP4 ${VICTIM_ADDRESS}`)],
+    ['such an address before a public one', soundAt(`${VICTIM_ADDRESS} 127.0.0.9`)],
+    ['such an address after a tab', soundAt('127.0.0.9', `c=IN\tIP4\t${VICTIM_ADDRESS}`)],
+    ['such an address without a space', soundAt('127.0.0.9', `c=INIP4 ${VICTIM_ADDRESS}`)],
+    ['such an address in octal numbers', soundAt('0177.0.1.5')],
+    [
+      'such an address after one of another family',
+      soundAt('127.0.0.9', `c=IN IP4 ${VICTIM_ADDRESS}`).replace('IP4 127.0.0.9', 'IP6 2001:db8::1'),
+    ],
+    ['a name before another address', soundAt('127.0.0.9', `c=IN ${NAME} x IP4 127.0.0.9`)],
+    ['such an address in a very long line', soundAt('127.0.0.9', `c=IN IP4 ${VICTIM_ADDRESS} ${'x'.repeat(20_000)}`)],
+    [
+      'such an address after a very long line',
+      soundAt('127.0.0.9', `a=${'x'.repeat(20_000)}`, `c=IN IP4 ${VICTIM_ADDRESS}`),
+    ],
+    ['the address of any host', soundAt('0.0.0.0')],
     ['such an address for RTCP', soundAt('127.0.0.9', `a=rtcp:4001 IN IP4 ${VICTIM_ADDRESS}`)],
     [
       'such an address after very many lines',
@@ -229,6 +245,13 @@ describe('the sound of a call', () => {
     const trunk = await open(TRUNK);
     const callId = dial(trunk, { headers: [`Content-Type: ${type}`], body });
     expect(await replyTo(trunk, callId, 'INVITE')).toMatchObject({ status: 415 });
+  });
+
+  it('is rejected if its SDP has only an address for RTCP, in a private network', async () => {
+    await begin();
+    const trunk = await open(TRUNK);
+    const body = soundAt('x', `a=rtcp:4001 IN IP4 ${VICTIM_ADDRESS}`).replace('c=IN IP4 x\n', '');
+    expect(await replyTo(trunk, dial(trunk, { body }), 'INVITE')).toMatchObject({ status: 488 });
   });
 
   it('of a trunk goes nowhere else after a re-INVITE', async () => {
