@@ -180,8 +180,7 @@ function admitToSession(
       created_at: now,
     });
   }
-  const longest = addSeconds(session.created_at, room.max_duration_s);
-  const deadline = room.ends_at !== null && room.ends_at < longest ? room.ends_at : longest;
+  const deadline = latestEnd(session, room);
   tables.putLeg({
     ...leg,
     tries,
@@ -444,4 +443,13 @@ export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Da
     ...found,
     waits: leg.kind === 'outbound' && waitsForHost(tables, tables.rooms.get(session.room_id)!, session.id, leg.role),
   };
+}
+
+/** Returns when a session ends at the latest. */
+export function latestEnd(
+  session: { readonly created_at: Date },
+  room: { readonly ends_at: Date | null; readonly max_duration_s: number },
+): Date {
+  const longest = addSeconds(session.created_at, room.max_duration_s);
+  return room.ends_at !== null && room.ends_at < longest ? room.ends_at : longest;
 }

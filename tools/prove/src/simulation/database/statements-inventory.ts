@@ -1,5 +1,6 @@
 import type { SessionRow } from '@partyline/store/sessions/session-lock';
 import { accountColumns } from './default-rows.ts';
+import { latestEnd } from './sql-functions.ts';
 import { returnRows, returnCount, type StatementTwin } from './statement-twin.ts';
 
 /** The statements of the inventory and the hang-up ledger. */
@@ -12,7 +13,8 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
         const leg = tables.legs.get(tables.legByCall.get(call) ?? '');
         if (leg === undefined || leg.account_id !== account) return [];
         const { id, tenant_id, session_id, state, voice_missing_lists, hangup_requested_at } = leg;
-        const session_state = tables.sessions.get(session_id ?? '')?.state ?? null;
+        const session = tables.sessions.get(session_id ?? '');
+        const room = tables.rooms.get(session?.room_id ?? '');
         return [
           {
             voice_call_id: call,
@@ -22,7 +24,8 @@ export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
             state,
             voice_missing_lists,
             hangup_requested_at,
-            session_state,
+            session_state: session?.state ?? null,
+            session_deadline: session && room ? latestEnd(session, room) : null,
           },
         ];
       }),
