@@ -1,4 +1,4 @@
-import { SipEndpoint } from '@partyline/dev/kamailio/testing/sip-endpoint';
+import { callerSide, SipEndpoint } from '@partyline/dev/kamailio/testing/sip-endpoint';
 import { headerOf, type SipMessage } from '@partyline/dev/phones/sip-message';
 import { createTestKamailio, type TestKamailio } from '@partyline/testing/kamailio';
 import { createTestDatabase } from '@partyline/testing/postgres';
@@ -183,6 +183,50 @@ describe('a flood of the trunks of a SIP account', () => {
     expect(gateway.messages.filter((message) => message.method === 'INVITE' && isOfFlood(message)).length).toBeLessThan(
       100,
     );
+  });
+});
+
+describe('a call of a SIP account', () => {
+  it('ends while another account at the same address floods it with requests within calls', async () => {
+    const server = await createTestKamailio({ accountRequests: 10 });
+    try {
+      await writeTo(server, [A, B]);
+      const gateway = await openGateway(server);
+      const [flooding, trunk] = [await open(SHARED_TRUNK, server), await open(SHARED_TRUNK, server)];
+      const call = async (phone: SipEndpoint, number: string) => {
+        const callId = dialOn(phone, number);
+        gateway.reply(await inviteOf(gateway, callId), '200 OK');
+        const answer = await phone.receive(
+          (message) => headerOf(message, 'call-id') === callId && message.status === 200,
+        );
+        return { callId, side: callerSide(answer) };
+      };
+      const isOf =
+        (method: string, { callId }: { callId: string }) =>
+        (message: SipMessage): boolean =>
+          message.method === method && headerOf(message, 'call-id') === callId;
+      const [first, second] = [await call(flooding, A.numbers[0]!), await call(trunk, B.numbers[0]!)];
+      for (let count = 0; count < 300; count += 1) flooding.sendWithin(first.side, 'INFO');
+      trunk.sendWithin(second.side, 'ACK');
+      trunk.sendWithin(second.side, 'BYE');
+      await gateway.receive(isOf('ACK', second));
+      await gateway.receive(isOf('BYE', second));
+      expect(gateway.messages.filter(isOf('INFO', first)).length).toBeLessThan(300);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  it('is let in from an address of very many accounts, whose other requests are answered', async () => {
+    const accounts = Array.from({ length: 400 }, (_, index) => ({
+      ...B,
+      id: `acct_${String(index).padStart(30, '0')}`,
+      numbers: [],
+    }));
+    await write(A, ...accounts);
+    const gateway = await openGateway();
+    expect(await (await open(SHARED_TRUNK)).request('OPTIONS')).toMatchObject({ status: 200 });
+    expect(await dial(gateway, SHARED_TRUNK, A.numbers[0]!)).toMatchObject({ status: 603 });
   });
 });
 
@@ -455,7 +499,7 @@ describe('a trunk of a tenant in a private network', () => {
 it('writes numbers without plus, and the default port of a trunk', () => {
   expect([...toEntries({ trunks: [{ ...B, trunkHost: 'sip.trunk.example' }], phones: [], numbers: [] })]).toEqual([
     ['number:12025550103', `acct_b ${SHARED_TRUNK}`],
-    [`source:${SHARED_TRUNK}`, 'acct_b'],
+    [`source:${SHARED_TRUNK}`, 'trunk'],
     ['trunk:acct_b', 'sip.trunk.example:5060'],
   ]);
 });

@@ -69,10 +69,7 @@ export function toEntries(
   const entries = new Map<string, string>();
   for (const { id, trunkHost, addresses, numbers: own } of trunks) {
     for (const number of own) entries.set(`number:${digitsOf(number)}`, `${id} ${addresses.join(',')}`);
-    for (const address of addresses) {
-      const others = entries.get(`source:${address}`);
-      entries.set(`source:${address}`, others === undefined ? id : `${others},${id}`);
-    }
+    for (const address of addresses) entries.set(`source:${address}`, 'trunk');
     if (trunkHost !== null)
       entries.set(`trunk:${id}`, trunkHost.includes(':') ? trunkHost : `${trunkHost}:${SIP_PORT}`);
   }
