@@ -1,8 +1,10 @@
+import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { removeParticipant } from '../participants/remove-participant.ts';
 import { updateRoom } from '../rooms/update-room.ts';
 import { endSession } from '../sessions/end-session.ts';
-import { joinByPhone, openRoom, type Meeting } from '../testing/meeting.ts';
-import { resetHarness } from '../testing/pass-time.ts';
+import { joinByPhone, openRoom, readLegs, type Meeting } from '../testing/meeting.ts';
+import { passTime, resetHarness } from '../testing/pass-time.ts';
 import { startTestHarness, type TestDeps, type TestHarness } from '../testing/test-harness.ts';
 import { withProviders } from '../testing/with-providers.ts';
 import { sweepInventory } from './sweep-inventory.ts';
@@ -27,23 +29,46 @@ async function readDeadline({ tenantId, sessionId, roomId }: Meeting): Promise<D
 }
 
 /** A provider whose calls have a deadline, which is that of the session at first. */
-async function withDeadlines(meeting: Meeting) {
-  let deadline = await readDeadline(meeting);
-  const requests: { callId: string; deadline: Date }[] = [];
+async function withDeadlines(meeting: Meeting, { clock = deps.clock, orphans = [] as readonly string[] } = {}) {
+  const first = await readDeadline(meeting);
+  const deadlines = new Map<string, Date>();
+  const requests: { callId: string; deadline: Date | 'hang-up' }[] = [];
   let isReachable = true;
-  const provider = withProviders(deps, {
-    voice: {
-      capabilities: { ...deps.voice.capabilities, setDeadline: true },
-      listLiveCalls: async () => (await deps.voice.listLiveCalls()).map((call) => ({ ...call, deadline })),
-      async setDeadline(callId, wanted) {
-        requests.push({ callId, deadline: wanted });
-        if (!isReachable) throw new Error('not reachable');
-        deadline = wanted;
+  const provider = withProviders(
+    { ...deps, clock },
+    {
+      voice: {
+        capabilities: { ...deps.voice.capabilities, setDeadline: true },
+        async listLiveCalls() {
+          const calls = (await deps.voice.listLiveCalls()).map((call) => ({
+            ...call,
+            deadline: deadlines.get(call.callId) ?? first,
+          }));
+          const unknown = orphans.map((callId): ObservedCall => ({
+            callId,
+            over: false,
+            calledNumber: null,
+            event: { kind: 'call', callId, phase: 'answered', at: null },
+          }));
+          return [...calls, ...unknown];
+        },
+        async setDeadline(callId, deadline) {
+          requests.push({ callId, deadline });
+          if (!isReachable) throw new Error('not reachable');
+          deadlines.set(callId, deadline);
+        },
+        async hangUp(callId) {
+          requests.push({ callId, deadline: 'hang-up' });
+        },
       },
     },
-  });
+  );
   return { sweep: () => sweepInventory(provider, null), requests, setReachable: (is: boolean) => (isReachable = is) };
 }
+
+/** Moves the end of a session by hours. */
+const prolong = ({ tenantId, roomId }: Meeting): Promise<unknown> =>
+  updateRoom(deps, tenantId, roomId, { max_duration_s: 5 * HOUR_S }, null);
 
 describe('the deadline of a call', () => {
   it('follows the end of its session, again after a failure', async () => {
@@ -52,7 +77,7 @@ describe('the deadline of a call', () => {
     const { sweep, requests, setReachable } = await withDeadlines(meeting);
     await sweep();
     expect(requests).toEqual([]);
-    await updateRoom(deps, meeting.tenantId, meeting.roomId, { max_duration_s: 5 * HOUR_S }, null);
+    await prolong(meeting);
     setReachable(false);
     await sweep();
     setReachable(true);
@@ -66,9 +91,51 @@ describe('the deadline of a call', () => {
     const meeting = await openRoom(deps);
     await joinByPhone(harness, deps, meeting);
     const { sweep, requests } = await withDeadlines(meeting);
-    await updateRoom(deps, meeting.tenantId, meeting.roomId, { max_duration_s: 5 * HOUR_S }, null);
+    await prolong(meeting);
     await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await sweep();
     expect(requests).toEqual([]);
+  });
+
+  it('stays when its participant was removed', async () => {
+    const meeting = await openRoom(deps);
+    await joinByPhone(harness, deps, meeting);
+    const { sweep, requests } = await withDeadlines(meeting);
+    await prolong(meeting);
+    const [leg] = await readLegs(harness, meeting, 'inbound');
+    await removeParticipant(deps, meeting.tenantId, leg?.participant_id ?? '');
+    await sweep();
+    expect(requests).toEqual([]);
+  });
+
+  it('is moved after orphan calls are hung up', async () => {
+    const meeting = await openRoom(deps);
+    const { callId } = await joinByPhone(harness, deps, meeting);
+    const { sweep, requests } = await withDeadlines(meeting, { orphans: ['orphan'] });
+    await sweep();
+    await passTime(harness, 31);
+    await prolong(meeting);
+    await sweep();
+    expect(requests).toEqual([
+      { callId: 'orphan', deadline: 'hang-up' },
+      { callId, deadline: await readDeadline(meeting) },
+    ]);
+  });
+
+  it('is left to the next inventory when the provider is slow', async () => {
+    const meeting = await openRoom(deps);
+    const callIds = [
+      (await joinByPhone(harness, deps, meeting)).callId,
+      (await joinByPhone(harness, deps, meeting)).callId,
+    ];
+    let nowMs = Date.now();
+    // The second request would begin half a minute after the first.
+    const clock = { now: () => new Date((nowMs += 15_000)) };
+    const { sweep, requests } = await withDeadlines(meeting, { clock });
+    await prolong(meeting);
+    await sweep();
+    expect(requests.length).toBe(1);
+    await sweep();
+    expect(requests.map(({ callId }) => callId).toSorted()).toEqual(callIds.toSorted());
   });
 });

@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import { isTenantAccount } from '@partyline/domain/platform-account';
 import { canJoin } from '@partyline/domain/session';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
@@ -36,6 +37,9 @@ import { UNOBSERVED_AFTER_MS } from '../sessions/settle-session.ts';
 const ORPHAN_QUARANTINE_MS = 30_000;
 /** A deadline of a call that differs by more is moved. Smaller differences are clock skew. */
 const DEADLINE_TOLERANCE_MS = 10_000;
+/** Deadlines are moved for this long, since a provider may stop answering. The next sweep moves the others. */
+const MAX_MOVE_MS = 20_000;
+const MAX_CONCURRENT_MOVES = 8;
 /** Sessions are compared for this long after their end: a token outlives its session. */
 const COMPARE_AFTER_END_SECONDS = 900;
 
@@ -103,7 +107,6 @@ async function hangUpOrphans(
     ).map((row) => [row.voice_call_id, row]),
   );
   for (const leg of known.values()) if (leg.voice_missing_lists > 0) await resetMissingLists(deps, leg);
-  if (at.voice.capabilities.setDeadline) await moveDeadlines(deps, at, live, known);
   // A live call whose leg has ended is an orphan too.
   const unknown = live.filter(
     ({ callId }) => known.get(callId)?.state === undefined || known.get(callId)?.state === 'ended',
@@ -142,12 +145,15 @@ async function hangUpOrphans(
       }),
     );
   }
+  // Orphans do not wait for a provider that is slow to answer.
+  if (at.voice.capabilities.setDeadline) await moveDeadlines(deps, at, live, known);
   return { adopted, ambiguous, orphans: due.length };
 }
 
 /**
  * Moves the deadlines of calls whose session has got another end: the provider would end them when the
- * session was to end at first.
+ * session was to end at first. The call that the provider would end first comes first. Calls whose leg
+ * is over or is being hung up keep theirs.
  */
 async function moveDeadlines(
   deps: Deps,
@@ -155,19 +161,29 @@ async function moveDeadlines(
   live: readonly ObservedCall[],
   known: ReadonlyMap<string, KnownCall>,
 ): Promise<void> {
-  for (const { callId, deadline } of live) {
+  const moves = live.flatMap(({ callId, deadline }) => {
     const leg = known.get(callId);
-    const wanted = leg?.session_deadline ?? null;
-    const state = leg?.session_state ?? null;
-    if (deadline === undefined || state === null || !canJoin(state) || wanted === null) continue;
-    if (Math.abs(deadline.getTime() - wanted.getTime()) <= DEADLINE_TOLERANCE_MS) continue;
-    // The next inventory tries again.
-    await voice
-      .setDeadline(callId, wanted)
-      .catch((error: unknown) =>
-        deps.report.warn('the deadline of a call could not be moved', { callId, error: String(error) }),
-      );
-  }
+    if (deadline === undefined || leg === undefined || leg.session_state === null || leg.session_deadline === null)
+      return [];
+    if (leg.state === 'ended' || leg.hangup_requested_at !== null || !canJoin(leg.session_state)) return [];
+    const wanted = leg.session_deadline;
+    if (Math.abs(deadline.getTime() - wanted.getTime()) <= DEADLINE_TOLERANCE_MS) return [];
+    return [{ callId, deadline, wanted }];
+  });
+  const startedAt = deps.clock.now().getTime();
+  await pMap(
+    moves.toSorted((a, b) => a.deadline.getTime() - b.deadline.getTime()),
+    async ({ callId, wanted }) => {
+      if (deps.clock.now().getTime() - startedAt > MAX_MOVE_MS) return;
+      // The next inventory tries again.
+      await voice
+        .setDeadline(callId, wanted)
+        .catch((error: unknown) =>
+          deps.report.warn('the deadline of a call could not be moved', { callId, error: String(error) }),
+        );
+    },
+    { concurrency: MAX_CONCURRENT_MOVES },
+  );
 }
 
 /**
