@@ -60,6 +60,8 @@ const soundAt = (address: string, ...more: readonly string[]): string =>
 /** What follows `c=` and the port of `a=rtcp:`, without IN IP4. */
 const addressesIn = (body: string): string[] =>
   [...body.matchAll(/^(?:c=|a=rtcp:\d+ )(?:IN IP4 )?(.*?)\r?$/gm)].map((match) => match[1] ?? '');
+/** As a message without Content-Length, whose body is the rest of the datagram. */
+const withoutLength = (text: string): string => text.replace(/^Content-Length: .*\n/m, '');
 const isOf =
   (callId: string) =>
   (message: SipMessage): boolean =>
@@ -254,6 +256,22 @@ describe('the sound of a call', () => {
     expect(await replyTo(trunk, dial(trunk, { body }), 'INVITE')).toMatchObject({ status: 488 });
   });
 
+  it('is rejected if its body has no length', async () => {
+    await begin();
+    const trunk = await open(TRUNK);
+    const text = trunk.send('OPTIONS', { callId: 'x', headers: [AS_SDP], body: soundAt(VICTIM_ADDRESS) });
+    const callId = crypto.randomUUID();
+    const uri = `sip:${NUMBER}@${kamailio.sipUri}`;
+    trunk.sendText(
+      withoutLength(text)
+        .replaceAll('OPTIONS', 'INVITE')
+        .replace(/^INVITE \S+/, `INVITE ${uri}`)
+        .replace(/^Call-ID: .*/m, `Call-ID: ${callId}`)
+        .replace(/branch=/, 'branch=z9hG4bKx'),
+    );
+    expect(await replyTo(trunk, callId, 'INVITE')).toMatchObject({ status: 400 });
+  });
+
   it('of a trunk goes nowhere else after a re-INVITE', async () => {
     await begin();
     const trunk = await open(TRUNK);
@@ -276,7 +294,10 @@ describe('the sound of a call', () => {
 });
 
 describe('a SIP phone behind NAT', () => {
-  it('gets responses, sound, and a BYE of kamailio at the address that it sends from', async () => {
+  it.each([
+    ['a BYE of kamailio', false],
+    ['a BYE of kamailio after it has changed the call', true],
+  ])('gets responses, sound, and %s at the address that it sends from', async (_, changes) => {
     await begin();
     const phone = await open('127.0.0.9', { via: '127.0.1.7:5060', contact: '127.0.1.7:5060' });
     const uri = `sip:${NUMBER}@${kamailio.sipUri}`;
@@ -293,6 +314,25 @@ describe('a SIP phone behind NAT', () => {
     expect(answer).toMatchObject({ status: 200 });
     phone.sendWithin(callerSide(answer), 'ACK');
     await gateway.receive((message) => message.method === 'ACK' && isOf(callId)(message));
+    if (changes) {
+      const side = callerSide(answer);
+      phone.sendWithin(side, 'INVITE', { headers: [AS_SDP], body });
+      const again = await gateway.receive(
+        (message) =>
+          message.method === 'INVITE' &&
+          message !== invite &&
+          isOf(callId)(message) &&
+          message.body !== '' &&
+          (headerOf(message, 'to') ?? '').includes('tag='),
+      );
+      expect(headerOf(again, 'contact')).toContain(`@${phone.host}`);
+      gateway.reply(again, '200 OK');
+      await phone.receive(
+        (message) =>
+          isOf(callId)(message) && message.status === 200 && headerOf(message, 'cseq') === headerOf(again, 'cseq'),
+      );
+      phone.sendWithin(side, 'ACK');
+    }
     expect((await hangUp(callId, 'caller', 'callee')).status).toBe(200);
     phone.reply(await phone.receiveRequest('BYE'), '200 OK');
     await gateway.receive((message) => message.method === 'BYE' && isOf(callId)(message));
