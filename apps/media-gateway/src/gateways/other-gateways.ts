@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Clock } from '@partyline/domain/clock';
 import { openGateways, type Gateway } from '@partyline/provider-janus/gateways';
 import type { Timers } from '../audio/frame-clock.ts';
+import { ConnectionRefusedError } from '@partyline/provider-janus/request-json';
 import { signControlRequest } from '@partyline/provider-janus/sign-request';
 import { WebSocket } from 'ws';
 import { homePath, homeState, type HomeState } from './messages.ts';
@@ -28,8 +29,8 @@ export interface OtherGatewaysOptions {
 /** The other gateways of the deployment, and where conferences are. */
 export interface OtherGateways {
   /**
-   * Runs `act` at the gateway of a conference: the one that has it, or else the first by rank of
-   * those that take new ones. The conference of a gateway that does not answer is not found. A gateway
+   * Runs `act` at the gateway of a conference: the first of the list that has it, or else the first by
+   * rank of those that take new ones. The conference of a gateway that does not answer is not found. A gateway
    * may stop meanwhile: when `act` rejects, the conference is looked for again.
    * @returns undefined: it is, or begins, at this gateway
    */
@@ -42,59 +43,77 @@ export interface OtherGateways {
 
 /** The others are near. A join of a phone or browser waits for their answers. */
 const ASK_TIMEOUT_MS = 1_500;
-/** So long it waits for a gateway that has not answered the last time. */
+/** So long it waits for a gateway that refused the last connection, or failed `MAX_FAILURES` times in a row. */
 const SILENT_WAIT_MS = 100;
+/** A gateway that fails less often may be busy, and have the conference. */
+const MAX_FAILURES = 3;
+/** When a gateway has the conference, the answers of those before it in the list are awaited for this long. */
+const EARLIER_WAIT_MS = 150;
 const HOME_ATTEMPTS = 3;
 
 export function openOtherGateways(options: OtherGatewaysOptions): OtherGateways {
   const { gatewayId, secret, clock, timers, nonce, stateOf, onSilent, askTimeoutMs = ASK_TIMEOUT_MS } = options;
   const others = options.gateways.filter(({ id }) => id !== gatewayId);
   const control = openGateways({ gateways: others, secret }, { timeoutMs: askTimeoutMs, clock, secret: nonce });
-  /** Gateways that have not answered the last time. */
-  const silent = new Set<string>();
+  let requests = 0;
+  /** Failures in a row. Those of requests up to `counted`, by number, are counted or out of date. */
+  const failures = new Map<string, { readonly count: number; readonly counted: number }>();
+  const failuresOf = (id: string) => failures.get(id) ?? { count: 0, counted: 0 };
 
   async function request(gateway: Gateway, conference: string): Promise<HomeState | undefined> {
+    const { id } = gateway;
+    const number = (requests += 1);
     try {
       const path = homePath(conference);
       const state = await control.request(gateway, { method: 'GET', path, effect: 'read', reply: homeState });
-      silent.delete(gateway.id);
+      failures.set(id, { count: 0, counted: Math.max(number, failuresOf(id).counted) });
       return state;
     } catch (error) {
-      silent.add(gateway.id);
-      onSilent(gateway.id, error);
+      const { count, counted } = failuresOf(id);
+      const isRefused = error instanceof ConnectionRefusedError;
+      // Requests that fail together are one failure.
+      if (number > counted) failures.set(id, { count: isRefused ? MAX_FAILURES : count + 1, counted: requests });
+      onSilent(id, error);
       return undefined;
     }
   }
 
-  function ask(gateway: Gateway, conference: string): Promise<HomeState | undefined> {
-    const isSilent = silent.has(gateway.id);
-    const answer = request(gateway, conference);
-    if (!isSilent) return answer;
+  /** @param answer never rejects */
+  function waitAtMost<Answer>(ms: number, answer: Promise<Answer>): Promise<Answer | undefined> {
     return new Promise((resolve) => {
-      const cancel = timers.setTimer(SILENT_WAIT_MS, () => resolve(undefined));
-      void answer.then((state) => {
+      const cancel = timers.setTimer(ms, () => resolve(undefined));
+      void answer.then((value) => {
         cancel();
-        resolve(state);
+        resolve(value);
       });
     });
   }
 
+  function ask(gateway: Gateway, conference: string): Promise<HomeState | undefined> {
+    const isSilent = failuresOf(gateway.id).count >= MAX_FAILURES;
+    const answer = request(gateway, conference);
+    return isSilent ? waitAtMost(SILENT_WAIT_MS, answer) : answer;
+  }
+
   async function findHome(conference: string): Promise<Gateway | undefined> {
     if (others.length === 0 || stateOf(conference).isHere) return undefined;
-    const host = Promise.withResolvers<Gateway>();
-    const answers = Promise.all(
-      others.map(async (gateway) => {
-        const state = await ask(gateway, conference);
-        // The answers of slower ones change nothing.
-        if (state?.isHere === true) host.resolve(gateway);
-        return { gateway, isReady: state?.isReady ?? false };
-      }),
-    );
-    const found = await Promise.race([host.promise, answers]);
+    const hosts = new Set<Gateway>();
+    const firstHost = Promise.withResolvers<number>();
+    const answers = others.map(async (gateway, index) => {
+      const state = await ask(gateway, conference);
+      if (state?.isHere === true) {
+        hosts.add(gateway);
+        firstHost.resolve(index);
+      }
+      return { gateway, isReady: state?.isReady ?? false };
+    });
+    const found = await Promise.race([firstHost.promise, Promise.all(answers)]);
+    // Of several hosts all gateways choose the first of the list.
+    if (typeof found === 'number' && found > 0) await waitAtMost(EARLIER_WAIT_MS, Promise.all(answers.slice(0, found)));
     // A call or browser of this gateway may have begun it meanwhile.
     const own = stateOf(conference);
     if (own.isHere) return undefined;
-    if (!Array.isArray(found)) return found;
+    if (typeof found === 'number') return others.find((gateway) => hosts.has(gateway));
     const ready = found.filter(({ isReady }) => isReady).map(({ gateway }) => gateway);
     const [first] = rankGateways(conference, [...ready.map(({ id }) => id), ...(own.isReady ? [gatewayId] : [])]);
     return ready.find(({ id }) => id === first);
