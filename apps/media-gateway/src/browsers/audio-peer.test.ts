@@ -1,8 +1,9 @@
+import { createWebrtcPeer } from '@partyline/janus/testing/webrtc-peer';
 import { createTestJanus, type TestJanus } from '@partyline/testing/janus';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowserGateway } from '../testing/browser-gateway.ts';
 import { startJanusProxy } from '../testing/janus-proxy.ts';
-import { joinWithAudio } from '../testing/socket-client.ts';
+import { connectPeer, joinWithAudio, openSocket } from '../testing/socket-client.ts';
 
 let janus: TestJanus;
 beforeAll(async () => {
@@ -12,6 +13,8 @@ afterAll(() => janus.stop());
 
 interface JanusRequest {
   readonly janus: string;
+  readonly transaction?: string;
+  readonly session_id?: number;
   readonly handle_id?: number;
   readonly body?: { readonly request?: string; readonly muted?: boolean; readonly room?: string };
   readonly jsep?: unknown;
@@ -47,4 +50,54 @@ describe('a browser that sends sound', () => {
       proxy.stop();
     },
   );
+
+  it('leaves the room although it cannot be muted', async () => {
+    const requests: string[] = [];
+    const proxy = await startJanusProxy(janus.url, (message, send) => {
+      const { janus: type, transaction, session_id, body } = JSON.parse(message) as JanusRequest;
+      if (body?.request === 'configure' || body?.request === 'leave') requests.push(body.request);
+      if (type !== 'message' || body?.request !== 'configure') return false;
+      send(JSON.stringify({ janus: 'error', session_id, transaction, error: { code: 490, reason: 'test' } }));
+      return true;
+    });
+    const gateway = await startBrowserGateway({ ...janus, url: proxy.url });
+    const browser = await joinWithAudio(gateway.url, gateway.token('conf'));
+    await browser.socket.request({ do: 'leave' });
+    await expect.poll(() => gateway.browsers.count).toBe(0);
+    expect(requests).toEqual(['configure', 'leave']);
+    await browser.audio.close();
+    await gateway.stop();
+    proxy.stop();
+  });
+
+  it('leaves the room before its handle ends, also while its join is not answered', async () => {
+    const requests: JanusRequest[] = [];
+    const onAnswer = Promise.withResolvers<void>();
+    let join: JanusRequest | undefined;
+    const proxy = await startJanusProxy(janus.url, (message) => {
+      const request = JSON.parse(message) as JanusRequest;
+      if (request.body?.request === 'join' && request.jsep !== undefined) join = request;
+      else if (join !== undefined && request.handle_id === join.handle_id) requests.push(request);
+      if (request.janus !== 'event' || request.transaction !== join?.transaction) return false;
+      onAnswer.resolve();
+      return true;
+    });
+    const gateway = await startBrowserGateway({ ...janus, url: proxy.url });
+    const socket = await openSocket(gateway.url);
+    const { joined } = await socket.request({ do: 'join', token: gateway.token('conf') });
+    const audio = createWebrtcPeer('opus');
+    const connecting = expect(connectPeer(socket, audio, 'audio')).rejects.toThrow('closed');
+    await onAnswer.promise;
+    await gateway.browsers.disconnect('conf', joined!.connectionId);
+    await connecting;
+    await expect.poll(() => gateway.browsers.count).toBe(0);
+    expect(requests.filter(({ janus: type }) => type === 'message' || type === 'detach')).toMatchObject([
+      { janus: 'message', body: { request: 'configure', muted: true } },
+      { janus: 'message', body: { request: 'leave' } },
+      { janus: 'detach' },
+    ]);
+    await audio.close();
+    await gateway.stop();
+    proxy.stop();
+  });
 });

@@ -56,9 +56,9 @@ export class AudioPeer {
     // Its place in the room must be free.
     await old.close();
     const peer = this.#peer;
-    const joined = await (
-      await peer.open()
-    ).joinByWebrtc({
+    const handle = await peer.open();
+    peer.markJoining();
+    const joined = await handle.joinByWebrtc({
       room,
       id: connectionId,
       offer: jsep,
@@ -91,9 +91,9 @@ export class AudioPeer {
       handle.onEvent((event) => events.onEvent(event));
       return handle;
     };
-    // As in `LocalPlace`: the browser may send until its peer connection ends.
+    // As in `LocalPlace`: the browser may send until its peer connection ends. It leaves also if it cannot be muted.
     return new Peer(attach, deps, events, async (handle) => {
-      await handle.configure({ isMuted: true });
+      await handle.configure({ isMuted: true }).catch(() => undefined);
       await deps.sleep(DRAIN_MS);
       await handle.leave();
     });

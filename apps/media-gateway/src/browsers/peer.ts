@@ -38,10 +38,11 @@ export class Peer<H extends PeerHandle> {
   #handle: Promise<H> | undefined;
   #isClosed = false;
   #isNegotiated = false;
+  #mayHaveJoined = false;
   #isUp = false;
   #session: string | undefined;
 
-  /** @param leave prepares the end of a handle with a peer connection. The handle ends also if it rejects */
+  /** @param leave prepares the end of a handle after `markJoining`. The handle ends also if it rejects */
   constructor(attach: () => Promise<H>, deps: PeerDeps, events: PeerEvents, leave?: (handle: H) => Promise<unknown>) {
     this.#attach = attach;
     this.#deps = deps;
@@ -78,6 +79,11 @@ export class Peer<H extends PeerHandle> {
     return this.#isNegotiated && readSession(offer) === this.#session;
   }
 
+  /** A request to join is sent. Janus may have executed it, also if it is never answered. */
+  markJoining(): void {
+    this.#mayHaveJoined = true;
+  }
+
   /** Janus has answered the offer of a browser, or a browser the offer of Janus. */
   markNegotiated(browserSdp: string): void {
     this.#isNegotiated = true;
@@ -95,7 +101,7 @@ export class Peer<H extends PeerHandle> {
     this.#isClosed = true;
     const handle = await this.#handle?.catch(() => undefined);
     if (handle === undefined) return;
-    if (this.#isNegotiated) await this.#leave?.(handle).catch(() => undefined);
+    if (this.#mayHaveJoined) await this.#leave?.(handle).catch(() => undefined);
     await this.#detach(handle);
   }
 
@@ -122,11 +128,13 @@ export class Peer<H extends PeerHandle> {
         case 'webrtc-down':
           this.#isUp = false;
           this.#isNegotiated = false;
+          this.#mayHaveJoined = false;
           if (!this.#isClosed) this.#events.onDown();
           return;
         case 'detached':
           this.#isUp = false;
           this.#isNegotiated = false;
+          this.#mayHaveJoined = false;
           if (!this.#isClosed) this.#events.onGone();
           return;
         default:
