@@ -25,6 +25,8 @@ export interface TestKamailioOptions {
   readonly accountRequests?: number;
   /** Calls at the same time from the trunks of a tenant's account. */
   readonly accountCalls?: number;
+  /** Calls at the same time from all phones of a tenant. */
+  readonly tenantPhoneCalls?: number;
   /** Rejects trunks of tenants in private networks. */
   readonly publicTrunksOnly?: boolean;
   /** The networks that count as private, comma-separated. */

@@ -394,6 +394,41 @@ describe('a SIP phone', () => {
     expect(await next.status).toBe(603);
   });
 
+  it('has no further call while its tenant has as many as it may; phones of other tenants have', async () => {
+    const other = kamailio;
+    kamailio = await createTestKamailio({ tenantPhoneCalls: 2 });
+    try {
+      const phones = ['sip_1', 'sip_2', 'sip_3', 'sip_other'].map((id) => ({
+        ...PHONE,
+        id,
+        tenantId: id === 'sip_other' ? 'ten_b' : PHONE.tenantId,
+      }));
+      await writeTo(kamailio, [], phones, NUMBERS);
+      const gateway = await openGateway();
+      const call = async (user: string) => {
+        const phone = await open('127.0.0.9');
+        const callId = crypto.randomUUID();
+        const uri = `sip:${PLATFORM_NUMBER}@${kamailio.sipUri}`;
+        const from = `${uriOf(user)};tag=phone`;
+        const reply = phone.request('INVITE', { uri, from, to: uriOf(PLATFORM_NUMBER), callId, password: PASSWORD });
+        return { callId, status: reply.then(({ status }) => status) };
+      };
+      const [first, second] = [await call('sip_1'), await call('sip_2')];
+      for (const { callId } of [first, second]) await inviteOf(gateway, callId);
+      expect(await (await call('sip_3')).status).toBe(403);
+      const ofOther = await call('sip_other');
+      gateway.reply(await inviteOf(gateway, ofOther.callId), '603 Decline');
+      gateway.reply(await inviteOf(gateway, first.callId), '603 Decline');
+      expect(await first.status).toBe(603);
+      const next = await call('sip_3');
+      gateway.reply(await inviteOf(gateway, next.callId), '603 Decline');
+      expect(await next.status).toBe(603);
+    } finally {
+      await kamailio.stop();
+      kamailio = other;
+    }
+  });
+
   it('keeps its password while the password is not known, unless it was changed', async () => {
     await writeTo(kamailio, [], [PHONE]);
     const phone = await open('127.0.0.9');

@@ -35,8 +35,10 @@ export interface KamailioOptions {
   floodRequests?: number;
   /** Requests a second from the trunks of a tenant's account, beyond which they are ignored; 200 by default. */
   accountRequests?: number;
-  /** Calls at the same time from the trunks of a tenant's account; 100 by default. */
+  /** Calls at the same time from the trunks of a tenant's account; 50 by default. */
   accountCalls?: number;
+  /** Calls at the same time from all phones of a tenant; 25 by default. */
+  tenantPhoneCalls?: number;
   /** Rejects trunks of tenants in private networks, as in production. All of this machine are. */
   publicTrunksOnly?: boolean;
   /** The networks that count as private, comma-separated. Those of the configuration by default. */
@@ -152,6 +154,7 @@ async function launch(binary: KamailioBinary, settings: Settings, options: Kamai
     KAMAILIO_FLOOD_REQUESTS: options.floodRequests,
     KAMAILIO_ACCOUNT_REQUESTS: options.accountRequests,
     KAMAILIO_ACCOUNT_CALLS: options.accountCalls,
+    KAMAILIO_TENANT_PHONE_CALLS: options.tenantPhoneCalls,
     KAMAILIO_ALLOW_PRIVATE: options.publicTrunksOnly ? undefined : 'on',
     KAMAILIO_PRIVATE_NETWORKS: options.privateNetworks,
     // The scheme is the name of the module db_postgres.
