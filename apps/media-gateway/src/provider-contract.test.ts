@@ -25,7 +25,7 @@ const UNKNOWN_ID = `${GATEWAY_ID}.0000000000000000000000`;
 const WAIT = { timeout: 30_000, interval: 20 };
 /** Long enough to notice that a tone has begun or ended. */
 const LISTENING_MS = 600;
-const KEY_PAUSE_MS = 1_500;
+const KEY_PAUSE_MS = 4_000;
 
 /** The paths at which the contract expects webhooks. */
 const CONTRACT_PATHS: Readonly<Record<string, string>> = {

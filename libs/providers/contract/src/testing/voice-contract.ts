@@ -235,9 +235,9 @@ export function describeVoiceContract(
     it.runIf(capabilities.mute)('mutes and unmutes a call', async () => {
       const { callId, person } = await joinedCall();
       await voice.mute(callId, true);
-      expect(await person.isHeard()).toBe(false);
+      await expect.poll(() => person.isHeard(), POLL).toBe(false);
       await voice.mute(callId, false);
-      expect(await person.isHeard()).toBe(true);
+      await expect.poll(() => person.isHeard(), POLL).toBe(true);
       await voice.hangUp(callId);
       await person.waitForEnd();
     });
