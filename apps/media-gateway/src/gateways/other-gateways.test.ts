@@ -20,10 +20,11 @@ type Answer = HomeState | 'reset' | undefined;
 
 /** Starts a gateway that answers where a conference is. */
 async function serve(id: string, answer: () => Answer | Promise<Answer>) {
-  const server = createServer(async (_request, response) => {
-    const state = await answer();
-    if (state === 'reset') response.destroy();
-    else if (state !== undefined) response.setHeader('content-type', 'application/json').end(JSON.stringify(state));
+  const server = createServer((_request, response) => {
+    void Promise.resolve(answer()).then((state) => {
+      if (state === 'reset') response.destroy();
+      else if (state !== undefined) response.setHeader('content-type', 'application/json').end(JSON.stringify(state));
+    });
   });
   servers.push(server);
   server.listen(0, '127.0.0.1');
