@@ -1,6 +1,7 @@
 import { calleeSide, callerSide, SipEndpoint, type Claims } from '@partyline/dev/kamailio/testing/sip-endpoint';
 import { headerOf, type SipMessage } from '@partyline/dev/phones/sip-message';
 import { createTestKamailio, type TestKamailio } from '@partyline/testing/kamailio';
+import { createTestRtpengine } from '@partyline/testing/rtpengine';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { writeEdgeTenants } from './edge-tenants.ts';
 
@@ -195,6 +196,38 @@ describe('in a call to a trunk', () => {
     const { answer } = await callTo(await open(TRUNK), 'text/plain', soundAt(VICTIM_ADDRESS));
     expect([answer.status, answer.body]).toEqual([200, '']);
   });
+});
+
+it('an answer that rtpengine does not accept arrives without its sound', async () => {
+  const relay = await createTestRtpengine();
+  const direct = kamailio;
+  kamailio = await createTestKamailio({
+    publicTrunksOnly: true,
+    privateNetworks: PRIVATE_NETWORK,
+    rtpengine: relay.control,
+  });
+  try {
+    const trunk = await open(TRUNK);
+    await begin(trunk.host);
+    const body = soundAt('127.0.0.9', 'c=IN IP5 127.0.0.9', 'm=audio');
+    const answering = trunk.receiveRequest('INVITE').then((invite) => {
+      trunk.reply(invite, '200 OK', { headers: [AS_SDP], body });
+    });
+    const answer = await gateway.request('INVITE', {
+      uri: `sip:${CALLER}@${trunk.host}`,
+      from: `<sip:gw-1@${kamailio.sipUri}>;tag=gateway`,
+      to: `<sip:${CALLER}@${trunk.host}>`,
+      headers: ['X-Partyline-Account: acct_a', AS_SDP],
+      body: soundAt('127.0.0.1'),
+      password: kamailio.gatewaySecret,
+    });
+    await answering;
+    expect([answer.status, answer.body]).toEqual([200, '']);
+  } finally {
+    await kamailio.stop();
+    kamailio = direct;
+    await relay.stop();
+  }
 });
 
 describe('the sound of a call', () => {
