@@ -289,7 +289,7 @@ export function describeVoiceContract(
       const { callId, person } = await joinedCall();
       await voice.transfer(callId, []);
       await person.waitForEnd();
-      await callEvent(callId, 'over');
+      expect(await callEvent(callId, 'over')).toMatchObject({ verdict: { outcome: 'success' } });
     });
 
     it.runIf(capabilities.transfer)('fails with busy for another plan before the call is answered', async () => {
