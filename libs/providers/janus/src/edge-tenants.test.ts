@@ -174,6 +174,21 @@ describe('a flood of the trunks of a SIP account', () => {
     expect(one.messages.length + other.messages.length).toBeLessThan(200);
   });
 
+  it('takes nothing from a phone that has one of its addresses', async () => {
+    const id = 'sip_office';
+    await writeTo(wary, [A, B], [{ id, tenantId: 'ten_b', version: 1, password: 'secret' }]);
+    const trunk = await open(OWN_TRUNK, wary);
+    for (let count = 0; count < 400; count += 1) trunk.send('OPTIONS');
+    const uri = `<sip:${id}@${wary.sipUri}>`;
+    const register = (await open(OWN_TRUNK, wary)).request('REGISTER', {
+      from: `${uri};tag=1`,
+      to: uri,
+      headers: ['Expires: 60'],
+      password: 'secret',
+    });
+    expect(await register).toMatchObject({ status: 200 });
+  });
+
   it('takes nothing from another account, also when its calls come from the same address', async () => {
     const gateway = await openGateway(wary);
     const trunk = await open(SHARED_TRUNK, wary);

@@ -198,7 +198,11 @@ describe('in a call to a trunk', () => {
   });
 });
 
-it('an answer that rtpengine does not accept arrives without its sound', async () => {
+it.each([
+  ['that rtpengine does not accept', soundAt('127.0.0.9', 'c=IN IP5 127.0.0.9', 'm=audio')],
+  // With ICE, rtpengine sends to the address of the SDP, not to the source of the message.
+  ['with ICE and a private address', soundAt(VICTIM_ADDRESS, 'a=ice-ufrag:abcd', 'a=ice-pwd:0123456789012345678901')],
+])('an answer %s arrives without its sound when rtpengine relays it', async (_what, body) => {
   const relay = await createTestRtpengine();
   const direct = kamailio;
   kamailio = await createTestKamailio({
@@ -209,7 +213,6 @@ it('an answer that rtpengine does not accept arrives without its sound', async (
   try {
     const trunk = await open(TRUNK);
     await begin(trunk.host);
-    const body = soundAt('127.0.0.9', 'c=IN IP5 127.0.0.9', 'm=audio');
     const answering = trunk.receiveRequest('INVITE').then((invite) => {
       trunk.reply(invite, '200 OK', { headers: [AS_SDP], body });
     });
