@@ -30,10 +30,11 @@ function undecidedNumber(): { number: string; asked: Promise<void>; decide: () =
 }
 
 /** The final response to the first INVITE of a phone. */
-const finalStatus = (phone: Pick<BaresipPhone, 'messages'>): number | undefined =>
+const finalResponse = (phone: Pick<BaresipPhone, 'messages'>) =>
   phone
     .messages()
-    .find(({ status = 0, headers }) => status >= 200 && headers.some(([, value]) => value.endsWith(' INVITE')))?.status;
+    .find(({ status = 0, headers }) => status >= 200 && headers.some(([, value]) => value.endsWith(' INVITE')));
+const finalStatus = (phone: Pick<BaresipPhone, 'messages'>): number | undefined => finalResponse(phone)?.status;
 
 describe('an incoming call', () => {
   it('states its caller and the called number, and reports its phases in order', async () => {
@@ -190,6 +191,7 @@ describe('an incoming call', () => {
     await late.dial(test.uriOf(number));
     await late.waitFor('closed');
     await expect.poll(() => finalStatus(late)).toBe(503);
+    expect(finalResponse(late)?.headers).toContainEqual(['Retry-After', '5']);
     expect(performance.now() - at).toBeLessThan(1_500);
     await first.hangUp();
     await expect.poll(() => test.gateway.calls.listLive().length).toBe(2);
