@@ -85,7 +85,7 @@ describe('a connection', () => {
     await expect.poll(() => audio.received()).toBeGreaterThan(5);
     await audio.close();
     expect(anna.socket.events('ended')).toEqual([]);
-    expect(summary(gateway)).toEqual(['connected']);
+    await expect.poll(() => summary(gateway)).toEqual(['connected']);
   });
 
   it('of the same token is another connection', async () => {
@@ -110,7 +110,7 @@ describe('a gateway that drains', () => {
     expect(isDrained).toBe(false);
     await socket.request({ do: 'leave' });
     await drained;
-    expect(summary(gateway)).toEqual(['connected', 'disconnected left']);
+    await expect.poll(() => summary(gateway)).toEqual(['connected', 'disconnected left']);
   });
 });
 
@@ -336,7 +336,7 @@ describe('the end of Janus', () => {
     await janus.pause();
     await gateway.browsers.disconnect('conf', anna.joined.connectionId);
     await anna.socket.closed;
-    expect(summary(gateway)).toEqual(['connected']);
+    await expect.poll(() => summary(gateway)).toEqual(['connected']);
     await janus.resume();
     await expect.poll(() => summary(gateway)).toEqual(['connected', 'disconnected kicked']);
   });
