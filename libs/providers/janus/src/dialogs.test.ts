@@ -121,3 +121,13 @@ it.each([true, false])(
     });
   },
 );
+
+it('names the setting when kamailio rejects the secret, and the request may be repeated', async () => {
+  const { rpc } = await openRpc(401, 'unauthorized');
+  const named = {
+    failure: 'busy',
+    message: 'kamailio rejected the secret of its RPC. Set KAMAILIO_RPC_SECRET to the same value at kamailio and here.',
+  };
+  await expect(listDialogs(rpc, 5_000)).rejects.toMatchObject(named);
+  await expect(endDialog(rpc, 5_000, { sip: SIP, isAnswered: true, isEnding: false })).rejects.toMatchObject(named);
+});

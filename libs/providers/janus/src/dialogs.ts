@@ -1,8 +1,7 @@
 import { createProviderError, BAD_REPLY } from '@partyline/provider-contract/http-failure';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { z } from 'zod';
-import { callRpc, type KamailioRpc } from './kamailio-rpc.ts';
-import { requestJson } from './request-json.ts';
+import { callRpc, requestKamailio, type KamailioRpc } from './kamailio-rpc.ts';
 
 /** A SIP dialog as kamailio knows it. */
 export interface Dialog {
@@ -153,15 +152,9 @@ const requestForCall = (
   path: string,
   { callId, fromTag, toTag }: Pick<Dialog['sip'], 'callId' | 'fromTag' | 'toTag'>,
 ): Promise<void> =>
-  requestJson({
-    method: 'POST',
+  requestKamailio(rpc, {
     url: new URL(path, rpc.url).href,
-    headers: {
-      authorization: `Bearer ${rpc.secret}`,
-      'x-call-id': callId,
-      'x-from-tag': fromTag,
-      'x-to-tag': toTag,
-    },
+    headers: { 'x-call-id': callId, 'x-from-tag': fromTag, 'x-to-tag': toTag },
     effect: 'write',
     timeoutMs,
   });

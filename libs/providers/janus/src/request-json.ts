@@ -26,7 +26,7 @@ export class ConnectionRefusedError extends ProviderError {
 export interface JsonRequest<Reply> {
   readonly method: 'GET' | 'POST';
   readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
   /** JSON text; absent for a GET. */
   readonly body?: string;
   readonly effect: RequestEffect;
