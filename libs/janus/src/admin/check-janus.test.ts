@@ -21,6 +21,7 @@ const check = (options: Partial<CheckJanusOptions> = {}) =>
     url: janus.url,
     apiSecret: janus.apiSecret,
     admin: { url: janus.adminUrl, secret: janus.adminSecret },
+    adminKey: janus.adminKey,
     plugins: [SIP_PLUGIN, AUDIO_BRIDGE_PLUGIN, VIDEO_ROOM_PLUGIN],
     requestTimeoutMs: LIMIT_MS,
     ...options,
@@ -33,8 +34,9 @@ it('accepts a Janus that can serve', async () => {
 });
 
 it.each<[string, () => Partial<CheckJanusOptions>, RegExp]>([
-  ['unreachable', () => ({ url: 'ws://127.0.0.1:1' }), /ECONNREFUSED.*check the URL/u],
-  ['wrong-api-secret', () => ({ apiSecret: 'not-it' }), /api_secret in janus\.jcfg/u],
+  ['unreachable', () => ({ url: 'ws://127.0.0.1:1' }), /ECONNREFUSED.*check JANUS_URL/u],
+  ['wrong-api-secret', () => ({ apiSecret: 'not-it' }), /Set JANUS_API_SECRET to the value of api_secret/u],
+  ['wrong-admin-key', () => ({ adminKey: 'not-it' }), /Set JANUS_ADMIN_KEY .* janus\.plugin\.audiobridge\.jcfg/u],
   ['missing-plugin', () => ({ plugins: [SIP_PLUGIN, 'janus.plugin.none'] }), /has not loaded janus\.plugin\.none/u],
   ['admin-unreachable', () => ({ admin: { url: 'ws://127.0.0.1:1', secret: 'any' } }), /admin_ws = true/u],
   ['wrong-admin-secret', () => ({ admin: { url: janus.adminUrl, secret: 'not-it' } }), /admin_secret in janus\.jcfg/u],
@@ -70,6 +72,6 @@ it.each([
     });
   });
   const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  expect(await check({ url, plugins: [], admin: undefined })).toMatchObject(expected);
+  expect(await check({ url, plugins: [], admin: undefined, adminKey: undefined })).toMatchObject(expected);
   server.close();
 });

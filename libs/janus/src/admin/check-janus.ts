@@ -1,11 +1,16 @@
+import { attachAudioBridge, AUDIO_BRIDGE_ERRORS } from '../audio-bridge/audio-bridge-handle.ts';
+import { connectJanus } from '../connection.ts';
 import { JanusError } from '../janus-error.ts';
 import { readObject, readText, type JsonObject } from '../read-json.ts';
 import { openTransport, type TransportOptions } from '../transport/transport.ts';
+import { attachVideoRoom, VIDEO_ROOM_ERRORS } from '../video-room/video-room-handle.ts';
 
 export interface CheckJanusOptions {
   readonly url: string;
   readonly apiSecret: string;
   readonly admin?: { readonly url: string; readonly secret: string };
+  /** The admin_key of AudioBridge and VideoRoom, with which rooms are created. */
+  readonly adminKey?: string;
   /** Packages of the plugins that must be loaded, e.g. `janus.plugin.sip`. */
   readonly plugins: readonly string[];
   readonly requestTimeoutMs: number;
@@ -28,6 +33,7 @@ export type JanusProblem =
   | 'too-old'
   | 'missing-plugin'
   | 'wrong-api-secret'
+  | 'wrong-admin-key'
   | 'admin-unreachable'
   | 'wrong-admin-secret';
 
@@ -36,19 +42,28 @@ const OLDEST_VERSION = [1, 1, 0] as const;
 /** The first whose SIP plugin reports digits of RTP. */
 const REPORTS_RTP_DIGITS = [1, 2, 1] as const;
 const UNAUTHORIZED = 403;
+/** Each has an admin_key of its own. */
+const KEYED_PLUGINS = [
+  {
+    attach: attachAudioBridge,
+    unauthorized: AUDIO_BRIDGE_ERRORS.unauthorized,
+    file: 'janus.plugin.audiobridge.jcfg',
+  },
+  { attach: attachVideoRoom, unauthorized: VIDEO_ROOM_ERRORS.unauthorized, file: 'janus.plugin.videoroom.jcfg' },
+];
 
 /** Checks the version, the plugins and the secrets of a Janus. Resolves for every answer of Janus, also for none. */
 export async function checkJanus(options: CheckJanusOptions): Promise<JanusCheck> {
   let version: string;
   try {
     const info = await ask(options, 'api');
-    const problem = findProblem(info, options.plugins);
+    const problem = findProblem(info, options.plugins) ?? (await findWrongAdminKey(options));
     if (problem) return problem;
     version = readText(info, 'version_string') ?? '';
   } catch (error) {
     return describeFailure(error, 'unreachable', 'wrong-api-secret', {
-      unreachable: 'Start Janus with its WebSocket transport, and check the URL of its API.',
-      secret: 'Configure the value of api_secret in janus.jcfg as the API secret.',
+      unreachable: 'Start Janus with its WebSocket transport, and check JANUS_URL.',
+      secret: 'Set JANUS_API_SECRET to the value of api_secret in janus.jcfg.',
     });
   }
   try {
@@ -103,6 +118,31 @@ function findProblem(info: JsonObject, plugins: readonly string[]): JanusCheck |
     `Janus has not loaded ${missing.join(', ')}. Install the plugin, configure it, ` +
     'and remove it from the plugins that janus.jcfg disables.';
   return { isUsable: false, problem: 'missing-plugin', message };
+}
+
+/** Lists the rooms of each plugin, which needs its admin_key. */
+async function findWrongAdminKey({ adminKey, ...options }: CheckJanusOptions): Promise<JanusCheck | undefined> {
+  if (adminKey === undefined) return undefined;
+  const connection = await connectJanus({
+    ...options,
+    keepAlive: { intervalMs: options.requestTimeoutMs, timeoutMs: options.requestTimeoutMs },
+    onListenerError: () => undefined,
+  });
+  try {
+    for (const { file, attach, unauthorized } of KEYED_PLUGINS) {
+      const rooms = await attach(connection, 'check');
+      try {
+        await rooms.listRooms(adminKey);
+      } catch (error) {
+        if (!(error instanceof JanusError) || error.code !== unauthorized) throw error;
+        const message = `Janus rejected our admin key. Set JANUS_ADMIN_KEY to the value of admin_key in ${file}.`;
+        return { isUsable: false, problem: 'wrong-admin-key', message };
+      }
+    }
+    return undefined;
+  } finally {
+    await connection.close();
+  }
 }
 
 function describeFailure(
