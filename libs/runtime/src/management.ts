@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Metrics } from './metrics.ts';
+import { NotReadyError } from './not-ready-error.ts';
 
 interface ManagementOptions {
   readonly host: string;
@@ -68,10 +69,15 @@ async function answer(
     case '/healthz':
       return sendHealth(reply, live);
     case '/readyz': {
-      const states = await checkAll(ready);
+      const { states, problems } = await checkAll(ready);
       const stopping = isStopping();
       const isReady = !stopping && Object.values(states).every((state) => state === 'up');
-      return sendJson(reply, isReady ? 200 : 503, { ready: isReady, stopping, ...states });
+      return sendJson(reply, isReady ? 200 : 503, {
+        ready: isReady,
+        stopping,
+        ...states,
+        ...(problems.length > 0 && { problems }),
+      });
     }
     case '/metrics':
       return send(reply, 200, metrics.registry.contentType, await metrics.registry.metrics());
@@ -89,21 +95,24 @@ function sendHealth(reply: ServerResponse, live: () => void): void {
   return sendJson(reply, 200, { ok: true });
 }
 
-const checkAll = async (checks: ManagementOptions['ready']): Promise<Record<string, 'up' | 'down'>> =>
-  Object.fromEntries(
-    await Promise.all(
-      Object.entries(checks).map(
-        async ([what, check]) =>
-          [
-            what,
-            await check().then(
-              () => 'up' as const,
-              () => 'down' as const,
-            ),
-          ] as const,
-      ),
-    ),
+/** `problems` are the messages of the checks that threw a NotReadyError. */
+async function checkAll(
+  checks: ManagementOptions['ready'],
+): Promise<{ states: Record<string, 'up' | 'down'>; problems: readonly string[] }> {
+  const problems: string[] = [];
+  const states = await Promise.all(
+    Object.entries(checks).map(async ([what, check]): Promise<[string, 'up' | 'down']> => {
+      try {
+        await check();
+        return [what, 'up'];
+      } catch (error) {
+        if (error instanceof NotReadyError) problems.push(error.message);
+        return [what, 'down'];
+      }
+    }),
   );
+  return { states: Object.fromEntries(states), problems };
+}
 
 const sendJson = (reply: ServerResponse, status: number, body: object): void =>
   send(reply, status, 'application/json; charset=utf-8', JSON.stringify(body));

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig } from './config.ts';
 import { openLogger } from './logging.ts';
 import { openMetrics } from './metrics.ts';
+import { NotReadyError } from './not-ready-error.ts';
 import { startService, type RunningService } from './service.ts';
 
 /** No server listens on port 1. */
@@ -88,13 +89,19 @@ class FailingModule {}
 
 let notReady = false;
 const silentLog = openLogger({ service: 'test', level: 'silent' });
-const start = (env: Readonly<Record<string, string>> = {}, log = silentLog): Promise<RunningService> =>
+const start = (
+  env: Readonly<Record<string, string>> = {},
+  log = silentLog,
+  ready: Parameters<typeof startService>[0]['ready'] = {
+    database: () => (notReady ? Promise.reject(new Error('down')) : Promise.resolve()),
+  },
+): Promise<RunningService> =>
   startService({
     config: readConfig({ HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0', DRAIN_SECONDS: '1', ...env }, ['service']),
     log,
     metrics: openMetrics(),
     module: FailingModule,
-    ready: { database: () => (notReady ? Promise.reject(new Error('down')) : Promise.resolve()) },
+    ready,
     drain: async () => undefined,
     close: async () => undefined,
   });
@@ -183,6 +190,23 @@ describe('the management port', () => {
     const reply = await fetch(`${service.managementUrl}/readyz`);
     notReady = false;
     expect([reply.status, await reply.json()]).toEqual([503, { ready: false, stopping: false, database: 'down' }]);
+  });
+
+  it('shows at /readyz what an operator must do, and no other error', async () => {
+    const problem = 'Set JANUS_API_SECRET to the value of api_secret in janus.jcfg.';
+    const waiting = await start({}, undefined, {
+      janus: () => Promise.reject(new NotReadyError(problem)),
+      database: () => Promise.reject(new Error('connect to partyline:password@db')),
+    });
+    const reply = await fetch(`${waiting.managementUrl}/readyz`);
+    await waiting.stop();
+    expect(await reply.json()).toEqual({
+      ready: false,
+      stopping: false,
+      janus: 'down',
+      database: 'down',
+      problems: [problem],
+    });
   });
 
   it('logs once why a dependency is down, and once that it is up', async () => {
