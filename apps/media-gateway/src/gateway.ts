@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { Clock } from '@partyline/domain/clock';
+import { checkKamailio } from '@partyline/provider-janus/check-kamailio';
 import { setDeadline } from '@partyline/provider-janus/dialogs';
 import type { CallWebhook, CreateCallRequest } from '@partyline/provider-janus/wire';
 import type { Gateway as RemoteGateway } from '@partyline/provider-janus/gateways';
@@ -67,6 +68,8 @@ export interface Gateway {
   readonly others: OtherGateways;
   /** Whether it takes new conferences. */
   readonly isReady: boolean;
+  /** What keeps it from being ready, in one sentence for an operator with the fix. */
+  readonly problem: string | undefined;
   /** What this gateway answers others about a conference. */
   stateOf(conference: string): HomeState;
   /** @throws VerdictError `gateway-not-ready` (503) */
@@ -118,6 +121,12 @@ export function startGateway(options: GatewayOptions): Gateway {
     onError: (error) => log.warn({ err: error }, 'kamailio did not end the calls of a lost line; it is asked again'),
   });
 
+  let reported: string | undefined;
+  /** Logs a problem once, not for each attempt. */
+  const reportProblem = (problem: string): void => {
+    if (problem !== reported) log.warn({ problem }, 'the gateway is not ready; it tries again');
+    reported = problem;
+  };
   const link = new JanusLink({
     janus: { ...options.janus, requestTimeoutMs: JANUS_TIMEOUT_MS, keepAlive: KEEP_ALIVE },
     lines: {
@@ -138,11 +147,13 @@ export function startGateway(options: GatewayOptions): Gateway {
     },
     sleep,
     onIncoming: (handle, invite) => void receiveCall(receiveDeps, handle, invite).catch((error) => onError(error)),
-    onChange: (isUp, reason) =>
-      isUp
-        ? log.info({}, 'connected to Janus and registered at kamailio')
-        : log.warn({ reason }, 'the connection to Janus is lost'),
-    onError: (error) => log.warn({ err: error }, 'Janus or kamailio is unavailable; the gateway tries again'),
+    onChange: (isUp, reason) => {
+      reported = undefined;
+      if (isUp) log.info({}, 'connected to Janus and registered at kamailio');
+      else log.warn({ reason }, 'the connection to Janus is lost');
+    },
+    onProblem: (problem) => reportProblem(problem),
+    onError,
   });
   const current = () => {
     if (link.current === undefined) throw notReady();
@@ -221,19 +232,24 @@ export function startGateway(options: GatewayOptions): Gateway {
     isClosed: () => isDraining || isFull(),
   };
 
+  let kamailioProblem: string | undefined;
   const running = (async () => {
     // The calls of an earlier process with this id have no media any more.
     for (;;) {
       try {
+        const check = await checkKamailio(options.kamailio.rpc, RPC_TIMEOUT_MS);
+        if (!check.isUsable) throw new Error(check.message);
         const ended = await lost.endAll(gatewayId);
         if (ended > 0) log.warn({ ended }, 'calls of an earlier process were ended');
         break;
       } catch (error) {
         if (isDraining) return;
-        log.warn({ err: error }, 'kamailio is unavailable; the gateway tries again');
+        kamailioProblem = error instanceof Error ? error.message : String(error);
+        reportProblem(kamailioProblem);
         await sleep(1_000);
       }
     }
+    kamailioProblem = undefined;
     await link.run();
   })();
 
@@ -247,6 +263,9 @@ export function startGateway(options: GatewayOptions): Gateway {
     others,
     get isReady() {
       return isReady();
+    },
+    get problem() {
+      return kamailioProblem ?? link.problem;
     },
     stateOf,
     placeCall(request) {

@@ -14,6 +14,7 @@ afterAll(() => Promise.all([janus.stop(), kamailio.stop()]));
 async function problemWith(wrong: {
   janus?: Partial<JanusLinkOptions['janus']>;
   lines?: Partial<JanusLinkOptions['lines']>;
+  adminKey?: string;
 }): Promise<string | undefined> {
   const tried = Promise.withResolvers<void>();
   const link = new JanusLink({
@@ -35,7 +36,7 @@ async function problemWith(wrong: {
       onUnregistered: () => undefined,
       ...wrong.lines,
     },
-    conferences: { adminKey: janus.adminKey, secretOf: () => 'secret', onError: () => undefined },
+    conferences: { adminKey: wrong.adminKey ?? janus.adminKey, secretOf: () => 'secret', onError: () => undefined },
     // The next attempt waits until the link is closed.
     sleep: async () => {
       tried.resolve();
@@ -43,6 +44,7 @@ async function problemWith(wrong: {
     },
     onIncoming: () => undefined,
     onChange: () => tried.resolve(),
+    onProblem: () => undefined,
     onError: () => undefined,
   });
   const closing = Promise.withResolvers<void>();
@@ -61,14 +63,18 @@ it('has no problem with a Janus and a kamailio that work', async () => {
 
 it('names the fix when Janus is missing', async () => {
   expect(await problemWith({ janus: { url: 'ws://127.0.0.1:9' } })).toMatch(
-    /^Janus cannot be reached: .* Start Janus with its WebSocket transport, and check the URL of its API\.$/,
+    /^Janus cannot be reached: .* Start Janus with its WebSocket transport, and check JANUS_URL\.$/,
   );
 });
 
 it('names the fix when the secret of Janus is wrong', async () => {
   expect(await problemWith({ janus: { apiSecret: 'wrong' } })).toBe(
-    'Janus rejected our secret. Configure the value of api_secret in janus.jcfg as the API secret.',
+    'Janus rejected our secret. Set JANUS_API_SECRET to the value of api_secret in janus.jcfg.',
   );
+});
+
+it('names the fix when the admin key of Janus is wrong', async () => {
+  expect(await problemWith({ adminKey: 'wrong' })).toMatch(/Set JANUS_ADMIN_KEY to the value of admin_key/);
 });
 
 it('names the fix when the secret of kamailio is wrong', async () => {

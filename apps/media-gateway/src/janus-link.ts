@@ -13,6 +13,8 @@ export interface JanusLinkOptions {
   readonly onIncoming: (handle: SipHandle, call: IncomingCall) => void;
   /** The link is up or down. `reason` says why it is down. */
   readonly onChange: (isUp: boolean, reason: string) => void;
+  /** An attempt to connect has failed; the next one follows. */
+  readonly onProblem: (problem: string) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -24,7 +26,7 @@ export interface LinkedJanus {
 }
 
 /** What a gateway needs of Janus. */
-const PLUGINS = ['janus.plugin.sip', 'janus.plugin.audiobridge', 'janus.plugin.videoroom'];
+export const PLUGINS = ['janus.plugin.sip', 'janus.plugin.audiobridge', 'janus.plugin.videoroom'];
 const RETRY = { firstMs: 200, maxMs: 5_000 };
 
 /** Keeps one connection to Janus: connects again after each loss, until `close`. */
@@ -44,7 +46,7 @@ export class JanusLink {
     return this.#current;
   }
 
-  /** Why there is no connection, for an operator; undefined before the first attempt. */
+  /** Why there is no connection, for an operator; undefined before the first attempt, and while there is one. */
   get problem(): string | undefined {
     return this.#problem;
   }
@@ -55,6 +57,7 @@ export class JanusLink {
       try {
         const connection = await this.#connect();
         failures = 0;
+        this.#problem = undefined;
         const reason = await connection.closed;
         this.#current = undefined;
         this.#problem = `The connection to Janus is lost: ${reason}.`;
@@ -64,7 +67,7 @@ export class JanusLink {
         await this.#connection?.close();
         if (this.#isClosed) return;
         this.#problem = error instanceof Error ? error.message : String(error);
-        this.#options.onError(error);
+        this.#options.onProblem(this.#problem);
         await this.#options.sleep(backoff(failures, RETRY));
       }
     }
@@ -78,7 +81,7 @@ export class JanusLink {
 
   async #connect(): Promise<JanusConnection> {
     const { janus, lines, conferences, onIncoming, onChange, onError } = this.#options;
-    const check = await checkJanus({ ...janus, plugins: PLUGINS });
+    const check = await checkJanus({ ...janus, adminKey: conferences.adminKey, plugins: PLUGINS });
     if (!check.isUsable) throw new Error(check.message);
     const connection = await connectJanus({ ...janus, onListenerError: onError });
     this.#connection = connection;

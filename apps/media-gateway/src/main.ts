@@ -1,11 +1,13 @@
 import 'reflect-metadata';
 import { randomInt } from 'node:crypto';
-import { readConfig } from '@partyline/runtime/config';
+import { ConfigError, readConfig } from '@partyline/runtime/config';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics } from '@partyline/runtime/metrics';
+import { NotReadyError } from '@partyline/runtime/not-ready-error';
 import { runMain, startService } from '@partyline/runtime/service';
 import { systemClock, systemSecret, systemSleep, systemTimers, systemYield } from '@partyline/runtime/system';
 import { createBrowsers } from './browsers/browsers.ts';
+import { findOperatorErrors } from './check-servers.ts';
 import { createControlModule } from './control/control.module.ts';
 import { UsedTokens } from './control/used-tokens.ts';
 import { createControlVerifier } from './control/verify-control.ts';
@@ -28,6 +30,10 @@ const randomUint32 = (): number => randomInt(2 ** 32);
 await runMain(async () => {
   const config = readConfig(process.env, ['service', 'webhooks', 'gateway', 'speech', 'kamailio']);
   const { gateway: settings, kamailio, webhooks } = config;
+  const janus = { url: settings.JANUS_URL, apiSecret: settings.JANUS_API_SECRET, adminKey: settings.JANUS_ADMIN_KEY };
+  const rpc = { url: kamailio.KAMAILIO_RPC_URL, secret: kamailio.KAMAILIO_RPC_SECRET };
+  const problems = await findOperatorErrors({ janus, kamailio: { rpc } });
+  if (problems.length > 0) throw new ConfigError(problems);
   const log = openLogger({ service: 'media-gateway', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
   const speaker = openSpeaker(config.speech, {
@@ -48,12 +54,8 @@ await runMain(async () => {
         });
   const gateway = startGateway({
     gatewayId: settings.GATEWAY_ID,
-    janus: { url: settings.JANUS_URL, apiSecret: settings.JANUS_API_SECRET, adminKey: settings.JANUS_ADMIN_KEY },
-    kamailio: {
-      sip: settings.KAMAILIO_SIP,
-      rpc: { url: kamailio.KAMAILIO_RPC_URL, secret: kamailio.KAMAILIO_RPC_SECRET },
-      secret: settings.KAMAILIO_GATEWAY_SECRET,
-    },
+    janus,
+    kamailio: { sip: settings.KAMAILIO_SIP, rpc, secret: settings.KAMAILIO_GATEWAY_SECRET },
     maxCalls: settings.MAX_CALLS,
     gateways: settings.MEDIA_GATEWAYS,
     localIp: settings.MEDIA_IP,
@@ -122,7 +124,7 @@ await runMain(async () => {
     ready: {
       janus: async () => {
         if (gateway.link.current === undefined)
-          throw new Error(gateway.link.problem ?? 'The gateway has not yet connected to Janus and kamailio.');
+          throw new NotReadyError(gateway.problem ?? 'The gateway has not yet connected to Janus and kamailio.');
       },
     },
     prepare: (app) => attachSockets(app.getHttpServer(), [browsers, members]),
