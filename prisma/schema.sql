@@ -902,9 +902,13 @@ BEGIN
   FROM dial_in_number d
   WHERE d.e164 = p_number AND d.account_id IS NOT DISTINCT FROM p_account;
   language := COALESCE(v_number.language, 'en-US');
-  IF v_number.e164 IS NULL
-    OR EXISTS (SELECT FROM tenant t WHERE t.id = v_number.dedicated_to AND t.suspended_at IS NOT NULL) THEN
+  IF v_number.e164 IS NULL THEN
     outcome := 'unknown-number';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  IF EXISTS (SELECT FROM tenant t WHERE t.id = v_number.dedicated_to AND t.suspended_at IS NOT NULL) THEN
+    outcome := 'suspended';
     RETURN NEXT;
     RETURN;
   END IF;

@@ -133,6 +133,38 @@ describe('an incoming call', () => {
     ).toHaveLength(1);
   });
 
+  it.each([
+    ['unknown-number', 404, 'unroutable'],
+    ['unavailable', 480, 'unanswered'],
+    ['busy', 486, 'busy'],
+  ] as const)('with a plan that rejects it (%s) gets %i without an answer, once', async (reason, status, cause) => {
+    const number = test.number([{ do: 'reject', reason, text: 'Not heard.', language: 'en-US' }]);
+    const phone = await test.phone();
+    await phone.dial(test.uriOf(number));
+    await phone.waitFor('closed');
+    await expect.poll(() => finalStatus(phone)).toBe(status);
+    expect(finalResponse(phone)?.headers.filter(([name]) => /^x-/i.test(name))).toEqual([]);
+    const { callId } = await test.answerOf(number);
+    expect(await test.overOf(callId)).toMatchObject({ cause, sipCode: status });
+    expect(test.eventsOf(callId).some((event) => event.kind === 'call' && event.phase === 'answered')).toBe(false);
+    expect(
+      test.hooks.received.filter(
+        ({ path, body }) => path === '/v1/voice/answer' && JSON.stringify(body).includes(number),
+      ),
+    ).toHaveLength(1);
+  });
+
+  it('hears why a later plan rejects it, because it is answered', async () => {
+    const text = 'This number is busy.';
+    const reject = { do: 'reject', reason: 'busy', text, language: 'en-US' } as const;
+    const replyUrl = test.digitsUrl(() => ({ steps: [reject] }));
+    const number = test.number([{ do: 'ask-digits', maxDigits: 1, timeoutS: 1, replyUrl }]);
+    const phone = await test.phone();
+    await phone.dial(test.uriOf(number));
+    await expect.poll(() => hears(phone, test.toneOf(text))).toBe(true);
+    await phone.waitFor('closed');
+  });
+
   it('is hung up while it rings', async () => {
     const { number, asked, decide } = undecidedNumber();
     const phone = await test.phone();

@@ -1,6 +1,6 @@
+import type { SipHeaders } from '@partyline/janus/sip/sip-event';
 import type { SipHandle } from '@partyline/janus/sip/sip-handle';
-import type { AnswerWebhook } from '@partyline/provider-janus/wire';
-import { planReply } from '@partyline/provider-janus/wire';
+import { planReply, type AnswerWebhook, type CallStepMessage } from '@partyline/provider-janus/wire';
 import { toE164 } from '@partyline/domain/phone';
 import type { IncomingCall } from '../sip/sip-lines.ts';
 import { UNANSWERED_CONTROLS, type Call, type CallEnd, type CallFacts } from './call.ts';
@@ -38,13 +38,13 @@ export async function receiveCall(deps: ReceiveDeps, handle: SipHandle, invite: 
   const { callId } = call.facts;
   const phone = new PhoneCall(deps, call);
   phone.followLine(handle, invite.callId);
-  const decline = async (end: CallEnd, code: number): Promise<void> => {
+  const decline = async (end: CallEnd, code: number, headers?: SipHeaders): Promise<void> => {
     call.requestEnd(end);
     await settled;
-    await handle.decline({ code });
+    await handle.decline({ code, ...(headers && { headers }) });
     phone.end(end);
   };
-  // Final at kamailio, which would offer the call to another gateway after a 480.
+  // Final at kamailio, as a rejection without our header is only from 600 on.
   call.controls = { ...UNANSWERED_CONTROLS, hangUp: () => decline({ cause: 'hung-up' }, 603) };
   let isAccepted = false;
   try {
@@ -57,7 +57,9 @@ export async function receiveCall(deps: ReceiveDeps, handle: SipHandle, invite: 
       .catch((): unknown => ({ steps: [TECHNICAL_DIFFICULTIES] }));
     await settled;
     if (phone.signal.aborted) return;
-    if (isEmptyPlan(reply)) return await decline({ cause: 'hung-up' }, 603);
+    const rejection = readRejection(reply);
+    // With the header, kamailio offers the call to no other gateway.
+    if (rejection !== undefined) return await decline(rejection, rejection.sipCode, { [CALL_HEADER]: callId });
     const answered = invite.jsep === undefined ? handle.waitFor(['accepted'], ANSWER_TIMEOUT_MS) : undefined;
     answered?.catch(() => undefined);
     phone.useLine(handle);
@@ -88,10 +90,24 @@ const NEVER = new AbortController().signal;
 /** A phone that offered nothing answers our offer within the transaction of its INVITE. */
 const ANSWER_TIMEOUT_MS = 32_000;
 
-const isEmptyPlan = (reply: unknown): boolean => {
-  const parsed = planReply.safeParse(reply);
-  return parsed.success && parsed.data.steps.length === 0;
+type Rejection = Required<CallEnd>;
+type RejectReason = Extract<CallStepMessage, { do: 'reject' }>['reason'];
+
+/** RFC 3261, sections 21.4.5, 21.4.18 and 21.4.24. */
+const REJECTIONS: Readonly<Record<RejectReason, Rejection>> = {
+  'unknown-number': { cause: 'unroutable', sipCode: 404 },
+  unavailable: { cause: 'unanswered', sipCode: 480 },
+  busy: { cause: 'busy', sipCode: 486 },
 };
+
+/** Returns how a plan ends a call that is not answered; undefined for a plan that answers it. */
+function readRejection(reply: unknown): Rejection | undefined {
+  const { data: plan } = planReply.safeParse(reply);
+  if (plan === undefined) return undefined;
+  const [first] = plan.steps;
+  if (first === undefined) return { cause: 'hung-up', sipCode: 603 };
+  return first.do === 'reject' ? REJECTIONS[first.reason] : undefined;
+}
 
 function readHeader({ headers }: IncomingCall, name: string): string | undefined {
   const lower = name.toLowerCase();

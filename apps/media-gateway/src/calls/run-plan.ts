@@ -43,6 +43,11 @@ export async function runPlan(port: PlanPort, reply: unknown): Promise<'joined' 
         await say(port, step);
         break;
       }
+      // This call is answered.
+      case 'reject': {
+        await port.speak(step.text, step.language, port.signal);
+        return 'done';
+      }
       case 'ask-digits': {
         const { digits, timedOut } = await collectDigits(port, step);
         if (port.signal.aborted) return 'done';

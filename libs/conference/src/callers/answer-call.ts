@@ -5,7 +5,7 @@ import { answerCaller, answerOwnLeg } from '@partyline/store/callers/voice-webho
 import { accountOwner, type Deps } from '../deps.ts';
 import { BRIDGE_HEADER, bridgeTokenHash } from '../legs/bridge-token.ts';
 import { toCallerId } from './caller-id.ts';
-import { promptForPin, generateIds, sayAndHangUp, joinConference } from './call-steps.ts';
+import { promptForPin, generateIds, rejectCall, sayAndHangUp, joinConference } from './call-steps.ts';
 import { getPrompt } from '@partyline/domain/prompts';
 import { replayedWebhook } from '../errors.ts';
 import { enqueueSettle } from '../sessions/enqueue-settle.ts';
@@ -42,13 +42,15 @@ export async function answerCall(
     case 'replayed':
       throw replayedWebhook();
     case 'unknown-number':
-      return sayAndHangUp(answered.language, getPrompt(answered.language, 'not-in-service'));
+      return rejectCall('unknown-number', answered.language, getPrompt(answered.language, 'not-in-service'));
+    case 'suspended':
+      return rejectCall('unavailable', answered.language, getPrompt(answered.language, 'not-in-service'));
     case 'account-busy':
       deps.report.count('caller_rejected', { reason: 'account-busy', owner });
-      return sayAndHangUp(answered.language, getPrompt(answered.language, 'busy'));
+      return rejectCall('busy', answered.language, getPrompt(answered.language, 'busy'));
     case 'busy':
       deps.report.count('caller_rejected', { reason: 'busy', owner });
-      return sayAndHangUp(answered.language, getPrompt(answered.language, 'busy'));
+      return rejectCall('busy', answered.language, getPrompt(answered.language, 'busy'));
     case 'hang-up':
       return [];
     case 'ask':

@@ -1,4 +1,4 @@
-import type { CallPlan } from '@partyline/provider-contract/voice-provider';
+import type { CallPlan, RejectReason } from '@partyline/provider-contract/voice-provider';
 import type { NewIds, AdmittedTo } from '@partyline/store/callers/voice-webhooks';
 import { PIN_MAX_LENGTH } from '@partyline/domain/pin';
 import type { Deps, WebhookUrls } from '../deps.ts';
@@ -66,6 +66,11 @@ export async function joinConference(
     },
   ];
 }
+
+/** Returns the step that rejects a call, where the provider can before the answer; others speak the text. */
+export const rejectCall = (reason: RejectReason, language: string, text: string): CallPlan => [
+  { do: 'reject', reason, text, language },
+];
 
 /** Returns the steps that speak a text and end the call. */
 export const sayAndHangUp = (language: string, text: string): CallPlan => [{ do: 'say', text, language }];

@@ -202,11 +202,11 @@ it("never concludes this about a call at the platform's account", async () => {
   expect(await legOf(callId)).toMatchObject({ state: 'ending', tenant_id: null });
 });
 
-it("rejects calls over the account's limit with a prompt and without a row", async () => {
+it("rejects calls over the account's limit as busy and without a row", async () => {
   for (let n = 0; n < 200; n++) await reportForgedCall();
   const extra = randomUUID();
   const plan = await reportCall(own.accountId, extra, own.number);
-  expect(plan).toMatchObject([{ do: 'say', text: getPrompt('en-US', 'busy') }]);
+  expect(plan).toMatchObject([{ do: 'reject', reason: 'busy', text: getPrompt('en-US', 'busy') }]);
   expect(await legOf(extra)).toBeNull();
   expect(harness.counters).toContain('caller_rejected account-busy tenant');
   // A call that has a leg gets its answer again.

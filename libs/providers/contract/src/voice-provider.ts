@@ -18,10 +18,20 @@ export interface VoiceCapabilities {
 }
 
 /**
+ * Why a call is not answered. `unavailable`: the number exists, and takes no calls at the moment.
+ */
+export type RejectReason = 'unknown-number' | 'unavailable' | 'busy';
+
+/**
  * One step of a call, independent of the provider. The provider converts it to its own instructions
  * (an NCCO).
  */
 export type CallStep =
+  /**
+   * Ends an incoming call without answering it, so that it costs the caller nothing. Speaks the text
+   * before the end instead where the call is answered, as with a provider that answers every call.
+   */
+  | { readonly do: 'reject'; readonly reason: RejectReason; readonly text: string; readonly language: string }
   | { readonly do: 'say'; readonly text: string; readonly language: string; readonly bargeIn?: boolean }
   | { readonly do: 'ask-digits'; readonly maxDigits: number; readonly timeoutS: number; readonly replyUrl: string }
   | {

@@ -110,7 +110,7 @@ describe('calls to the number of a SIP account', () => {
   it('does not open other numbers to its addresses', async () => {
     await write(A);
     const gateway = await openGateway();
-    expect(await dial(gateway, OWN_TRUNK, PLATFORM_NUMBER)).toMatchObject({ status: 403 });
+    expect(await dial(gateway, OWN_TRUNK, PLATFORM_NUMBER)).toEqual({ status: 404, account: undefined });
     expect(await dial(gateway, PLATFORM_TRUNK, PLATFORM_NUMBER)).toEqual({ status: 603, account: 'platform' });
     expect(await dial(gateway, PLATFORM_SIP_TRUNK, PLATFORM_NUMBER)).toEqual({ status: 603, account: 'platform-sip' });
   });

@@ -32,6 +32,12 @@ const time = z.iso.datetime();
 /** A step of a call plan: `CallStep` of the contract, with the rest of the time instead of a deadline. */
 export const callStep = z.discriminatedUnion('do', [
   z.strictObject({
+    do: z.literal('reject'),
+    reason: z.enum(['unknown-number', 'unavailable', 'busy']),
+    text: z.string().max(2_000),
+    language: z.string().max(35),
+  }),
+  z.strictObject({
     do: z.literal('say'),
     text: z.string().max(2_000),
     language: z.string().max(35),

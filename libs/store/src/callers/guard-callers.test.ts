@@ -311,13 +311,13 @@ describe("calls at a tenant's own account", () => {
     expect((await admitCaller(store, freshToken(), real, fresh())).outcome).toBe('wrong-pin');
   });
 
-  it('are told that the number is not in service, without a row, while the tenant is suspended', async () => {
+  it('are rejected, without a row, while the tenant is suspended', async () => {
     const account = await createAccount();
     const suspend = (suspended_at: Date | null) =>
       store.prisma.tenant.update({ where: { id: account.tenantId }, data: { suspended_at } });
     await suspend(new Date());
     const before = await store.prisma.webhook_jti.count();
-    expect(await answerAt(account, caller(1))).toMatchObject({ outcome: 'unknown-number', leg_id: null });
+    expect(await answerAt(account, caller(1))).toMatchObject({ outcome: 'suspended', leg_id: null });
     expect(await store.prisma.leg.count()).toBe(0);
     expect(await store.prisma.webhook_jti.count()).toBe(before);
     await suspend(null);

@@ -33,8 +33,9 @@ export type AnsweredCaller =
     }
   // `busy`: rejected by the guard before the PIN prompt (docs/fraud.md), without a leg.
   // `account-busy`: rejected because the account has too many open or new calls, without a leg.
+  // `suspended`: the number of a suspended tenant.
   | {
-      readonly outcome: 'unknown-number' | 'account-busy' | 'busy' | 'replayed';
+      readonly outcome: 'unknown-number' | 'suspended' | 'account-busy' | 'busy' | 'replayed';
       readonly leg_id: null;
       readonly language: string;
     };

@@ -357,6 +357,25 @@ describe('a call from a trunk', () => {
     expect(await finalResponse(trunk, dialIn(trunk))).toMatchObject({ status: 503 });
   });
 
+  it.each(['404 Not Found', '480 Temporarily Unavailable', '486 Busy Here'])(
+    'that a gateway rejects with %s and the id of its call is offered to no other, and the trunk gets that',
+    async (status) => {
+      const gateways = await Promise.all(['gw-1', 'gw-2'].map(openGateway));
+      const trunk = await open(TRUNK_ADDRESS);
+      const callId = dialIn(trunk);
+      const { gateway, invite } = await Promise.race(
+        gateways.map((each) => each.receiveRequest('INVITE').then((request) => ({ gateway: each, invite: request }))),
+      );
+      gateway.reply(invite, status, { headers: ['X-Partyline-Call: gw-1.call-5'] });
+      const final = await finalResponse(trunk, callId);
+      expect(`${final.status}`).toBe(status.slice(0, 3));
+      expect(headerOf(final, 'x-partyline-call')).toBeUndefined();
+      const invites = gateways.flatMap(({ messages }) => messages.filter(({ method }) => method === 'INVITE'));
+      expect(invites).toHaveLength(1);
+      await Promise.all(gateways.map((each, index) => register(each, `gw-${index + 1}`, { expires: 0 })));
+    },
+  );
+
   it('appears in dlg.list with the call, the account and the gateway', async () => {
     const { trunk, gateway, callId, caller, answer } = await answeredCall(['X-Partyline-Call: gw-1.call-1']);
     expect(headerOf(answer, 'x-partyline-call')).toBeUndefined();

@@ -221,10 +221,10 @@ it(
     await expect.poll(() => legsOf(atTrunk), WAIT).toEqual(['inbound joined', 'outbound joined']);
     expect(callsUp(platformTrunk.messages())).toBe(1);
 
-    // The number of Vonage is not in service at the trunk.
+    // The number of Vonage is unknown at the trunk.
     const stranger = await startPhone({});
     await stranger.dial(`sip:${vonageNumber}@${sipUri}`);
-    await stranger.waitFor('closed');
+    expect(await stranger.waitFor('closed')).toMatchObject({ reason: expect.stringContaining('404') as string });
 
     for (const { room } of [atVonage, atTrunk]) await send('POST', `/rooms/${room.id}/end`);
     await caller.waitFor('closed');

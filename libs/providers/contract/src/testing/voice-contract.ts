@@ -186,6 +186,19 @@ export function describeVoiceContract(
       expect(await callEvent(callId, 'over')).toMatchObject({ phase: 'over' });
     });
 
+    it('ends an incoming call that its plan rejects', async () => {
+      plan([{ do: 'reject', reason: 'unknown-number', text: 'This number is not in service.', language: 'en-GB' }]);
+      const answers = (): string[] =>
+        harness.receiver.received
+          .filter(({ path }) => path === '/answer')
+          .map(({ body }) => voice.parseAnswer(body))
+          .flatMap(({ callId, from }) => (from === harness.number ? [] : [callId]));
+      const earlier = answers();
+      await harness.callIn();
+      await expect.poll(() => answers().length, POLL).toBe(earlier.length + 1);
+      expect(await callEvent(answers().at(-1) ?? '', 'over')).toMatchObject({ phase: 'over' });
+    });
+
     it.each(ENDINGS)('a phone that $habit: the call is over with $verdict.reason', async ({ habit, verdict }) => {
       const to = await harness.addPhone(habit);
       const { callId } = await voice.createCall(callTo(to, { ringingTimerS: 1 }));

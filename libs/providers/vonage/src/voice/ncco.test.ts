@@ -28,6 +28,11 @@ const TABLE: [string, CallPlan, object[]][] = [
     [ask, say('bye', true)],
     [input, talk('bye', false)],
   ],
+  [
+    'a rejection, which is spoken because the call is answered',
+    [{ do: 'reject', reason: 'unknown-number', text: 'bye', language: 'en-GB' }],
+    [talk('bye', false)],
+  ],
   ['digits', [ask], [input]],
   [
     'digits above the limits of the provider',

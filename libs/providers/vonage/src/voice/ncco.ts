@@ -27,7 +27,7 @@ function splitText(text: string): string[] {
 
 type Step<Do extends CallStep['do']> = Extract<CallStep, { do: Do }>;
 
-const renderSay = (step: Step<'say'>, isInputNext: boolean): NccoAction[] =>
+const renderSay = (step: Pick<Step<'say'>, 'text' | 'language' | 'bargeIn'>, isInputNext: boolean): NccoAction[] =>
   // bargeIn needs a later input action (contract section 4); without one the whole NCCO is invalid.
   splitText(step.text).map((text) => ({
     action: 'talk',
@@ -66,6 +66,8 @@ function renderJoin(step: Step<'join'>, holdMusicUrl: string | undefined): NccoA
 }
 
 function renderStep(step: CallStep, isInputNext: boolean, holdMusicUrl: string | undefined): NccoAction[] {
+  // Vonage answers a call to learn its plan.
+  if (step.do === 'reject') return renderSay(step, false);
   if (step.do === 'say') return renderSay(step, isInputNext);
   return [step.do === 'join' ? renderJoin(step, holdMusicUrl) : renderAskDigits(step)];
 }

@@ -229,7 +229,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
     return { outcome: 'unknown-number', leg_id: null, language: 'en-US', ...NOT_ADMITTED };
   const { language } = dialled;
   if (tables.tenants.get(dialled.dedicated_to ?? '')?.suspended_at)
-    return { outcome: 'unknown-number', leg_id: null, language, ...NOT_ADMITTED };
+    return { outcome: 'suspended', leg_id: null, language, ...NOT_ADMITTED };
   if (!consumeToken(tables, jti, expires)) return { outcome: 'replayed', leg_id: null, language, ...NOT_ADMITTED };
   if (!tables.legByCall.has(call)) {
     if (tables.legs.has(legId)) throw new DatabaseError('23505', 'leg_pkey');
