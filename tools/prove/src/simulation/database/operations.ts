@@ -1,7 +1,7 @@
 import { appendEvents, appendRoomEvent } from '@partyline/store/events/append-events';
 import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/purge';
 import { claimPin, countPins } from '@partyline/store/pins/pins';
-import { insertParticipant } from '@partyline/store/participants/participants';
+import { findConnectedLeg, insertParticipant } from '@partyline/store/participants/participants';
 import {
   findMediaSessionOfLeg,
   findMediaSession,
@@ -9,6 +9,7 @@ import {
   insertSession,
   isSessionRunning,
   findNewestSession,
+  readLastUse,
 } from '@partyline/store/sessions/sessions';
 import { insertLeg, lockLeg, saveLegs } from '@partyline/store/legs/legs';
 import { releaseLease, acquireLease } from '@partyline/store/database/lease';
@@ -48,7 +49,7 @@ import { guardConnection } from '@partyline/store/provider-accounts/guard-connec
 import { queueDial } from '@partyline/store/providers/dial-queue';
 import { findNumber, lockNumberForRoom } from '@partyline/store/numbers/numbers';
 import { listDueWork } from '@partyline/store/reconciliation/due-work';
-import { closeRoom, insertRoom, lockRoom } from '@partyline/store/rooms/rooms';
+import { closeRoom, insertRoom, lockRoom, saveRoom } from '@partyline/store/rooms/rooms';
 import { lockSession, saveSession } from '@partyline/store/sessions/session-lock';
 import { EVERY_TENANT, inTransaction, type Store } from '@partyline/store/database/store';
 import { listRunningSessions, resumeTenant, suspendTenant } from '@partyline/store/tenants/tenants';
@@ -194,6 +195,25 @@ const endRoom = op(
   fc.record({ tenant, room, reason: fc.constantFrom(...END_REASONS) }),
   (store, g) => inTransaction(store, g.tenant, (tx) => closeRoom(tx, g.tenant, g.room, g.reason, 3_600)),
   'end room',
+);
+const updateRoom = op(
+  fc.record({ tenant, room, max_duration_s: fc.nat({ max: 7_200 }), expiry_check_at: nullable(fc.constant(FUTURE)) }),
+  (store, { tenant: owner, room: id, ...changes }) =>
+    inTransaction(store, owner, async (tx) => {
+      const found = await lockRoom(tx, owner, id);
+      if (found === null) return 'no room';
+      return [await readLastUse(tx, owner, id), await saveRoom(tx, owner, id, { ...found, ...changes })];
+    }),
+  'update room',
+);
+const connectedLeg = op(
+  fc.record({ tenant, participant: fc.constantFrom('part_0', 'part_1', 'person', 'part of room_0') }),
+  // Of several legs that were created at once, either is the newest.
+  async (store, g) => {
+    const leg = await findConnectedLeg(store, g.tenant, g.participant);
+    return leg === null || leg === 'not-connected' ? leg : 'connected';
+  },
+  'connected leg',
 );
 const roomEvent = op(
   fc.record({ tenant, room }),
@@ -564,6 +584,8 @@ export const operation = fc.oneof(
   { weight: 1, arbitrary: nextSession },
   { weight: 1, arbitrary: endRoom },
   { weight: 1, arbitrary: roomEvent },
+  { weight: 2, arbitrary: updateRoom },
+  { weight: 1, arbitrary: connectedLeg },
   { weight: 3, arbitrary: addLeg },
   { weight: 3, arbitrary: changeLeg },
   { weight: 3, arbitrary: changeSession },

@@ -4,7 +4,7 @@ import type { RoomRow, SessionRow } from '@partyline/store/sessions/session-lock
 import { enqueueDeliveries } from './statements-deliveries.ts';
 import { returnRows, returnCount, returnRow, addSeconds, type StatementTwin } from './statement-twin.ts';
 import { accountColumns, DEFAULT_LEG, DEFAULT_SESSION } from './default-rows.ts';
-import { bytesKey, DatabaseError } from './tables.ts';
+import { bytesKey, DatabaseError, type Tables } from './tables.ts';
 import { admitCaller, answerCaller, answerOwnLeg, describeEvent } from './sql-functions.ts';
 import { readLimitUse } from './limit-use.ts';
 
@@ -31,6 +31,16 @@ function parseInsertColumns(text: string): readonly string[] {
     columnsByText.set(text, columns);
   }
   return columns;
+}
+
+function findNewestSession(tables: Tables, room: string, tenant: string): SessionRow | undefined {
+  return (tables.sessionsOfRoom.get(room) ?? [])
+    .map((id) => tables.sessions.get(id)!)
+    .filter((row) => row.tenant_id === tenant)
+    .reduce<SessionRow | undefined>(
+      (best, row) => (best === undefined || row.created_at >= best.created_at ? row : best),
+      undefined,
+    );
 }
 
 /** The order of Postgres: null comes last. */
@@ -79,6 +89,30 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
   // Without the limits of an account, which tests of libs/conference cover.
   'guard-connection': (tables, [tenant]) =>
     returnRow({ suspended: Boolean(tables.tenants.get(tenant as string)?.suspended_at), busy: false }),
+  'leg-there': (tables, [tenant, participant]) => {
+    if (tables.participants.get(participant as string)?.tenant_id !== tenant) return returnCount(0);
+    const leg = [...tables.liveLegs]
+      .map((id) => tables.legs.get(id)!)
+      .filter(
+        (each) =>
+          each.participant_id === participant &&
+          each.tenant_id === tenant &&
+          (each.state === 'answered' || each.state === 'joined') &&
+          (each.voice_call_id !== null || each.media_connection_id !== null),
+      )
+      .reduce<LegRow | undefined>(
+        (best, each) => (best === undefined || each.created_at > best.created_at ? each : best),
+        undefined,
+      );
+    return returnRow({
+      id: leg?.id ?? null,
+      session_id: leg?.session_id ?? null,
+      account_id: leg?.account_id ?? null,
+      voice_call_id: leg?.voice_call_id ?? null,
+      media_connection_id: leg?.media_connection_id ?? null,
+      media_session_id: tables.sessions.get(leg?.session_id ?? '')?.media_session_id ?? null,
+    });
+  },
   'leg-of-call': (tables, [call, legId, account]) => {
     const find = (id: string | undefined): LegRow | undefined =>
       [tables.legs.get(id ?? '')].find((leg) => leg?.account_id === account);
@@ -273,6 +307,25 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
     );
     return returnCount(1);
   },
+  'last-use-of-room': (tables, [room, tenant]) => {
+    const newest = findNewestSession(tables, room as string, tenant as string);
+    return returnRow(newest && { state: newest.state, ended_at: newest.ended_at });
+  },
+  'save-room': (tables, [id, tenant, ...values], _time, text) => {
+    const room = tables.rooms.get(id as string);
+    if (room === undefined || room.tenant_id !== tenant) return returnCount(0);
+    const row = { ...room, version: room.version + 1 } as RoomRow & Record<string, unknown>;
+    parseSetColumns(text).forEach((column, i) => ((row as Record<string, unknown>)[column] = values[i]));
+    tables.put(tables.rooms, room.id, Object.freeze(row));
+    tables.put(tables.roomsWithExpiryCheck, room.id, row.expiry_check_at === null ? undefined : true);
+    return returnRow({ ...row });
+  },
+  'schedule-room-settle': (tables, [room, tenant], { now }) => {
+    const session = tables.sessions.get(tables.currentOfRoom.get(room as string) ?? '');
+    if (session === undefined || session.tenant_id !== tenant) return returnCount(0);
+    tables.putSession({ ...session, settle_due_at: now, version: session.version + 1 });
+    return returnCount(1);
+  },
   'release-pins': (tables, [room, tenant, seconds], { now }) => {
     const active = [...tables.pins.values()].filter(
       (pin) => pin.room_id === room && pin.tenant_id === tenant && pin.quarantined_until === null,
@@ -282,13 +335,7 @@ export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
     return returnCount(active.length);
   },
   'newest-session': (tables, [room, tenant]) => {
-    const sessions = (tables.sessionsOfRoom.get(room as string) ?? [])
-      .map((id) => tables.sessions.get(id)!)
-      .filter((row) => row.tenant_id === tenant);
-    const newest = sessions.reduce<SessionRow | undefined>(
-      (best, row) => (best === undefined || row.created_at >= best.created_at ? row : best),
-      undefined,
-    );
+    const newest = findNewestSession(tables, room as string, tenant as string);
     return returnRow(newest && { id: newest.id, state: newest.state });
   },
   'find-number': (tables, [tenant, number, country, language, tollFree, kind], { now }) => {
