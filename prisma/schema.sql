@@ -1015,7 +1015,7 @@ ALTER FUNCTION answer_caller(text,timestamp with time zone,text,text,text,text,t
 REVOKE ALL ON FUNCTION answer_caller(text,timestamp with time zone,text,text,text,text,text,text,text,text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION answer_caller(text,timestamp with time zone,text,text,text,text,text,text,text,text) TO partyline_tenant;
 CREATE OR REPLACE FUNCTION public.answer_own_leg(p_jti text, p_jti_expires timestamp with time zone, p_leg text, p_token_hash bytea, p_call text, p_account text)
- RETURNS TABLE(outcome text, tenant_id text, session_id text, conversation text, leg_id text, kind text, waits boolean)
+ RETURNS TABLE(outcome text, tenant_id text, session_id text, conversation text, leg_id text, kind text, waits boolean, deadline_at timestamp with time zone)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET enable_seqscan TO 'off'
@@ -1101,6 +1101,7 @@ BEGIN
 
   outcome := 'join';
   conversation := v_session.conversation;
+  deadline_at := v_leg.deadline_at;
   waits := v_leg.kind = 'outbound' AND (
     SELECT waits_for_host(r, v_session.id, v_leg.role)
     FROM room r

@@ -9,6 +9,7 @@
 -- p_account     the account whose secret signed the webhook; see answer_caller
 -- outcome       join | hang-up | unknown-leg | replayed. hang-up stores the call id too: its end must
 --               be observed.
+-- deadline_at   the end of the session at the latest; null unless the call joins
 CREATE OR REPLACE FUNCTION answer_own_leg(
   p_jti text,
   p_jti_expires timestamptz,
@@ -23,7 +24,8 @@ CREATE OR REPLACE FUNCTION answer_own_leg(
   conversation text,
   leg_id text,
   kind text,
-  waits boolean
+  waits boolean,
+  deadline_at timestamptz
 )
 LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off SET search_path = public, pg_temp
 AS $$
@@ -107,6 +109,7 @@ BEGIN
 
   outcome := 'join';
   conversation := v_session.conversation;
+  deadline_at := v_leg.deadline_at;
   waits := v_leg.kind = 'outbound' AND (
     SELECT waits_for_host(r, v_session.id, v_leg.role)
     FROM room r

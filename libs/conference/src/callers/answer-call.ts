@@ -105,6 +105,7 @@ async function joinOwnLeg(
       conversation: answered.conversation,
       eventUrl: deps.webhooks(token.accountId).events(answered.leg_id),
       startOnEnter: !answered.waits,
+      deadline: answered.deadline_at,
     },
   ];
 }

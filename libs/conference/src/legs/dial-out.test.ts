@@ -2,6 +2,7 @@ import { VerdictError } from '@partyline/domain/verdict';
 import { listDueWork } from '@partyline/store/reconciliation/due-work';
 import type { PhoneBehaviour } from '@partyline/vonage-emulator/control-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { answerDialledLeg } from '../callers/answer-call.ts';
 import { applyLegEvent } from './apply-leg-event.ts';
 import { dialOut, requestDialOut } from './dial-out.ts';
 import { endSession } from '../sessions/end-session.ts';
@@ -51,6 +52,17 @@ const listCreateRequests = async (phone: string) =>
   );
 
 describe('an outbound call', () => {
+  it('gets the deadline of its session when it is answered', async () => {
+    const meeting = await openRoom(deps);
+    const { phone, legId } = await requestCall(meeting);
+    const token = { accountId: null, jti: `answer of ${legId}`, expiresAt: new Date(Date.now() + 60_000) };
+    const call = { callId: `call of ${legId}`, from: null, to: phone, viaSip: false, headers: {} };
+    const [leg] = await readLegs(harness, meeting, 'outbound');
+    expect(await answerDialledLeg(deps, token, legId, call)).toMatchObject([
+      { do: 'join', deadline: leg?.deadline_at },
+    ]);
+  });
+
   it("joins the conference when answered, and carries its dead-man's timers", async () => {
     const meeting = await openRoom(deps);
     const { phone, legId } = await requestCall(meeting);

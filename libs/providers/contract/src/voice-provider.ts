@@ -43,8 +43,8 @@ export type CallStep =
       /** The call joins muted; `mute` unmutes it. Default: false. */
       readonly muted?: boolean;
       /**
-       * The call ends by itself then, if the provider has such a timer for calls that it received.
-       * Absent: a timer was set when the call was placed.
+       * The call ends by itself then, if the provider can set such a timer for a live call. Absent: the
+       * timer of `createCall` counts.
        */
       readonly deadline?: Date;
     };

@@ -101,6 +101,7 @@ describe.each(KINDS)('answerOwnLeg for a leg of kind %s', (kind) => {
       leg_id: null,
       kind: null,
       waits: false,
+      deadline_at: null,
     });
     expect(await readLeg(store, legId)).toEqual(before);
   });

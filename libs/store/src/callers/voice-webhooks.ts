@@ -272,6 +272,7 @@ type AnsweredOwnLeg =
       readonly leg_id: string;
       readonly kind: 'bridge' | 'outbound';
       readonly waits: boolean;
+      readonly deadline_at: Date;
     }
   | {
       readonly outcome: 'hang-up' | 'unknown-leg' | 'replayed';

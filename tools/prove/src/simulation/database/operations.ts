@@ -198,11 +198,11 @@ const endRoom = op(
 );
 const updateRoom = op(
   fc.record({ tenant, room, max_duration_s: fc.nat({ max: 7_200 }), expiry_check_at: nullable(fc.constant(FUTURE)) }),
-  (store, { tenant: owner, room: id, ...changes }) =>
+  (store, { tenant: owner, room: roomId, ...changes }) =>
     inTransaction(store, owner, async (tx) => {
-      const found = await lockRoom(tx, owner, id);
+      const found = await lockRoom(tx, owner, roomId);
       if (found === null) return 'no room';
-      return [await readLastUse(tx, owner, id), await saveRoom(tx, owner, id, { ...found, ...changes })];
+      return [await readLastUse(tx, owner, roomId), await saveRoom(tx, owner, roomId, { ...found, ...changes })];
     }),
   'update room',
 );
@@ -210,8 +210,8 @@ const connectedLeg = op(
   fc.record({ tenant, participant: fc.constantFrom('part_0', 'part_1', 'person', 'part of room_0') }),
   // Of several legs that were created at once, either is the newest.
   async (store, g) => {
-    const leg = await findConnectedLeg(store, g.tenant, g.participant);
-    return leg === null || leg === 'not-connected' ? leg : 'connected';
+    const found = await findConnectedLeg(store, g.tenant, g.participant);
+    return found === null || found === 'not-connected' ? found : 'connected';
   },
   'connected leg',
 );

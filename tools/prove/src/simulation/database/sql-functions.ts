@@ -404,7 +404,15 @@ export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Da
     string,
     string | null,
   ];
-  const unknown = { tenant_id: null, session_id: null, conversation: null, leg_id: null, kind: null, waits: false };
+  const unknown = {
+    tenant_id: null,
+    session_id: null,
+    conversation: null,
+    leg_id: null,
+    kind: null,
+    waits: false,
+    deadline_at: null,
+  };
   if (!consumeToken(tables, jti, expires)) return { outcome: 'replayed', ...unknown };
   const identified = tables.legs.get((tokenHash === null ? legId : tables.legByToken.get(bytesKey(tokenHash))) ?? '');
   const named =
@@ -426,7 +434,7 @@ export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Da
   if (isEndingOrEnded(leg.state) || (session.state !== 'open' && session.state !== 'live')) {
     if (leg.voice_call_id === null)
       tables.putLeg({ ...leg, voice_call_id: call, version: leg.version + 1, hangup_attempted_at: null });
-    return { outcome: 'hang-up', conversation: null, ...found, waits: false };
+    return { outcome: 'hang-up', conversation: null, ...found, waits: false, deadline_at: null };
   }
   tables.putLeg({
     ...leg,
@@ -440,6 +448,7 @@ export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Da
   return {
     outcome: 'join',
     conversation: session.conversation,
+    deadline_at: leg.deadline_at,
     ...found,
     waits: leg.kind === 'outbound' && waitsForHost(tables, tables.rooms.get(session.room_id)!, session.id, leg.role),
   };
