@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   existsSync,
   globSync,
@@ -11,9 +10,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { userInfo } from 'node:os';
-import { basename, join } from 'node:path';
-import { execa } from 'execa';
+import { join } from 'node:path';
+import { execa, ExecaError } from 'execa';
 import { cacheFolder } from '../workspace.ts';
+import { findDifference, listFiles, type FileList } from './file-list.ts';
 
 /** Packages of Debian and Ubuntu that are unpacked together into one folder of the cache. */
 export interface PackageSet {
@@ -32,15 +32,18 @@ export interface UnpackedProgram {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** One unpacked package, as the manifest in the cache records it. */
-interface ManifestEntry {
-  package: string;
-  version: string;
-  sha256: string;
+/** What was unpacked into a folder of the cache. */
+interface Manifest {
+  readonly packages: readonly { readonly file: string; readonly hash: string }[];
+  /** Every unpacked file. */
+  readonly files: FileList;
 }
 
-/** Lists the unpacked packages, in the root of the unpacked folder. */
+/** The name of the manifest, in the root of the unpacked folder. */
 const MANIFEST = 'packages.json';
+
+/** Copies that this process has compared with their manifest. */
+const verified = new Set<string>();
 
 /**
  * Library folders below `usr/lib/<triplet>`. The programs name some of them by the absolute path of
@@ -48,17 +51,28 @@ const MANIFEST = 'packages.json';
  */
 const LIBRARY_FOLDERS = ['', 'kamailio', 'pulseaudio'];
 
-/** Returns the copy that an earlier run downloaded for this release of the system. */
-export function findCachedProgram(set: PackageSet): UnpackedProgram | undefined {
+/**
+ * Returns the copy that an earlier run downloaded for this release of the system. Each process
+ * compares it once with what was unpacked then.
+ * @throws Error if it has changed since
+ */
+export async function findCachedProgram(set: PackageSet): Promise<UnpackedProgram | undefined> {
   const root = cachedRoot(set);
-  return existsSync(join(root, set.program)) ? describeProgram(set, root) : undefined;
+  if (!existsSync(root)) return undefined;
+  if (!verified.has(root)) {
+    const change = await findChange(root);
+    if (change !== undefined) throw new Error(`the copy of ${set.name} in ${root} is not verified: ${change}`);
+    verified.add(root);
+  }
+  return describeProgram(set, root);
 }
 
 /**
  * Downloads packages from the package sources of the system, without root and without an
  * installation. It uses a private copy of apt's state, and unpacks the packages and every package
- * that apt would install with them into the cache folder. apt verifies each download against the
- * signed index. A cached copy of other versions is replaced.
+ * that apt would install with them into the cache folder. apt verifies the signature of each index,
+ * and each download against the hash in the index, whatever the system's own settings allow. A
+ * cached copy of other versions, or one that has changed, is replaced.
  */
 export async function fetchProgram(set: PackageSet, log: (line: string) => void): Promise<UnpackedProgram> {
   for (const tool of ['apt-get', 'dpkg']) {
@@ -68,12 +82,15 @@ export async function fetchProgram(set: PackageSet, log: (line: string) => void)
   const draft = mkdtempSync(`${root}-draft-`);
   try {
     const startedAt = performance.now();
-    const manifest = await unpackInto(set, draft, log);
-    const path = join(draft, 'root', set.program);
+    const packages = await unpackInto(set, draft, log);
+    const unpacked = join(draft, 'root');
+    const path = join(unpacked, set.program);
     if (set.linkTo !== undefined) symlinkSync(set.linkTo, path);
     if (!existsSync(path)) throw new Error(`the package ${set.packages.join(' or ')} contains no ${set.program}`);
-    writeFileSync(join(draft, 'root', MANIFEST), manifest);
-    moveIntoCache(draft, root, manifest);
+    const manifest: Manifest = { packages, files: await listFiles(unpacked) };
+    const text = `${JSON.stringify(manifest, null, 2)}\n`;
+    writeFileSync(join(unpacked, MANIFEST), text);
+    await moveIntoCache(draft, root, text);
     log(`Unpacked ${set.name} into ${root} in ${((performance.now() - startedAt) / 1000).toFixed(1)} s.`);
   } finally {
     rmSync(draft, { recursive: true, force: true });
@@ -81,13 +98,13 @@ export async function fetchProgram(set: PackageSet, log: (line: string) => void)
   return describeProgram(set, root);
 }
 
-function moveIntoCache(draft: string, root: string, manifest: string): void {
+async function moveIntoCache(draft: string, root: string, manifest: string): Promise<void> {
   try {
     renameSync(join(draft, 'root'), root);
   } catch (error) {
     if (!existsSync(root)) throw error;
     // Another process finished the same download first.
-    if (readManifest(root) === manifest) return;
+    if (readManifest(root) === manifest && (await findChange(root)) === undefined) return;
     renameSync(root, join(draft, 'replaced'));
     renameSync(join(draft, 'root'), root);
   }
@@ -98,8 +115,26 @@ function readManifest(root: string): string | undefined {
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
 }
 
-/** Returns the manifest of what was unpacked into `draft/root`. */
-async function unpackInto(set: PackageSet, draft: string, log: (line: string) => void): Promise<string> {
+/** Describes the first difference between an unpacked folder and its manifest; undefined if there is none. */
+async function findChange(root: string): Promise<string | undefined> {
+  const { files } = JSON.parse(readManifest(root) ?? '{}') as Partial<Manifest>;
+  if (files === undefined) return 'it has no list of its files';
+  const { [MANIFEST]: _manifest, ...present } = await listFiles(root);
+  return findDifference(files, present);
+}
+
+/**
+ * Whatever the system allows. Only a source that is marked as trusted in the system's own list needs no signature.
+ */
+const SIGNED_ONLY = [
+  'Acquire::AllowInsecureRepositories=false',
+  'Acquire::AllowWeakRepositories=false',
+  'Acquire::AllowDowngradeToInsecureRepositories=false',
+  'APT::Get::AllowUnauthenticated=false',
+];
+
+/** Returns the packages that were unpacked into `draft/root`. */
+async function unpackInto(set: PackageSet, draft: string, log: (line: string) => void): Promise<Manifest['packages']> {
   for (const folder of ['lists/partial', 'cache/archives/partial', 'debs', 'root'])
     mkdirSync(join(draft, folder), { recursive: true });
   const options = [
@@ -111,29 +146,42 @@ async function unpackInto(set: PackageSet, draft: string, log: (line: string) =>
     'APT::Update::Post-Invoke::=',
     'Acquire::Languages=none',
     'Debug::NoLocking=1',
+    ...SIGNED_ONLY,
   ].flatMap((option) => ['-o', option]);
+  const problems: string[] = [];
   const apt = async (...args: string[]): Promise<string> => {
-    const { stdout } = await execa('apt-get', ['-q', ...options, ...args], {
-      cwd: join(draft, 'debs'),
-      env: { LC_ALL: 'C' },
-    });
-    return stdout;
+    try {
+      const { stdout } = await execa('apt-get', ['-q', ...options, ...args], {
+        cwd: join(draft, 'debs'),
+        env: { LC_ALL: 'C' },
+      });
+      return stdout;
+    } catch (error) {
+      if (!(error instanceof ExecaError)) throw error;
+      problems.push(
+        ...String(error.stderr)
+          .split('\n')
+          .filter((line) => /^[EW]: /.test(line)),
+      );
+      throw new Error(`apt-get ${args[0]} failed: ${problems.join(' ') || error.shortMessage}`, { cause: error });
+    }
   };
   // Ignore unreachable sources: the one with the package may work, and otherwise `download` fails.
   await apt('update').catch(() => undefined);
   const names = await listMissingPackages(set, apt);
-  const bytes = [...(await apt('download', '--print-uris', ...names)).matchAll(/^'\S+' \S+ (\d+)/gm)].reduce(
-    (sum, [, size]) => sum + Number(size),
-    0,
+  const uris = await apt('download', '--print-uris', ...names);
+  const downloads = [...uris.matchAll(/^'\S+' (\S+) (\d+) (\S+:[0-9a-f]+)$/gm)].map(
+    ([, file = '', bytes, hash = '']) => ({ file, bytes: Number(bytes), hash }),
   );
+  const megabytes = downloads.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6;
   log(
     `Downloading ${set.name} once from the package sources of the system ` +
-      `(${names.length} packages, ${(bytes / 1e6).toFixed(1)} MB) ...`,
+      `(${downloads.length} packages, ${megabytes.toFixed(1)} MB) ...`,
   );
   await apt('download', ...names);
-  const debs = globSync(join(draft, 'debs/*.deb')).toSorted();
-  for (const deb of debs) await execa('dpkg', ['-x', deb, join(draft, 'root')]);
-  return `${JSON.stringify(debs.map(describePackage), null, 2)}\n`;
+  const packages = downloads.map(({ file, hash }) => ({ file, hash })).toSorted((a, b) => (a.file < b.file ? -1 : 1));
+  for (const { file } of packages) await execa('dpkg', ['-x', join(draft, 'debs', file), join(draft, 'root')]);
+  return packages;
 }
 
 /** Returns the packages of the set and every package that apt would install with them. */
@@ -145,16 +193,6 @@ async function listMissingPackages(
   const plan = await apt('install', '--simulate', '--no-install-recommends', '--reinstall', ...set.packages);
   const names = [...plan.matchAll(/^Inst (\S+)/gm)].map((match) => match[1] ?? '');
   return [...new Set([...set.packages, ...names])];
-}
-
-/** apt names a download `<package>_<version>_<architecture>.deb`, with `%3a` for a colon. */
-function describePackage(deb: string): ManifestEntry {
-  const [name = '', version = ''] = basename(deb).split('_');
-  return {
-    package: name,
-    version: decodeURIComponent(version),
-    sha256: createHash('sha256').update(readFileSync(deb)).digest('hex'),
-  };
 }
 
 function cachedRoot(set: PackageSet): string {

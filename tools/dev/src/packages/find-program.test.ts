@@ -80,11 +80,10 @@ describe.skipIf(!existsSync('/usr/bin/apt-get'))('findProgram on Debian or Ubunt
       expect(await findProgram(SOURCE, ignore)).toEqual({ ...one, from: 'cache' });
 
       const root = join(dirname(one?.path ?? ''), '../..');
-      const manifest = JSON.parse(readFileSync(join(root, 'packages.json'), 'utf8')) as object[];
-      expect(manifest).toContainEqual({
-        package: 'sip-tester',
-        version: expect.stringMatching(/^1:\d/),
-        sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      const { packages } = JSON.parse(readFileSync(join(root, 'packages.json'), 'utf8')) as { packages: object[] };
+      expect(packages).toContainEqual({
+        file: expect.stringMatching(/^sip-tester_1%3a\d/),
+        hash: expect.stringMatching(/^SHA\d+:[0-9a-f]{64,}$/),
       });
       expect(globSync(join(folder, 'cache/partyline/*'))).toEqual([join(root)]);
       expect(lines).toHaveLength(4);
@@ -94,12 +93,13 @@ describe.skipIf(!existsSync('/usr/bin/apt-get'))('findProgram on Debian or Ubunt
   );
 
   it(
-    'replaces a cached copy that cannot run',
+    'replaces a cached copy that has changed, and says so',
     async () => {
       const first = await findProgram(SOURCE, ignore);
       writeFileSync(first.path, 'not a program');
-      rmSync(join(dirname(first.path), '../../packages.json'));
-      expect(await findProgram(SOURCE, ignore)).toEqual({ ...first, from: 'fetched' });
+      const lines: string[] = [];
+      expect(await findProgram(SOURCE, (line) => void lines.push(line))).toEqual({ ...first, from: 'fetched' });
+      expect(lines[0]).toMatch(/^Not used: the copy of sipp in .* is not verified: usr\/bin\/sipp is different\.$/);
     },
     DOWNLOAD_TIMEOUT_MS,
   );

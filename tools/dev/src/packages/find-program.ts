@@ -64,14 +64,19 @@ export async function findProgram(source: ProgramSource, log: (line: string) => 
       if (program) return program;
     }
   }
-  const cached = findCachedProgram(source.packages);
-  const program = cached && use(cached, 'cache');
-  if (program) return program;
+  try {
+    const cached = await findCachedProgram(source.packages);
+    const program = cached && use(cached, 'cache');
+    if (program) return program;
+  } catch (error) {
+    faults.push(describeError(error));
+    log(`Not used: ${describeError(error)}.`);
+  }
   try {
     const fetched = use(await fetchProgram(source.packages, log), 'fetched');
     if (fetched) return fetched;
   } catch (error) {
-    faults.push(error instanceof Error ? error.message : String(error));
+    faults.push(describeError(error));
   }
   throw new Error(
     [
@@ -104,6 +109,10 @@ function checkProgram(source: ProgramSource, program: UnpackedProgram): { versio
   if (source.minVersion !== undefined && version.localeCompare(source.minVersion, 'en', { numeric: true }) < 0)
     return { fault: `has version ${version}, and Partyline requires ${source.minVersion} or later` };
   return { version };
+}
+
+function describeError(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function capitalize(text: string): string {
