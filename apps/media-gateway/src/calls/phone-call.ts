@@ -76,6 +76,7 @@ export class PhoneCall {
     this.peer = new PhonePeer(
       {
         onConnected: () => this.#connected.resolve(),
+        onFailed: () => this.hangUp({ cause: 'failed' }),
         onPacket: () => this.#audio?.noticePhone(),
         onAudio: (payload, timestamp, ssrc) => this.#audio?.receiveFromPhone(payload, timestamp, ssrc),
         onTelephoneEvent: (packet) => this.#receiveDigit(this.#telephoneEvents.receive(packet), 'rtp'),

@@ -14,6 +14,8 @@ import {
 export interface PhonePeerEvents {
   /** The media connection to Janus is up. Packets that were sent before are lost. */
   onConnected(): void;
+  /** It is lost for good. Neither side hears the other any more. */
+  onFailed(): void;
   /** A packet of any kind: the phone is there. */
   onPacket(): void;
   /** One packet of audio. */
@@ -188,6 +190,8 @@ export class PhonePeer {
     );
     pc.connectionStateChange.subscribe((state) => {
       if (state === 'connected') this.#events.onConnected();
+      // Also after this process stood still for half a minute.
+      if (state === 'failed') this.#events.onFailed();
     });
     this.#pc = pc;
     this.#track = track;
