@@ -28,6 +28,8 @@ const GAP_FRAMES = 5;
 
 /** The mix of the conference comes every 20 ms. After this many frames without it, the phone gets silence. */
 const MISSING_FRAMES = 3;
+/** So many frames of the mix may come at once. After a stall the older ones are skipped: a phone would play them all. */
+const MAX_MIX_BURST_FRAMES = 25;
 
 /**
  * The sound of one call. To the phone: a spoken text, or else the conference's mix, or else hold
@@ -43,6 +45,8 @@ export class CallAudio {
   #speech: Speech | undefined;
   #music: { readonly pcm: Int16Array; position: number } | undefined;
   #framesWithoutMix = 0;
+  /** Frames of the mix that the phone may get before the next tick. */
+  #mixCredit = MAX_MIX_BURST_FRAMES;
   #framesWithoutPhone = 0;
   #isMuted = false;
   #isHeld = false;
@@ -84,8 +88,10 @@ export class CallAudio {
     const pcm = this.#opus.decode(payload);
     if (pcm === null) return;
     const frame = this.sampleRate / (1_000 / FRAME_MS);
-    for (let start = 0; start + frame <= pcm.length; start += frame)
+    for (let start = 0; start + frame <= pcm.length && this.#mixCredit > 0; start += frame) {
+      this.#mixCredit -= 1;
       this.#phone.sendAudio(this.#codec.encode(pcm.subarray(start, start + frame)));
+    }
   }
 
   /** Connects the call to the conference, or disconnects it. */
@@ -139,6 +145,7 @@ export class CallAudio {
 
   /** One frame in each direction. */
   tick(): void {
+    this.#mixCredit = Math.min(this.#mixCredit + 1, MAX_MIX_BURST_FRAMES);
     if (!this.#isHeld) this.#framesWithoutPhone += 1;
     const fromPhone = this.#playout.pull();
     const isHeard = !this.#isMuted && !this.#isHeld;
