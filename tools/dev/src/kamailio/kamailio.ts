@@ -68,6 +68,9 @@ export interface KamailioServer {
   addTrunk(trunk: Trunk): Promise<void>;
   /** Kills all processes of the server (SIGKILL). Calls and registrations are lost. */
   crash(): Promise<void>;
+  /** Suspends all processes of the server (SIGSTOP), until `resume`. */
+  pause(): void;
+  resume(): void;
   /** Starts a crashed or running server again, with the same ports, secrets and trunks. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -235,6 +238,8 @@ function describeServer(
       child.kill('SIGKILL');
       await child.ended;
     },
+    pause: () => child.kill('SIGSTOP'),
+    resume: () => child.kill('SIGCONT'),
     restart: () => (restarting = relaunch()),
     async stop() {
       // Wait for a restart in progress; otherwise its processes would stay running.

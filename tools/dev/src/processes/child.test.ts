@@ -63,13 +63,42 @@ test('the forks of a child with killsGroup end with it, however it ends', async 
   }
 });
 
-test('the forks of a child with killsGroup end when their grandparent is killed by SIGKILL', async () => {
+/** Waits until a process is in a state of `ps`, such as T for stopped. */
+async function waitForState(pid: number, isState: (state: string) => boolean): Promise<void> {
+  await expect
+    .poll(async () => {
+      const { stdout } = await execa('ps', ['-o', 'stat=', '-p', String(pid)], { reject: false });
+      return isState(stdout.trim());
+    })
+    .toBe(true);
+}
+
+test('the forks of a child with killsGroup stop and continue with it, and end while they are stopped', async () => {
+  const child = startChild({ name: 'forking', command: '/bin/sh', args: ['-c', FORK_AND_STAY], killsGroup: true });
+  await waitUntilReady(child, { line: /^\d+$/ });
+  const processes = [child.pid, Number(child.tail())];
+  child.kill('SIGSTOP');
+  for (const pid of processes) await waitForState(pid, (state) => state.startsWith('T'));
+  child.kill('SIGCONT');
+  for (const pid of processes) await waitForState(pid, (state) => state.startsWith('S'));
+  child.kill('SIGSTOP');
+  await child.stop();
+  for (const pid of processes) expect(await waitForExit(pid)).toBe('ended');
+});
+
+test.each([
+  ['run', ''],
+  ['are stopped', "child.kill('SIGSTOP');"],
+])('the forks of a child with killsGroup that %s end when their grandparent is killed by SIGKILL', async (_, stop) => {
   const source = `
     const { startChild } = await import(${JSON.stringify(new URL('child.ts', import.meta.url).href)});
     // The child dies of SIGTERM, and its fork ignores it.
     const args = ['-c', ${JSON.stringify(`(trap '' TERM; ${FORK_AND_STAY}) & wait`)}];
     const child = startChild({ name: 'forking', command: '/bin/sh', args, killsGroup: true });
-    child.onLine((line) => console.log(line));
+    child.onLine((line) => {
+      ${stop}
+      console.log(line);
+    });
   `;
   const parent = execa(node, ['--input-type=module', '-e', source], {
     stdin: 'ignore',

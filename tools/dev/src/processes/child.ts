@@ -1,7 +1,7 @@
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
-import { execa, type ResultPromise } from 'execa';
+import { execa, execaSync, type ResultPromise } from 'execa';
 
 export interface ChildOptions {
   /** The name of the child in logs and errors. */
@@ -20,8 +20,8 @@ export interface ChildOptions {
   /** Time limit of the shutdown, after which the child gets SIGKILL. */
   stopTimeoutMs?: number;
   /**
-   * For a server that forks and whose processes outlive the first one: SIGKILL goes to all of them,
-   * and what is left of them ends with the first one.
+   * For a server that forks and whose processes outlive the first one: SIGKILL, SIGSTOP and SIGCONT
+   * go to all of them, and what is left of them ends with the first one.
    */
   killsGroup?: boolean;
   /** A file that collects the output. */
@@ -132,14 +132,16 @@ function wrapProcess(subprocess: ResultPromise, options: ChildOptions, stopSigna
     subprocess.nodeChildProcess.once('exit', (code, signal) => {
       isRunning = false;
       log?.end();
-      if (options.killsGroup && subprocess.pid) killGroup(subprocess.pid);
+      if (options.killsGroup && subprocess.pid) sendSignal(-subprocess.pid, 'SIGKILL');
       resolve({ code, signal });
     });
   });
 
   const kill = (signal: NodeJS.Signals): void => {
     if (!isRunning) return;
-    if (options.killsGroup && signal === 'SIGKILL' && subprocess.pid) killGroup(subprocess.pid);
+    const group = options.killsGroup ? subprocess.pid : undefined;
+    if (group !== undefined && (signal === 'SIGKILL' || signal === 'SIGCONT')) sendSignal(-group, signal);
+    else if (group !== undefined && signal === 'SIGSTOP') stopWithForks(group);
     else subprocess.kill(signal);
   };
   return {
@@ -165,10 +167,21 @@ function wrapProcess(subprocess: ResultPromise, options: ChildOptions, stopSigna
   };
 }
 
-function killGroup(id: number): void {
+/** Not the whole group: the watcher must run, or the group would stay when this process is killed. */
+function stopWithForks(pid: number): void {
+  sendSignal(pid, 'SIGSTOP');
+  const { stdout } = execaSync('ps', ['-A', '-o', 'pid=,ppid=']);
+  for (const line of stdout.split('\n')) {
+    const [fork, parent] = line.trim().split(/\s+/).map(Number);
+    if (parent === pid) sendSignal(fork!, 'SIGSTOP');
+  }
+}
+
+/** @param id a process, or with a minus a group */
+function sendSignal(id: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(-id, 'SIGKILL');
+    process.kill(id, signal);
   } catch {
-    // Its last process has ended.
+    // The process, or the last one of the group, has ended.
   }
 }
