@@ -182,6 +182,19 @@ const kamailioRestarted: StackFault = {
   },
 };
 
+const kamailioPaused = (seconds: number): StackFault => ({
+  name: `kamailio stopped for ${seconds} s (SIGSTOP)`,
+  boundS: 15,
+  since: 'recovery',
+  others: null,
+  lastsMs: seconds * 1_000,
+  inject: async ({ selfHosted }) => selfHosted.kamailio.pause(),
+  async recover({ selfHosted: { kamailio, gateways } }) {
+    kamailio.resume();
+    await Promise.all(gateways.map(awaitReady));
+  },
+});
+
 const kamailioAndPostgresRestarted: StackFault = {
   ...kamailioRestarted,
   name: 'kamailio and Postgres killed and restarted',
@@ -253,6 +266,30 @@ const everythingRestarted: StackFault = {
   },
 };
 
+const everythingPaused = (seconds: number): StackFault => ({
+  name: `kamailio, media-gateways and Januses stopped for ${seconds} s`,
+  boundS: 15,
+  since: 'recovery',
+  // WebRTC between a gateway and its Janus fails after 30 s without an answer, and every call with it.
+  others: seconds > 30 ? { boundS: 15, since: 'recovery', at: 'every-gateway' } : null,
+  lastsMs: seconds * 1_000,
+  async inject({ selfHosted: { kamailio, gateways } }) {
+    for (const { child, janus } of gateways) {
+      child?.kill('SIGSTOP');
+      janus.pause();
+    }
+    kamailio.pause();
+  },
+  async recover({ selfHosted: { kamailio, gateways } }) {
+    kamailio.resume();
+    for (const { child, janus } of gateways) {
+      janus.resume();
+      child?.kill('SIGCONT');
+    }
+    await Promise.all(gateways.map(awaitReady));
+  },
+});
+
 const serviceKilled = (service: ServiceName): StackFault => {
   const findInstances = ({ stack }: FaultContext) => stack.instances.filter((each) => each.service === service);
   return {
@@ -309,6 +346,10 @@ export const STACK_FAULTS: readonly StackFault[] = [
   serviceKilled('dial-orchestrator'),
   redisRestarted,
   postgresRestarted,
+  { ...kamailioPaused(5), isQuick: true },
+  kamailioPaused(40),
+  everythingPaused(10),
+  everythingPaused(40),
   kamailioRestarted,
   kamailioAndPostgresRestarted,
   kamailioAndJanusRestarted,
