@@ -1,4 +1,5 @@
-import type { Stage } from './stage.ts';
+import type { SelfHostedResult } from '../self-hosted/run.ts';
+import type { Stage, StageResult } from './stage.ts';
 
 /**
  * Plays the rows of the self-hosted provider's guarantee with real processes and real phones.
@@ -6,8 +7,13 @@ import type { Stage } from './stage.ts';
  */
 export const selfHosted: Stage = async (input) => {
   const { proveSelfHosted } = await import('../self-hosted/run.ts');
-  const { problems, ...result } = await proveSelfHosted(input);
-  const late = result.rows.filter(({ ok }) => !ok);
+  return judgeSelfHosted(await proveSelfHosted(input));
+};
+
+/** Returns what a run breaks, and its figures. */
+export function judgeSelfHosted({ problems, ...result }: SelfHostedResult): StageResult {
+  const { rows, falseKills, calls, failedCalls, callsUpAfter, dialogsAfter, handlesInUseAfter, skipped } = result;
+  const late = rows.filter(({ ok }) => !ok);
   return {
     problems: [
       ...late.map(({ name, boundS, measuredS }) =>
@@ -15,12 +21,23 @@ export const selfHosted: Stage = async (input) => {
           ? `${name}: a call was still up after its bound of ${boundS} s`
           : `${name}: a call ended after ${measuredS} s; the bound is ${boundS} s`,
       ),
-      ...(result.dialogsAfter > 0 ? [`kamailio has ${result.dialogsAfter} dialogs at the end`] : []),
-      ...(result.handlesInUseAfter > 0 ? [`${result.handlesInUseAfter} handles of Janus are in calls at the end`] : []),
-      ...(result.failedCalls > 0 ? [`${result.failedCalls} calls failed although nothing was wrong`] : []),
+      ...(dialogsAfter > 0 ? [`kamailio has ${dialogsAfter} dialogs at the end`] : []),
+      ...(handlesInUseAfter > 0 ? [`${handlesInUseAfter} handles of Janus are in calls at the end`] : []),
+      ...(failedCalls > 0 ? [`${failedCalls} calls failed although nothing was wrong`] : []),
       ...problems,
     ],
-    summary: { falseKills: result.falseKills },
+    summary: {
+      falseKills,
+      selfHosted: {
+        rows: rows.length,
+        calls,
+        slowestEndS: Object.fromEntries(rows.map(({ name, boundS, measuredS }) => [name, { measuredS, boundS }])),
+        callsUpAfter,
+        dialogsAfter,
+        handlesInUseAfter,
+        skipped,
+      },
+    },
     details: { stage: 'self-hosted', ...result },
   };
-};
+}

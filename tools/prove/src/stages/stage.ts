@@ -9,7 +9,7 @@ export interface StageInput {
 }
 
 /** The outcome of a stage. It passed if `problems` is empty. */
-interface StageResult {
+export interface StageResult {
   /** The stage's part of the summary. */
   readonly summary: Partial<Summary>;
   /** Printed as JSON, in addition to the summary. */
@@ -30,6 +30,21 @@ interface ArmResult {
   readonly leakedLegSecondsPastBound: number;
 }
 
+/** What the calls of real phones did. */
+interface SelfHostedSummary {
+  /** The rows of the guarantee that were played. */
+  readonly rows: number;
+  /** The calls that were placed. */
+  readonly calls: number;
+  /** By row: the latest end of a call, null if one was still up, and its bound. In seconds. */
+  readonly slowestEndS: Readonly<Record<string, { readonly measuredS: number | null; readonly boundS: number }>>;
+  readonly callsUpAfter: number;
+  readonly dialogsAfter: number;
+  readonly handlesInUseAfter: number;
+  /** What this machine could not play. */
+  readonly skipped: readonly string[];
+}
+
 /** The last line of the output, besides the seed and the commit. */
 export interface Summary {
   simulatedDays: number;
@@ -47,6 +62,7 @@ export interface Summary {
   plantedBugsCaught: number;
   /** Recovered and tried, e.g. `130/130`. */
   killPoints: string;
+  selfHosted: SelfHostedSummary;
   controlArms: { readonly queueOnly: ArmResult; readonly plusDatabase: ArmResult };
 }
 
