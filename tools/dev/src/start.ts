@@ -19,7 +19,7 @@ the keys and a first request. Ctrl-C stops everything.
   --keep              keep the database in .partyline/ for the next start
   --provider vonage   use a real Vonage account; its variables come from the environment or .env (README)
   --provider janus    use our own servers: kamailio, Janus and media-gateway (docs/self-hosted.md). They are
-                      downloaded once, without root
+                      downloaded once, without root. KAMAILIO_* and JANUS_* name servers that run already
   --sip               with the emulated provider: also start our own servers, for SIP trunks and phones
                       (docs/self-hosted.md)
   --webhooks-port     with a real account, the port of voice-webhooks (default 8080); point your tunnel to it`;

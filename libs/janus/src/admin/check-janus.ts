@@ -70,8 +70,8 @@ export async function checkJanus(options: CheckJanusOptions): Promise<JanusCheck
     if (options.admin) await ask(options, 'admin');
   } catch (error) {
     return describeFailure(error, 'admin-unreachable', 'wrong-admin-secret', {
-      unreachable: 'Set admin_ws = true in janus.transport.websockets.jcfg, and check the URL of the Admin API.',
-      secret: 'Configure the value of admin_secret in janus.jcfg as the admin secret.',
+      unreachable: 'Set admin_ws = true in janus.transport.websockets.jcfg, and check JANUS_ADMIN_URL.',
+      secret: 'Set JANUS_ADMIN_SECRET to the value of admin_secret in janus.jcfg.',
     });
   }
   return { isUsable: true, version, reportsRtpDigits: isAtLeast(version, REPORTS_RTP_DIGITS) };

@@ -30,7 +30,7 @@ export async function measureJanusAlone(
   { log, processes }: BenchRun,
   { participants, roomSize, seconds }: { participants: number; roomSize: number; seconds: number },
 ): Promise<number> {
-  const janus = processes.add(await startJanus({ log, rtpPorts: 2 * participants + 20, useOwnServer: true }));
+  const janus = processes.add(await startJanus({ log, rtpPorts: 2 * participants + 20 }));
   const connection = await connectJanus({
     url: janus.url,
     apiSecret: janus.apiSecret,

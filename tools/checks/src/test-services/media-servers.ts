@@ -22,7 +22,7 @@ interface Running {
 }
 
 const KINDS: Readonly<Record<string, (options: object) => Promise<Running>>> = {
-  janus: async () => controlJanus(await startJanus({ useOwnServer: true, rtpPorts: RTP_PORTS, log: printLine })),
+  janus: async () => controlJanus(await startJanus({ rtpPorts: RTP_PORTS, log: printLine })),
   kamailio: async (options) => controlKamailio(await startKamailio({ ...options, log: printLine })),
   rtpengine: async () => controlRtpengine(await startRtpengine({ log: printLine })),
 };

@@ -1,7 +1,6 @@
 import { createTestJanus, type TestJanus } from '@partyline/testing/janus';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { findJanus } from './janus-binary.ts';
-import { startJanus } from './janus.ts';
 
 let janus: TestJanus;
 beforeAll(async () => {
@@ -78,18 +77,4 @@ it('findJanus rejects a program that is no Janus', async () => {
   await expect(findJanus(() => undefined)).rejects.toThrow(
     /^JANUS_BIN is \S+, which cannot be executed. Set it to a program janus, or unset it.$/,
   );
-});
-
-it('startJanus describes the server of JANUS_URL, and does not stop it', async () => {
-  vi.stubEnv('JANUS_URL', janus.url);
-  await expect(startJanus()).rejects.toThrow('JANUS_URL is set, but JANUS_ADMIN_URL is not.');
-  vi.stubEnv('JANUS_ADMIN_URL', janus.adminUrl);
-  vi.stubEnv('JANUS_API_SECRET', janus.apiSecret);
-  vi.stubEnv('JANUS_ADMIN_SECRET', janus.adminSecret);
-  vi.stubEnv('JANUS_ADMIN_KEY', janus.adminKey);
-  const external = await startJanus();
-  expect(external).toMatchObject({ external: true, url: janus.url, apiSecret: janus.apiSecret });
-  await expect(external.crash()).rejects.toThrow('cannot be stopped');
-  await external.stop();
-  expect(await askJanus({ janus: 'ping' })).toMatchObject({ janus: 'pong' });
 });

@@ -17,8 +17,8 @@ export interface JanusOptions {
    * two, or four with video; the others take one.
    */
   rtpPorts?: number;
-  /** Start our own server even if JANUS_URL is set, for a run that kills it. */
-  useOwnServer?: boolean;
+  /** Whether a server of JANUS_VARIABLES would be used instead: an error without a program names them. */
+  mayExist?: boolean;
 }
 
 /** What a client needs to know of a Janus server. */
@@ -35,7 +35,7 @@ export interface JanusAddress {
 
 export interface JanusServer extends JanusAddress {
   readonly name: 'janus';
-  /** True if the server comes from JANUS_URL. It is then never stopped. */
+  /** True if the server comes from the environment. It is then never stopped. */
   readonly external: boolean;
   /** The process id. Throws for an external server. */
   readonly pid: number;
@@ -54,12 +54,11 @@ const MAX_BIND_ATTEMPTS = 3;
 const PROBE_TIMEOUT_MS = 2_000;
 
 /**
- * Returns the server of JANUS_URL, or starts one on loopback that ends with this process. Media
- * ports of two servers on one machine differ.
+ * Starts a server on loopback that ends with this process. Media ports of two servers on one machine
+ * differ.
  */
 export async function startJanus(options: JanusOptions = {}): Promise<JanusServer> {
-  if (process.env.JANUS_URL && !options.useOwnServer) return describeExternal(process.env.JANUS_URL);
-  const binary = await findJanus(options.log ?? (() => undefined));
+  const binary = await findJanus(options.log ?? (() => undefined), options.mayExist);
   const perPlugin = options.rtpPorts ?? DEFAULT_RTP_PORTS;
   const window = await reserveMediaPorts(3 * perPlugin);
   const range = (index: number): { first: number; last: number } => ({
@@ -167,34 +166,6 @@ function describeServer(
       await child.stop();
       actions.release();
     },
-  };
-}
-
-function describeExternal(url: string): JanusServer {
-  const read = (variable: string): string => {
-    const value = process.env[variable];
-    if (value) return value;
-    throw new Error(`JANUS_URL is set, but ${variable} is not. Set it, or unset JANUS_URL to start a Janus server.`);
-  };
-  const reject = (): never => {
-    throw new Error('The Janus server of JANUS_URL cannot be stopped or restarted.');
-  };
-  return {
-    name: 'janus',
-    url,
-    adminUrl: read('JANUS_ADMIN_URL'),
-    apiSecret: read('JANUS_API_SECRET'),
-    adminSecret: read('JANUS_ADMIN_SECRET'),
-    adminKey: read('JANUS_ADMIN_KEY'),
-    external: true,
-    get pid() {
-      return reject();
-    },
-    crash: async () => reject(),
-    pause: reject,
-    resume: reject,
-    restart: async () => reject(),
-    stop: () => Promise.resolve(),
   };
 }
 

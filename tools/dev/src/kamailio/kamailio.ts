@@ -22,6 +22,8 @@ export interface Trunk {
 export interface KamailioOptions {
   logFile?: string;
   log?: (line: string) => void;
+  /** Whether a server of KAMAILIO_VARIABLES would be used instead: an error without a program names them. */
+  mayExist?: boolean;
   trunks?: readonly Trunk[];
   /** A gateway that has not answered by then is passed over; 2,000 by default. */
   gatewayAnswerMs?: number;
@@ -63,6 +65,9 @@ export interface KamailioServer {
   readonly rpcSecret: string;
   /** The password of each user `gw-<id>`, with which a gateway registers. */
   readonly gatewaySecret: string;
+  /** True if the server comes from the environment. It is then never stopped. */
+  readonly external: boolean;
+  /** The process id. Throws for an external server. */
   readonly pid: number;
   /** Adds a trunk without a restart. Takes up to a second. */
   addTrunk(trunk: Trunk): Promise<void>;
@@ -101,7 +106,7 @@ const WORKERS = 2;
  * Gateways are accepted from 127.0.0.1.
  */
 export async function startKamailio(options: KamailioOptions = {}): Promise<KamailioServer> {
-  const binary = await findKamailio(options.log ?? (() => undefined));
+  const binary = await findKamailio(options.log ?? (() => undefined), options.mayExist);
   if (options.databaseUrl !== undefined) await createKamailioTables(options.databaseUrl, binary);
   const folder = mkdtempSync(join(tmpdir(), 'partyline-kamailio-'));
   const trunks = [...(options.trunks ?? [])];
@@ -226,6 +231,7 @@ function describeServer(
     rpcUrl: rpcUrl(settings),
     rpcSecret: settings.rpcSecret,
     gatewaySecret: settings.gatewaySecret,
+    external: false,
     get pid() {
       return child.pid;
     },

@@ -88,6 +88,12 @@ export async function findProgram(source: ProgramSource, log: (line: string) => 
   );
 }
 
+/** Adds the advice to use a server that runs already. */
+export const adviseExisting = (source: ProgramSource, variables: readonly string[]): ProgramSource => ({
+  ...source,
+  advice: [...source.advice, `set ${variables.join(', ')} to a server that runs already (docs/self-hosted.md)`],
+});
+
 /**
  * Returns a file or folder of the same installation, e.g. a folder of plugins. The pattern is
  * relative to the parent of the program's folder (`/usr` for `/usr/bin/janus`).

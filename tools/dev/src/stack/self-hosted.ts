@@ -6,6 +6,7 @@ import type { Child } from '../processes/child.ts';
 import { findFreePort } from '../processes/ports.ts';
 import type { Log, Processes } from '../processes/processes.ts';
 import { cacheFolder } from '../workspace.ts';
+import { findExistingJanus, findExistingKamailio } from './existing-servers.ts';
 import { startServiceProcess } from './start-service.ts';
 
 export interface SelfHostedOptions {
@@ -22,6 +23,8 @@ export interface SelfHostedOptions {
   readonly gatewaySecret: string;
   /** A database in which kamailio keeps calls and registrations. Without it, a restart loses them. */
   readonly callsUrl?: string;
+  /** Start kamailio and Janus even if the environment names servers that run already. */
+  readonly useOwnServers: boolean;
   /** Further variables of the gateways. */
   readonly extra?: Readonly<Record<string, string>>;
 }
@@ -54,24 +57,35 @@ const MAX_CALLS = '60';
 const RTP_PORTS = 300;
 
 /**
- * Starts kamailio and the Januses, and prepares the gateways, which `start` starts. Programs that
- * this machine does not have are downloaded once.
+ * Starts kamailio and the Januses, or uses those of the environment, and prepares the gateways, which
+ * `start` starts. Programs that this machine does not have are downloaded once.
  */
 export async function prepareSelfHosted(options: SelfHostedOptions): Promise<SelfHosted> {
   const { processes, log, logFile, gatewaySecret } = options;
-  log('Starting kamailio and Janus ...');
+  const mayExist = !options.useOwnServers;
+  const existing = mayExist
+    ? { kamailio: findExistingKamailio(), janus: await findExistingJanus() }
+    : { kamailio: undefined, janus: undefined };
+  if (existing.kamailio) log(`Using the kamailio at ${existing.kamailio.sipUri}, which runs already.`);
+  if (existing.janus) log(`Using the Janus at ${existing.janus.url}, which runs already.`);
+  const missing = [...(existing.kamailio ? [] : ['kamailio']), ...(existing.janus ? [] : ['Janus'])];
+  if (missing.length > 0) log(`Starting ${missing.join(' and ')} ...`);
   const ids = Array.from({ length: options.gateways }, (_, index) => `gw-${index + 1}`);
   const [kamailio, flite, espeak, ...januses] = await Promise.all([
-    startKamailio({
-      log,
-      logFile: logFile('kamailio'),
-      trunks: [{ ...LOCAL_TRUNK, account: options.account }],
-      ...(options.callsUrl !== undefined && { databaseUrl: options.callsUrl }),
-    }).then(processes.add),
+    existing.kamailio ??
+      startKamailio({
+        log,
+        logFile: logFile('kamailio'),
+        mayExist,
+        trunks: [{ ...LOCAL_TRUNK, account: options.account }],
+        ...(options.callsUrl !== undefined && { databaseUrl: options.callsUrl }),
+      }).then(processes.add),
     findFlite(log),
     findEspeak(log),
-    ...ids.map((id) =>
-      startJanus({ log, logFile: logFile(`janus-${id}`), rtpPorts: RTP_PORTS, useOwnServer: true }).then(processes.add),
+    ...ids.map(
+      (id) =>
+        existing.janus ??
+        startJanus({ log, logFile: logFile(`janus-${id}`), rtpPorts: RTP_PORTS, mayExist }).then(processes.add),
     ),
   ]);
   const addresses = await Promise.all(ids.map(async (id) => ({ id, url: `http://127.0.0.1:${await findFreePort()}` })));
@@ -99,6 +113,8 @@ export async function prepareSelfHosted(options: SelfHostedOptions): Promise<Sel
       KAMAILIO_RPC_URL: kamailio.rpcUrl,
       KAMAILIO_RPC_SECRET: kamailio.rpcSecret,
       MAX_CALLS,
+      // Another Janus reaches this machine at another address than ours does.
+      ...(janus.external && process.env['MEDIA_IP'] && { MEDIA_IP: process.env['MEDIA_IP'] }),
       SPEECH_CACHE: cacheFolder('speech'),
       FLITE_BIN: flite.path,
       ESPEAK_BIN: espeak.path,

@@ -52,8 +52,8 @@ export interface StackOptions {
   /** Put a proxy for faults between all parts, and keep every commit after a crash of Postgres. */
   breakable?: boolean;
   /**
-   * Start our own Postgres and Redis even if DATABASE_URL and REDIS_URL are set, for a run that
-   * stops them.
+   * Start all servers even if the environment names some that run already (DATABASE_URL, REDIS_URL,
+   * KAMAILIO_SIP, JANUS_URL), for a run that stops them.
    */
   useOwnServers?: boolean;
   /** Further environment variables for all services and gateways, or per service. */
@@ -224,6 +224,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
           gatewaySecret: credentials.gatewaySecret,
           // A server of the developer may not allow another database.
           ...(!postgres.external && { callsUrl: await postgres.ensureDatabase('kamailio') }),
+          useOwnServers,
           extra: furtherVariables('media-gateway'),
         });
   const emulator = realAccount || options.gateways !== undefined ? null : await startProviderEmulator();
