@@ -4,8 +4,9 @@ import { describeStack } from '@partyline/dev/stack/describe';
 import { waitForInterrupt } from '@partyline/dev/processes/processes';
 import type { SelfHosted } from '@partyline/dev/stack/self-hosted';
 import { startStack, type Stack } from '@partyline/dev/stack/stack';
+import { findSelfHostedDeviations, formatFigures } from './self-hosted/figures.ts';
 import { playSelfHostedStory } from './self-hosted/story.ts';
-import { findSelfHostedDeviations, summariseSelfHosted } from './self-hosted/summary.ts';
+import { summariseSelfHosted } from './self-hosted/summary.ts';
 import { playStory } from './story.ts';
 import { formatBill, summarise, formatTimelines, findDeviations } from './summary.ts';
 import { createTenantClient } from './tenant-client.ts';
@@ -19,8 +20,9 @@ about half a minute.
   --mode opentok   the legacy OpenTok video environment (default)
   --mode unified   a Vonage application with the video capability
   --provider janus our own servers instead of an emulated provider: kamailio, Janus and media-gateway, with real SIP
-                   phones and browsers. Downloads what this machine lacks, once and without root. The last line then
-                   holds what the phones and browsers measured (docs/self-hosted.md)
+                   phones and browsers. Downloads what this machine lacks, once and without root. KAMAILIO_* and
+                   JANUS_* name servers that run already. The last line then holds what the phones and browsers
+                   measured (docs/self-hosted.md)
   --json           print only the result, as JSON
   --keep           keep everything running afterwards and print how to use it; Ctrl-C stops it
   --help           print this text
@@ -88,7 +90,9 @@ async function playSelfHosted(running: Stack, selfHosted: SelfHosted): Promise<v
     say,
     log: progress,
   });
-  const summary = summariseSelfHosted(result);
+  const summary = summariseSelfHosted(result, (Date.now() - started) / 1_000);
+  say('\n   What the phones, the browsers, kamailio and Janus say:');
+  for (const line of formatFigures(summary)) say(line);
   await finish(running, summary, findSelfHostedDeviations(summary));
 }
 

@@ -3,7 +3,8 @@ import type { SelfHosted } from '@partyline/dev/stack/self-hosted';
 import type { Stack } from '@partyline/dev/stack/stack';
 import { hearsSound } from '@partyline/dev/phones/hears-sound';
 import type { Log } from '@partyline/dev/processes/processes';
-import { until } from '@partyline/dev/processes/until';
+import { poll, until } from '@partyline/dev/processes/until';
+import { countHandles, type HandleCounts } from '@partyline/janus/admin/count-handles';
 import { listDialogs } from '@partyline/provider-janus/dialogs';
 import type { OpenRoom, TenantClient } from '../tenant-client.ts';
 import {
@@ -25,6 +26,8 @@ import {
   setMicrophone,
   type Participant,
 } from './participants.ts';
+import { countAdded } from './count-added.ts';
+import { HEARD_DB } from './figures.ts';
 import { servePage } from './room-page.ts';
 
 /** What the demo measured with the ears and the logs of the clients. Levels in dBFS, times in milliseconds. */
@@ -45,7 +48,10 @@ export interface SelfHostedResult {
   readonly ends: readonly { readonly end: RoomDetails; readonly callers: readonly Caller[] }[];
   /** Calls that the phones' own logs show as live, and pages that were not told of the end. */
   readonly legsUpAfterEnd: number;
+  /** Calls that kamailio lists. */
   readonly dialogsAfterEnd: number;
+  /** Handles of calls, browsers and rooms that Janus has, beyond those that the gateway had before. */
+  readonly handlesAfterEnd: number;
 }
 
 // No sum and no difference of these tones is near another one, and Cara's is far away: codecs distort a little.
@@ -56,12 +62,12 @@ const DORA = { name: 'Dora', hz: 1_520, camera: [40, 110, 200] } as const;
 const EMIL = { name: 'Emil', hz: 1_850, camera: [200, 110, 40] } as const;
 /** Mirrors of Anna's tone at the sample rate of telephones. */
 const ANNA_IMAGES = [8_000 - ANNA.hz, 8_000 + ANNA.hz];
-/** A tone this loud is heard. */
-const HEARD_DB = -35;
 const SILENT_DB = -60;
 const RPC_TIMEOUT_MS = 5_000;
 const MIN_FRAMES = 30;
 const LEAK_WINDOWS = 4;
+/** Janus releases the handle of a call up to a second after its end. */
+const RELEASE_MS = 10_000;
 
 const wrongPin = (pin: string): string => [...pin].map((digit) => String((Number(digit) + 5) % 10)).join('');
 
@@ -85,6 +91,7 @@ export async function playSelfHostedStory({
   readonly log: Log;
 }): Promise<SelfHostedResult> {
   const number = stack.numbers[0]!.e164;
+  const handlesBefore = await countAllHandles(selfHosted);
   const line: Line = { sip: selfHosted.kamailio.sipUri, number, log };
   const callers: Caller[] = [];
   const participants: Participant[] = [];
@@ -153,10 +160,7 @@ export async function playSelfHostedStory({
     const endB = await tenant.waitUntil('Support line has ended', b.room.id, hasEndedSession);
     await until('every phone shows its call as over', () => callers.every(isOver));
     await until('the pages were told', async () => (await Promise.all(participants.map(hasEnded))).every(Boolean));
-    const { dialogs } = await listDialogs(
-      { url: selfHosted.kamailio.rpcUrl, secret: selfHosted.kamailio.rpcSecret },
-      RPC_TIMEOUT_MS,
-    );
+    const left = await countLeft(selfHosted, handlesBefore);
     return {
       callers,
       participants,
@@ -175,7 +179,8 @@ export async function playSelfHostedStory({
       legsUpAfterEnd:
         callers.filter((caller) => !isOver(caller)).length +
         (await Promise.all(participants.map(hasEnded))).filter((isEnded) => !isEnded).length,
-      dialogsAfterEnd: dialogs.length,
+      dialogsAfterEnd: left.dialogs,
+      handlesAfterEnd: left.handles,
     };
   } finally {
     await Promise.all([
@@ -184,6 +189,25 @@ export async function playSelfHostedStory({
       page.stop(),
     ]);
   }
+}
+
+/** Counts the handles of every Janus by plugin. */
+const countAllHandles = ({ gateways }: Pick<SelfHosted, 'gateways'>): Promise<readonly HandleCounts[]> =>
+  Promise.all(gateways.map(({ janus }) => countHandles(janus)));
+
+/** Counts what kamailio and Janus still have of the calls, as soon as it is nothing, or when the time is over. */
+async function countLeft(
+  selfHosted: SelfHosted,
+  handlesBefore: readonly HandleCounts[],
+): Promise<{ dialogs: number; handles: number }> {
+  const { rpcUrl: url, rpcSecret: secret } = selfHosted.kamailio;
+  let [dialogs, handles] = [Infinity, Infinity];
+  await poll(async () => {
+    dialogs = (await listDialogs({ url, secret }, RPC_TIMEOUT_MS)).dialogs.length;
+    handles = countAdded(handlesBefore, await countAllHandles(selfHosted));
+    return dialogs === 0 && handles === 0;
+  }, RELEASE_MS);
+  return { dialogs, handles };
 }
 
 const hasEndedSession = ({ session }: RoomDetails): boolean => session?.state === 'ended';
