@@ -69,7 +69,8 @@ export function toEntries(
   const entries = new Map<string, string>();
   for (const { id, trunkHost, addresses, numbers: own } of trunks) {
     for (const number of own) entries.set(`number:${digitsOf(number)}`, `${id} ${addresses.join(',')}`);
-    for (const address of addresses) entries.set(`source:${address}`, 'trunk');
+    // An earlier kamailio.cfg counts requests by this value.
+    for (const address of addresses) entries.set(`source:${address}`, address);
     if (trunkHost !== null)
       entries.set(`trunk:${id}`, trunkHost.includes(':') ? trunkHost : `${trunkHost}:${SIP_PORT}`);
   }

@@ -99,8 +99,9 @@ async function callFrom(trunk: SipEndpoint, headers: readonly string[] = []) {
   return { callId, caller, callee: calleeSide(invite) };
 }
 
-const hangUp = (callId: string, from: string, to: string): Promise<Response> =>
-  fetch(new URL('/hang-up', kamailio.rpcUrl), {
+/** Ends a call by the RPC: at once, or in so many seconds (`deadline/<seconds>`). */
+const endCall = (how: string, callId: string, from: string, to: string): Promise<Response> =>
+  fetch(new URL(`/${how}`, kamailio.rpcUrl), {
     method: 'POST',
     headers: {
       authorization: `Bearer ${kamailio.rpcSecret}`,
@@ -109,6 +110,18 @@ const hangUp = (callId: string, from: string, to: string): Promise<Response> =>
       'x-to-tag': to,
     },
   });
+
+/** The gateway gets one BYE in a call, and kamailio has ended it then. */
+async function receiveOneBye(callId: string): Promise<void> {
+  const isBye = (message: SipMessage): boolean => message.method === 'BYE' && isOf(callId)(message);
+  gateway.reply(await gateway.receive(isBye), '200 OK');
+  const liveCalls = async () => {
+    const dialogs = await kamailio.rpc<{ 'call-id': string; state: number }[]>('dlg.list');
+    return dialogs.filter((dialog) => dialog['call-id'] === callId && dialog.state < 5);
+  };
+  await expect.poll(liveCalls).toEqual([]);
+  expect(new Set(gateway.messages.filter(isBye).map((message) => headerOf(message, 'via'))).size).toBe(1);
+}
 
 describe('requests in the call of a trunk', () => {
   it('do not follow its Contact into a private network', async () => {
@@ -133,12 +146,12 @@ describe('requests in the call of a trunk', () => {
     expect(victim.messages).toEqual([]);
   });
 
-  it('of kamailio do not follow it either, and the gateway gets its BYE', async () => {
+  it.each(['hang-up', 'deadline/1'])('of kamailio (%s) do not follow it, and the gateway gets its BYE', async (how) => {
     await begin();
     const trunk = await open(TRUNK, { contact: `${NAME}:${victim.port}` });
     const { callId } = await callFrom(trunk);
-    expect((await hangUp(callId, 'caller', 'callee')).status).toBe(200);
-    await gateway.receive((message) => message.method === 'BYE' && isOf(callId)(message));
+    expect((await endCall(how, callId, 'caller', 'callee')).status).toBe(200);
+    await receiveOneBye(callId);
     expect(victim.messages).toEqual([]);
   });
 
@@ -180,11 +193,11 @@ describe('in a call to a trunk', () => {
     expect(victim.messages).toEqual([]);
   });
 
-  it('the gateway gets the BYE of kamailio that cannot go there', async () => {
+  it.each(['hang-up', 'deadline/1'])('the gateway gets the BYE of kamailio (%s) that cannot go there', async (how) => {
     const trunk = await open(TRUNK, { contact: `${NAME}:5060` });
     const { side } = await callTo(trunk, 'application/sdp', soundAt('127.0.0.9'));
-    await expect.poll(async () => (await hangUp(side.callId, 'gateway', 'callee')).status).toBe(200);
-    await gateway.receive((message) => message.method === 'BYE' && isOf(side.callId)(message));
+    await expect.poll(async () => (await endCall(how, side.callId, 'gateway', 'callee')).status).toBe(200);
+    await receiveOneBye(side.callId);
   });
 
   it('sound goes to the source of its answer if that names an address in a private network', async () => {
@@ -369,7 +382,7 @@ describe('a SIP phone behind NAT', () => {
       );
       phone.sendWithin(side, 'ACK');
     }
-    expect((await hangUp(callId, 'caller', 'callee')).status).toBe(200);
+    expect((await endCall('hang-up', callId, 'caller', 'callee')).status).toBe(200);
     phone.reply(await phone.receiveRequest('BYE'), '200 OK');
     await gateway.receive((message) => message.method === 'BYE' && isOf(callId)(message));
   });

@@ -1,10 +1,12 @@
+import { createSocket, type RemoteInfo } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createTestKamailio, type TestKamailio } from '@partyline/testing/kamailio';
+import { createTestKamailio, type TestKamailio, type TestKamailioOptions } from '@partyline/testing/kamailio';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { createTestRtpengine, type TestRtpengine } from '@partyline/testing/rtpengine';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { headerOf, isAuthorized, type SipMessage } from '../phones/sip-message.ts';
 import { startKamailio } from './kamailio.ts';
@@ -15,6 +17,7 @@ const endpoints: SipEndpoint[] = [];
 const TRUNK_ADDRESS = '127.0.0.2';
 const NUMBER = '+442079460000';
 const CALLER = '+447700900123';
+const SOUND = 'v=0\no=- 1 1 IN IP4 127.0.0.9\ns=-\nc=IN IP4 127.0.0.9\nt=0 0\nm=audio 4000 RTP/AVP 0\n';
 const CHALLENGE = 'Proxy-Authenticate: Digest realm="trunk.example", nonce="1"';
 /** `maxDurationSeconds` of a room at most. */
 const LONGEST_SESSION_SECONDS = 21_600;
@@ -59,7 +62,7 @@ function register(
 }
 
 /** Sends an INVITE to the conference number, and returns its Call-ID. */
-function dialIn(trunk: SipEndpoint, headers: readonly string[] = []): string {
+function dialIn(trunk: SipEndpoint, headers: readonly string[] = [], body = ''): string {
   const callId = crypto.randomUUID();
   trunk.send('INVITE', {
     uri: `sip:${NUMBER}@${kamailio.sipUri}`,
@@ -68,6 +71,7 @@ function dialIn(trunk: SipEndpoint, headers: readonly string[] = []): string {
     callId,
     cseq: '1 INVITE',
     headers,
+    body,
   });
   return callId;
 }
@@ -661,6 +665,101 @@ describe('a kamailio server', () => {
     await trunk.receive(({ status }) => status === 503);
   });
 });
+
+describe('a kamailio server with a media relay', () => {
+  let relay: TestRtpengine;
+  let other: TestKamailio;
+  const sound = { headers: ['Content-Type: application/sdp'], body: SOUND };
+  beforeAll(async () => {
+    other = kamailio;
+    relay = await createTestRtpengine();
+  });
+  afterEach(async () => {
+    await kamailio.stop();
+    kamailio = other;
+  });
+  afterAll(() => relay.stop());
+
+  async function begin(options: TestKamailioOptions = {}): Promise<{ gateway: SipEndpoint; trunk: SipEndpoint }> {
+    kamailio = await createTestKamailio({
+      trunks: [{ address: TRUNK_ADDRESS, port: 0, account: 'acct_1' }],
+      rtpengine: relay.control,
+      ...options,
+    });
+    return { gateway: await openGateway('gw-1'), trunk: await open(TRUNK_ADDRESS) };
+  }
+
+  it('lets it forget a call that no gateway takes', async () => {
+    const { gateway, trunk } = await begin();
+    const callId = dialIn(trunk, sound.headers, sound.body);
+    const invite = await gateway.receiveRequest('INVITE');
+    expect(await relay.knows(callId)).toBe(true);
+    gateway.reply(invite, '486 Busy Here');
+    expect(await finalResponse(trunk, callId)).toMatchObject({ status: 503 });
+    await expect.poll(() => relay.knows(callId)).toBe(false);
+  });
+
+  it('lets it forget a call for which no gateway is left', async () => {
+    const { trunk } = await begin();
+    await kamailio.rpc('ul.rm', 'location', 'gw-1');
+    const callId = dialIn(trunk, sound.headers, sound.body);
+    expect(await finalResponse(trunk, callId)).toMatchObject({ status: 503 });
+    await expect.poll(() => relay.knows(callId)).toBe(false);
+  });
+
+  it('lets it forget a call to a trunk that cannot be reached', async () => {
+    const { gateway } = await begin({ publicTrunksOnly: true });
+    await kamailio.rpc('htable.sets', 'accounts', 'trunk:acct_a', '127.0.0.8:5060');
+    const callId = crypto.randomUUID();
+    const answer = await gateway.request('INVITE', {
+      uri: `sip:${CALLER}@127.0.0.8`,
+      from: `<sip:gw-1@${kamailio.sipUri}>;tag=gateway`,
+      to: `<sip:${CALLER}@127.0.0.8>`,
+      callId,
+      headers: ['X-Partyline-Account: acct_a', ...sound.headers],
+      body: sound.body,
+      password: kamailio.gatewaySecret,
+    });
+    expect(answer).toMatchObject({ status: 477 });
+    await expect.poll(() => relay.knows(callId)).toBe(false);
+  });
+
+  it('repeats a request that the relay has missed', async () => {
+    const lossy = await openLossyControl(relay.control);
+    const { gateway, trunk } = await begin({ rtpengine: lossy.control });
+    const callId = dialIn(trunk, sound.headers, sound.body);
+    gateway.reply(await gateway.receiveRequest('INVITE'), '603 Decline');
+    expect(await finalResponse(trunk, callId)).toMatchObject({ status: 603 });
+    await expect.poll(() => relay.knows(callId)).toBe(false);
+    lossy.close();
+  });
+});
+
+/** A way to a relay on which the first copy of each request is lost. */
+async function openLossyControl(control: string): Promise<{ control: string; close(): void }> {
+  const [, host = '', port] = control.split(':');
+  const [outside, inside] = [createSocket('udp4'), createSocket('udp4')];
+  const senders = new Map<string, RemoteInfo>();
+  const cookieOf = (data: Buffer): string => data.toString('latin1').split(' ', 1)[0] ?? '';
+  outside.on('message', (data, sender) => {
+    const cookie = cookieOf(data);
+    if (senders.has(cookie)) inside.send(data, Number(port), host);
+    else senders.set(cookie, sender);
+  });
+  inside.on('message', (data) => {
+    const sender = senders.get(cookieOf(data));
+    if (sender !== undefined) outside.send(data, sender.port, sender.address);
+  });
+  outside.bind(0, '127.0.0.1');
+  await once(outside, 'listening');
+  return {
+    control: `udp:127.0.0.1:${outside.address().port}`,
+    close() {
+      outside.close();
+      inside.close();
+    },
+  };
+}
 
 describe('a kamailio server that has lost its calls', () => {
   it('passes on the BYE of a trunk and of a gateway, and no request of a stranger', async () => {
