@@ -107,6 +107,11 @@ test.each<
     ({ sessionId }, tenantId) => handlers['open-bridge']({ tenantId: tenantId!, sessionId }),
   ],
   [
+    'move-deadlines',
+    'the session of another tenant',
+    ({ sessionId }, tenantId) => handlers['move-deadlines']({ tenantId: tenantId!, sessionId }),
+  ],
+  [
     'dial-out',
     'the leg of another tenant',
     ({ dialLegId }, tenantId) => handlers['dial-out']({ tenantId: tenantId!, legId: dialLegId }),

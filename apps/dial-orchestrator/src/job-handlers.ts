@@ -4,6 +4,7 @@ import { dialOut } from '@partyline/conference/legs/dial-out';
 import { hangUpLeg } from '@partyline/conference/hang-ups/hang-up-leg';
 import { hangUpSession } from '@partyline/conference/hang-ups/hang-up-session';
 import { shareLane } from '@partyline/conference/hang-ups/share-lane';
+import { moveSessionDeadlines } from '@partyline/conference/legs/move-deadlines';
 import { openBridge } from '@partyline/conference/legs/open-bridge';
 import type { Handlers, RetryLater } from '@partyline/jobs/work';
 
@@ -15,6 +16,7 @@ export const createJobHandlers = (deps: Deps): Handlers => ({
   'settle-session': async ({ tenantId, sessionId }) =>
     void (await changeSession(deps, tenantId, sessionId, () => undefined)),
   'open-bridge': async ({ tenantId, sessionId }) => void (await openBridge(deps, tenantId, sessionId)),
+  'move-deadlines': ({ tenantId, sessionId }) => moveSessionDeadlines(deps, tenantId, sessionId),
   'dial-out': async ({ tenantId, legId }) => retryLater(await dialOut(deps, tenantId, legId)),
   'hang-up-session': async ({ tenantId, sessionId }) =>
     retryLater(await shareLane(deps.store, tenantId, () => hangUpSession(deps, tenantId, sessionId))),

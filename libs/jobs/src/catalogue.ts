@@ -16,6 +16,8 @@ export const CATALOGUE = {
   'settle-session': { lane: 'conference', schema: ofSession, attempts: 5 },
   /** Dials the bridge leg if the session needs one and has none. */
   'open-bridge': { lane: 'dial', schema: ofSession, attempts: 5 },
+  /** Moves the deadlines of a session's calls at the provider, after its end has changed. */
+  'move-deadlines': { lane: 'dial', schema: ofSession, attempts: 5 },
   /** Dials the phone number of a leg. */
   'dial-out': {
     lane: 'dial',

@@ -8,7 +8,7 @@ import { toCallerId } from './caller-id.ts';
 import { promptForPin, generateIds, rejectCall, sayAndHangUp, joinConference } from './call-steps.ts';
 import { getPrompt } from '@partyline/domain/prompts';
 import { replayedWebhook } from '../errors.ts';
-import { enqueueSettle } from '../sessions/enqueue-settle.ts';
+import { enqueueSessionJob } from '../sessions/enqueue-session-job.ts';
 
 /**
  * Answers an incoming call: a caller is asked for a PIN, or joins the room of a number without
@@ -98,7 +98,7 @@ async function joinOwnLeg(
   if (answered.outcome === 'replayed') throw replayedWebhook();
   if (answered.outcome === 'unknown-leg') return null;
   if (answered.outcome !== 'join') return [];
-  await enqueueSettle(deps, answered.tenant_id, answered.session_id);
+  await enqueueSessionJob(deps, 'settle-session', answered.tenant_id, answered.session_id);
   return [
     {
       do: 'join',

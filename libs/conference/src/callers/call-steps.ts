@@ -3,7 +3,7 @@ import type { NewIds, AdmittedTo } from '@partyline/store/callers/voice-webhooks
 import { PIN_MAX_LENGTH } from '@partyline/domain/pin';
 import type { Deps, WebhookUrls } from '../deps.ts';
 import { getPrompt } from '@partyline/domain/prompts';
-import { enqueueSettle } from '../sessions/enqueue-settle.ts';
+import { enqueueSessionJob } from '../sessions/enqueue-session-job.ts';
 
 /**
  * Seconds without a key after which the provider sends the keyed digits. The time starts anew with
@@ -53,7 +53,7 @@ export async function joinConference(
   language: string,
   seat: AdmittedTo,
 ): Promise<CallPlan> {
-  await enqueueSettle(deps, seat.tenant_id, seat.session_id);
+  await enqueueSessionJob(deps, 'settle-session', seat.tenant_id, seat.session_id);
   return [
     { do: 'say', text: getPrompt(language, seat.waits ? 'waiting' : 'joining'), language },
     {

@@ -1,5 +1,6 @@
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { moveSessionDeadlines } from '../legs/move-deadlines.ts';
 import { removeParticipant } from '../participants/remove-participant.ts';
 import { updateRoom } from '../rooms/update-room.ts';
 import { endSession } from '../sessions/end-session.ts';
@@ -63,7 +64,13 @@ async function withDeadlines(meeting: Meeting, { clock = deps.clock, orphans = [
       },
     },
   );
-  return { sweep: () => sweepInventory(provider, null), requests, setReachable: (is: boolean) => (isReachable = is) };
+  return {
+    sweep: () => sweepInventory(provider, null),
+    /** Does the work of the move-deadlines job. */
+    move: () => moveSessionDeadlines(provider, meeting.tenantId, meeting.sessionId),
+    requests,
+    setReachable: (is: boolean) => (isReachable = is),
+  };
 }
 
 /** Moves the end of a session by hours. */
@@ -85,6 +92,49 @@ describe('the deadline of a call', () => {
     await sweep();
     const moved = { callId, deadline: await readDeadline(meeting) };
     expect(requests).toEqual([moved, moved]);
+  });
+
+  it('follows the end of its session by a job, before the next inventory', async () => {
+    const meeting = await openRoom(deps);
+    const { callId } = await joinByPhone(harness, deps, meeting);
+    const { move, sweep, requests } = await withDeadlines(meeting);
+    harness.sentJobs.length = 0;
+    await updateRoom(deps, meeting.tenantId, meeting.roomId, { name: 'Another name' }, null);
+    expect(harness.sentJobs.map(({ name }) => name)).not.toContain('move-deadlines');
+    await prolong(meeting);
+    expect(harness.sentJobs).toContainEqual({ name: 'move-deadlines', id: meeting.sessionId, delayMs: 0 });
+    await move();
+    const moved = { callId, deadline: await readDeadline(meeting) };
+    expect(requests).toEqual([moved]);
+    await sweep();
+    expect(requests).toEqual([moved]);
+  });
+
+  it('is moved by the job only in a running session, and not for a participant who was removed', async () => {
+    const meeting = await openRoom(deps);
+    await joinByPhone(harness, deps, meeting);
+    const { callId } = await joinByPhone(harness, deps, meeting);
+    const { move, requests } = await withDeadlines(meeting);
+    const legs = await readLegs(harness, meeting, 'inbound');
+    const removed = legs.find((leg) => leg.voice_call_id !== callId);
+    await removeParticipant(deps, meeting.tenantId, removed?.participant_id ?? '');
+    await move();
+    expect(requests.map((request) => request.callId)).toEqual([callId]);
+    await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await move();
+    expect(requests).toHaveLength(1);
+  });
+
+  it('is left to the inventory when its job cannot be enqueued, and the room is changed', async () => {
+    const meeting = await openRoom(deps);
+    const { callId } = await joinByPhone(harness, deps, meeting);
+    const { sweep, requests } = await withDeadlines(meeting);
+    harness.jobsDown = true;
+    await prolong(meeting);
+    harness.jobsDown = false;
+    expect(harness.counters).toContain('enqueue_failed move-deadlines');
+    await sweep();
+    expect(requests).toEqual([{ callId, deadline: await readDeadline(meeting) }]);
   });
 
   it('stays when its session is over', async () => {

@@ -1,4 +1,3 @@
-import pMap from 'p-map';
 import { isTenantAccount } from '@partyline/domain/platform-account';
 import { canJoin } from '@partyline/domain/session';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
@@ -19,6 +18,7 @@ import {
 } from '@partyline/store/reconciliation/inventory';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { MIN_AGE_MS } from '../legs/check-presence.ts';
+import { moveDeadlines } from '../legs/move-deadlines.ts';
 import { reopenCall } from '../legs/reopen-call.ts';
 import { reopenConnection } from '../legs/reopen-connection.ts';
 import { applyMediaEvent } from '../legs/apply-media-event.ts';
@@ -37,9 +37,6 @@ import { UNOBSERVED_AFTER_MS } from '../sessions/settle-session.ts';
 const ORPHAN_QUARANTINE_MS = 30_000;
 /** A deadline of a call that differs by more is moved. Smaller differences are clock skew. */
 const DEADLINE_TOLERANCE_MS = 10_000;
-/** Deadlines are moved for this long, since a provider may stop answering. The next sweep moves the others. */
-const MAX_MOVE_MS = 20_000;
-const MAX_CONCURRENT_MOVES = 8;
 /** Sessions are compared for this long after their end: a token outlives its session. */
 const COMPARE_AFTER_END_SECONDS = 900;
 
@@ -146,7 +143,7 @@ async function hangUpOrphans(
     );
   }
   // Orphans do not wait for a provider that is slow to answer.
-  if (at.voice.capabilities.setDeadline) await moveDeadlines(deps, at, live, known);
+  if (at.voice.capabilities.setDeadline) await moveChangedDeadlines(deps, at, live, known);
   return { adopted, ambiguous, orphans: due.length };
 }
 
@@ -155,7 +152,7 @@ async function hangUpOrphans(
  * session was to end at first. The call that the provider would end first comes first. Calls whose leg
  * is over or is being hung up keep theirs.
  */
-async function moveDeadlines(
+async function moveChangedDeadlines(
   deps: Deps,
   { voice }: Account,
   live: readonly ObservedCall[],
@@ -168,21 +165,12 @@ async function moveDeadlines(
     if (leg.state === 'ended' || leg.hangup_requested_at !== null || !canJoin(leg.session_state)) return [];
     const wanted = leg.session_deadline;
     if (Math.abs(deadline.getTime() - wanted.getTime()) <= DEADLINE_TOLERANCE_MS) return [];
-    return [{ callId, deadline, wanted }];
+    return [{ callId, deadline: wanted, before: deadline }];
   });
-  const startedAt = deps.clock.now().getTime();
-  await pMap(
-    moves.toSorted((a, b) => a.deadline.getTime() - b.deadline.getTime()),
-    async ({ callId, wanted }) => {
-      if (deps.clock.now().getTime() - startedAt > MAX_MOVE_MS) return;
-      // The next inventory tries again.
-      await voice
-        .setDeadline(callId, wanted)
-        .catch((error: unknown) =>
-          deps.report.warn('the deadline of a call could not be moved', { callId, error: String(error) }),
-        );
-    },
-    { concurrency: MAX_CONCURRENT_MOVES },
+  await moveDeadlines(
+    deps,
+    voice,
+    moves.toSorted((a, b) => a.before.getTime() - b.before.getTime()),
   );
 }
 

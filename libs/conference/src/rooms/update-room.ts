@@ -9,6 +9,7 @@ import { violatedRoomConstraint, hasActiveRoom, lockRoom, saveRoom } from '@part
 import type { RoomRow } from '@partyline/store/sessions/session-lock';
 import { inTransaction } from '@partyline/store/database/store';
 import { changeSession } from '../sessions/change-session.ts';
+import { enqueueSessionJob } from '../sessions/enqueue-session-job.ts';
 import { checkSchedule, describeRoom, type RoomSettings } from './create-room.ts';
 import type { Deps } from '../deps.ts';
 import { externalIdTaken, noSuchRoom, notDedicated, numberInUse, roomEnded } from '../errors.ts';
@@ -52,7 +53,11 @@ export async function updateRoom(
       };
     });
     // The committed row makes the settling due, so a crash here only delays it.
-    if (sessionId !== null) await changeSession(deps, tenantId, sessionId, () => undefined);
+    if (sessionId !== null) {
+      await changeSession(deps, tenantId, sessionId, () => undefined);
+      if (hasOtherEnd(changed.before, changed.room))
+        await enqueueSessionJob(deps, 'move-deadlines', tenantId, sessionId);
+    }
     return changed;
   } catch (error) {
     const rule = violatedRoomConstraint(error);
@@ -62,6 +67,10 @@ export async function updateRoom(
 
 const hasChange = (room: RoomRow, changes: Partial<RoomSettings>): boolean =>
   (Object.keys(changes) as (keyof RoomSettings)[]).some((field) => !isDeepStrictEqual(changes[field], room[field]));
+
+/** Whether sessions of the room end at another time at the latest. */
+const hasOtherEnd = (before: RoomRow, after: RoomRow): boolean =>
+  before.ends_at?.getTime() !== after.ends_at?.getTime() || before.max_duration_s !== after.max_duration_s;
 
 /**
  * Checks only changed times against the clock, so that a room that closed yesterday can be renamed.

@@ -1,20 +1,21 @@
 import type { Deps } from '../deps.ts';
 
 /**
- * Enqueues the settle job of a session whose legs were changed by SQL alone. The session's row
- * holds `settle_due_at`, so a lost job costs only time.
+ * Enqueues a job for a session after a commit. A lost job costs only time: `settle_due_at` of a
+ * session that SQL alone has changed is in its row, and the inventory moves deadlines too.
  */
-export async function enqueueSettle(
+export async function enqueueSessionJob(
   { jobs, report }: Pick<Deps, 'jobs' | 'report'>,
+  job: 'settle-session' | 'move-deadlines',
   tenantId: string,
   sessionId: string,
 ): Promise<void> {
   try {
-    await jobs.enqueue('settle-session', { tenantId, sessionId });
+    await jobs.enqueue(job, { tenantId, sessionId });
   } catch (error) {
-    report.count('enqueue_failed', { job: 'settle-session' });
+    report.count('enqueue_failed', { job });
     report.warn('a job could not be enqueued; the reconciler does the work', {
-      job: 'settle-session',
+      job,
       tenantId,
       sessionId,
       error: String(error),

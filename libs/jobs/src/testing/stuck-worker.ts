@@ -12,7 +12,14 @@ const never = (): Promise<void> => {
   process.send?.('started');
   return new Promise(() => undefined);
 };
-const names: readonly JobName[] = ['settle-session', 'open-bridge', 'dial-out', 'hang-up-session', 'hang-up-leg'];
+const names: readonly JobName[] = [
+  'settle-session',
+  'open-bridge',
+  'move-deadlines',
+  'dial-out',
+  'hang-up-session',
+  'hang-up-leg',
+];
 
 startWorkers({
   connection: workerOptions(url),

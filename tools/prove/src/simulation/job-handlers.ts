@@ -3,6 +3,7 @@ import { hangUpLeg } from '@partyline/conference/hang-ups/hang-up-leg';
 import { shareLane } from '@partyline/conference/hang-ups/share-lane';
 import { hangUpSession } from '@partyline/conference/hang-ups/hang-up-session';
 import { dialOut } from '@partyline/conference/legs/dial-out';
+import { moveSessionDeadlines } from '@partyline/conference/legs/move-deadlines';
 import { openBridge } from '@partyline/conference/legs/open-bridge';
 import { changeSession } from '@partyline/conference/sessions/change-session';
 import type { Handlers, RetryLater } from '@partyline/jobs/work';
@@ -33,6 +34,7 @@ export const createJobHandlers = (deps: Deps, onError: (error: unknown) => void)
     'open-bridge': reportingErrors(
       async ({ tenantId, sessionId }) => void (await openBridge(deps, tenantId, sessionId)),
     ),
+    'move-deadlines': reportingErrors(({ tenantId, sessionId }) => moveSessionDeadlines(deps, tenantId, sessionId)),
     'dial-out': reportingErrors(async ({ tenantId, legId }) => toRetryLater(await dialOut(deps, tenantId, legId))),
     'hang-up-session': reportingErrors(async ({ tenantId, sessionId }) =>
       toRetryLater(await shareLane(deps.store, tenantId, () => hangUpSession(deps, tenantId, sessionId))),
