@@ -454,6 +454,16 @@ describe('a SIP phone', () => {
     expect(await register(phone)).toMatchObject({ status: 401 });
   });
 
+  it('keeps a new password that another process writes, in one that does not know it', async () => {
+    await writeTo(kamailio, [], [PHONE]);
+    const rotated = { ...PHONE, version: 2, password: 'another password' };
+    await writeEdgeTenants({ url: kamailio.rpcUrl, secret: kamailio.rpcSecret }, 20_000, async () => {
+      await writeTo(kamailio, [], [rotated]);
+      return { trunks: [], phones: [{ ...rotated, password: null }], numbers: [] };
+    });
+    expect(await register(await open('127.0.0.9'), { password: rotated.password })).toMatchObject({ status: 200 });
+  });
+
   it('cannot pretend to have the number of somebody else, or another account', async () => {
     await writeTo(kamailio, [], [PHONE], NUMBERS);
     const headers = [`P-Asserted-Identity: <sip:${CALLER}@x>`, 'X-Partyline-Account: acct_b'];

@@ -88,10 +88,17 @@ export function toEntries(
   return entries;
 }
 
+/** Reads the entries of the table: values by name. */
+async function readTable(rpc: KamailioRpc, timeoutMs: number): Promise<ReadonlyMap<string, string>> {
+  const { result } = await callRpc(rpc, timeoutMs, { method: 'htable.dump', params: [TABLE] }, dump);
+  return new Map(result.flatMap(({ slot }) => slot.map(({ name, value }) => [name, String(value)] as const)));
+}
+
 /**
  * Makes kamailio's table of tenants equal to what `read` returns. It changes only what differs, so
  * that no call is rejected meanwhile. `read` is called when the table is known: what another process
- * has added before is in its result then, and is not removed.
+ * has added before is in its result then, and is not removed. Nor is what another process has
+ * changed since, such as the new password of a phone, which this one may not know.
  * @returns the number of changed entries
  * @throws ProviderError, and what `read` throws
  */
@@ -100,14 +107,16 @@ export async function writeEdgeTenants(
   timeoutMs: number,
   read: () => Promise<EdgeTenants>,
 ): Promise<number> {
-  const { result } = await callRpc(rpc, timeoutMs, { method: 'htable.dump', params: [TABLE] }, dump);
-  const present = new Map(result.flatMap(({ slot }) => slot.map(({ name, value }) => [name, String(value)] as const)));
+  const present = await readTable(rpc, timeoutMs);
   const wanted = toEntries(await read(), present);
   const changed = [...wanted].filter(([name, value]) => present.get(name) !== value);
   for (const [name, value] of changed)
     await callRpc(rpc, timeoutMs, { method: 'htable.sets', params: [TABLE, name, value], effect: 'write' }, done);
-  const removed = [...present.keys()].filter((name) => !wanted.has(name));
-  for (const name of removed)
+  const unwanted = [...present].filter(([name]) => !wanted.has(name));
+  if (unwanted.length === 0) return changed.length;
+  const current = await readTable(rpc, timeoutMs);
+  const removed = unwanted.filter(([name, value]) => current.get(name) === value);
+  for (const [name] of removed)
     await callRpc(rpc, timeoutMs, { method: 'htable.delete', params: [TABLE, name], effect: 'write' }, done).catch(
       (error: unknown) => {
         // Another process has deleted it.
