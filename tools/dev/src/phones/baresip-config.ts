@@ -43,8 +43,10 @@ export interface BaresipAccount {
 }
 
 export interface BaresipSettings {
-  /** The IPv4 address of its SIP. Its sound is at 127.0.0.1, from which baresip sends it in any case. */
+  /** The IPv4 address of its SIP. */
   readonly address: string;
+  /** The IPv4 address of its sound and of its control connection, from which baresip sends sound in any case. */
+  readonly mainAddress: string;
   readonly sipPort: number;
   readonly controlPort: number;
   /** The folder of the modules. Undefined: where baresip was installed. */
@@ -72,7 +74,7 @@ export function describeConfig(settings: BaresipSettings): string {
     'poll_method epoll',
     `sip_listen ${settings.address}:${settings.sipPort}`,
     // baresip would otherwise write the address of the first network interface into its SDP.
-    'net_interface 127.0.0.1',
+    `net_interface ${settings.mainAddress}`,
     // Loopback needs no names. An empty list would read /etc/resolv.conf.
     'dns_server 127.0.0.1:9',
     'call_local_timeout 120',
@@ -94,7 +96,7 @@ export function describeConfig(settings: BaresipSettings): string {
     'module sndfile.so',
     'module_app menu.so',
     'module_app ctrl_tcp.so',
-    `ctrl_tcp_listen 127.0.0.1:${settings.controlPort}`,
+    `ctrl_tcp_listen ${settings.mainAddress}:${settings.controlPort}`,
     '',
   ].join('\n');
 }

@@ -17,8 +17,9 @@ import {
   type Registration,
 } from './baresip-config.ts';
 import { preventEncoderDumps } from './encoder-dumps.ts';
-import { openControl, type ControlConnection, type ControlEvent } from './control-connection.ts';
+import { openControl, type ControlAddress, type ControlConnection, type ControlEvent } from './control-connection.ts';
 import { MIN_MICROPHONE_SECONDS, soundOf, type Microphone } from './microphone.ts';
+import type { OwnNetwork } from './own-network.ts';
 import { PhoneEvents, type PhoneEvent, type PhoneEventKind } from './phone-events.ts';
 import type { Phone } from './phone.ts';
 import { Recording, type Window } from './recording.ts';
@@ -29,6 +30,8 @@ import { encodeWav, type Pcm } from './wav.ts';
 export interface BaresipOptions {
   /** The loopback address of its SIP; its sound is at 127.0.0.1. 127.0.0.1 by default. */
   address?: string;
+  /** Runs the phone there, with all its addresses. */
+  network?: OwnNetwork;
   /** The user of its SIP URI. */
   user: string;
   displayName?: string;
@@ -115,7 +118,8 @@ const EVENT_KINDS: Readonly<Record<string, PhoneEventKind>> = {
 export async function startBaresip(options: BaresipOptions): Promise<BaresipPhone> {
   const program = await findBaresip(options.log ?? (() => undefined));
   const codecs = options.codecs ?? DEFAULT_CODECS;
-  const address = options.address ?? '127.0.0.1';
+  const mainAddress = options.network?.address ?? '127.0.0.1';
+  const address = options.address ?? mainAddress;
   const sound = soundOf(options.microphone ?? 'silence', CODECS[codecs[0]].rate);
   for (let attempt = 1; ; attempt += 1) {
     const sipPort = await findFreePort();
@@ -131,6 +135,7 @@ export async function startBaresip(options: BaresipOptions): Promise<BaresipPhon
     };
     const config = describeConfig({
       address,
+      mainAddress,
       sipPort,
       controlPort,
       modules: program.modules,
@@ -147,11 +152,11 @@ export async function startBaresip(options: BaresipOptions): Promise<BaresipPhon
       const { cert, key } = createSelfSignedCertificate(address);
       writeFileSync(join(folder, CERTIFICATE_FILE), `${key}\n${cert}`);
     }
+    // -s logs each SIP message.
+    const args = ['-f', '.', '-s'];
     const child = startChild({
       name: `baresip ${options.user}`,
-      command: program.path,
-      // -s logs each SIP message.
-      args: ['-f', '.', '-s'],
+      ...(options.network?.commandOf(program.path, args) ?? { command: program.path, args }),
       env: { PATH: process.env.PATH, HOME: folder, TZ: 'UTC0', ...program.env },
       cwd: folder,
       stopTimeoutMs: STOP_TIMEOUT_MS,
@@ -160,7 +165,7 @@ export async function startBaresip(options: BaresipOptions): Promise<BaresipPhon
     const phone = new RunningBaresip(options.user, { address, sipPort }, rtpPorts, folder, child, sound.rate);
     try {
       await waitUntilReady(child, { line: /baresip is ready/ });
-      await phone.connect(controlPort, describeAccount(account));
+      await phone.connect({ host: mainAddress, port: controlPort }, describeAccount(account));
       return phone;
     } catch (error) {
       await phone.stop();
@@ -214,8 +219,8 @@ class RunningBaresip implements BaresipPhone {
     });
   }
 
-  async connect(port: number, account: string): Promise<void> {
-    this.#control = await openControl(port, (event) => this.#handle(event));
+  async connect(control: ControlAddress, account: string): Promise<void> {
+    this.#control = await openControl(control, (event) => this.#handle(event));
     // Not from a file: it would register before this connection hears of it.
     await this.#run('uanew', account);
   }

@@ -24,9 +24,18 @@ interface ControlResponse {
   token?: string;
 }
 
-/** Connects to a port of this machine. Messages are JSON documents in netstrings. */
-export async function openControl(port: number, onEvent: (event: ControlEvent) => void): Promise<ControlConnection> {
-  const socket = connect(port, '127.0.0.1');
+/** Where a baresip takes commands. */
+export interface ControlAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Connects to a baresip. Messages are JSON documents in netstrings. */
+export async function openControl(
+  { host, port }: ControlAddress,
+  onEvent: (event: ControlEvent) => void,
+): Promise<ControlConnection> {
+  const socket = connect(port, host);
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve).once('error', reject);
   });

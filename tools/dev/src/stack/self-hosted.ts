@@ -45,6 +45,8 @@ export interface GatewayInstance {
 /** The self-hosted provider on this machine: kamailio, and gateways that each have a Janus. */
 export interface SelfHosted {
   readonly kamailio: KamailioServer;
+  /** The account of calls of local phones, for a further trunk of kamailio. */
+  readonly account: SelfHostedOptions['account'];
   readonly gateways: readonly GatewayInstance[];
   /** The variables of the gateways for the services, in every VIDEO_MODE. */
   readonly environment: Record<string, string>;
@@ -143,6 +145,7 @@ export async function prepareSelfHosted(options: SelfHostedOptions): Promise<Sel
   }
   return {
     kamailio,
+    account: options.account,
     gateways,
     environment: {
       MEDIA_GATEWAYS: mediaGateways,

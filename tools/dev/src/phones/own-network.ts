@@ -1,0 +1,72 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import { execa } from 'execa';
+import { startChild } from '../processes/child.ts';
+import { waitUntilReady } from '../processes/readiness.ts';
+
+/** A network namespace for one phone, with one link to this machine. It ends with this process. */
+export interface OwnNetwork {
+  /** The phone's IPv4 address, in 127/8. From there, 127.0.0.1 is this machine, and nothing else is reached. */
+  readonly address: string;
+  /** Returns the command line that runs a program there. */
+  commandOf(command: string, args: readonly string[]): { readonly command: string; readonly args: string[] };
+  /** Takes the link down: packets of both sides are lost without a notice to this machine. */
+  cut(): Promise<void>;
+  /** Takes the link up again. */
+  mend(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Of the phone's end of the link. */
+const MAC = '02:00:00:00:00:01';
+/** `ip` is not on the PATH of every user. */
+const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
+
+/**
+ * Opens a network on Linux. Everything on this machine may keep its loopback addresses: the link
+ * carries them.
+ * @throws Error when this machine does not allow it: it needs root, `unshare`, `nsenter` and `ip`
+ */
+export async function openOwnNetwork(): Promise<OwnNetwork> {
+  const holder = startChild({
+    name: 'network',
+    command: 'unshare',
+    args: ['--net', 'sh', '-c', 'echo ready; exec sleep infinity'],
+  });
+  const inside = ['nsenter', `--net=/proc/${holder.pid}/ns/net`];
+  const link = `phone${randomBytes(4).toString('hex')}`;
+  const address = `127.${randomInt(64, 128)}.${randomInt(256)}.${randomInt(1, 255)}`;
+  const run = async (...command: readonly string[]): Promise<void> => {
+    await execa(command[0]!, command.slice(1), { env: { PATH } });
+  };
+  const route = ['ip', 'route', 'add', '127.0.0.1/32', 'dev', 'eth0', 'src', address];
+  try {
+    await waitUntilReady(holder, { line: /ready/ });
+    const peer = ['peer', 'name', 'eth0', 'address', MAC, 'netns', String(holder.pid)];
+    await run('ip', 'link', 'add', link, 'type', 'veth', ...peer);
+    await run('sh', '-c', `echo 1 >/proc/sys/net/ipv4/conf/${link}/route_localnet`);
+    await run(...inside, 'sh', '-c', 'echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet');
+    await run(...inside, 'ip', 'address', 'add', `${address}/32`, 'dev', 'eth0');
+    await run(...inside, 'ip', 'link', 'set', 'eth0', 'up');
+    await run('ip', 'link', 'set', link, 'up');
+    // In the table of this machine's own addresses, which has all of 127/8.
+    await run('ip', 'route', 'add', `${address}/32`, 'dev', link, 'table', 'local', 'src', '127.0.0.1');
+    // Without it, a sender would learn after three seconds that the phone is not there.
+    await run('ip', 'neighbour', 'add', address, 'lladdr', MAC, 'dev', link, 'nud', 'permanent');
+    await run(...inside, ...route);
+  } catch (error) {
+    await holder.stop();
+    throw error;
+  }
+  return {
+    address,
+    commandOf: (command, args) => ({ command: inside[0]!, args: [...inside.slice(1), command, ...args] }),
+    cut: () => run(...inside, 'ip', 'link', 'set', 'eth0', 'down'),
+    async mend() {
+      await run(...inside, 'ip', 'link', 'set', 'eth0', 'up');
+      // The link has lost its routes.
+      await run(...inside, ...route);
+    },
+    // The link ends with the namespace.
+    stop: () => holder.stop(),
+  };
+}
