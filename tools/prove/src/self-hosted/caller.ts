@@ -1,5 +1,6 @@
 import { startBaresip, type BaresipPhone } from '@partyline/dev/phones/baresip';
 import { hearsSound } from '@partyline/dev/phones/hears-sound';
+import type { OwnNetwork } from '@partyline/dev/phones/own-network';
 import type { Phone } from '@partyline/dev/phones/phone';
 import type { RtpOptions } from '@partyline/dev/phones/rtp-script';
 import { callIdOf, callStates, headerOf, requestsOf, type SipMessage } from '@partyline/dev/phones/sip-message';
@@ -36,8 +37,9 @@ const PROMPT_TIMEOUT_MS = 10_000;
 /** Longer than a run: a phone that is silent is hung up. */
 const CALLEE_TALK_MS = 900_000;
 
-export function startPhone(number: string, log: Line['log']): Promise<BaresipPhone> {
-  return startBaresip({ user: number, microphone: VOICE, log });
+/** @param network where the phone is; this machine by default */
+export function startPhone(number: string, log: Line['log'], network?: OwnNetwork): Promise<BaresipPhone> {
+  return startBaresip({ user: number, microphone: VOICE, log, ...(network && { network }) });
 }
 
 /** A call that another gateway has answered than the caller wants is placed again, so many times. */
@@ -45,11 +47,16 @@ const MAX_CALLS_FOR_GATEWAY = 20;
 
 /**
  * Calls, waits for the prompt, and keys the PIN. The phone is stopped when that fails.
- * @param gateway the gateway that must answer; kamailio chooses one by chance
+ * @param options.gateway the gateway that must answer; kamailio chooses one by chance
  * @throws Error that names what did not happen
  */
-export async function dialIn(line: Line, number: string, pin: string, gateway?: string): Promise<Caller> {
-  const phone = await startPhone(number, line.log);
+export async function dialIn(
+  line: Line,
+  number: string,
+  pin: string,
+  { gateway, network }: { readonly gateway?: string; readonly network?: OwnNetwork } = {},
+): Promise<Caller> {
+  const phone = await startPhone(number, line.log, network);
   try {
     let caller: Caller;
     for (let calls = 1; ; calls += 1) {

@@ -63,7 +63,7 @@ export class Meeting {
       const present = live.filter(({ gateway, direction }) => gateway === id && direction === 'inbound').length;
       return Array<string>(Math.max(0, perGateway - present)).fill(id);
     });
-    const calls = missing.map((id) => this.add((line, number, pin) => dialIn(line, number, pin, id)));
+    const calls = missing.map((id) => this.add((line, number, pin) => dialIn(line, number, pin, { gateway: id })));
     if (!live.some(({ direction }) => direction === 'outbound')) calls.push(...this.#dialOut());
     await Promise.all(calls);
   }

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KamailioServer } from '@partyline/dev/kamailio/kamailio';
+import { openOwnNetwork, type OwnNetwork } from '@partyline/dev/phones/own-network';
 import { canSendSound } from '@partyline/dev/phones/sipp';
+import type { SelfHosted } from '@partyline/dev/stack/self-hosted';
 import { createRandom, type Random } from '../simulation/runtime/random.ts';
-import { dialInWithLoss, isUp, type Caller } from './caller.ts';
+import { dialIn, dialInWithLoss, isUp, type Caller } from './caller.ts';
 import type { Meeting } from './meeting.ts';
 import { judge, readDialogs, type Row } from './row.ts';
 import { poll } from '@partyline/dev/processes/until';
@@ -10,6 +12,8 @@ import { poll } from '@partyline/dev/processes/until';
 /** A call without audio is found by the gateway, which sends the BYE and gets no answer. */
 const MARGIN_S = 5;
 const WATCH_LONGER_MS = 30_000;
+/** Over UDP, a BYE is repeated every 4 s. */
+const NETWORK_BACK_BOUND_S = 5;
 /** Sound for the whole run of the rows. */
 const TALK_MS = 150_000;
 /** 20 % of the packets of a phone in a bad network are lost; the others are up to 80 ms late. */
@@ -29,27 +33,59 @@ export interface PlayedPhoneFaults {
 }
 
 /**
- * Phones of one room are killed, and stopped, as if their network was lost. The phones beside them
- * stay: some send every packet, one loses packets, and one is silent for a while.
+ * Phones of one room are killed, and lose their network, which comes back later. The phones beside
+ * them stay: some send every packet, one loses packets, and one is silent for a while.
  */
 export async function playPhoneFaults(
   meeting: Meeting,
-  { kamailio, mediaTimeoutS, seed }: { kamailio: KamailioServer; mediaTimeoutS: number; seed: number },
+  { selfHosted, mediaTimeoutS, seed }: { selfHosted: SelfHosted; mediaTimeoutS: number; seed: number },
+): Promise<PlayedPhoneFaults> {
+  const network = await openNetwork(selfHosted).catch(toReason);
+  try {
+    return await play(meeting, { kamailio: selfHosted.kamailio, mediaTimeoutS, seed, network });
+  } finally {
+    if (typeof network !== 'string') await network.stop();
+  }
+}
+
+/** Opens a network for a phone, from which kamailio accepts calls. */
+async function openNetwork({ kamailio, account }: SelfHosted): Promise<OwnNetwork> {
+  const network = await openOwnNetwork();
+  await kamailio.addTrunk({ address: network.address, port: 0, account });
+  return network;
+}
+
+/** In one line. */
+const toReason = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).trim().replaceAll(/\s+/g, ' ');
+
+interface PlayOptions {
+  readonly kamailio: KamailioServer;
+  readonly mediaTimeoutS: number;
+  readonly seed: number;
+  /** The network of one phone, or why it has none. */
+  readonly network: OwnNetwork | string;
+}
+
+async function play(
+  meeting: Meeting,
+  { kamailio, mediaTimeoutS, seed, network }: PlayOptions,
 ): Promise<PlayedPhoneFaults> {
   const random = createRandom(seed, 'loss');
   const lossy = canSendSound ? [withLoss(random), withGap((mediaTimeoutS * 2) / 3)] : [];
-  const [vanishing, freezing] = await Promise.all([
+  const [vanishing, unreachable] = await Promise.all([
     meeting.add(),
-    meeting.add(),
+    meeting.add((line, number, pin) => dialIn(line, number, pin, typeof network === 'string' ? {} : { network })),
     meeting.fill(STEADY_CALLERS),
     ...lossy.map((rtp) => addCaller(meeting, rtp)),
   ]);
-  const present = meeting.live.filter((caller) => caller !== vanishing && caller !== freezing);
+  const present = meeting.live.filter((caller) => caller !== vanishing && caller !== unreachable);
   const goneAt = Date.now();
-  // Their logs show a call for ever.
+  // Their logs show a call for ever, or until the network is back.
   meeting.forget(vanishing);
-  meeting.forget(freezing);
-  freezing.phone.freeze();
+  meeting.forget(unreachable);
+  if (typeof network === 'string') unreachable.phone.freeze();
+  else await network.cut();
   await vanishing.phone.vanish();
   const boundS = mediaTimeoutS + MARGIN_S;
   const measure = async (name: string, caller: Caller): Promise<Row> => {
@@ -58,15 +94,34 @@ export async function playPhoneFaults(
     const endedAt = await poll(async () => !(await isListed()), boundS * 1_000 + WATCH_LONGER_MS);
     return judge(name, boundS, endedAt === null ? null : (endedAt - goneAt) / 1_000);
   };
-  const rows = await Promise.all([measure('phone killed', vanishing), measure('phone without network', freezing)]);
+  const rows = await Promise.all([measure('phone killed', vanishing), measure('phone without network', unreachable)]);
+  if (typeof network !== 'string') {
+    if (!isUp(unreachable)) throw new Error('The network of a phone was not cut.');
+    rows.push(await playNetworkBack(unreachable, network));
+  }
   // The bad phones must outlive the media timeout.
   await sleep(Math.max(0, goneAt + boundS * 1_000 - Date.now()));
-  await freezing.phone.stop();
+  await unreachable.phone.stop();
   return {
     rows,
     falseKills: present.filter((caller) => !isUp(caller)).length,
-    skipped: canSendSound ? [] : ['phones that lose packets, and that the tenant calls: SIPp needs root to send sound'],
+    skipped: [
+      ...(canSendSound ? [] : ['phones that lose packets, and that the tenant calls: SIPp needs root to send sound']),
+      ...(typeof network === 'string' ? [`a phone whose network is cut; it was stopped instead: ${network}`] : []),
+    ],
   };
+}
+
+/** Kamailio repeats its BYE, which the phone gets when its network is back. */
+async function playNetworkBack(caller: Caller, network: OwnNetwork): Promise<Row> {
+  const backAt = Date.now();
+  await network.mend();
+  const endedAt = await poll(() => !isUp(caller), NETWORK_BACK_BOUND_S * 1_000 + WATCH_LONGER_MS);
+  return judge(
+    'phone whose network is back',
+    NETWORK_BACK_BOUND_S,
+    endedAt === null ? null : (endedAt - backAt) / 1_000,
+  );
 }
 
 const addCaller = (meeting: Meeting, rtp: Parameters<typeof dialInWithLoss>[3]['rtp']): Promise<Caller> =>

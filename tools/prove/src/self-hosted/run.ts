@@ -189,8 +189,12 @@ class Run {
 
   playPhoneFaults(mediaTimeoutS: number): Promise<void> {
     return this.#play('phones', 0, async (meeting) => {
-      const { kamailio } = this.#selfHosted;
-      const played = await playPhoneFaults(meeting, { kamailio, mediaTimeoutS, seed: this.#seed });
+      const played = await playPhoneFaults(meeting, {
+        selfHosted: this.#selfHosted,
+        mediaTimeoutS,
+        seed: this.#seed,
+      });
+      for (const skipped of played.skipped) this.#log(`not played: ${skipped}`);
       this.#skipped.push(...played.skipped);
       const { row, endAt } = await endWithoutFault('phones beside those', meeting);
       return { ...played, rows: [...played.rows, row], confirmableAt: endAt + UNANSWERED_BYE_S * 1_000 };
