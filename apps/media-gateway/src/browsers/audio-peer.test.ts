@@ -70,6 +70,41 @@ describe('a browser that sends sound', () => {
     proxy.stop();
   });
 
+  it('is over when its old peer connection has left, if it ends while that is replaced', async () => {
+    let join: JanusRequest | undefined;
+    let answerLeave: (() => void) | undefined;
+    const onLeave = Promise.withResolvers<void>();
+    const countsAtDetach: number[] = [];
+    const proxy = await startJanusProxy(janus.url, (message, send) => {
+      const request = JSON.parse(message) as JanusRequest;
+      const { janus: type, transaction, session_id, handle_id, body, jsep } = request;
+      if (body?.request === 'join' && jsep !== undefined) join ??= request;
+      if (join === undefined || handle_id !== join.handle_id) return false;
+      if (type === 'detach') countsAtDetach.push(gateway.browsers.count);
+      if (body?.request !== 'leave') return false;
+      const data = { audiobridge: 'left', room: 'conf', id: joined.connectionId };
+      const plugindata = { plugin: 'janus.plugin.audiobridge', data };
+      answerLeave = () =>
+        send(JSON.stringify({ janus: 'event', session_id, sender: handle_id, transaction, plugindata }));
+      onLeave.resolve();
+      return true;
+    });
+    const gateway = await startBrowserGateway({ ...janus, url: proxy.url });
+    const { socket, audio, joined } = await joinWithAudio(gateway.url, gateway.token('conf'));
+    const next = createWebrtcPeer('opus');
+    const connecting = Promise.allSettled([connectPeer(socket, next, 'audio')]);
+    await onLeave.promise;
+    void gateway.browsers.disconnect('conf', joined.connectionId);
+    await socket.closed;
+    answerLeave?.();
+    await expect.poll(() => gateway.browsers.count).toBe(0);
+    expect(countsAtDetach).toEqual([1]);
+    await connecting;
+    await Promise.all([audio.close(), next.close()]);
+    await gateway.stop();
+    proxy.stop();
+  });
+
   it('leaves the room before its handle ends, also while its join is not answered', async () => {
     const requests: JanusRequest[] = [];
     const onAnswer = Promise.withResolvers<void>();

@@ -23,6 +23,8 @@ export interface AudioPeerOptions {
 export class AudioPeer {
   readonly #options: AudioPeerOptions;
   #peer: Peer<AudioBridgeHandle>;
+  /** Resolves when the peer that this one replaces has left. */
+  #replaced: Promise<void> | undefined;
   #isMuted = false;
 
   constructor(options: AudioPeerOptions) {
@@ -51,10 +53,10 @@ export class AudioPeer {
       if (answer === undefined) throw new Error('The AudioBridge gave no answer.');
       return answer.sdp;
     }
-    const old = this.#peer;
+    this.#replaced = this.#peer.close();
     this.#peer = this.#createPeer();
     // Its place in the room must be free.
-    await old.close();
+    await this.#replaced;
     const peer = this.#peer;
     const handle = await peer.open();
     peer.markJoining();
@@ -80,8 +82,8 @@ export class AudioPeer {
     return this.#peer.trickle(candidates);
   }
 
-  close(): Promise<void> {
-    return this.#peer.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#replaced, this.#peer.close()]);
   }
 
   #createPeer(): Peer<AudioBridgeHandle> {
