@@ -110,7 +110,7 @@ export class Room {
   #unsentMute: boolean | undefined;
   #state: 'joining' | 'joined' | 'reconnecting' | 'ended' = 'joining';
 
-  /** The sound of all others. For an audio element: `element.srcObject = room.audio`. */
+  /** The audio of all others. For an audio element: `element.srcObject = room.audio`. */
   readonly audio = new MediaStream();
 
   private constructor(options: JoinOptions, microphone: MediaStreamTrack | null) {

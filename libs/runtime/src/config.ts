@@ -388,7 +388,7 @@ const GROUPS = {
       KAMAILIO_RPC_SECRET: z.string().min(1).optional(),
       /** Host of the SIP trunk for outbound calls. Unset: none can be placed. */
       SIP_TRUNK: hostAndPort.optional(),
-      /** `tls` encrypts the sound too. */
+      /** `tls` encrypts the audio too. */
       SIP_TRUNK_TRANSPORT: z.enum(['udp', 'tcp', 'tls']).default('udp'),
       /** Digest credentials at the trunk. Unset: it accepts the address of kamailio. */
       SIP_TRUNK_USERNAME: z.string().min(1).optional(),

@@ -33,7 +33,7 @@ export interface TestKamailioOptions {
   readonly privateNetworks?: string;
   /** Also listens for TLS, with a self-signed certificate. */
   readonly tls?: boolean;
-  /** The `control` of the rtpengine through which the sound of all calls goes. */
+  /** The `control` of the rtpengine through which the audio of all calls goes. */
   readonly rtpengine?: string;
   /** A Postgres database in which calls and registrations survive a restart. */
   readonly databaseUrl?: string;

@@ -9,11 +9,11 @@ export interface TestRtpengine {
   readonly control: string;
   /** The process id, which changes with a restart. */
   readonly pid: number;
-  /** Whether it relays the sound of a call, by the Call-ID of SIP. */
+  /** Whether it relays the audio of a call, by the Call-ID of SIP. */
   knows(callId: string): Promise<boolean>;
   /** Whether it has learnt from where both sides of a call send, and hears nothing else. */
   hasLearnt(callId: string): Promise<boolean>;
-  /** Kills the server (SIGKILL). The sound of all calls ends. */
+  /** Kills the server (SIGKILL). The audio of all calls ends. */
   crash(): Promise<void>;
   /** Starts a crashed or running server again, with the same ports and without calls. */
   restart(): Promise<void>;

@@ -1,22 +1,22 @@
-/** Sound that a loss is filled with gets this much quieter in each frame, and is silent after 200 ms. */
+/** Audio that a loss is filled with gets this much quieter in each frame, and is silent after 200 ms. */
 const FADE_PER_FRAME = 0.7;
 const SILENT_AFTER_FRAMES = 10;
 /** One period of the highest voice, and two of the lowest. */
 const MIN_PERIOD_SECONDS = 0.0025;
 const MAX_PERIOD_SECONDS = 0.03;
-/** How much of the end of the sound is compared with what went before. */
+/** How much of the end of the audio is compared with what went before. */
 const COMPARED_SECONDS = 0.01;
-/** The return of the real sound after a loss is blended in. */
+/** The return of the real audio after a loss is blended in. */
 const BLEND_SECONDS = 0.005;
 
 /**
- * Fills losses in the sound of one call. It repeats the last period of the voice, so that a vowel or
+ * Fills losses in the audio of one call. It repeats the last period of the voice, so that a vowel or
  * a tone goes on without a click, and fades it out (the idea of ITU-T G.711, appendix I).
  */
 export class LossConcealer {
   readonly #frame: number;
   readonly #rate: number;
-  /** The last sound that was played, real or not: long enough to find a period in. */
+  /** The last audio that was played, real or not: long enough to find a period in. */
   readonly #past: Int16Array;
   /** What is repeated in the current loss. */
   #period: Int16Array | undefined;
@@ -69,7 +69,7 @@ export class LossConcealer {
     this.#past.set(recent, this.#past.length - recent.length);
   }
 
-  /** The end of the past sound, as long as the shift at which it looks most like itself. */
+  /** The end of the past audio, as long as the shift at which it looks most like itself. */
   #lastPeriod(): Int16Array {
     const past = this.#past;
     const compared = Math.round(COMPARED_SECONDS * this.#rate);

@@ -57,7 +57,7 @@ function filterFor(from: number, to: number): Filter {
   return filter;
 }
 
-/** Of sound that is converted at a time: about 5 ms. */
+/** Of audio that is converted at a time: about 5 ms. */
 const SLICE_SECONDS = 1;
 
 /** Returns the number of samples of a recording at another sample rate. */
@@ -67,7 +67,7 @@ export function resampledLength(samples: number, from: number, to: number): numb
 
 /**
  * Converts a whole recording to another sample rate (windowed sinc, without delay). Images and aliases
- * are below -60 dB. Costs about 5 ms for each second of sound.
+ * are below -60 dB. Costs about 5 ms for each second of audio.
  * @param from and `to` samples per second, integers
  * @param start and `end` limit the result to a part of it: long recordings can be converted in slices
  */
@@ -92,7 +92,7 @@ export function resample(
   return result;
 }
 
-/** Converts a recording as `resample` does, and lets calls have their turn after each second of sound. */
+/** Converts a recording as `resample` does, and lets calls have their turn after each second of audio. */
 export async function resampleInSlices(
   pcm: Int16Array,
   from: number,

@@ -74,7 +74,7 @@ describe('readWav', () => {
   it.each([
     ['an empty file', Buffer.alloc(0), 'not a WAV file'],
     ['another kind of file', Buffer.from('ID3 this is an MP3 file'), 'not a WAV file'],
-    ['a file without sound', wavOf(Buffer.alloc(0)).subarray(0, 36), 'no sound'],
+    ['a file without audio', wavOf(Buffer.alloc(0)).subarray(0, 36), 'no audio'],
     ['a format that is cut off', wavOf(Buffer.alloc(0)).subarray(0, 30), 'cut off'],
     ['sound before the format', Buffer.concat([Buffer.from('RIFF\0\0\0\0WAVE'), chunk('data', int16(1))]), 'no format'],
     ['a compressed format', wavOf(int16(1), { code: 85, bits: 0 }), 'format 85 with 0 bits'],

@@ -1,11 +1,11 @@
 import { decodeG711 } from './codecs/g711.ts';
 
-/** The file is not a WAV that can be read. The message says why, and contains nothing of its sound. */
+/** The file is not a WAV that can be read. The message says why, and contains nothing of its audio. */
 export class WavError extends Error {
   override readonly name = 'WavError';
 }
 
-/** Mono sound. */
+/** Mono audio. */
 export interface Recording {
   readonly pcm: Int16Array;
   /** Samples per second. */
@@ -56,7 +56,7 @@ export function readWav(file: Buffer): Recording {
     const start = offset + 8;
     if (name === 'fmt ') format = readFormat(file.subarray(start, start + size));
     if (name === 'data') {
-      if (!format) throw new WavError('The WAV file has no format before its sound');
+      if (!format) throw new WavError('The WAV file has no format before its audio');
       // Programs that write to a pipe do not know the size beforehand, and write a large one.
       const data = file.subarray(start, Math.min(file.length, start + size));
       return { pcm: readSamples(data, format), sampleRate: format.sampleRate };
@@ -64,7 +64,7 @@ export function readWav(file: Buffer): Recording {
     // Chunks have an even number of bytes.
     offset = start + size + (size % 2);
   }
-  throw new WavError('The WAV file has no sound');
+  throw new WavError('The WAV file has no audio');
 }
 
 function readFormat(chunk: Buffer): Format {

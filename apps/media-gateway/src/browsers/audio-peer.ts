@@ -72,7 +72,7 @@ export class AudioPeer {
     return joined.answer.sdp;
   }
 
-  /** Mutes the browser for all others. The AudioBridge drops its sound, whatever the browser does. */
+  /** Mutes the browser for all others. The AudioBridge drops its audio, whatever the browser does. */
   async setMuted(isMuted: boolean): Promise<void> {
     this.#isMuted = isMuted;
     if (this.#peer.isNegotiated) await (await this.#peer.open()).configure({ isMuted });

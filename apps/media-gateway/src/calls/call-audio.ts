@@ -32,7 +32,7 @@ const MISSING_FRAMES = 3;
 const MAX_MIX_BURST_FRAMES = 25;
 
 /**
- * The sound of one call. To the phone: a spoken text, or else the conference's mix, or else hold
+ * The audio of one call. To the phone: a spoken text, or else the conference's mix, or else hold
  * music, or else silence, in every 20 ms. To the conference: what the phone sends, in frames of
  * 20 ms, without its jitter. Without timers: `tick` runs on the clock of all calls.
  */

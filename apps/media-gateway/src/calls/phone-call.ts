@@ -101,8 +101,8 @@ export class PhoneCall {
       if (event.type === 'dtmf-info') this.#receiveDigit(event.digit, 'info');
       if (event.type === 'updating-call') void this.#update(handle, event.jsep);
       if (event.type === 'transfer') this.#rejectTransfer(handle, event.referId);
-      // Janus 1.1.2 ends a call whose phone rejects the sound, and keeps its peer connection: the next call on
-      // the line would get no sound. After the end of a call, this request would end the next one.
+      // Janus 1.1.2 ends a call whose phone rejects the audio, and keeps its peer connection: the next call on
+      // the line would get no audio. After the end of a call, this request would end the next one.
       if (event.type === 'hanging-up' && !this.#isHangingUp) handle.closePeerConnection().catch(() => undefined);
       const end = readEnd(event, this.call.phase);
       if (end === undefined) return;
@@ -128,7 +128,7 @@ export class PhoneCall {
     return this.#over.signal;
   }
 
-  /** Starts the sound, in the codec that the peer has negotiated, when the media connection is up. */
+  /** Starts the audio, in the codec that the peer has negotiated, when the media connection is up. */
   async startAudio(): Promise<void> {
     // Without the connection, the time without packets ends the call.
     await Promise.race([this.#connected.promise, this.#deps.pause(MEDIA_CONNECT_MS, this.signal)]);
@@ -301,7 +301,7 @@ export class PhoneCall {
 
   /**
    * Takes a place in the conference; hears music until the conference starts. Enters again, perhaps
-   * elsewhere, when the sound is not connected, or the home of the conference is lost.
+   * elsewhere, when the audio is not connected, or the home of the conference is lost.
    */
   async #enter(step: JoinStep, audio: CallAudio, signal: AbortSignal, attempt = 1): Promise<void> {
     const started = Promise.withResolvers<void>();
@@ -370,7 +370,7 @@ export class PhoneCall {
     this.#isSettingDeadline = false;
   }
 
-  /** Connects the sound of the call with the conference. */
+  /** Connects the audio of the call with the conference. */
   async #connect(place: Place, audio: CallAudio): Promise<void> {
     if (this.#place?.place !== place) return;
     audio.setMusic(undefined);

@@ -17,7 +17,7 @@ export interface ConferenceLegOptions {
   readonly onAudio: (payload: Buffer) => void;
 }
 
-/** The sound between a call and the AudioBridge room of its conference: Opus over plain RTP. */
+/** The audio between a call and the AudioBridge room of its conference: Opus over plain RTP. */
 export class ConferenceLeg {
   readonly #socket: Socket;
   readonly #remote: RtpAddress;
@@ -35,7 +35,7 @@ export class ConferenceLeg {
     });
   }
 
-  /** Connects the sound of a place. AudioBridge sends nothing before it receives a packet: `send` at once. */
+  /** Connects the audio of a place. AudioBridge sends nothing before it receives a packet: `send` at once. */
   static async connect({ place, localIp, isMuted, random, onAudio }: ConferenceLegOptions): Promise<ConferenceLeg> {
     const socket = createSocket('udp4');
     socket.bind(0, localIp);

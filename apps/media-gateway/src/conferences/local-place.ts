@@ -17,7 +17,7 @@ export interface HostingJanus {
 }
 
 /**
- * Janus 1.1.2 crashes when it decodes or encodes a packet of a participant while it ends it: the sound
+ * Janus 1.1.2 crashes when it decodes or encodes a packet of a participant while it ends it: the audio
  * stops, the last packets are given time to arrive, and the participant leaves the room before its handle
  * ends.
  */
@@ -95,7 +95,7 @@ export class LocalPlace implements Place {
     const { conferences } = this.#janus;
     const { conference, callId } = this.#request;
     if (ends) conferences.end(conference, callId);
-    // The sound has stopped before.
+    // The audio has stopped before.
     this.#timers.setTimer(
       DRAIN_MS,
       () => void this.#endHandle().then(() => conferences.leave(conference, this.#member)),

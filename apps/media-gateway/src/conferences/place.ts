@@ -27,7 +27,7 @@ export interface PlaceRequest {
 /** The place of a call in a conference: of this gateway (`LocalPlace`) or of another one (`RemotePlace`). */
 export interface Place {
   /**
-   * Connects the sound with the AudioBridge room: Opus over plain RTP, 20 ms at 48 kHz.
+   * Connects the audio with the AudioBridge room: Opus over plain RTP, 20 ms at 48 kHz.
    * @param rtp where the call receives the mix
    * @returns where AudioBridge receives the call; it sends nothing before the first packet
    */

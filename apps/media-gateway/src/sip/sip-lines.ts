@@ -25,7 +25,7 @@ export type IncomingCall = Extract<SipEvent, { type: 'incoming-call' }>;
 /**
  * The SIP handles of one Janus connection: all are registered as one account. Janus gives an
  * incoming call to the first free one. A handle is free up to a second after its call: Janus 1.1.2
- * waits for the thread that relays its sound, so there must be more handles than calls.
+ * waits for the thread that relays its audio, so there must be more handles than calls.
  */
 export interface SipLines {
   /**

@@ -55,7 +55,7 @@ describe('runSpeechProgram', () => {
     ['is killed', shell('kill -9 $$'), 'failed', 'command:en ended with SIGKILL'],
     ['is not installed', { ...shell(''), command: '/no/such/program' }, 'failed', 'command:en cannot be started'],
     ['writes no file', shell('true', 'files'), 'failed', 'command:en wrote no file'],
-    ['writes without end', shell('yes'), 'no-sound', 'command:en wrote more than 24 MB'],
+    ['writes without end', shell('yes'), 'no-audio', 'command:en wrote more than 24 MB'],
   ] as const)('reports a program that %s', async (_what, program, reason, message) => {
     const error: unknown = await run(program, 'some text').catch((failure: unknown) => failure);
     expect(error).toMatchObject({ name: 'SpeechError', reason, message: `The speech program ${message}` });

@@ -41,7 +41,7 @@ export async function runSpeechProgram(
 /** The operator's command may contain a key, so the message does not repeat it. */
 const nameOf = ({ id }: SpeechProgram): string => `The speech program ${id.split(':', 2).join(':')}`;
 const tooLong = (program: SpeechProgram): SpeechError =>
-  new SpeechError('no-sound', `${nameOf(program)} wrote more than ${MAX_OUTPUT_BYTES / 1e6} MB`);
+  new SpeechError('no-audio', `${nameOf(program)} wrote more than ${MAX_OUTPUT_BYTES / 1e6} MB`);
 
 interface ChildOptions {
   readonly input: string;

@@ -180,9 +180,9 @@ describe('the sound', () => {
 describe('a failure', () => {
   it.each([
     ['an error of the program', () => Promise.reject(new Error('code 1')), undefined],
-    ['output that is no WAV', async () => Buffer.from('what?'), 'no-sound'],
-    ['silence', async () => writeWav({ pcm: new Int16Array(8_000), sampleRate: 8_000 }), 'no-sound'],
-    ['an empty recording', async () => writeWav({ pcm: new Int16Array(0), sampleRate: 8_000 }), 'no-sound'],
+    ['output that is no WAV', async () => Buffer.from('what?'), 'no-audio'],
+    ['silence', async () => writeWav({ pcm: new Int16Array(8_000), sampleRate: 8_000 }), 'no-audio'],
+    ['an empty recording', async () => writeWav({ pcm: new Int16Array(0), sampleRate: 8_000 }), 'no-audio'],
   ])('becomes three beeps: %s', async (_what, run, reason) => {
     const speaker = fakeSpeaker({ run });
     const pcm = await speaker.speak('a secret text', 'en', 8_000);

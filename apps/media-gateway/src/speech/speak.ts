@@ -14,7 +14,7 @@ const SPEECH_DBFS = -18;
 const MAX_TEXT_CHARACTERS = 2_000;
 /** A program that failed is not tried again for this time, so that callers do not wait for it each time. */
 const RETRY_FAILED_MS = 30_000;
-/** Sound this much below the speech is silence. */
+/** Audio this much below the speech is silence. */
 const TRIM_BELOW_SPEECH_DB = 35;
 const KEPT_BEFORE_SECONDS = 0.04;
 const KEPT_AFTER_SECONDS = 0.12;
@@ -162,7 +162,7 @@ const keyOf = (program: SpeechProgram, text: string, sampleRate: number): string
 
 /**
  * Makes a WAV file fit for a call: its rate, without silence at the ends, at one level.
- * @throws SpeechError for a file without sound
+ * @throws SpeechError for a file without audio
  */
 export async function toSpeech(
   file: Buffer,
@@ -179,13 +179,13 @@ function readSpeech(file: Buffer): Recording {
     return readWav(file);
   } catch (error) {
     if (!(error instanceof WavError)) throw error;
-    throw new SpeechError('no-sound', error.message, { cause: error });
+    throw new SpeechError('no-audio', error.message, { cause: error });
   }
 }
 
 function trimSilence(pcm: Int16Array, rate: number): Int16Array {
   const level = speechLevel(pcm, rate);
-  if (level === undefined) throw new SpeechError('no-sound', 'The speech is silent');
+  if (level === undefined) throw new SpeechError('no-audio', 'The speech is silent');
   const limit = 32_768 * 10 ** ((level - TRIM_BELOW_SPEECH_DB) / 20);
   const isSound = (sample: number): boolean => Math.abs(sample) > limit;
   const first = pcm.findIndex(isSound);

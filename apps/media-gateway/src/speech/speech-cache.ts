@@ -13,7 +13,7 @@ export class SpeechCache {
   readonly #memory = new Map<string, Int16Array>();
   #bytes = 0;
 
-  /** @param maxBytes of sound in memory; the folder has no limit */
+  /** @param maxBytes of audio in memory; the folder has no limit */
   constructor(folder: string, maxBytes: number) {
     this.#folder = folder;
     this.#maxBytes = maxBytes;
@@ -33,7 +33,7 @@ export class SpeechCache {
     return recording.pcm;
   }
 
-  /** Rejects when the folder cannot be written; the sound is then kept in memory only. */
+  /** Rejects when the folder cannot be written; the audio is then kept in memory only. */
   async set(key: string, recording: Recording): Promise<void> {
     this.#remember(key, recording.pcm);
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });

@@ -2,8 +2,8 @@ export type SpeechFailure =
   /** The program ended with an error, or cannot be started. */
   | 'failed'
   | 'timeout'
-  /** The program's output is not a recording with sound in it. */
-  | 'no-sound'
+  /** The program's output is not a recording with audio in it. */
+  | 'no-audio'
   /** Too many texts wait. */
   | 'busy'
   /** The text is empty or too long. */

@@ -1,4 +1,4 @@
-/** A program that speaks, and how it takes its text and gives its sound. */
+/** A program that speaks, and how it takes its text and gives its audio. */
 export interface SpeechProgram {
   /** Names the program and voice, not its place: part of the key of the cache. */
   readonly id: string;

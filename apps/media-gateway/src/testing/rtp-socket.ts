@@ -12,7 +12,7 @@ const WINDOW_MS = 300;
 const SILENCE_DBFS = -144;
 const TONE_SECONDS = 60;
 
-/** A UDP port that sends a tone as PCMU, and hears: the sound of a phone apart from its SIP. */
+/** A UDP port that sends a tone as PCMU, and hears: the audio of a phone apart from its SIP. */
 export class RtpSocket {
   readonly #socket: Socket;
   readonly #heard: { atMs: number; samples: Int16Array }[] = [];

@@ -58,7 +58,7 @@ export interface TestGatewayOptions {
   readonly decideMs?: number;
   /** Whether kamailio also listens for TLS. */
   readonly tls?: boolean;
-  /** The relay through which kamailio sends the sound of all calls. None by default. */
+  /** The relay through which kamailio sends the audio of all calls. None by default. */
   readonly rtpengine?: TestRtpengine;
   /** Returns where the gateway reaches Janus, given its URL. That itself by default. */
   readonly janusUrl?: (janusUrl: string) => Promise<string>;

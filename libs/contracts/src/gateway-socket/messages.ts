@@ -109,7 +109,7 @@ export type ClientMessage = z.output<typeof clientMessage>;
 export const socketProblem = z.strictObject({ reason: z.string(), detail: z.string() });
 export type SocketProblem = z.output<typeof socketProblem>;
 
-/** A member of the conference whose sound is connected. */
+/** A member of the conference whose audio is connected. */
 export const socketParticipant = z.strictObject({
   /** The connection of a browser, or the call of a telephone. */
   id: z.string(),

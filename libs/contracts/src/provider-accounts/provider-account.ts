@@ -119,7 +119,7 @@ const trunkHost = z
   });
 const trunkTransport = z.enum(['udp', 'tcp', 'tls'], 'must be udp, tcp or tls').meta({
   description:
-    'The transport of outbound calls: `udp`, `tcp` or `tls`. With `tls`, their sound is encrypted too (SRTP).',
+    'The transport of outbound calls: `udp`, `tcp` or `tls`. With `tls`, their audio is encrypted too (SRTP).',
   examples: ['udp'],
 });
 const trunkUsername = z

@@ -71,7 +71,7 @@ export const planReply = z.strictObject({ steps: z.array(callStep).max(20) });
 const trunkSchema = z.strictObject({
   /** Host name or address, with or without a port. */
   host: z.string().regex(HOST_AND_PORT, 'must be a host name, with or without a port'),
-  /** With `tls`, the sound is encrypted too (SRTP with keys in the SDP), or the call fails. */
+  /** With `tls`, the audio is encrypted too (SRTP with keys in the SDP), or the call fails. */
   transport: z.enum(['udp', 'tcp', 'tls']).default('udp'),
   /** Digest credentials; absent: the trunk accepts the address of our edge. */
   username: z
