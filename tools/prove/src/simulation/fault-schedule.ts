@@ -1,11 +1,14 @@
 import type { FaultEpisode } from './oracle/bounds.ts';
 import { createRandom, type Random } from './runtime/random.ts';
+import { GATEWAY_COUNT, MAX_GATEWAY_LOSS_MS } from './provider/voice.ts';
 import { PROCESSES, type System } from './system.ts';
 
 interface Fault {
   readonly name: string;
   /** How often it is drawn, relative to the other faults. */
   readonly weight: number;
+  /** Only our own gateways have the fault. */
+  readonly isSelfHosted?: boolean;
   /** Injects the fault, schedules its end, and returns its duration in milliseconds. */
   readonly inject: (system: System, random: Random) => number;
 }
@@ -146,6 +149,33 @@ const FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: 'gateway-lost',
+    weight: 3,
+    isSelfHosted: true,
+    inject: ({ voice, video }, random) => {
+      const gateway = random.int(GATEWAY_COUNT);
+      // A gateway that is killed reports nothing. One that loses its Janus does.
+      const isReported = random.bool(0.5);
+      voice.loseGateway(gateway, isReported);
+      video.loseGateway(gateway, isReported);
+      return MAX_GATEWAY_LOSS_MS;
+    },
+  },
+  {
+    // Only the deadlines of the calls end them meanwhile.
+    name: 'all-down',
+    weight: 0.5,
+    isSelfHosted: true,
+    inject: (system, random) => {
+      const ms = random.between(90_000, 300_000);
+      for (const name of PROCESSES) {
+        system.processes.get(name)!.kill();
+        restartAfter(system, name, ms);
+      }
+      return ms;
+    },
+  },
+  {
     name: 'clock-skew',
     weight: 1,
     inject: (system, random) => {
@@ -174,7 +204,8 @@ export class FaultSchedule {
   constructor(system: System, names?: readonly string[]) {
     this.#system = system;
     this.#random = createRandom(system.options.seed, 'fault schedule');
-    this.#faults = names === undefined ? FAULTS : FAULTS.filter(({ name }) => names.includes(name));
+    const possible = FAULTS.filter((fault) => !fault.isSelfHosted || system.options.isSelfHosted);
+    this.#faults = names === undefined ? possible : possible.filter(({ name }) => names.includes(name));
     this.#totalWeight = this.#faults.reduce((sum, { weight }) => sum + weight, 0);
   }
 

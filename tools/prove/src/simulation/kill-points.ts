@@ -107,6 +107,7 @@ export async function runKillScenario(
         sessionId,
         createdAt: startedAt,
         clocks: CLOCKS,
+        prolongation: null,
         endRequestedAt: null,
         endAcceptedAt: null,
       });

@@ -8,6 +8,8 @@ export interface Mutation {
   readonly name: string;
   /** The oracle's rules that the bug must break. Other violations do not count. */
   readonly brokenRules: readonly string[];
+  /** The bug concerns calls at our own gateways. Default: false. */
+  readonly isSelfHosted?: boolean;
   /** Fault probabilities at which the bug has an effect soon. */
   readonly faultProbabilities?: Partial<FaultProbabilities>;
   readonly deps?: (deps: Deps, system: System) => Deps;

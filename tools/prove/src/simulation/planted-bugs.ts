@@ -7,7 +7,7 @@ import { withProviders, type Mutation } from './mutation.ts';
 import type { System } from './system.ts';
 
 /*
- * The fifteen planted bugs (docs/guarantee.md). Each wraps the dependencies of the
+ * The seventeen planted bugs (docs/guarantee.md). Each wraps the dependencies of the
  * use-cases, so that the code under test is unchanged.
  */
 
@@ -296,6 +296,31 @@ export const PLANTED_BUGS: readonly Mutation[] = [
         system.queue.flushCount > 0 || system.queue.isDown ? undefined : run(deps);
       return { ...plan, reconcile: scheduled(plan.reconcile), inventory: scheduled(plan.inventory) };
     },
+  },
+  {
+    name: 'deadlines are not moved',
+    brokenRules: ['I6'],
+    isSelfHosted: true,
+    // A prolonged session loses its calls at its first end.
+    deps: (deps) => withProviders(deps, () => ({ voice: { setDeadline: () => Promise.resolve() } })),
+  },
+  {
+    name: 'no deadline of callers',
+    brokenRules: ['I4'],
+    isSelfHosted: true,
+    deps: (deps) =>
+      withProviders(deps, ({ voice }) => ({
+        voice: {
+          renderPlan: (plan) =>
+            voice.renderPlan(
+              plan.map((step) => {
+                if (step.do !== 'join') return step;
+                const { deadline: _deadline, ...join } = step;
+                return join;
+              }),
+            ),
+        },
+      })),
   },
 ];
 

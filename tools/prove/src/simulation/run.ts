@@ -29,6 +29,8 @@ export interface RunResult extends Judgement {
   readonly events: number;
   readonly days: number;
   readonly faults: Readonly<Record<string, number>>;
+  /** How often something was used that only the self-hosted provider has, by name. */
+  readonly uses: Readonly<Record<string, number>>;
   readonly unexpectedErrors: readonly string[];
   /** Ledger entries that are live at the end and that the platform can know. */
   readonly liveAtEnd: number;
@@ -70,7 +72,7 @@ export async function runSimulation({
     faultProbabilities: { ...mutation?.faultProbabilities, ...faultProbabilities },
     ...(mutation === undefined ? {} : { mutation }),
     // Every fourth day is at our own gateways. A planted bug may need a bridge leg.
-    meetsDirectly: mutation === undefined && seed % 4 === 3,
+    isSelfHosted: mutation === undefined ? seed % 4 === 3 : (mutation.isSelfHosted ?? false),
   });
   const fullTraffic: Traffic = { ...DEFAULT_TRAFFIC, ...traffic };
   const workload = new Workload(system, fullTraffic);
@@ -98,6 +100,7 @@ export async function runSimulation({
     hash: (scheduler.hash >>> 0).toString(16),
     events: scheduler.count,
     faults: system.faultProfile.counts,
+    uses: system.ledger.uses,
     unexpectedErrors: system.unexpectedErrors.map(describeError),
     liveAtEnd: oracle.countKnownLive(),
     peakPerSecond: system.restApi.peakPerSecond,

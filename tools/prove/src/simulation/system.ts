@@ -50,8 +50,8 @@ interface SystemOptions {
   readonly keepHistory?: boolean;
   readonly faultProbabilities?: Partial<FaultProbabilities>;
   readonly mutation?: Mutation;
-  /** Browsers join the voice conference itself, as at our own gateways. */
-  readonly meetsDirectly?: boolean;
+  /** The provider is that of our own gateways. */
+  readonly isSelfHosted?: boolean;
   /** Yields to the event loop after each event: slower, with the same trace. */
   readonly yieldAfterEvents?: boolean;
 }
@@ -117,7 +117,7 @@ export class System {
     this.ledger = new Ledger(scheduler, options.keepHistory ?? false);
     const ids = createIdGenerator(seed, 'provider');
     const { faultProfile, ledger } = this;
-    const parts = { scheduler, faultProfile, ledger, ids };
+    const parts = { scheduler, faultProfile, ledger, ids, isSelfHosted: options.isSelfHosted ?? false };
     this.receiver = new EndpointReceiver(faultProfile, random('receiver'));
     this.restApi = new RestApi({ ...parts, random: random('rest') });
     this.webhookSender = new WebhookSender({ ...parts, random: random('webhooks'), gateway: this.#gateway });
@@ -129,7 +129,6 @@ export class System {
       webhookSender,
       voice: this.voice,
       random: random('video'),
-      meetsDirectly: options.meetsDirectly ?? false,
     });
     const { tables } = this.database;
     tables.numbers.set(NUMBER, {
@@ -379,14 +378,17 @@ export class System {
 
   /** Handles a verified and parsed webhook, as voice-webhooks does. */
   async #handleWebhook(deps: ApiDeps, webhook: ProviderWebhook): Promise<CallPlan | null | 'ignored'> {
+    const { voice } = await deps.providers(null);
+    // The provider's own form of a plan is the plan itself.
+    const render = (plan: CallPlan): CallPlan => voice.renderPlan(plan) as CallPlan;
     const token = { accountId: null, jti: webhook.jti, expiresAt: new Date(this.scheduler.now + 600_000) };
     switch (webhook.to) {
       case 'answer':
-        return answerCall(deps, token, webhook.call);
+        return render(await answerCall(deps, token, webhook.call));
       case 'answer-dialled':
-        return answerDialledLeg(deps, token, webhook.legId, webhook.call);
+        return render(await answerDialledLeg(deps, token, webhook.legId, webhook.call));
       case 'digits':
-        return submitPin(deps, token, { legId: webhook.legId, tryNo: webhook.tryNo }, webhook.input);
+        return render(await submitPin(deps, token, { legId: webhook.legId, tryNo: webhook.tryNo }, webhook.input));
       case 'voice-event':
         return (await applyLegEvent(deps, { via: 'callback', token }, webhook.event, webhook.legId)) === 'ignored'
           ? 'ignored'

@@ -3,6 +3,7 @@ import { requestDialOut } from '@partyline/conference/legs/dial-out';
 import { issueToken } from '@partyline/conference/participants/issue-token';
 import { createRoom, type CreatedRoom } from '@partyline/conference/rooms/create-room';
 import { endRoom } from '@partyline/conference/rooms/end-room';
+import { updateRoom } from '@partyline/conference/rooms/update-room';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { RequestedClocks } from '../session-end.ts';
 import type { SimCall } from './provider/voice.ts';
@@ -10,14 +11,16 @@ import { createRandom, type Random } from './runtime/random.ts';
 import { NUMBER, TENANTS, type ApiDeps, type System } from './system.ts';
 
 /** A meeting as its tenant knows it. The oracle compares it with the rows. */
-interface Meeting {
+export interface Meeting {
   readonly tenantId: string;
   readonly roomId: string;
   /** The first session of the room. */
   readonly sessionId: string;
   readonly createdAt: number;
-  /** As the tenant requested them. */
+  /** As the tenant requested them at first. */
   readonly clocks: RequestedClocks;
+  /** The later end that the tenant requested, and when the API accepted it. Null: none. */
+  prolongation: { readonly max_duration_s: number; acceptedAt: number | null } | null;
   /** When the tenant first sent the request to end the room. */
   endRequestedAt: number | null;
   /** When the API accepted the tenant's request to end the room. */
@@ -55,6 +58,8 @@ type Reload = 'after-leaving' | 'before-leaving';
 /** Simulates tenants, browsers, callers and dialled telephones. */
 export class Workload {
   readonly meetings: Meeting[] = [];
+  /** Called when the API has confirmed that a leg is muted. */
+  onMuted: ((legId: string) => void) | undefined = undefined;
   #isClosed = false;
   readonly #system: System;
   readonly #traffic: Traffic;
@@ -143,11 +148,13 @@ export class Workload {
           sessionId: created.firstSession!.sessionId,
           createdAt: created.room.created_at.getTime(),
           clocks,
+          prolongation: null,
           endRequestedAt: null,
           endAcceptedAt: null,
         };
         this.meetings.push(meeting);
         this.#scheduleParticipants(meeting, created, ending, lengthMs, random);
+        if (this.#system.options.isSelfHosted) this.#scheduleChanges(meeting, created, ending, lengthMs, random);
       },
     );
   }
@@ -197,7 +204,10 @@ export class Workload {
     for (let n = 0; n < dialOuts; n++) {
       const leaveAfter = drawLeave('phone', n);
       const answersAfterMs = random.bool(0.8) ? random.between(2_000, 20_000) : random.bool(0.5) ? null : 50_000;
-      this.#after(random.between(1_000, joinWithinMs), () => this.#dialOut(meeting, answersAfterMs, leaveAfter));
+      const muteAfterMs = this.#system.options.isSelfHosted && random.bool(0.3) ? random.between(10_000, 60_000) : null;
+      this.#after(random.between(1_000, joinWithinMs), () =>
+        this.#dialOut(meeting, answersAfterMs, leaveAfter, muteAfterMs),
+      );
     }
     if (ending === 'tenant') this.#after(lengthMs, () => this.#endMeeting(meeting));
     // A participant who kept the token or the number may join after the end.
@@ -207,6 +217,41 @@ export class Workload {
       );
     if (random.bool(0.04))
       this.#after(lengthMs + random.between(-8_000, 30_000), () => this.#dialIn(meeting, created.pin, 0, 4_000, null));
+  }
+
+  /** What only our own gateways can do: calls that last longer than at first, and muted browsers. */
+  #scheduleChanges(meeting: Meeting, created: CreatedRoom, ending: Ending, lengthMs: number, random: Random): void {
+    if (random.bool(ending === 'deadline' ? 0.6 : 0.2)) {
+      const bySeconds = Math.round(random.between(120, 900));
+      this.#after(random.between(0.2, 0.95) * lengthMs, () => this.#prolong(meeting, bySeconds));
+    }
+    if (random.bool(0.3))
+      this.#after(random.between(0.2, 0.9) * lengthMs, () => this.#mute(meeting, created.firstSession!.participantId));
+  }
+
+  #prolong(meeting: Meeting, bySeconds: number): void {
+    if (meeting.endRequestedAt !== null) return;
+    const prolongation = { max_duration_s: meeting.clocks.max_duration_s + bySeconds, acceptedAt: null };
+    meeting.prolongation = prolongation;
+    this.#request(
+      (deps) =>
+        updateRoom(deps, meeting.tenantId, meeting.roomId, { max_duration_s: prolongation.max_duration_s }, null),
+      (result) => {
+        if (result === null) return;
+        meeting.prolongation = { ...prolongation, acceptedAt: this.#system.scheduler.now };
+        this.#system.ledger.countUse('session-prolonged');
+      },
+    );
+  }
+
+  #mute(meeting: Meeting, participantId: string): void {
+    this.#request(
+      (deps) => deps.provider.mute({ tenantId: meeting.tenantId, participantId, muted: true }),
+      (muted) => {
+        if (muted !== null) this.onMuted?.(muted.legId);
+      },
+      3,
+    );
   }
 
   #scheduleLeave(meeting: Meeting, leaveAfter: number | null, leave: () => void): void {
@@ -276,8 +321,16 @@ export class Workload {
     if (care > 0.95 && care < 0.96) this.#after(5_000, () => voice.hangUp(call));
   }
 
-  /** @param answersAfterMs null: the telephone is not answered */
-  #dialOut(meeting: Meeting, answersAfterMs: number | null, leaveAfter: number | null): void {
+  /**
+   * @param answersAfterMs null: the telephone is not answered
+   * @param muteAfterMs null: it is not muted
+   */
+  #dialOut(
+    meeting: Meeting,
+    answersAfterMs: number | null,
+    leaveAfter: number | null,
+    muteAfterMs: number | null,
+  ): void {
     const { voice } = this.#system;
     const phone = `+447900${String((this.#phoneCount += 1)).padStart(6, '0')}`;
     voice.userByNumber.set(phone, {
@@ -286,7 +339,10 @@ export class Workload {
     });
     this.#request(
       (deps) => requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone }),
-      () => undefined,
+      (dialled) => {
+        if (dialled === null || muteAfterMs === null) return;
+        this.#after(muteAfterMs, () => this.#mute(meeting, dialled.participantId));
+      },
       3,
     );
   }

@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest';
 import {
   listMissingRealFaults,
   listMissingSimulatedFaults,
+  listMissingUses,
   listShortfalls,
   REQUIRED_AMOUNTS,
   REQUIRED_FAULTS,
+  REQUIRED_USES,
 } from './required-amounts.ts';
 
 describe('listShortfalls', () => {
@@ -36,6 +38,13 @@ describe('required faults', () => {
     ]);
     expect(listMissingRealFaults(true, new Set(real))).toEqual([]);
   });
+});
+
+it('names each use of the self-hosted provider that was too rare', () => {
+  expect(listMissingUses(false, { ...REQUIRED_USES.full, 'deadline-reached': 3 })).toEqual([
+    'the simulation has deadline-reached 3 times; 80 are required',
+  ]);
+  expect(listMissingUses(true, REQUIRED_USES.quick)).toEqual([]);
 });
 
 it('requires the amounts of docs/guarantee.md from a full run', () => {

@@ -27,6 +27,11 @@ export const REQUIRED_AMOUNTS = {
 export const REQUIRED_FAULTS = {
   full: {
     simulated: {
+      'gateway-lost': 2_500,
+      'all-down': 400,
+      'phone-silent': 800,
+      'deadline-ignored': 600,
+      'deadline-late': 600,
       'redis-full': 5_000,
       'false-connected': 2_000,
       'false-answered': 2_000,
@@ -40,6 +45,10 @@ export const REQUIRED_FAULTS = {
   },
   quick: {
     simulated: {
+      'gateway-lost': 10,
+      'phone-silent': 1,
+      'deadline-ignored': 1,
+      'deadline-late': 1,
       'redis-full': 50,
       'false-connected': 20,
       'false-answered': 20,
@@ -52,6 +61,30 @@ export const REQUIRED_FAULTS = {
     real: ['redis-full', 'redis-half-open', 'postgres-half-open', 'postgres-read-only'],
   },
 } as const;
+
+/** What only the self-hosted provider has, and how often every run must use or reach it. */
+export const REQUIRED_USES = {
+  full: {
+    'session-prolonged': 6_000,
+    'deadline-moved': 8_000,
+    'deadline-reached': 80,
+    'browser-muted': 4_000,
+    'phone-muted': 2_000,
+  },
+  quick: {
+    'session-prolonged': 50,
+    'deadline-moved': 50,
+    'browser-muted': 30,
+    'phone-muted': 15,
+  },
+} as const;
+
+/** One line for each use of the self-hosted provider that was too rare in the simulation. */
+export function listMissingUses(quick: boolean, uses: Readonly<Record<string, number>>): string[] {
+  return Object.entries(REQUIRED_USES[quick ? 'quick' : 'full'])
+    .filter(([name, count]) => (uses[name] ?? 0) < count)
+    .map(([name, count]) => `the simulation has ${name} ${uses[name] ?? 0} times; ${count} are required`);
+}
 
 /** One line for each fault of the simulation that was injected too rarely. */
 export function listMissingSimulatedFaults(quick: boolean, injected: Readonly<Record<string, number>>): string[] {

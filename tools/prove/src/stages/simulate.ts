@@ -1,7 +1,7 @@
 import { Totals } from '../simulation/oracle/totals.ts';
 import { ALL_SWEEPS, runSimulation } from '../simulation/run.ts';
 import { runInWorkers } from '../simulation/worker-pool.ts';
-import { listMissingSimulatedFaults, listShortfalls, REQUIRED_AMOUNTS } from './required-amounts.ts';
+import { listMissingSimulatedFaults, listMissingUses, listShortfalls, REQUIRED_AMOUNTS } from './required-amounts.ts';
 import { replayCommand, type Stage, type StageInput } from './stage.ts';
 
 /** PARTYLINE_RECONCILER=off turns all sweeps off, to show that the proof can fail. */
@@ -66,6 +66,7 @@ export const simulate: Stage = async (input) => {
     ...(await explainFailures(totals, log)),
     ...listShortfalls(quick, { simulatedDays, simulatedLegs, simulatedFaults }),
     ...listMissingSimulatedFaults(quick, totals.faults),
+    ...listMissingUses(quick, totals.uses),
   ];
   if (totals.peakPerSecond > MAX_PROVIDER_REQUESTS_PER_SECOND)
     problems.push(
@@ -92,6 +93,8 @@ export const simulate: Stage = async (input) => {
       killsAfterDataLoss: totals.killsAfterDataLoss,
       unknowableConnectionsAfterDataLoss: totals.unknowableConnections,
       peakProviderRequestsPerSecond: totals.peakPerSecond,
+      lostToDeadline: totals.lostToDeadline,
+      selfHosted: totals.uses,
     },
   };
 };

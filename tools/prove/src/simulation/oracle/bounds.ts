@@ -23,6 +23,9 @@ const BOUND_AFTER_EPISODE_MS: Readonly<Record<string, number>> = {
   'webhooks-lost': 90_000,
   'webhooks-late': 90_000,
   'clock-skew': 5_000,
+  // Its calls and browsers end. It delays no others.
+  'gateway-lost': 5_000,
+  'all-down': 30_000,
 };
 
 /** The same for single faults of requests and webhooks about the leg itself. */
@@ -67,6 +70,7 @@ const FAULTS_FAILING_INVENTORY = [
   'kill',
   'pause',
   'all-killed',
+  'all-down',
   'postgres-restart',
   'postgres-loses-commits',
   'rest-500',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LEG, DEFAULT_SESSION } from '../database/default-rows.ts';
 import { withProviders, type Mutation } from '../mutation.ts';
-import { withStatements } from '../planted-bugs.ts';
+import { findPlantedBug, withStatements } from '../planted-bugs.ts';
 import { ALL_SWEEPS, runSimulation } from '../run.ts';
 import { System } from '../system.ts';
 import { Workload } from '../workload.ts';
@@ -27,6 +27,19 @@ async function findViolations(
 describe('the oracle', () => {
   it('finds no violation without a mutation', async () => {
     expect((await findViolations({})).messages).toBe('');
+  });
+
+  it('I4: detects a caller without a deadline at our own gateways', async () => {
+    const { messages } = await findViolations(findPlantedBug('no deadline of callers'));
+    expect(messages).toMatch(/I4: inbound call_\w+ joined without a deadline/);
+  });
+
+  it('I21: detects a mute that has no effect', async () => {
+    const { rules } = await findViolations({
+      isSelfHosted: true,
+      deps: (deps) => withProviders(deps, () => ({ media: { mute: () => Promise.resolve() } })),
+    });
+    expect([...rules]).toContain('I21');
   });
 
   it('I5: detects a dial without a committed decision', async () => {

@@ -5,9 +5,10 @@ import type { SessionRow } from '@partyline/store/sessions/session-lock';
 import type { Change } from '../database/tables.ts';
 import type { LedgerEntry } from '../provider/ledger.ts';
 import type { System } from '../system.ts';
-import type { Workload } from '../workload.ts';
+import type { Meeting, Workload } from '../workload.ts';
 import { findCertainEnd, isEndExplained, type Attendance } from '../../session-end.ts';
 import { computeBound, DETECTION_MS, extendByFailedInventories, type FaultEpisode } from './bounds.ts';
+import { checkDeadlineAtJoin, checkDeadlines } from './check-deadlines.ts';
 import { checkRecords } from './check-records.ts';
 import { DelayHistogram } from './delay-histogram.ts';
 
@@ -25,6 +26,8 @@ export interface Judgement {
   /** Past their bounds. */
   readonly leakedLegSeconds: number;
   readonly falseKills: number;
+  /** Calls of a prolonged session that ended because no inventory could move their deadline in time. */
+  readonly lostToDeadline: number;
   readonly violations: readonly Violation[];
   /** Legs with a hang-up attempt, all attempts, and the most of one leg. */
   readonly hangUps: { legs: number; attempts: number; max: number };
@@ -98,6 +101,9 @@ export class Oracle {
     };
     system.voice.onHangUp = (entry) => this.#checkHangUp(entry);
     system.video.onDisconnect = (entry) => this.#checkHangUp(entry);
+    system.voice.onJoin = (call) =>
+      checkDeadlineAtJoin(call, system, (rule, entry, message) => this.#addViolation(rule, entry, message));
+    workload.onMuted = (legId) => this.#checkMuted(legId);
     system.voice.onCreate = (input, legId) => {
       const leg = system.database.tables.legs.get(legId);
       // A failover may have lost the row since (docs/guarantee.md).
@@ -111,6 +117,14 @@ export class Oracle {
 
   #addViolation(rule: string, entry: LedgerEntry | null, message: string): void {
     this.violations.push({ rule, at: this.#system.scheduler.now, entryId: entry?.id ?? null, message });
+  }
+
+  /** I21: a leg is muted at the provider when the API has confirmed it. */
+  #checkMuted(legId: string): void {
+    const { database, ledger } = this.#system;
+    const leg = database.tables.legs.get(legId);
+    const entry = ledger.live.get(leg?.media_connection_id ?? leg?.voice_call_id ?? '');
+    if (entry?.isMuted === false) this.#addViolation('I21', entry, `${legId} is not muted, although the API said so`);
   }
 
   /** I4: the provider's own timer ends each placed call soon after its deadline. */
@@ -387,12 +401,26 @@ export class Oracle {
           `${lateS} s past its bound (${fault})`,
       );
     });
+    const lostToDeadline = checkDeadlines(
+      this.#system,
+      {
+        meetings: this.#groupMeetings(),
+        episodes,
+        findSession: (entry) => this.#findSession(entry),
+        endDecidedAt: this.#endDecidedAt,
+      },
+      (rule, entry, message) => {
+        if (rule === 'I6') this.falseKills += 1;
+        this.#addViolation(rule, entry, message);
+      },
+    );
     const records = checkRecords(this.#system, (rule, entry, message) => this.#addViolation(rule, entry, message));
     return {
       legs: ledger.entries.filter((entry) => !(entry.kind === 'bridge' && entry.handle === 'voice')).length,
       leakedLegs,
       leakedLegSeconds: leakedMs / 1000,
       falseKills: this.falseKills,
+      lostToDeadline,
       violations: this.violations,
       hangUps,
       delays,
@@ -408,7 +436,7 @@ export class Oracle {
    */
   #checkSessionEnds(episodes: readonly FaultEpisode[], entries: ReadonlyMap<string, LedgerEntry[]>): void {
     const { tables, lostSessions } = this.#system.database;
-    const meetings = new Map(this.#workload.meetings.map((meeting) => [meeting.roomId, meeting]));
+    const meetings = this.#groupMeetings();
     for (const [id, decidedAt] of this.#endDecidedAt) {
       const meeting = meetings.get(tables.sessions.get(id)!.room_id);
       // A failover may have lost a participant or the session itself. A room whose creation its
@@ -416,7 +444,8 @@ export class Oracle {
       if (meeting === undefined || lostSessions.has(id)) continue;
       const ofSession = entries.get(id) ?? [];
       const attendance = ofSession.map((entry) => this.#toAttendance(entry, decidedAt, episodes));
-      const { clocks, endRequestedAt } = meeting;
+      const { endRequestedAt } = meeting;
+      const clocks = clocksAt(meeting, decidedAt);
       if (isEndExplained({ createdAt: this.#createdAt.get(id)!, clocks, endRequestedAt, attendance }, decidedAt))
         continue;
       const hungUp = ofSession.filter(
@@ -442,7 +471,7 @@ export class Oracle {
     entries: ReadonlyMap<string, LedgerEntry[]>,
   ): ReadonlyMap<string, number> {
     const { tables, lostSessions } = this.#system.database;
-    const meetings = new Map(this.#workload.meetings.map((meeting) => [meeting.roomId, meeting]));
+    const meetings = this.#groupMeetings();
     const ends = new Map<string, number>();
     for (const [id, createdAt] of this.#createdAt) {
       const meeting = meetings.get(tables.sessions.get(id)?.room_id ?? '');
@@ -457,6 +486,10 @@ export class Oracle {
       ends.set(id, findCertainEnd({ createdAt, clocks: meeting.clocks }, visits, MAX_PRESENCE_CHECK_MS));
     }
     return ends;
+  }
+
+  #groupMeetings(): ReadonlyMap<string, Meeting> {
+    return new Map(this.#workload.meetings.map((meeting) => [meeting.roomId, meeting]));
   }
 
   /** When Partyline must have detected that a participant has left, also without an event. */
@@ -571,6 +604,12 @@ export class Oracle {
       );
   }
 }
+
+/** The clocks of a room that explain an end: until the API accepts new ones, those before. */
+const clocksAt = ({ clocks, prolongation }: Meeting, at: number): Meeting['clocks'] =>
+  prolongation !== null && at > (prolongation.acceptedAt ?? Infinity)
+    ? { ...clocks, max_duration_s: prolongation.max_duration_s }
+    : clocks;
 
 const isRunning = (session: SessionRow): boolean => canJoin(session.state);
 const formatTime = (at: number): string => new Date(at).toISOString().slice(8, 23);

@@ -9,6 +9,7 @@ export class Totals {
   leakedLegs = 0;
   leakedLegSeconds = 0;
   falseKills = 0;
+  lostToDeadline = 0;
   killsAfterDataLoss = 0;
   unknowableConnections = 0;
   eventsLost = 0;
@@ -16,6 +17,7 @@ export class Totals {
   billedVsLedgerMaxSeconds = 0;
   peakPerSecond = 0;
   readonly faults: Record<string, number> = {};
+  readonly uses: Record<string, number> = {};
   readonly delays: Record<string, DelayHistogram> = {};
   readonly hangUps = { legs: 0, attempts: 0, max: 0 };
   /** Each failed seed with its first problem. */
@@ -30,6 +32,7 @@ export class Totals {
       'leakedLegs',
       'leakedLegSeconds',
       'falseKills',
+      'lostToDeadline',
       'killsAfterDataLoss',
       'unknowableConnections',
       'eventsLost',
@@ -42,6 +45,7 @@ export class Totals {
     this.hangUps.attempts += run.hangUps.attempts;
     this.hangUps.max = Math.max(this.hangUps.max, run.hangUps.max);
     for (const [fault, count] of Object.entries(run.faults)) this.faults[fault] = (this.faults[fault] ?? 0) + count;
+    for (const [use, count] of Object.entries(run.uses)) this.uses[use] = (this.uses[use] ?? 0) + count;
     for (const [fault, delays] of Object.entries(run.delays))
       (this.delays[fault] ??= new DelayHistogram()).merge(delays);
     const [first] = [

@@ -83,6 +83,12 @@ export interface FaultProbabilities {
   'look-up-shows-ended-call': number;
   /** The event of a call's end has no price. Only the provider's record has it. */
   'price-missing': number;
+  /** The self-hosted provider confirms a new deadline of a call, which keeps its old one. */
+  'deadline-ignored': number;
+  /** The self-hosted provider confirms a new deadline, which counts only some seconds later. */
+  'deadline-late': number;
+  /** A phone is silent from some time on, until the self-hosted provider ends its call. */
+  'phone-silent': number;
   /** The answer to an answer webhook is lost, so the provider repeats the webhook. */
   'answer-repeated': number;
   /** A tenant's endpoint answers 500. */
@@ -113,6 +119,9 @@ const DEFAULT_PROBABILITIES: FaultProbabilities = {
   'list-shows-ended-call': 0.01,
   'look-up-shows-ended-call': 0.02,
   'price-missing': 0.02,
+  'deadline-ignored': 0.1,
+  'deadline-late': 0.1,
+  'phone-silent': 0.05,
   'answer-repeated': 0.02,
   'receiver-fails': 0.02,
   'receiver-silent': 0.005,

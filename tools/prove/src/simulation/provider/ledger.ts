@@ -2,9 +2,10 @@ import type { Scheduler } from '../runtime/scheduler.ts';
 
 /**
  * `platform`: by an API request. `plan`: by the call plan that the platform answered. `peer`: with
- * its other handle.
+ * its other handle. `deadline`: by its deadline at the self-hosted provider. `failure`: because its
+ * gateway was lost, or its phone was silent.
  */
-export type EndedBy = 'platform' | 'plan' | 'user' | 'timer' | 'peer';
+export type EndedBy = 'platform' | 'plan' | 'user' | 'timer' | 'peer' | 'deadline' | 'failure';
 
 /**
  * One billable handle in the provider's ledger: a call or a video connection. The oracle judges by
@@ -46,6 +47,9 @@ export interface LedgerEntry {
   lastFailedAttemptAt: number;
   /** The other handle of a bridge leg. */
   peer: LedgerEntry | null;
+  isMuted: boolean;
+  /** When a change of its deadline failed or was ignored, in order. Null: never. */
+  failedMoves: number[] | null;
   /** Null unless the run keeps histories. */
   history: string[] | null;
 }
@@ -74,6 +78,8 @@ export class Ledger {
   readonly entries: LedgerEntry[] = [];
   readonly live = new Map<string, LedgerEntry>();
   readonly byId = new Map<string, LedgerEntry>();
+  /** How often something was used or reached that only the self-hosted provider has, by name. */
+  readonly uses: Record<string, number> = {};
   onOpen: (() => void) | undefined = undefined;
   readonly #scheduler: Scheduler;
   readonly #keepHistory: boolean;
@@ -105,6 +111,8 @@ export class Ledger {
       failedAttempts: 0,
       lastFailedAttemptAt: 0,
       peer: null,
+      isMuted: false,
+      failedMoves: null,
       history: this.#keepHistory ? [] : null,
     };
     this.entries.push(entry);
@@ -134,6 +142,15 @@ export class Ledger {
   /** The provider says that the entry is live although it has ended. */
   recordFalseLife(entry: LedgerEntry, fact: string): void {
     entry.saidLiveAt = this.#scheduler.now;
+    this.recordHistory(entry, fact);
+  }
+
+  countUse(name: string): void {
+    this.uses[name] = (this.uses[name] ?? 0) + 1;
+  }
+
+  recordFailedMove(entry: LedgerEntry, fact: string): void {
+    (entry.failedMoves ??= []).push(this.#scheduler.now);
     this.recordHistory(entry, fact);
   }
 

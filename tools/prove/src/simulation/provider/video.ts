@@ -8,7 +8,7 @@ import type { Scheduler } from '../runtime/scheduler.ts';
 import type { FaultProfile } from './fault-profile.ts';
 import { recordFault, type EndedBy, type Ledger, type LedgerEntry } from './ledger.ts';
 import { notFound, type RestApi } from './rest-api.ts';
-import type { SimCall, SimVoice } from './voice.ts';
+import { GATEWAY_COUNT, MAX_GATEWAY_LOSS_MS, type SimCall, type SimVoice } from './voice.ts';
 import type { WebhookSender } from './webhooks.ts';
 
 export interface SimConnection {
@@ -20,6 +20,8 @@ export interface SimConnection {
   /** The call of a SIP connection, after it has reached the voice API. */
   call: SimCall | null;
   readonly sipCallId: string | null;
+  /** The gateway of the self-hosted provider that has the connection. */
+  readonly gateway: number;
 }
 
 interface Parts {
@@ -31,8 +33,11 @@ interface Parts {
   readonly random: Random;
   readonly voice: SimVoice;
   readonly ids: { next(prefix: string): string };
-  /** Browsers join the voice conference itself, as at our own gateways: no bridge leg is dialled. */
-  readonly meetsDirectly: boolean;
+  /**
+   * As at our own gateways: browsers join the voice conference itself, so no bridge leg is dialled,
+   * and can be muted.
+   */
+  readonly isSelfHosted: boolean;
 }
 
 /** When the provider says something false of a connection, after it opened or ended. */
@@ -75,6 +80,21 @@ export class SimVideo {
     this.#close(connection, 'user', 'clientDisconnected');
   }
 
+  /**
+   * A gateway is lost with its browsers.
+   * @param isReported whether the ends of their connections are reported
+   */
+  loseGateway(gateway: number, isReported: boolean): void {
+    const { scheduler, ledger, random } = this.#parts;
+    for (const { id } of ledger.live.values()) {
+      const connection = this.connections.get(id);
+      if (connection?.gateway !== gateway) continue;
+      scheduler.after(random.between(50, MAX_GATEWAY_LOSS_MS), () =>
+        this.#close(connection, 'failure', 'gateway-lost', isReported),
+      );
+    }
+  }
+
   #recordTime(times: Map<string, number[]>, media: string): void {
     times.set(media, [...(times.get(media) ?? []), this.#parts.scheduler.now]);
   }
@@ -86,7 +106,15 @@ export class SimVideo {
   #open(kind: 'webrtc' | 'bridge', media: string, data: string, sipCallId: string | null): SimConnection {
     const legId = kind === 'bridge' ? ((JSON.parse(data) as { leg?: string }).leg ?? null) : null;
     const entry = this.#parts.ledger.open({ id: this.#parts.ids.next('con'), handle: 'media', kind, media, legId });
-    const connection: SimConnection = { entry, data, isOver: false, firstOmittedAt: null, call: null, sipCallId };
+    const connection: SimConnection = {
+      entry,
+      data,
+      isOver: false,
+      firstOmittedAt: null,
+      call: null,
+      sipCallId,
+      gateway: this.#parts.isSelfHosted ? this.#parts.random.int(GATEWAY_COUNT) : 0,
+    };
     this.connections.set(entry.id, connection);
     let siblings = this.#connectionsBySession.get(media);
     if (siblings === undefined) this.#connectionsBySession.set(media, (siblings = new Set()));
@@ -128,7 +156,7 @@ export class SimVideo {
     });
   }
 
-  #close(connection: SimConnection, by: EndedBy, reason: string): void {
+  #close(connection: SimConnection, by: EndedBy, reason: string, isReported = true): void {
     if (connection.isOver) return;
     connection.isOver = true;
     const { entry, call } = connection;
@@ -136,7 +164,8 @@ export class SimVideo {
     ledger.close(entry, by);
     this.#connectionsBySession.get(entry.media!)?.delete(connection);
     this.#lastEndedBySession.set(entry.media!, connection);
-    this.#sendDisconnected(connection, reason);
+    if (isReported) this.#sendDisconnected(connection, reason);
+    else entry.isEndLost = true;
     if (faultProfile.shouldSchedule('false-connected'))
       scheduler.after(random.between(0, FALSE_STATEMENT_MS.afterEnd), () => {
         if (!faultProfile.isEnabled) return;
@@ -232,14 +261,19 @@ export class SimVideo {
 
   /** The media provider of one process. */
   createProvider(life: Life): MediaProvider {
-    const { restApi, ids, meetsDirectly } = this.#parts;
+    const { restApi, ids, isSelfHosted, ledger } = this.#parts;
     const unsupported = (): never => {
       throw new Error('the simulation passes parsed webhooks');
     };
     const findEntry = (connectionId: string): LedgerEntry | null => this.connections.get(connectionId)?.entry ?? null;
     return {
       kind: 'simulated',
-      capabilities: { sipDial: !meetsDirectly, sipMonitoring: !meetsDirectly, listConnections: true, mute: false },
+      capabilities: {
+        sipDial: !isSelfHosted,
+        sipMonitoring: !isSelfHosted,
+        listConnections: true,
+        mute: isSelfHosted,
+      },
       clientConfig: { kind: 'simulated', application: 'app' },
       openSession: ({ conversation }) =>
         restApi.request({
@@ -248,7 +282,7 @@ export class SimVideo {
           isRead: false,
           limit: 'none',
           entry: null,
-          act: () => ({ mediaSessionId: meetsDirectly ? conversation : ids.next('media') }),
+          act: () => ({ mediaSessionId: isSelfHosted ? conversation : ids.next('media') }),
         }),
       issueToken: ({ data }) => data,
       dialSip: (input) =>
@@ -260,7 +294,7 @@ export class SimVideo {
           entry: null,
           act: () => {
             // A bridge leg that nobody needs would cost money: the run must fail.
-            if (meetsDirectly) throw new Error('a bridge leg was dialled where browsers join the conference');
+            if (isSelfHosted) throw new Error('a bridge leg was dialled where browsers join the conference');
             const { entry, sipCallId } = this.#dial(input);
             return { connectionId: entry.id, sipCallId: sipCallId! };
           },
@@ -279,7 +313,22 @@ export class SimVideo {
           isHangUp: true,
           act: () => this.#disconnect(connectionId),
         }),
-      mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'The simulation does not support mute.')),
+      mute: ({ connectionId, muted }) =>
+        isSelfHosted
+          ? restApi.request({
+              life,
+              label: 'mute-connection',
+              isRead: false,
+              limit: 'none',
+              entry: null,
+              act: () => {
+                const entry = findEntry(connectionId);
+                if (entry === null || entry.endedAt !== null) throw notFound();
+                entry.isMuted = muted;
+                ledger.countUse('browser-muted');
+              },
+            })
+          : Promise.reject(new ProviderError('refused', 'unsupported', 'The provider does not mute browsers.')),
       listConnections: (mediaSessionId) =>
         restApi.request({
           life,
@@ -289,9 +338,10 @@ export class SimVideo {
           entry: null,
           onError: () => this.#recordTime(this.failedLists, mediaSessionId),
           act: () =>
-            this.#list(mediaSessionId).map(({ entry }) => ({
+            this.#list(mediaSessionId).map(({ entry, data }) => ({
               connectionId: entry.id,
               createdAt: new Date(entry.createdAt),
+              ...(isSelfHosted ? { data } : {}),
             })),
         }),
       verifyCallback: unsupported,

@@ -32,6 +32,10 @@ export interface SimCall {
   timer: ScheduledEvent | undefined;
   /** The call comes from the SIP connection of a bridge leg. */
   readonly viaSip: boolean;
+  /** The gateway of the self-hosted provider that has the call. */
+  readonly gateway: number;
+  /** When the call ends by itself, as look-ups show it. Null: they do not. */
+  endsAt: number | null;
 }
 
 /** The leg id in `.../events/<leg id>` and `.../answer/<leg id>`. */
@@ -61,6 +65,15 @@ function computeCharge(entry: LedgerEntry): Charge {
 /** When the provider says something false of a call, after it was answered or ended. */
 const FALSE_STATEMENT_MS = { afterAnswer: 240_000, afterEnd: 60_000 };
 
+/** The gateways of the self-hosted provider. */
+export const GATEWAY_COUNT = 2;
+/** The calls and browsers of a gateway that is lost end within this time (docs/guarantee.md). */
+export const MAX_GATEWAY_LOSS_MS = 2_000;
+/** The self-hosted provider ends a call so long after the deadline that it was given. */
+export const DEADLINE_MARGIN_MS = 60_000;
+const MEDIA_TIMEOUT_MS = 30_000;
+const DEADLINE_DELAY_MS = { min: 1_000, max: 20_000 };
+
 interface Parts {
   readonly scheduler: Scheduler;
   readonly ledger: Ledger;
@@ -69,6 +82,8 @@ interface Parts {
   readonly faultProfile: FaultProfile;
   readonly random: Random;
   readonly ids: { next(prefix: string): string };
+  /** As at our own gateways: calls have deadlines, and there is no rate limit. */
+  readonly isSelfHosted: boolean;
 }
 
 /** The provider's voice API and its calls. */
@@ -80,6 +95,7 @@ export class SimVoice {
   onBridgeOver: ((call: SimCall) => void) | undefined = undefined;
   onHangUp: ((entry: LedgerEntry) => void) | undefined = undefined;
   onBridgeAnswered: ((call: SimCall) => void) | undefined = undefined;
+  onJoin: ((call: SimCall) => void) | undefined = undefined;
   /** The last call that ended. */
   #lastEnded: SimCall | undefined;
   readonly #parts: Parts;
@@ -125,6 +141,21 @@ export class SimVoice {
     this.#end(call, by, call.phase === 'answered' ? verdict('success', 'completed') : verdict('success', 'cancelled'));
   }
 
+  /**
+   * A gateway is lost with its calls, and its successor knows none of them.
+   * @param isReported whether the ends of its calls are reported
+   */
+  loseGateway(gateway: number, isReported: boolean): void {
+    const { scheduler, ledger, random } = this.#parts;
+    for (const { id } of ledger.live.values()) {
+      const call = this.calls.get(id);
+      if (call?.gateway !== gateway) continue;
+      scheduler.after(random.between(50, MAX_GATEWAY_LOSS_MS), () => {
+        if (call.phase !== 'over') this.#end(call, 'failure', verdict('server', 'gateway-lost'), isReported);
+      });
+    }
+  }
+
   #open(
     { kind, legId, media }: Pick<LedgerEntry, 'kind' | 'legId' | 'media'>,
     values: Pick<SimCall, 'from' | 'to' | 'headers' | 'user' | 'viaSip'>,
@@ -136,6 +167,8 @@ export class SimVoice {
       eventLegId: legId ?? undefined,
       status: verdict('success', 'completed'),
       timer: undefined,
+      gateway: this.#parts.isSelfHosted ? this.#parts.random.int(GATEWAY_COUNT) : 0,
+      endsAt: null,
       ...values,
     };
     this.calls.set(entry.id, call);
@@ -173,7 +206,9 @@ export class SimVoice {
     call.entry.answeredAt = this.#parts.scheduler.now;
     this.#sendEvent(call, 'answered');
     if (call.viaSip) this.onBridgeAnswered?.(call);
-    const { faultProfile, scheduler, random, ledger } = this.#parts;
+    const { faultProfile, scheduler, random, ledger, isSelfHosted } = this.#parts;
+    if (isSelfHosted && faultProfile.shouldSchedule('phone-silent'))
+      scheduler.after(random.between(1_000, FALSE_STATEMENT_MS.afterAnswer), () => this.#silence(call));
     if (faultProfile.shouldSchedule('false-completed'))
       scheduler.after(random.between(1_000, FALSE_STATEMENT_MS.afterAnswer), () => {
         if (call.phase === 'over' || !faultProfile.isEnabled) return;
@@ -181,6 +216,47 @@ export class SimVoice {
         ledger.recordFalseEnd(call.entry, 'false-completed');
         this.#sendEvent(call, 'over', { isFalse: true });
       });
+  }
+
+  #silence(call: SimCall): void {
+    const { faultProfile, scheduler, ledger } = this.#parts;
+    if (call.phase === 'over' || !faultProfile.isEnabled) return;
+    faultProfile.count('phone-silent');
+    ledger.recordHistory(call.entry, 'its phone is silent');
+    scheduler.after(MEDIA_TIMEOUT_MS, () => {
+      if (call.phase !== 'over') this.#end(call, 'failure', verdict('upstream', 'media-timeout'));
+    });
+  }
+
+  /** Lets a call end by itself a margin after the deadline, instead of when it was said before. */
+  #setDeadline(call: SimCall, deadline: Date): void {
+    const { scheduler, ledger } = this.#parts;
+    scheduler.cancel(call.timer);
+    call.endsAt = Math.max(scheduler.now + 1_000, deadline.getTime() + DEADLINE_MARGIN_MS);
+    ledger.recordHistory(call.entry, `is to end by itself at ${new Date(call.endsAt).toISOString()}`);
+    call.timer = scheduler.at(call.endsAt, () => {
+      ledger.countUse('deadline-reached');
+      this.#end(call, 'deadline', verdict('success', 'max-duration'));
+    });
+  }
+
+  #processDeadline(callId: string, deadline: Date): void {
+    const { faultProfile, scheduler, random, ledger } = this.#parts;
+    const call = this.calls.get(callId);
+    if (call === undefined || call.phase === 'over') throw notFound();
+    if (call.phase !== 'answered') throw callTooYoung();
+    ledger.countUse('deadline-moved');
+    if (faultProfile.shouldInject('deadline-ignored')) {
+      ledger.recordFailedMove(call.entry, 'its new deadline is ignored');
+      return;
+    }
+    if (!faultProfile.shouldInject('deadline-late')) {
+      this.#setDeadline(call, deadline);
+      return;
+    }
+    scheduler.after(random.between(DEADLINE_DELAY_MS.min, DEADLINE_DELAY_MS.max), () => {
+      if (call.phase !== 'over') this.#setDeadline(call, deadline);
+    });
   }
 
   /** Executes a plan. The call ends after an empty plan or none. */
@@ -200,6 +276,8 @@ export class SimVoice {
         legId: parseLegId(join.eventUrl),
         event: { kind: 'moved', callId: call.entry.id, at: new Date(scheduler.now) },
       });
+      if (this.#parts.isSelfHosted && join.deadline !== undefined) this.#setDeadline(call, join.deadline);
+      this.onJoin?.(call);
       call.user.onJoined?.(call);
       return;
     }
@@ -228,14 +306,15 @@ export class SimVoice {
     });
   }
 
-  #end(call: SimCall, by: EndedBy, status: Verdict): void {
+  #end(call: SimCall, by: EndedBy, status: Verdict, isReported = true): void {
     const { scheduler, ledger, faultProfile, random } = this.#parts;
     scheduler.cancel(call.timer);
     call.phase = 'over';
     call.status = status;
     ledger.close(call.entry, by);
     this.#lastEnded = call;
-    this.#sendEvent(call, 'over');
+    if (isReported) this.#sendEvent(call, 'over');
+    else call.entry.isEndLost = true;
     if (faultProfile.shouldSchedule('false-answered'))
       scheduler.after(random.between(0, FALSE_STATEMENT_MS.afterEnd), () => {
         if (!faultProfile.isEnabled) return;
@@ -304,6 +383,7 @@ export class SimVoice {
       callId: call.entry.id,
       calledNumber: call.entry.kind === 'outbound' ? call.to : null,
       over,
+      ...(call.endsAt === null ? {} : { deadline: new Date(call.endsAt - DEADLINE_MARGIN_MS) }),
       event: this.#toEvent(call, call.phase, over ? new Date(call.entry.endedAt!) : null, over),
     };
   }
@@ -339,24 +419,32 @@ export class SimVoice {
 
   /** The voice provider of one process. */
   createProvider(life: Life): VoiceProvider {
-    const { restApi, faultProfile } = this.#parts;
+    const { restApi, faultProfile, ledger, isSelfHosted } = this.#parts;
     const unsupported = (): never => {
-      throw new Error('the simulation passes parsed webhooks');
+      throw new Error('the simulation passes parsed webhooks, and no use-case transfers a call');
     };
+    const limit = isSelfHosted ? 'none' : 'rest';
     const findEntry = (callId: string): LedgerEntry | null => this.calls.get(callId)?.entry ?? null;
-    const change = (label: string): Promise<void> =>
-      restApi.request({ life, label, isRead: false, limit: 'rest', entry: null, act: () => undefined });
+    const change = (label: string, act: () => void = () => undefined): Promise<void> =>
+      restApi.request({ life, label, isRead: false, limit, entry: null, act });
     return {
       kind: 'simulated',
-      rateLimitKey: 'account',
-      capabilities: { listCalls: true, mute: true, sendDigits: true, say: true, transfer: false, setDeadline: false },
+      rateLimitKey: isSelfHosted ? null : 'account',
+      capabilities: {
+        listCalls: true,
+        mute: true,
+        sendDigits: true,
+        say: true,
+        transfer: false,
+        setDeadline: isSelfHosted,
+      },
       renderPlan: (plan) => plan,
       createCall: (input) =>
         restApi.request({
           life,
           label: 'create',
           isRead: false,
-          limit: 'create',
+          limit: isSelfHosted ? 'none' : 'create',
           entry: null,
           act: () => ({ callId: this.#dial(input).entry.id }),
           findCreated: ({ callId }) => findEntry(callId),
@@ -366,22 +454,41 @@ export class SimVoice {
           life,
           label: 'hang-up',
           isRead: false,
-          limit: 'rest',
+          limit,
           entry: findEntry(callId),
           isHangUp: true,
           act: () => this.#processHangUp(callId),
         }),
       say: () => change('say'),
       transfer: unsupported,
-      setDeadline: unsupported,
+      setDeadline: (callId, deadline) =>
+        restApi.request({
+          life,
+          label: 'set-deadline',
+          isRead: false,
+          limit,
+          // Its faults do not excuse a late hang-up.
+          entry: null,
+          act: () => this.#processDeadline(callId, deadline),
+          onError: ({ verdict: { reason } }) => {
+            const entry = findEntry(callId);
+            if (entry !== null) ledger.recordFailedMove(entry, `${life.process.name} set-deadline: ${reason}`);
+          },
+        }),
       sendDigits: () => change('dtmf'),
-      mute: () => change('mute'),
+      mute: (callId, muted) =>
+        change('mute', () => {
+          const entry = findEntry(callId);
+          if (entry === null || entry.endedAt !== null) throw notFound();
+          entry.isMuted = muted;
+          ledger.countUse('phone-muted');
+        }),
       getCall: (callId) =>
         restApi.request({
           life,
           label: 'get',
           isRead: true,
-          limit: 'rest',
+          limit,
           entry: findEntry(callId),
           act: () => {
             const call = this.calls.get(callId);
@@ -396,7 +503,7 @@ export class SimVoice {
           life,
           label: 'list',
           isRead: true,
-          limit: 'rest',
+          limit,
           entry: null,
           act: () => this.#listLive(),
         }),
