@@ -1,8 +1,9 @@
 import type { JanusConnection } from '../connection.ts';
 import { JanusError } from '../janus-error.ts';
-import { readBoolean, readId, readNumber, readObject, readObjects, readText, type JsonObject } from '../read-json.ts';
+import { readId, readNumber, readObject, readText, type JsonObject } from '../read-json.ts';
+import { RoomHandle } from '../room-handle.ts';
 import type { Jsep } from '../transport/core-event.ts';
-import { JanusHandle, type HandleChannel } from '../transport/handle.ts';
+import type { HandleChannel } from '../transport/handle.ts';
 import {
   parseAudioBridgeEvent,
   parseParticipants,
@@ -90,56 +91,28 @@ export function attachAudioBridge(connection: JanusConnection, opaqueId: string)
   return connection.attach(AUDIO_BRIDGE_PLUGIN, opaqueId, (channel) => new AudioBridgeHandle(channel));
 }
 
-export class AudioBridgeHandle extends JanusHandle<AudioBridgeEvent> {
+export class AudioBridgeHandle extends RoomHandle<AudioBridgeEvent> {
   constructor(channel: HandleChannel) {
-    super(channel, { name: 'audiobridge', parse: parseAudioBridgeEvent, emitsReplies: false });
+    super(channel, { name: 'audiobridge', parse: parseAudioBridgeEvent, emitsReplies: false }, AUDIO_BRIDGE_ERRORS);
   }
 
   /** Creates a room. Returns false if it exists: it then keeps its old settings. */
-  async createRoom(room: AudioRoom): Promise<{ isNew: boolean }> {
-    try {
-      await this.requestPlugin('create', {
-        room: room.room,
-        admin_key: room.adminKey,
-        secret: room.secret,
-        pin: room.pin,
-        description: room.description,
-        is_private: true,
-        sampling_rate: room.samplingRate,
-        allow_rtp_participants: room.allowRtpParticipants,
-        default_prebuffering: room.prebuffering,
-        default_expectedloss: room.expectedLossPercent,
-        audiolevel_event: room.reportsTalking,
-        audio_active_packets: room.talkingPackets,
-        ...(room.recordFile === undefined ? {} : { record: true, record_file: room.recordFile }),
-      });
-      return { isNew: true };
-    } catch (error) {
-      if (hasCode(error, AUDIO_BRIDGE_ERRORS.roomExists)) return { isNew: false };
-      throw error;
-    }
-  }
-
-  /** Ends a room and removes its participants. Returns false if it does not exist. */
-  async destroyRoom(room: string, secret: string): Promise<{ existed: boolean }> {
-    try {
-      await this.requestPlugin('destroy', { room, secret });
-      return { existed: true };
-    } catch (error) {
-      if (hasCode(error, AUDIO_BRIDGE_ERRORS.noSuchRoom)) return { existed: false };
-      throw error;
-    }
-  }
-
-  /** Returns the names of all rooms, also of private ones. */
-  async listRooms(adminKey: string): Promise<string[]> {
-    const { data } = await this.requestPlugin('list', { admin_key: adminKey });
-    return readObjects(data, 'list').flatMap((each) => readId(each, 'room') ?? []);
-  }
-
-  async roomExists(room: string): Promise<boolean> {
-    const { data } = await this.requestPlugin('exists', { room });
-    return readBoolean(data, 'exists') ?? false;
+  createRoom(room: AudioRoom): Promise<{ isNew: boolean }> {
+    return this.requestRoom({
+      room: room.room,
+      admin_key: room.adminKey,
+      secret: room.secret,
+      pin: room.pin,
+      description: room.description,
+      is_private: true,
+      sampling_rate: room.samplingRate,
+      allow_rtp_participants: room.allowRtpParticipants,
+      default_prebuffering: room.prebuffering,
+      default_expectedloss: room.expectedLossPercent,
+      audiolevel_event: room.reportsTalking,
+      audio_active_packets: room.talkingPackets,
+      ...(room.recordFile === undefined ? {} : { record: true, record_file: room.recordFile }),
+    });
   }
 
   /** Lists the participants. Rejects with `AUDIO_BRIDGE_ERRORS.noSuchRoom`. */
@@ -259,8 +232,6 @@ function readJoined(request: string, data: JsonObject): JoinedAudioRoom {
   if (id === undefined) throw unexpected(request, 'without a participant');
   return { id, participants: parseParticipants(data) };
 }
-
-const hasCode = (error: unknown, code: number): boolean => error instanceof JanusError && error.code === code;
 
 function unexpected(request: string, problem: string): JanusError {
   return new JanusError('unexpected', `audiobridge.${request}`, `Janus answered audiobridge.${request} ${problem}`);

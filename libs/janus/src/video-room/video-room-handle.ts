@@ -1,8 +1,9 @@
 import type { JanusConnection } from '../connection.ts';
 import { JanusError } from '../janus-error.ts';
 import { definedFields, readBoolean, readId, readNumber, readObjects, readText } from '../read-json.ts';
+import { RoomHandle } from '../room-handle.ts';
 import type { Jsep } from '../transport/core-event.ts';
-import { JanusHandle, type HandleChannel } from '../transport/handle.ts';
+import type { HandleChannel } from '../transport/handle.ts';
 import {
   parsePublishers,
   parseSubscribedStreams,
@@ -133,58 +134,30 @@ export function attachVideoRoom(connection: JanusConnection, opaqueId: string): 
   return connection.attach(VIDEO_ROOM_PLUGIN, opaqueId, (channel) => new VideoRoomHandle(channel));
 }
 
-export class VideoRoomHandle extends JanusHandle<VideoRoomEvent> {
+export class VideoRoomHandle extends RoomHandle<VideoRoomEvent> {
   constructor(channel: HandleChannel) {
-    super(channel, { name: 'videoroom', parse: parseVideoRoomEvent, emitsReplies: false });
+    super(channel, { name: 'videoroom', parse: parseVideoRoomEvent, emitsReplies: false }, VIDEO_ROOM_ERRORS);
   }
 
   /** Creates a room. Returns false if it exists: it then keeps its old settings. */
-  async createRoom(room: VideoRoom): Promise<{ isNew: boolean }> {
-    try {
-      await this.requestPlugin('create', {
-        room: room.room,
-        admin_key: room.adminKey,
-        secret: room.secret,
-        pin: room.pin,
-        description: room.description,
-        is_private: true,
-        publishers: room.maxPublishers,
-        bitrate: room.bitrate,
-        bitrate_cap: room.isBitrateFixed,
-        audiocodec: room.audioCodecs?.join(','),
-        videocodec: room.videoCodecs?.join(','),
-        h264_profile: room.h264Profile,
-        notify_joining: room.notifiesJoining,
-        audiolevel_event: room.reportsTalking,
-        require_pvtid: room.requiresPrivateId,
-      });
-      return { isNew: true };
-    } catch (error) {
-      if (hasCode(error, VIDEO_ROOM_ERRORS.roomExists)) return { isNew: false };
-      throw error;
-    }
-  }
-
-  /** Ends a room and removes its participants. Returns false if it does not exist. */
-  async destroyRoom(room: string, secret: string): Promise<{ existed: boolean }> {
-    try {
-      await this.requestPlugin('destroy', { room, secret });
-      return { existed: true };
-    } catch (error) {
-      if (hasCode(error, VIDEO_ROOM_ERRORS.noSuchRoom)) return { existed: false };
-      throw error;
-    }
-  }
-
-  /** Returns the names of all rooms, also of private ones. */
-  async listRooms(adminKey: string): Promise<string[]> {
-    const { data } = await this.requestPlugin('list', { admin_key: adminKey });
-    return readObjects(data, 'list').flatMap((each) => readId(each, 'room') ?? []);
-  }
-
-  async roomExists(room: string): Promise<boolean> {
-    const { data } = await this.requestPlugin('exists', { room });
-    return readBoolean(data, 'exists') ?? false;
+  createRoom(room: VideoRoom): Promise<{ isNew: boolean }> {
+    return this.requestRoom({
+      room: room.room,
+      admin_key: room.adminKey,
+      secret: room.secret,
+      pin: room.pin,
+      description: room.description,
+      is_private: true,
+      publishers: room.maxPublishers,
+      bitrate: room.bitrate,
+      bitrate_cap: room.isBitrateFixed,
+      audiocodec: room.audioCodecs?.join(','),
+      videocodec: room.videoCodecs?.join(','),
+      h264_profile: room.h264Profile,
+      notify_joining: room.notifiesJoining,
+      audiolevel_event: room.reportsTalking,
+      require_pvtid: room.requiresPrivateId,
+    });
   }
 
   /** Lists those who joined as publishers. Subscribers are no participants. */
@@ -330,8 +303,6 @@ export class VideoRoomHandle extends JanusHandle<VideoRoomEvent> {
     return { offer: jsep };
   }
 }
-
-const hasCode = (error: unknown, code: number): boolean => error instanceof JanusError && error.code === code;
 
 function unexpected(request: string, problem: string): JanusError {
   return new JanusError('unexpected', `videoroom.${request}`, `Janus answered videoroom.${request} ${problem}`);
