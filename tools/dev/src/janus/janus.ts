@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { startChild, type Child } from '../processes/child.ts';
 import { findFreePort, reserveMediaPorts } from '../processes/ports.ts';
 import { waitUntilReady } from '../processes/readiness.ts';
+import { followServer } from '../processes/server-process.ts';
 import { writePrivateFile } from '../workspace.ts';
 import { renderJanusConfiguration, type JanusSettings } from './configuration.ts';
 import { findJanus, type JanusBinary } from './janus-binary.ts';
@@ -137,12 +138,7 @@ function describeServer(
   settings: Omit<JanusSettings, 'configFolder'>,
   actions: { launch: () => Promise<Child>; release: () => void },
 ): JanusServer {
-  let child = started;
-  let restarting: Promise<void> | undefined;
-  const relaunch = async (): Promise<void> => {
-    await child.stop();
-    child = await actions.launch();
-  };
+  const server = followServer(started, actions.launch);
   return {
     name: 'janus',
     ...webSocketUrls(settings),
@@ -151,19 +147,14 @@ function describeServer(
     adminKey: settings.adminKey,
     external: false,
     get pid() {
-      return child.pid;
+      return server.pid;
     },
-    async crash() {
-      child.kill('SIGKILL');
-      await child.ended;
-    },
-    pause: () => child.kill('SIGSTOP'),
-    resume: () => child.kill('SIGCONT'),
-    restart: () => (restarting = relaunch()),
+    crash: server.crash,
+    pause: server.pause,
+    resume: server.resume,
+    restart: server.restart,
     async stop() {
-      // Wait for a restart in progress; otherwise its process would stay running.
-      await restarting?.catch(() => undefined);
-      await child.stop();
+      await server.stop();
       actions.release();
     },
   };

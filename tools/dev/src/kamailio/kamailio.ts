@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { startChild, type Child } from '../processes/child.ts';
 import { findFreePort } from '../processes/ports.ts';
 import { waitUntilReady } from '../processes/readiness.ts';
+import { followServer } from '../processes/server-process.ts';
 import { inWorkspace, writePrivateFile } from '../workspace.ts';
 import { createKamailioTables } from './database.ts';
 import { findKamailio, type KamailioBinary } from './kamailio-binary.ts';
@@ -209,21 +210,17 @@ function describeServer(
   trunks: Trunk[],
   launchAgain: () => Promise<Child>,
 ): KamailioServer {
-  let child = started;
-  let restarting: Promise<void> | undefined;
-  const relaunch = async (): Promise<void> => {
-    await child.stop();
+  const server = followServer(started, async () => {
     for (;;) {
       try {
-        child = await launchAgain();
-        return;
+        return await launchAgain();
       } catch (error) {
         // The killed processes release the ports a moment later.
         if (!BIND_CONFLICT.test(String(error))) throw error;
         await pause(RETRY_MS);
       }
     }
-  };
+  });
   return {
     name: 'kamailio',
     sipUri: `127.0.0.1:${settings.port}`,
@@ -233,24 +230,19 @@ function describeServer(
     gatewaySecret: settings.gatewaySecret,
     external: false,
     get pid() {
-      return child.pid;
+      return server.pid;
     },
     async addTrunk(trunk) {
       trunks.push(trunk);
       writeAddressFile(settings.folder, trunks);
       await reloadAddresses(settings);
     },
-    async crash() {
-      child.kill('SIGKILL');
-      await child.ended;
-    },
-    pause: () => child.kill('SIGSTOP'),
-    resume: () => child.kill('SIGCONT'),
-    restart: () => (restarting = relaunch()),
+    crash: server.crash,
+    pause: server.pause,
+    resume: server.resume,
+    restart: server.restart,
     async stop() {
-      // Wait for a restart in progress; otherwise its processes would stay running.
-      await restarting?.catch(() => undefined);
-      await child.stop();
+      await server.stop();
       rmSync(settings.folder, { recursive: true, force: true });
     },
   };

@@ -8,6 +8,7 @@ import { startChild, type Child } from '../processes/child.ts';
 import { findPostgres, unprivileged, type PostgresBinaries } from './postgres-binaries.ts';
 import { findFreePort } from '../processes/ports.ts';
 import { waitUntilReady } from '../processes/readiness.ts';
+import { followServer } from '../processes/server-process.ts';
 
 interface PostgresOptions {
   /** A file that collects the output. Default: none. */
@@ -238,21 +239,8 @@ async function launchServer(
   for (let attempt = 1; ; attempt += 1) {
     const port = await findFreePort();
     try {
-      let child = await launch(port);
-      let restarting: Promise<void> | undefined;
-      return {
-        port,
-        async crash() {
-          child.kill('SIGQUIT');
-          await child.ended;
-        },
-        restart: () => (restarting = launch(port).then((restarted) => void (child = restarted))),
-        async stop() {
-          // Wait for a restart in progress; otherwise its process would stay running.
-          await restarting?.catch(() => undefined);
-          await child.stop();
-        },
-      };
+      const { crash, restart, stop } = followServer(await launch(port), () => launch(port), 'SIGQUIT');
+      return { port, crash, restart, stop };
     } catch (error) {
       // Another process bound the port after the probe.
       if (attempt < MAX_BIND_ATTEMPTS && /could not bind|Address already in use/.test(String(error))) continue;

@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { startChild, type Child } from '../processes/child.ts';
 import { findFreePort } from '../processes/ports.ts';
 import { waitUntilReady } from '../processes/readiness.ts';
+import { followServer } from '../processes/server-process.ts';
 import { findRedis } from './redis-binary.ts';
 
 export interface RedisOptions {
@@ -88,22 +89,14 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   for (let attempt = 1; ; attempt += 1) {
     const port = await findFreePort();
     try {
-      let child = await launchOnPort(port);
-      let restarting: Promise<void> | undefined;
+      const { crash, restart, stop } = followServer(await launchOnPort(port), () => launchOnPort(port));
       return {
         name: 'redis',
         url: `redis://:${password}@127.0.0.1:${port}`,
         external: false,
-        async crash() {
-          child.kill('SIGKILL');
-          await child.ended;
-        },
-        restart: () => (restarting = launchOnPort(port).then((restarted) => void (child = restarted))),
-        async stop() {
-          // Wait for a restart in progress; otherwise its process would stay running.
-          await restarting?.catch(() => undefined);
-          await child.stop();
-        },
+        crash,
+        restart,
+        stop,
       };
     } catch (error) {
       // Another process bound the port after the probe.

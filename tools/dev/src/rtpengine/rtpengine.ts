@@ -5,6 +5,7 @@ import type { Program } from '../packages/find-program.ts';
 import { startChild, type Child } from '../processes/child.ts';
 import { findFreePort, reserveMediaPorts, type PortWindow } from '../processes/ports.ts';
 import { waitUntilReady } from '../processes/readiness.ts';
+import { followServer } from '../processes/server-process.ts';
 import { inWorkspace } from '../workspace.ts';
 
 export interface RtpengineOptions {
@@ -36,23 +37,17 @@ export async function startRtpengine(options: RtpengineOptions = {}): Promise<Rt
   const window = await reserveMediaPorts(options.rtpPorts ?? DEFAULT_RTP_PORTS);
   const relaunch = (): Promise<Child> => launch(program, port, window, options.logFile);
   try {
-    let child = await relaunch();
+    const server = followServer(await relaunch(), relaunch);
     return {
       name: 'rtpengine',
       control: `udp:127.0.0.1:${port}`,
       get pid() {
-        return child.pid;
+        return server.pid;
       },
-      async crash() {
-        child.kill('SIGKILL');
-        await child.ended;
-      },
-      async restart() {
-        await child.stop();
-        child = await relaunch();
-      },
+      crash: server.crash,
+      restart: server.restart,
       async stop() {
-        await child.stop();
+        await server.stop();
         window.release();
       },
     };
