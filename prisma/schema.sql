@@ -651,7 +651,7 @@ BEGIN
         END,
         language, prompts, v_leg.tenant_id, v_leg.session_id, s.conversation,
         COALESCE(waits_for_host(r, s.id, v_leg.role), false), v_leg.muted,
-        CASE WHEN s.id IS NOT NULL THEN v_leg.deadline_at END
+        latest_end(s, r)
       FROM (SELECT 1) AS one_row
       LEFT JOIN session s ON s.id = v_leg.session_id
       LEFT JOIN room r ON r.id = s.room_id;
@@ -866,7 +866,7 @@ BEGIN
     participant_id = COALESCE(p_person, p_participant),
     role = p_role,
     muted = admit_to_session.muted,
-    deadline_at = LEAST(v_session.created_at + make_interval(secs => v_room.max_duration_s), v_room.ends_at)
+    deadline_at = latest_end(v_session, v_room)
   WHERE l.id = p_leg.id
   RETURNING l.deadline_at INTO admit_to_session.deadline_at;
   -- The leg had no tenant before: this is its first event.
@@ -973,9 +973,10 @@ BEGIN
         END,
         v_leg.id, v_number.language, v_leg.tenant_id, v_leg.session_id, s.conversation,
         waits_for_host(v_room, v_leg.session_id, v_leg.role),
-        CASE WHEN s.id IS NOT NULL THEN v_leg.deadline_at END
+        latest_end(s, r)
       FROM (SELECT 1) AS one_row
-      LEFT JOIN session s ON s.id = v_leg.session_id;
+      LEFT JOIN session s ON s.id = v_leg.session_id
+      LEFT JOIN room r ON r.id = s.room_id;
     RETURN;
   END IF;
   IF v_leg.state IN ('ending', 'ended') THEN
@@ -1025,6 +1026,7 @@ DECLARE
   v_leg leg;
   v_of_call leg;
   v_session session;
+  v_room room;
 BEGIN
   waits := false;
 
@@ -1101,12 +1103,9 @@ BEGIN
 
   outcome := 'join';
   conversation := v_session.conversation;
-  deadline_at := v_leg.deadline_at;
-  waits := v_leg.kind = 'outbound' AND (
-    SELECT waits_for_host(r, v_session.id, v_leg.role)
-    FROM room r
-    WHERE r.id = v_session.room_id
-  );
+  SELECT r.* INTO v_room FROM room r WHERE r.id = v_session.room_id;
+  deadline_at := latest_end(v_session, v_room);
+  waits := v_leg.kind = 'outbound' AND waits_for_host(v_room, v_session.id, v_leg.role);
   RETURN NEXT;
 END $function$;
 ALTER FUNCTION answer_own_leg(text,timestamp with time zone,text,bytea,text,text) OWNER TO partyline_platform;
@@ -1535,6 +1534,15 @@ BEGIN
   EXECUTE format('GRANT %s ON %s TO partyline_tenant', p_grants, p_table);
   PERFORM share_with_platform(p_table);
 END $function$;
+CREATE OR REPLACE FUNCTION public.latest_end(p_session session, p_room room)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT LEAST(p_session.created_at + make_interval(secs => p_room.max_duration_s), p_room.ends_at)
+$function$;
+ALTER FUNCTION latest_end(session,room) OWNER TO partyline_platform;
+REVOKE ALL ON FUNCTION latest_end(session,room) FROM PUBLIC;
 CREATE OR REPLACE FUNCTION public.lock_limit(p_tenant text, p_limit text, p_alone boolean DEFAULT false)
  RETURNS TABLE(allowed integer, used integer)
  LANGUAGE plpgsql

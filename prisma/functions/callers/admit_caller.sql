@@ -81,7 +81,7 @@ BEGIN
         END,
         language, prompts, v_leg.tenant_id, v_leg.session_id, s.conversation,
         COALESCE(waits_for_host(r, s.id, v_leg.role), false), v_leg.muted,
-        CASE WHEN s.id IS NOT NULL THEN v_leg.deadline_at END
+        latest_end(s, r)
       FROM (SELECT 1) AS one_row
       LEFT JOIN session s ON s.id = v_leg.session_id
       LEFT JOIN room r ON r.id = s.room_id;

@@ -166,7 +166,7 @@ BEGIN
     participant_id = COALESCE(p_person, p_participant),
     role = p_role,
     muted = admit_to_session.muted,
-    deadline_at = LEAST(v_session.created_at + make_interval(secs => v_room.max_duration_s), v_room.ends_at)
+    deadline_at = latest_end(v_session, v_room)
   WHERE l.id = p_leg.id
   RETURNING l.deadline_at INTO admit_to_session.deadline_at;
   -- The leg had no tenant before: this is its first event.

@@ -122,9 +122,10 @@ BEGIN
         END,
         v_leg.id, v_number.language, v_leg.tenant_id, v_leg.session_id, s.conversation,
         waits_for_host(v_room, v_leg.session_id, v_leg.role),
-        CASE WHEN s.id IS NOT NULL THEN v_leg.deadline_at END
+        latest_end(s, r)
       FROM (SELECT 1) AS one_row
-      LEFT JOIN session s ON s.id = v_leg.session_id;
+      LEFT JOIN session s ON s.id = v_leg.session_id
+      LEFT JOIN room r ON r.id = s.room_id;
     RETURN;
   END IF;
   IF v_leg.state IN ('ending', 'ended') THEN

@@ -33,6 +33,7 @@ DECLARE
   v_leg leg;
   v_of_call leg;
   v_session session;
+  v_room room;
 BEGIN
   waits := false;
 
@@ -109,12 +110,9 @@ BEGIN
 
   outcome := 'join';
   conversation := v_session.conversation;
-  deadline_at := v_leg.deadline_at;
-  waits := v_leg.kind = 'outbound' AND (
-    SELECT waits_for_host(r, v_session.id, v_leg.role)
-    FROM room r
-    WHERE r.id = v_session.room_id
-  );
+  SELECT r.* INTO v_room FROM room r WHERE r.id = v_session.room_id;
+  deadline_at := latest_end(v_session, v_room);
+  waits := v_leg.kind = 'outbound' AND waits_for_host(v_room, v_session.id, v_leg.role);
   RETURN NEXT;
 END $$;
 

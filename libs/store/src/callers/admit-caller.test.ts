@@ -358,6 +358,15 @@ describe('admitCaller with a duplicate webhook', () => {
     expect({ leg: await readLeg(store, call.legId), counts: await counts() }).toEqual(before);
   });
 
+  it('names the end of the session as it is by then', async () => {
+    const room = await makeRoom(store);
+    const call = await answerCall();
+    await keyPin(call, 1, room.pin);
+    const ends_at = new Date(Date.now() + 600_000);
+    await setColumns(store, 'room', room.roomId, { ends_at });
+    expect(await keyPin(call, 1, room.pin)).toMatchObject({ outcome: 'admitted', deadline_at: ends_at });
+  });
+
   test.each(['ending', 'ended'] as const)('hangs up an admitted caller whose session is %s', async (state) => {
     const room = await makeRoom(store);
     const call = await answerCall();

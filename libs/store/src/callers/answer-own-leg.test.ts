@@ -73,6 +73,17 @@ describe.each(KINDS)('answerOwnLeg for a leg of kind %s', (kind) => {
     expect((await readLeg(store, legId)).state).toBe(joins ? 'answered' : 'dialling');
   });
 
+  it('names the end of the session, which may have moved after the dial', async () => {
+    const of = await makeRoom(store);
+    const { by } = await makeOwnLeg(kind, 'dialling', of);
+    const ends_at = new Date(Date.now() + 600_000);
+    await setColumns(store, 'room', of.roomId, { ends_at });
+    expect(await answerOwnLeg(store, freshToken(), by, freshId('call'))).toMatchObject({
+      outcome: 'join',
+      deadline_at: ends_at,
+    });
+  });
+
   it('repeats the answer for a duplicate webhook with a new token, and rejects a replayed token', async () => {
     const { legId, by } = await makeOwnLeg(kind, 'dialling', await makeRoom(store));
     const callId = freshId('call');

@@ -55,6 +55,9 @@ describe('answerCaller for the number of a pinless room', () => {
       session_id: room.sessionId,
     });
     expect(await store.prisma.participant.count({ where: { tenant_id: room.tenantId, kind: 'caller' } })).toBe(1);
+    const ends_at = new Date(Date.now() + 600_000);
+    await setColumns(store, 'room', room.roomId, { ends_at });
+    expect(await answerCall(room.number, callId)).toMatchObject({ outcome: 'admitted', deadline_at: ends_at });
     await setColumns(store, 'session', room.sessionId, { state: 'ending' });
     expect((await answerCall(room.number, callId)).outcome).toBe('hang-up');
   });

@@ -272,7 +272,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
       session_id: leg.session_id,
       conversation: session?.conversation ?? null,
       waits: waitsForHost(tables, room, leg.session_id, leg.role),
-      deadline_at: session === undefined ? null : leg.deadline_at,
+      deadline_at: session === undefined ? null : latestEnd(session, tables.rooms.get(session.room_id)!),
     };
   }
   if (isEndingOrEnded(leg.state)) return { outcome: 'hang-up', leg_id: leg.id, language, ...NOT_ADMITTED };
@@ -351,7 +351,7 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
       conversation: session?.conversation ?? null,
       waits: room !== undefined && waitsForHost(tables, room, leg.session_id, leg.role),
       muted: leg.muted,
-      deadline_at: session === undefined ? null : leg.deadline_at,
+      deadline_at: session === undefined ? null : latestEnd(session, room!),
     };
   }
   if (leg.session_id !== null || isEndingOrEnded(leg.state))
@@ -445,12 +445,13 @@ export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Da
   });
   if (isRinging(leg.state)) emitLegAnswered(tables, leg.id, session.id, now);
   else tables.putSession({ ...session, settle_due_at: now, version: session.version + 1 });
+  const room = tables.rooms.get(session.room_id)!;
   return {
     outcome: 'join',
     conversation: session.conversation,
-    deadline_at: leg.deadline_at,
+    deadline_at: latestEnd(session, room),
     ...found,
-    waits: leg.kind === 'outbound' && waitsForHost(tables, tables.rooms.get(session.room_id)!, session.id, leg.role),
+    waits: leg.kind === 'outbound' && waitsForHost(tables, room, session.id, leg.role),
   };
 }
 
