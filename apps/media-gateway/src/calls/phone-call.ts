@@ -56,6 +56,8 @@ export class PhoneCall {
   #leg: ConferenceLeg | undefined;
   /** The plan that the call follows, and how to stop it. */
   #plan: { readonly stop: AbortController; reply: unknown } | undefined;
+  /** Whether a request has set a deadline that is newer than the plan. */
+  #isDeadlineMoved = false;
   /** When kamailio is to end the call (`nowMs`), while it does not know that. */
   #deadlineMs: number | undefined;
   #isSettingDeadline = false;
@@ -150,7 +152,7 @@ export class PhoneCall {
       sendDigits: (digits) => this.#sendDigits(digits),
       say: (text, language) => this.#speak(text, language, this.signal),
       transfer: (plan) => this.#transfer(plan),
-      setDeadline: (seconds) => void this.#setDeadline(seconds),
+      setDeadline: (seconds) => this.#moveDeadline(seconds),
     };
     await this.#followPlan(reply);
   }
@@ -164,7 +166,7 @@ export class PhoneCall {
     if (this.call.isEndRequested) throw callNotFound();
     if (isSamePlan(this.#plan?.reply, plan)) {
       for (const step of plan.steps)
-        if (step.do === 'join' && step.lengthTimerS !== undefined) void this.#setDeadline(step.lengthTimerS);
+        if (step.do === 'join' && step.lengthTimerS !== undefined) this.#moveDeadline(step.lengthTimerS);
       return;
     }
     this.#plan?.stop.abort(REPLACED);
@@ -178,6 +180,7 @@ export class PhoneCall {
   async #followPlan(reply: unknown): Promise<void> {
     const plan = { stop: new AbortController(), reply };
     this.#plan = plan;
+    this.#isDeadlineMoved = false;
     const signal = AbortSignal.any([this.signal, plan.stop.signal]);
     const port: PlanPort = {
       ...this.#planPort(signal),
@@ -185,6 +188,7 @@ export class PhoneCall {
         // Without a reply, the call follows no plan that a request could repeat.
         plan.reply = undefined;
         plan.reply = await this.#deps.requestPlan(this.call.facts.account, url, body);
+        this.#isDeadlineMoved = false;
         return plan.reply;
       },
     };
@@ -294,7 +298,7 @@ export class PhoneCall {
   async #join(step: JoinStep, signal: AbortSignal): Promise<void> {
     if (this.#audio === undefined) return;
     this.#isMuted = step.muted ?? false;
-    if (step.lengthTimerS !== undefined) void this.#setDeadline(step.lengthTimerS);
+    if (step.lengthTimerS !== undefined && !this.#isDeadlineMoved) void this.#setDeadline(step.lengthTimerS);
     await this.#enter(step, this.#audio, signal);
     if (!signal.aborted) this.#deps.onJoined(this.call, step.eventUrl);
   }
@@ -344,6 +348,12 @@ export class PhoneCall {
         if (!signal.aborted) await this.#enter(step, audio, signal, attempt + 1);
       })
       .catch(fail);
+  }
+
+  /** Sets a deadline that is newer than that of the plan, whose step may come later. */
+  #moveDeadline(seconds: number): void {
+    this.#isDeadlineMoved = true;
+    void this.#setDeadline(seconds);
   }
 
   /**

@@ -122,6 +122,22 @@ describe('a call that gets another plan', () => {
     expect(caller.moves()).toBe(1);
   });
 
+  it('keeps a deadline that was moved before its plan joins', async () => {
+    const minutes = (count: number) => new Date(Date.now() + count * 60_000);
+    const number = test.number([
+      { do: 'say', text: QUESTION, language: 'en-US' },
+      { ...join('conv_moved'), lengthTimerS: 600 },
+    ]);
+    const phone = await test.phone();
+    await phone.dial(test.uriOf(number));
+    const { callId } = await test.answerOf(number);
+    await expect.poll(() => hears(phone, test.toneOf(QUESTION))).toBe(true);
+    await test.voice().setDeadline(callId, minutes(60));
+    await expect.poll(() => test.eventsOf(callId).some(({ kind }) => kind === 'moved')).toBe(true);
+    const call = await test.voice().getCall(callId);
+    expect(call?.deadline?.getTime()).toBeGreaterThan(minutes(30).getTime());
+  });
+
   it('gets none while it ends', async () => {
     const caller = await dial([join('conv_ending')], CALLER_HZ);
     await expect.poll(() => caller.moves()).toBe(1);
