@@ -1,3 +1,4 @@
+import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { moveSessionDeadlines } from '../legs/move-deadlines.ts';
@@ -34,7 +35,8 @@ async function withDeadlines(meeting: Meeting, { clock = deps.clock, orphans = [
   const first = await readDeadline(meeting);
   const deadlines = new Map<string, Date>();
   const requests: { callId: string; deadline: Date | 'hang-up' }[] = [];
-  let isReachable = true;
+  let isReachable: boolean | ProviderError = true;
+  let onMove: (() => Promise<unknown>) | undefined;
   const provider = withProviders(
     { ...deps, clock },
     {
@@ -55,7 +57,10 @@ async function withDeadlines(meeting: Meeting, { clock = deps.clock, orphans = [
         },
         async setDeadline(callId, deadline) {
           requests.push({ callId, deadline });
-          if (!isReachable) throw new Error('not reachable');
+          const act = onMove;
+          onMove = undefined;
+          await act?.();
+          if (isReachable !== true) throw isReachable || new Error('not reachable');
           deadlines.set(callId, deadline);
         },
         async hangUp(callId) {
@@ -69,13 +74,15 @@ async function withDeadlines(meeting: Meeting, { clock = deps.clock, orphans = [
     /** Does the work of the move-deadlines job. */
     move: () => moveSessionDeadlines(provider, meeting.tenantId, meeting.sessionId),
     requests,
-    setReachable: (is: boolean) => (isReachable = is),
+    setReachable: (is: boolean | ProviderError) => (isReachable = is),
+    /** While the next move is on its way. */
+    duringNextMove: (act: () => Promise<unknown>) => (onMove = act),
   };
 }
 
 /** Moves the end of a session by hours. */
-const prolong = ({ tenantId, roomId }: Meeting): Promise<unknown> =>
-  updateRoom(deps, tenantId, roomId, { max_duration_s: 5 * HOUR_S }, null);
+const prolong = ({ tenantId, roomId }: Meeting, hours = 5): Promise<unknown> =>
+  updateRoom(deps, tenantId, roomId, { max_duration_s: hours * HOUR_S }, null);
 
 describe('the deadline of a call', () => {
   it('follows the end of its session, again after a failure', async () => {
@@ -108,6 +115,35 @@ describe('the deadline of a call', () => {
     expect(requests).toEqual([moved]);
     await sweep();
     expect(requests).toEqual([moved]);
+  });
+
+  it('is moved by a later attempt of the job when the provider fails, and not after the call has ended', async () => {
+    const meeting = await openRoom(deps);
+    const { callId } = await joinByPhone(harness, deps, meeting);
+    const { move, requests, setReachable } = await withDeadlines(meeting);
+    await prolong(meeting);
+    setReachable(new ProviderError('unknown', 'upstream-timeout', 'No answer.'));
+    await expect(move()).rejects.toMatchObject({ verdict: { reason: 'upstream-timeout' } });
+    setReachable(new ProviderError('not-found', 'upstream-404', 'No call.'));
+    await move();
+    setReachable(true);
+    await move();
+    const moved = { callId, deadline: await readDeadline(meeting) };
+    expect(requests).toEqual([moved, moved, moved]);
+  });
+
+  it('is the last end of its session when another job moves it meanwhile', async () => {
+    const meeting = await openRoom(deps);
+    const { callId } = await joinByPhone(harness, deps, meeting);
+    const { move, requests, duringNextMove } = await withDeadlines(meeting);
+    await prolong(meeting);
+    const first = await readDeadline(meeting);
+    duringNextMove(() => prolong(meeting, 9));
+    await move();
+    expect(requests).toEqual([
+      { callId, deadline: first },
+      { callId, deadline: await readDeadline(meeting) },
+    ]);
   });
 
   it('is moved by the job only in a running session, and not for a participant who was removed', async () => {
