@@ -44,7 +44,7 @@ export async function receiveCall(deps: ReceiveDeps, handle: SipHandle, invite: 
     await handle.decline({ code, ...(headers && { headers }) });
     phone.end(end);
   };
-  // Final at kamailio, as a rejection without our header is only from 600 on.
+  // Without our header, kamailio offers the call to another gateway after a 4xx or 5xx.
   call.controls = { ...UNANSWERED_CONTROLS, hangUp: () => decline({ cause: 'hung-up' }, 603) };
   let isAccepted = false;
   try {

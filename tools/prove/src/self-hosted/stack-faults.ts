@@ -270,8 +270,9 @@ const everythingPaused = (seconds: number): StackFault => ({
   name: `kamailio, media-gateways and Januses stopped for ${seconds} s`,
   boundS: 15,
   since: 'recovery',
-  // WebRTC between a gateway and its Janus fails after 30 s without an answer, and every call with it.
-  others: seconds > 30 ? { boundS: 15, since: 'recovery', at: 'every-gateway' } : null,
+  // WebRTC between a gateway and its Janus, which asks every 4 to 6 s, fails 30 s after the last answer, and every
+  // call with it.
+  others: seconds > 24 ? { boundS: 15, since: 'recovery', at: 'every-gateway' } : null,
   lastsMs: seconds * 1_000,
   async inject({ selfHosted: { kamailio, gateways } }) {
     for (const { child, janus } of gateways) {
