@@ -42,7 +42,7 @@ describe('required faults', () => {
 
 it('names each use of the self-hosted provider that was too rare', () => {
   expect(listMissingUses(false, { ...REQUIRED_USES.full, 'deadline-reached': 3 })).toEqual([
-    'the simulation has deadline-reached 3 times; 80 are required',
+    'the simulation has deadline-reached 3 times; 40 are required',
   ]);
   expect(listMissingUses(true, REQUIRED_USES.quick)).toEqual([]);
 });

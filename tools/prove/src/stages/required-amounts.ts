@@ -67,7 +67,7 @@ export const REQUIRED_USES = {
   full: {
     'session-prolonged': 6_000,
     'deadline-moved': 8_000,
-    'deadline-reached': 80,
+    'deadline-reached': 40,
     'browser-muted': 4_000,
     'phone-muted': 2_000,
   },
