@@ -9,7 +9,10 @@ import {
   type ServerReply,
 } from '@partyline/contracts/gateway-socket/messages';
 import { createWebrtcPeer, type WebrtcPeer } from '@partyline/janus/testing/webrtc-peer';
+import { levelOf, tone } from '@partyline/testing/tones';
 import { WebSocket } from 'ws';
+import { OpusCodecs } from '../audio/codecs/opus.ts';
+import { FRAME_MS } from '../audio/codecs/voice-codec.ts';
 
 type Unnumbered<M> = M extends unknown ? Omit<M, 'id'> : never;
 export type Request = Unnumbered<ClientMessage>;
@@ -79,24 +82,52 @@ export interface TestBrowser {
   readonly socket: SocketClient;
   readonly joined: JoinedState;
   readonly audio: WebrtcPeer;
+  /** Whether it hears a tone at this moment. */
+  hears(hz: number): boolean;
   close(): Promise<void>;
 }
 
-/** Joins and connects the audio, which sends silence. */
+/** The rate of conferences. */
+const RATE = 16_000;
+const FRAME = (RATE * FRAME_MS) / 1_000;
+/** What a browser has just heard. */
+const HEARD_SAMPLES = (RATE * 300) / 1_000;
+/** Tones are heard at about -20 dBFS, and everything else is below -60. */
+const [TONE_DBFS, HEARD_DBFS] = [-20, -40];
+
+/**
+ * Joins and connects the audio.
+ * @param options.hz the tone that it sends; silence by default
+ */
 export async function joinWithAudio(
   url: string,
   token: string,
-  options: { name?: string; receivesVideo?: boolean } = {},
+  { hz, ...options }: { name?: string; receivesVideo?: boolean; hz?: number } = {},
 ): Promise<TestBrowser> {
   const socket = await openSocket(url);
   const { joined } = await socket.request({ do: 'join', token, ...options });
-  const audio = createWebrtcPeer('opus');
+  const codec = new OpusCodecs().open(RATE);
+  let heard = new Int16Array();
+  const audio = createWebrtcPeer('opus', (payload) => {
+    const pcm = codec.decode(payload) ?? [];
+    heard = Int16Array.of(...heard, ...pcm).slice(-HEARD_SAMPLES);
+  });
   await connectPeer(socket, audio, 'audio');
-  audio.startSending();
+  const voice = hz === undefined ? undefined : tone(hz, 1, RATE, TONE_DBFS);
+  let position = 0;
+  audio.startSending(
+    voice &&
+      (() => {
+        const frame = voice.subarray(position, position + FRAME);
+        position = (position + FRAME) % voice.length;
+        return codec.encode(frame);
+      }),
+  );
   return {
     socket,
     joined: joined!,
     audio,
+    hears: (wanted) => heard.length === HEARD_SAMPLES && levelOf(heard, wanted, RATE) > HEARD_DBFS,
     async close() {
       await audio.close();
       await socket.close();

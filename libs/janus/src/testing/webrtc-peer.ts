@@ -10,8 +10,8 @@ export interface WebrtcPeer {
   received(): number;
   /** Bytes of their payloads. */
   receivedBytes(): number;
-  /** Sends a packet every 20 ms until `close`. */
-  startSending(): void;
+  /** Sends a packet every 20 ms until `close`: what `next` returns, or silence. */
+  startSending(next?: () => Buffer): void;
   close(): Promise<void>;
 }
 
@@ -38,8 +38,11 @@ const FRAMES = {
   vp8: { payload: Buffer.from('101002009d012a10001000', 'hex'), step: 1800, payloadType: 96 },
 };
 
-/** Creates a peer with one line of audio or video. */
-export function createWebrtcPeer(codec: keyof typeof CODECS): WebrtcPeer {
+/**
+ * Creates a peer with one line of audio or video.
+ * @param onPayload takes the payload of each packet that arrives
+ */
+export function createWebrtcPeer(codec: keyof typeof CODECS, onPayload?: (payload: Buffer) => void): WebrtcPeer {
   const connection = new RTCPeerConnection({
     iceServers: [],
     codecs: codec === 'vp8' ? { audio: [], video: CODECS.vp8 } : { audio: CODECS[codec], video: [] },
@@ -51,6 +54,7 @@ export function createWebrtcPeer(codec: keyof typeof CODECS): WebrtcPeer {
     remote.onReceiveRtp.subscribe(({ payload }) => {
       received += 1;
       receivedBytes += payload.length;
+      onPayload?.(payload);
     }),
   );
   let sending: NodeJS.Timeout | undefined;
@@ -69,13 +73,13 @@ export function createWebrtcPeer(codec: keyof typeof CODECS): WebrtcPeer {
     acceptAnswer: (answer) => connection.setRemoteDescription(answer),
     received: () => received,
     receivedBytes: () => receivedBytes,
-    startSending() {
+    startSending(next) {
       const { payload, step, payloadType } = FRAMES[codec];
       let count = 0;
       sending = setInterval(() => {
         count += 1;
         const header = new RtpHeader({ payloadType, sequenceNumber: count, timestamp: count * step, ssrc: 4711 });
-        track.writeRtp(new RtpPacket(header, payload));
+        track.writeRtp(new RtpPacket(header, next?.() ?? payload));
       }, 20);
     },
     async close() {
