@@ -1,4 +1,5 @@
 import { startSipp } from '@partyline/dev/phones/sipp';
+import { connectJanusAdmin } from '@partyline/janus/admin/janus-admin';
 import { connectJanus, type JanusConnection } from '@partyline/janus/connection';
 import { createTestJanus, type TestJanus } from '@partyline/testing/janus';
 import { createTestKamailio, type TestKamailio } from '@partyline/testing/kamailio';
@@ -70,6 +71,21 @@ it('keeps its calls when an earlier connection of its name ends', async () => {
   await call('two');
   expect(later.called).toEqual(['sip:one', 'sip:two']);
   await later.connection.close();
+});
+
+it('closes its connection when Janus takes a line away', async () => {
+  const { connection } = await open(30);
+  const admin = await connectJanusAdmin({
+    url: janus.adminUrl,
+    adminSecret: janus.adminSecret,
+    requestTimeoutMs: 10_000,
+  });
+  const lines = (await admin.describeAllHandles()).filter(({ sessionId }) => sessionId === connection.sessionId);
+  const helper = lines.find(({ pluginState }) => pluginState['helpers'] === undefined);
+  expect([lines.length, helper]).toEqual([2, expect.objectContaining({ opaqueId: 'line' })]);
+  await admin.detachHandle(connection.sessionId, helper!.handleId);
+  expect(await connection.closed).toBe('requested');
+  admin.close();
 });
 
 it('registers again, and gets calls, after kamailio was away for longer than a registration lives', async () => {

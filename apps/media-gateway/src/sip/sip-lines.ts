@@ -71,6 +71,11 @@ export async function openSipLines(
     .catch((error: unknown) => {
       throw error instanceof JanusError ? new Error(describeRegistration(error), { cause: error }) : error;
     });
+  let isClosing = false;
+  const closeConnection = (): void => {
+    if (!isClosing) void connection.close();
+    isClosing = true;
+  };
   let isRegistering = false;
   /** Janus gives up after one failed refresh, and forgets the account. */
   const registerAgain = async (): Promise<void> => {
@@ -92,16 +97,22 @@ export async function openSipLines(
       void registerAgain();
     }
     // The other handles end with the first one.
-    if (event.type === 'detached') void connection.close();
+    if (event.type === 'detached') closeConnection();
   });
   const attachHelper = async (): Promise<SipHandle> => {
     const handle = serve(await attachSip(connection, 'line'));
     await handle.registerHelper(options.uri, masterId, options.registerTimeoutMs);
     return handle;
   };
+  const attachLine = async (): Promise<void> => {
+    // Janus detaches all helpers when a failed registration is repeated. The next connection has lines again.
+    (await attachHelper()).onEvent(({ type }) => {
+      if (type === 'detached') closeConnection();
+    });
+  };
   for (let attached = 1; attached < options.count; attached += BATCH) {
     const batch = Math.min(BATCH, options.count - attached);
-    await Promise.all(Array.from({ length: batch }, attachHelper));
+    await Promise.all(Array.from({ length: batch }, attachLine));
   }
   return { openOutbound: attachHelper };
 }
