@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createTestKamailio, type TestKamailio, type TestKamailioOptions } from '@partyline/testing/kamailio';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { createTestRtpengine, type TestRtpengine } from '@partyline/testing/rtpengine';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { headerOf, isAuthorized, type SipMessage } from '../phones/sip-message.ts';
 import { startKamailio } from './kamailio.ts';
@@ -837,6 +838,25 @@ describe('a kamailio server with a database', () => {
     await kamailio.stop();
     kamailio = other;
     await database.drop();
+  });
+
+  it('lets a gateway repeat its registration while the database fails', async () => {
+    const gateway = await openGateway('gw-1');
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    try {
+      await client.query('ALTER TABLE location RENAME TO away');
+      const unanswered = register(gateway, 'gw-1');
+      unanswered.catch(() => undefined);
+      // Its challenge is the second one; the registration itself gets no answer.
+      await expect.poll(() => gateway.messages.filter(({ status }) => status === 401)).toHaveLength(2);
+      expect(await gateway.request('OPTIONS')).toMatchObject({ status: 200 });
+      expect(gateway.messages.map(({ status }) => status)).not.toContain(500);
+      await client.query('ALTER TABLE away RENAME TO location');
+      expect(await register(gateway, 'gw-1')).toMatchObject({ status: 200 });
+    } finally {
+      await client.end();
+    }
   });
 
   it('keeps calls, deadlines and registrations when it crashes and restarts', async () => {
