@@ -218,7 +218,7 @@ class Run {
     if (other !== undefined) {
       const { row, endAt } = await endWithoutFault('nothing fails any more', other);
       this.#report(row);
-      await this.#close(other, endAt);
+      await this.#close(other, endAt).catch((error: unknown) => this.#problems.push(`the end: ${toMessage(error)}`));
     }
     await Promise.all(this.#confirmations);
     const dialogs = await readDialogs(this.#selfHosted.kamailio);
