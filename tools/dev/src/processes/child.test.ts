@@ -1,5 +1,5 @@
 import { execa } from 'execa';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { startChild } from './child.ts';
 import { createProcesses } from './processes.ts';
 import { waitUntilReady } from './readiness.ts';
@@ -84,6 +84,19 @@ test('the forks of a child with killsGroup stop and continue with it, and end wh
   child.kill('SIGSTOP');
   await child.stop();
   for (const pid of processes) expect(await waitForExit(pid)).toBe('ended');
+});
+
+test('the forks of a child with killsGroup stop where no ps is found', async () => {
+  const child = startChild({ name: 'forking', command: '/bin/sh', args: ['-c', FORK_AND_STAY], killsGroup: true });
+  await waitUntilReady(child, { line: /^\d+$/ });
+  vi.stubEnv('PATH', '');
+  try {
+    expect(() => child.kill('SIGSTOP')).not.toThrow();
+  } finally {
+    vi.unstubAllEnvs();
+  }
+  for (const pid of [child.pid, Number(child.tail())]) await waitForState(pid, (state) => state.startsWith('T'));
+  await child.stop();
 });
 
 test.each([

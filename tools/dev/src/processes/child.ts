@@ -1,7 +1,7 @@
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { createWriteStream, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
-import { execa, execaSync, type ResultPromise } from 'execa';
+import { execa, type ResultPromise } from 'execa';
 
 export interface ChildOptions {
   /** The name of the child in logs and errors. */
@@ -167,13 +167,36 @@ function wrapProcess(subprocess: ResultPromise, options: ChildOptions, stopSigna
   };
 }
 
-/** Not the whole group: the watcher must run, or the group would stay when this process is killed. */
+/**
+ * Not the whole group: the watcher must run, or the group would stay when this process is killed.
+ * The forks are listed before anything is stopped, and again for those that were started meanwhile.
+ */
 function stopWithForks(pid: number): void {
+  const forks = listForks(pid);
   sendSignal(pid, 'SIGSTOP');
-  const { stdout } = execaSync('ps', ['-A', '-o', 'pid=,ppid=']);
-  for (const line of stdout.split('\n')) {
-    const [fork, parent] = line.trim().split(/\s+/).map(Number);
-    if (parent === pid) sendSignal(fork!, 'SIGSTOP');
+  for (const fork of [...forks, ...listForks(pid)]) sendSignal(fork, 'SIGSTOP');
+}
+
+/** Lists the children of a process from /proc, because `ps` is missing in small images. */
+function listForks(pid: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
+    .map(Number);
+}
+
+/** Returns the parent of a process; undefined if it has ended. */
+function parentOf(pid: string): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name of the program is in parentheses, and may contain some. Then: state, parent.
+    return Number(
+      stat
+        .slice(stat.lastIndexOf(')') + 1)
+        .trim()
+        .split(' ')[1],
+    );
+  } catch {
+    return undefined;
   }
 }
 
