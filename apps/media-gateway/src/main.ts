@@ -6,19 +6,13 @@ import { openMetrics } from '@partyline/runtime/metrics';
 import { NotReadyError } from '@partyline/runtime/not-ready-error';
 import { runMain, startService } from '@partyline/runtime/service';
 import { systemClock, systemSecret, systemSleep, systemTimers, systemYield } from '@partyline/runtime/system';
-import { createBrowsers } from './browsers/browsers.ts';
 import { findOperatorErrors } from './check-servers.ts';
-import { createControlModule } from './control/control.module.ts';
-import { UsedTokens } from './control/used-tokens.ts';
-import { createControlVerifier } from './control/verify-control.ts';
+import { composeGateway } from './compose-gateway.ts';
 import { drainAll } from './drain-all.ts';
-import { startGateway } from './gateway.ts';
-import { createMembers } from './gateways/members.ts';
 import { attachSockets } from './sockets/attach-sockets.ts';
 import { createHoldMusic } from './speech/hold-music.ts';
 import { loadOperatorMusic } from './speech/operator-music.ts';
 import { openSpeaker } from './speech/open-speaker.ts';
-import { isAllowed, webhookUrls } from './webhooks/send-webhook.ts';
 
 /** The gateway starts without the music after this time. */
 const MUSIC_TIMEOUT_MS = 10_000;
@@ -52,12 +46,15 @@ await runMain(async () => {
           onFailure: (err) =>
             log.warn({ err }, 'HOLD_MUSIC_URL cannot be used; callers hear the music of an earlier start, or our own'),
         });
-  const gateway = startGateway({
+  const { gateway, browsers, members, module } = composeGateway({
     gatewayId: settings.GATEWAY_ID,
     janus,
     kamailio: { sip: settings.KAMAILIO_SIP, rpc, secret: settings.KAMAILIO_GATEWAY_SECRET },
     maxCalls: settings.MAX_CALLS,
     gateways: settings.MEDIA_GATEWAYS,
+    otherSecret: settings.GATEWAY_OTHER_SECRET,
+    ice: { stunUrls: settings.STUN_URLS, turnUrls: settings.TURN_URLS, turnSecret: settings.TURN_SECRET },
+    maxBrowsers: settings.MAX_BROWSERS,
     localIp: settings.MEDIA_IP,
     mediaTimeoutMs: settings.MEDIA_TIMEOUT_SECONDS * 1_000,
     webhooks: {
@@ -76,51 +73,11 @@ await runMain(async () => {
     log,
   });
 
-  const secrets = [settings.GATEWAY_SECRET, ...(settings.GATEWAY_OTHER_SECRET ? [settings.GATEWAY_OTHER_SECRET] : [])];
-  const verify = createControlVerifier({
-    gatewayId: settings.GATEWAY_ID,
-    secrets,
-    usedTokens: new UsedTokens(systemClock),
-    clock: systemClock,
-  });
-  const members = createMembers({
-    janus: () => gateway.link.current,
-    isReady: () => gateway.isReady,
-    verify,
-    timers: systemTimers,
-    sleep: systemSleep,
-    onError: (err, callId) => log.warn({ err, callId }, "an action for another gateway's call failed"),
-  });
-  const browsers = createBrowsers({
-    gatewayId: settings.GATEWAY_ID,
-    janus: () => gateway.link.current,
-    others: gateway.others,
-    verify,
-    secrets,
-    events: gateway.events,
-    eventUrl: (account) => webhookUrls(webhooks.PUBLIC_WEBHOOK_URL, account).videoEvents,
-    ice: { stunUrls: settings.STUN_URLS, turnUrls: settings.TURN_URLS, turnSecret: settings.TURN_SECRET },
-    maxBrowsers: settings.MAX_BROWSERS,
-    clock: systemClock,
-    timers: systemTimers,
-    sleep: systemSleep,
-    secret: systemSecret,
-    onError: (err, connectionId) => log.warn({ err, connectionId }, 'an action for a browser failed'),
-  });
-
   await startService({
     config,
     log,
     metrics,
-    module: createControlModule({
-      calls: gateway.calls,
-      browsers,
-      placeCall: (request) => gateway.placeCall(request),
-      stateOf: (conference) => gateway.stateOf(conference),
-      isWebhookUrl: (url) => isAllowed(webhooks.PUBLIC_WEBHOOK_URL, url),
-      verify,
-      onError: (err, callId) => log.warn({ err, callId }, 'a control request failed'),
-    }),
+    module,
     ready: {
       janus: async () => {
         if (gateway.link.current === undefined)

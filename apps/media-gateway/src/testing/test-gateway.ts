@@ -25,15 +25,11 @@ import { createTestKamailio, type TestKamailio } from '@partyline/testing/kamail
 import type { TestRtpengine } from '@partyline/testing/rtpengine';
 import { levelOf, tone } from '@partyline/testing/tones';
 import { expect, vi } from 'vitest';
-import { createControlModule } from '../control/control.module.ts';
-import { UsedTokens } from '../control/used-tokens.ts';
-import { createControlVerifier } from '../control/verify-control.ts';
-import { createBrowsers, SOCKET_PATH } from '../browsers/browsers.ts';
+import { SOCKET_PATH } from '../browsers/browsers.ts';
+import { composeGateway } from '../compose-gateway.ts';
 import { drainAll } from '../drain-all.ts';
-import { startGateway, type Gateway, type GatewayOptions } from '../gateway.ts';
-import { createMembers } from '../gateways/members.ts';
+import type { Gateway, GatewayOptions } from '../gateway.ts';
 import { attachSockets } from '../sockets/attach-sockets.ts';
-import { isAllowed, webhookUrls } from '../webhooks/send-webhook.ts';
 
 export const GATEWAY_ID = 'one';
 export const GATEWAY_SECRET = 'gateway-secret-of-thirty-two-characters';
@@ -189,36 +185,10 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     holdMusic: (rate) => tone(HOLD_MUSIC_HZ, 1, rate, -24),
     log: logger,
   };
-  const gateway = startGateway(gatewayOptions);
-  const verify = createControlVerifier({
-    gatewayId,
-    secrets: [GATEWAY_SECRET],
-    usedTokens: new UsedTokens(systemClock),
-    clock: systemClock,
-  });
-  const members = createMembers({
-    janus: () => gateway.link.current,
-    isReady: () => gateway.isReady,
-    verify,
-    timers: gatewayOptions.timers,
-    sleep: systemSleep,
-    onError: (err, callId) => logger.warn({ err, callId }, "an action for another gateway's call failed"),
-  });
-  const browsers = createBrowsers({
-    gatewayId,
-    janus: () => gateway.link.current,
-    others: gateway.others,
-    verify,
-    secrets: [GATEWAY_SECRET],
-    events: gateway.events,
-    eventUrl: (account) => webhookUrls(webhookUrl, account).videoEvents,
+  const { gateway, browsers, members, module } = composeGateway({
+    ...gatewayOptions,
     ice: { stunUrls: [], turnUrls: [], turnSecret: undefined },
     maxBrowsers: MAX_BROWSERS,
-    clock: systemClock,
-    timers: gatewayOptions.timers,
-    sleep: systemSleep,
-    secret: systemSecret,
-    onError: (err, connectionId) => logger.warn({ err, connectionId }, 'an action for a browser failed'),
   });
   const service = await startService({
     config: readConfig({ HOST: '127.0.0.1', PORT: String(port), MANAGEMENT_PORT: '0', DRAIN_SECONDS: '1' }, [
@@ -226,15 +196,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     ]),
     log: logger,
     metrics: openMetrics(),
-    module: createControlModule({
-      calls: gateway.calls,
-      browsers,
-      placeCall: (request) => gateway.placeCall(request),
-      stateOf: (conference) => gateway.stateOf(conference),
-      isWebhookUrl: (url) => isAllowed(webhookUrl, url),
-      verify,
-      onError: (err, callId) => logger.warn({ err, callId }, 'a control request failed'),
-    }),
+    module,
     ready: {},
     prepare: (app) => attachSockets(app.getHttpServer(), [browsers, members]),
     drain: async () => {
