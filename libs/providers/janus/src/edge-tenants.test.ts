@@ -100,11 +100,18 @@ describe('calls to the number of a SIP account', () => {
     expect(await dial(gateway, SHARED_TRUNK, '+12025550103')).toEqual({ status: 603, account: 'acct_b' });
   });
 
-  it("are rejected from another account's address, from the platform's trunk and from strangers", async () => {
+  it("are rejected from the platform's trunk and from strangers", async () => {
     await write(A, B);
     const gateway = await openGateway();
-    for (const address of [OWN_TRUNK, PLATFORM_TRUNK, PLATFORM_SIP_TRUNK, '127.0.0.9', '127.0.0.1'])
+    for (const address of [PLATFORM_TRUNK, PLATFORM_SIP_TRUNK, '127.0.0.9', '127.0.0.1'])
       expect(await dial(gateway, address, '+12025550103')).toEqual({ status: 403, account: undefined });
+  });
+
+  it("are rejected from another account's address as calls to an unknown number are", async () => {
+    await write(A, B);
+    const gateway = await openGateway();
+    for (const number of ['+12025550103', '+12025550199'])
+      expect(await dial(gateway, OWN_TRUNK, number)).toEqual({ status: 404, account: undefined });
   });
 
   it('does not open other numbers to its addresses', async () => {
@@ -166,13 +173,15 @@ describe('a flood of the trunks of a SIP account', () => {
   });
   afterAll(() => wary.stop());
 
-  it('is ignored, whatever of its addresses it comes from', async () => {
+  it('is ignored, and counts together for all of its addresses', async () => {
     const trunks = [await open(OWN_TRUNK, wary), await open(SHARED_TRUNK, wary)];
     for (let count = 0; count < 200; count += 1) for (const trunk of trunks) dialOn(trunk, '+12025550101');
     // Another address is answered after those.
     expect(await (await open('127.0.0.9', wary)).request('OPTIONS')).toMatchObject({ status: 200 });
     const answered = trunks.flatMap(({ messages }) => messages.map((message) => headerOf(message, 'call-id')));
     expect(new Set(answered).size).toBeLessThan(200);
+    const pipes = await wary.rpc<{ name: string }[]>('pl.list');
+    expect(pipes.map(({ name }) => name)).toEqual(['acct_a']);
   });
 
   it('takes nothing from a phone that has one of its addresses', async () => {

@@ -371,15 +371,42 @@ describe('a call from a trunk', () => {
       const { gateway, invite } = await Promise.race(
         gateways.map((each) => each.receiveRequest('INVITE').then((request) => ({ gateway: each, invite: request }))),
       );
-      gateway.reply(invite, status, { headers: ['X-Partyline-Call: gw-1.call-5'] });
+      gateway.reply(invite, status, { headers: [`X-Partyline-Call: ${gateways.indexOf(gateway) + 1}.call-5`] });
       const final = await finalResponse(trunk, callId);
       expect(`${final.status}`).toBe(status.slice(0, 3));
       expect(headerOf(final, 'x-partyline-call')).toBeUndefined();
-      const invites = gateways.flatMap(({ messages }) => messages.filter(({ method }) => method === 'INVITE'));
-      expect(invites).toHaveLength(1);
+      const rung = gateways.filter(({ messages }) => messages.some(({ method }) => method === 'INVITE'));
+      expect(rung).toEqual([gateway]);
       await Promise.all(gateways.map((each, index) => register(each, `gw-${index + 1}`, { expires: 0 })));
     },
   );
+
+  it('that a gateway rejects after it was passed over is offered to the others', async () => {
+    const names = ['gw-1', 'gw-2', 'gw-3'];
+    const gateways = await Promise.all(names.map(openGateway));
+    const trunk = await open(TRUNK_ADDRESS);
+    const callId = dialIn(trunk);
+    const waiting = new Set(gateways);
+    const nextRung = async () => {
+      const next = await Promise.race(
+        [...waiting].map((gateway) => gateway.receiveRequest('INVITE').then((invite) => ({ gateway, invite }))),
+      );
+      waiting.delete(next.gateway);
+      return next;
+    };
+    const late = await nextRung();
+    const full = await nextRung();
+    late.gateway.reply(late.invite, '486 Busy Here', {
+      headers: [`X-Partyline-Call: ${gateways.indexOf(late.gateway) + 1}.call-6`],
+    });
+    // Kamailio has read the reply when it acknowledges it.
+    await late.gateway.receiveRequest('ACK');
+    full.gateway.reply(full.invite, '480 Temporarily Unavailable');
+    const last = await nextRung();
+    last.gateway.reply(last.invite, '603 Decline');
+    expect(await finalResponse(trunk, callId)).toMatchObject({ status: 603 });
+    await Promise.all(gateways.map((gateway, index) => register(gateway, names[index]!, { expires: 0 })));
+  });
 
   it('appears in dlg.list with the call, the account and the gateway', async () => {
     const { trunk, gateway, callId, caller, answer } = await answeredCall(['X-Partyline-Call: gw-1.call-1']);
