@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { buildApps } from '@partyline/dev/build';
 import { describeStack } from '@partyline/dev/stack/describe';
+import { assertServersNamed } from '@partyline/dev/stack/existing-servers';
 import { waitForInterrupt } from '@partyline/dev/processes/processes';
 import type { SelfHosted } from '@partyline/dev/stack/self-hosted';
 import { startStack, type Stack } from '@partyline/dev/stack/stack';
@@ -11,7 +12,8 @@ import { playStory } from './story.ts';
 import { formatBill, summarise, formatTimelines, findDeviations } from './summary.ts';
 import { createTenantClient } from './tenant-client.ts';
 
-const HELP = `npm run demo -- [--mode opentok|unified] [--provider emulated|janus] [--json] [--keep]
+const HELP = `npm run demo -- [--mode opentok|unified] [--provider emulated|janus] [--existing-servers]
+                [--json] [--keep]
 
 Plays two conferences through Partyline, from the creation of the rooms to the last hang-up: with real Postgres and
 Redis, the four services as processes, Vonage's own SDKs, and an emulated provider that meters its charges. Takes
@@ -20,9 +22,12 @@ about half a minute.
   --mode opentok   the legacy OpenTok video environment (default)
   --mode unified   a Vonage application with the video capability
   --provider janus our own servers instead of an emulated provider: kamailio, Janus and media-gateway, with real SIP
-                   phones and browsers. Downloads what this machine lacks, once and without root. KAMAILIO_* and
-                   JANUS_* name servers that run already. The last line then holds what the phones and browsers
-                   measured (docs/self-hosted.md)
+                   phones and browsers. Downloads what this machine lacks, once and without root. The last line then
+                   holds what the phones and browsers measured (docs/self-hosted.md)
+  --existing-servers
+                   with --provider janus: use the kamailio of KAMAILIO_*, the Janus of JANUS_*, or both. They must be
+                   for you alone: Partyline deletes other tenants' trunks and phones from that kamailio, and ends its
+                   other calls (docs/self-hosted.md)
   --json           print only the result, as JSON
   --keep           keep everything running afterwards and print how to use it; Ctrl-C stops it
   --help           print this text
@@ -32,7 +37,7 @@ later than 5 s after the end of their session was decided. hangUpConfirmMs: the 
 confirmation. Exit status 0 only if every count is as expected; 2 for wrong arguments.`;
 
 const parsed = readArguments();
-const { mode, json, keep, provider } = parsed;
+const { mode, json, keep, provider, useExistingServers } = parsed;
 const started = Date.now();
 const say = (line: string): void => {
   if (!json) console.log(line);
@@ -53,7 +58,7 @@ void interrupted.then(async () => {
 try {
   progress('building the services ...');
   await buildApps({ log: progress });
-  stack = await startStack({ mode, log: progress, ...(provider === 'janus' && { gateways: 1 }) });
+  stack = await startStack({ mode, log: progress, ...(provider === 'janus' && { gateways: 1, useExistingServers }) });
   progress(`everything is up (${provider === 'janus' ? provider : mode})\n`);
   if (stack.selfHosted) await playSelfHosted(stack, stack.selfHosted);
   else await playEmulated(stack);
@@ -115,6 +120,7 @@ interface Arguments {
   readonly provider: 'emulated' | 'janus';
   readonly json: boolean;
   readonly keep: boolean;
+  readonly useExistingServers: boolean;
 }
 
 function readArguments(): Arguments {
@@ -125,6 +131,7 @@ function readArguments(): Arguments {
         provider: { type: 'string', default: 'emulated' },
         json: { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
+        'existing-servers': { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });
@@ -136,7 +143,16 @@ function readArguments(): Arguments {
       throw new Error(`--mode must be opentok or unified, not "${values.mode}".`);
     if (values.provider !== 'emulated' && values.provider !== 'janus')
       throw new Error(`--provider must be emulated or janus, not "${values.provider}".`);
-    return { mode: values.mode, provider: values.provider, json: values.json, keep: values.keep };
+    if (values['existing-servers'] && values.provider !== 'janus')
+      throw new Error('--existing-servers needs --provider janus.');
+    if (values['existing-servers']) assertServersNamed();
+    return {
+      mode: values.mode,
+      provider: values.provider,
+      json: values.json,
+      keep: values.keep,
+      useExistingServers: values['existing-servers'],
+    };
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${HELP}`);
     return process.exit(2);

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { buildApps } from './build.ts';
 import { openControl } from './stack/control.ts';
 import { describeStack } from './stack/describe.ts';
+import { assertServersNamed } from './stack/existing-servers.ts';
 import { waitForInterrupt } from './processes/processes.ts';
 import { ConfigError } from '@partyline/runtime/config';
 import { writeOwnAccount } from './stack/own-account.ts';
@@ -10,7 +11,7 @@ import { startStack, type Stack, type StackOptions } from './stack/stack.ts';
 import { inWorkspace, stateFolder } from './workspace.ts';
 
 const HELP = `npm start -- [--mode opentok|unified] [--keep] [--provider emulated|vonage|janus] [--sip]
-             [--webhooks-port N]
+             [--existing-servers] [--webhooks-port N]
 
 Starts Partyline on this machine: Postgres, Redis, the four services and an emulated provider. Prints the addresses,
 the keys and a first request. Ctrl-C stops everything.
@@ -19,9 +20,12 @@ the keys and a first request. Ctrl-C stops everything.
   --keep              keep the database in .partyline/ for the next start
   --provider vonage   use a real Vonage account; its variables come from the environment or .env (README)
   --provider janus    use our own servers: kamailio, Janus and media-gateway (docs/self-hosted.md). They are
-                      downloaded once, without root. KAMAILIO_* and JANUS_* name servers that run already
+                      downloaded once, without root
   --sip               with the emulated provider: also start our own servers, for SIP trunks and phones
                       (docs/self-hosted.md)
+  --existing-servers  with --provider janus or --sip: use the kamailio of KAMAILIO_*, the Janus of JANUS_*, or both.
+                      They must be for you alone: Partyline deletes other tenants' trunks and phones from that
+                      kamailio, and ends its other calls (docs/self-hosted.md)
   --webhooks-port     with a real account, the port of voice-webhooks (default 8080); point your tunnel to it`;
 
 const log = (line: string): void => console.error(line);
@@ -68,11 +72,12 @@ function readArguments(): Omit<StackOptions, 'log'> {
         keep: { type: 'boolean', default: false },
         provider: { type: 'string', default: 'emulated' },
         sip: { type: 'boolean', default: false },
+        'existing-servers': { type: 'boolean', default: false },
         'webhooks-port': { type: 'string', default: '8080' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });
-    const { mode, keep, provider, sip, 'webhooks-port': port } = values;
+    const { mode, keep, provider, sip, 'existing-servers': useExistingServers, 'webhooks-port': port } = values;
     if (values.help) {
       console.log(HELP);
       process.exit(0);
@@ -82,9 +87,13 @@ function readArguments(): Omit<StackOptions, 'log'> {
     if (provider !== 'emulated' && provider !== 'vonage' && provider !== 'janus')
       throw new Error(`--provider must be emulated, vonage or janus, not ${provider}.`);
     if (sip && provider !== 'emulated') throw new Error('--sip needs the emulated provider.');
+    if (useExistingServers && provider !== 'janus' && !sip)
+      throw new Error('--existing-servers needs --provider janus or --sip.');
+    if (useExistingServers) assertServersNamed();
     if (!/^\d{2,5}$/.test(port)) throw new Error(`--webhooks-port must be a port number, not ${port}.`);
-    if (provider === 'emulated') return { mode: mode ?? 'unified', keep, ...(sip && { trunkGateways: 1 }) };
-    if (provider === 'janus') return { mode: 'unified', keep, gateways: 1 };
+    if (provider === 'emulated')
+      return { mode: mode ?? 'unified', keep, ...(sip && { trunkGateways: 1, useExistingServers }) };
+    if (provider === 'janus') return { mode: 'unified', keep, gateways: 1, useExistingServers };
     const realAccount = readRealAccountOrExit(mode);
     return {
       mode: realAccount.environment['VIDEO_MODE'] === 'opentok' ? 'opentok' : 'unified',

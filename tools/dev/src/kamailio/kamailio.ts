@@ -192,7 +192,7 @@ async function launch(binary: KamailioBinary, settings: Settings, options: Kamai
     // The RPC tells this server from another one on the same port.
     await waitUntilReady(child, {
       probe: () =>
-        callRpc(settings, 'core.uptime').then(
+        callRpc(rpcOf(settings), 'core.uptime').then(
           () => true,
           () => false,
         ),
@@ -225,8 +225,7 @@ function describeServer(
     name: 'kamailio',
     sipUri: `127.0.0.1:${settings.port}`,
     tlsUri: settings.tlsUri,
-    rpcUrl: rpcUrl(settings),
-    rpcSecret: settings.rpcSecret,
+    ...rpcOf(settings),
     gatewaySecret: settings.gatewaySecret,
     external: false,
     get pid() {
@@ -265,7 +264,7 @@ function addressFile(folder: string): string {
 async function reloadAddresses(settings: Settings): Promise<void> {
   for (;;) {
     try {
-      await callRpc(settings, 'permissions.addressReload');
+      await callRpc(rpcOf(settings), 'permissions.addressReload');
       return;
     } catch (error) {
       if (!/ongoing reload/i.test(String(error))) throw error;
@@ -274,11 +273,16 @@ async function reloadAddresses(settings: Settings): Promise<void> {
   }
 }
 
-async function callRpc(settings: Settings, method: string): Promise<unknown> {
-  const reply = await fetch(rpcUrl(settings), {
+/** Calls a method of the RPC and returns its result. Rejects with its error. */
+export async function callRpc(
+  { rpcUrl, rpcSecret }: Pick<KamailioServer, 'rpcUrl' | 'rpcSecret'>,
+  method: string,
+  params: readonly string[] = [],
+): Promise<unknown> {
+  const reply = await fetch(rpcUrl, {
     method: 'POST',
-    headers: { authorization: `Bearer ${settings.rpcSecret}` },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method }),
+    headers: { authorization: `Bearer ${rpcSecret}` },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
     signal: AbortSignal.timeout(5_000),
   });
   const body = await reply.text();
@@ -286,8 +290,8 @@ async function callRpc(settings: Settings, method: string): Promise<unknown> {
   return (JSON.parse(body) as { result: unknown }).result;
 }
 
-function rpcUrl({ rpcPort }: Settings): string {
-  return `http://127.0.0.1:${rpcPort}/RPC`;
+function rpcOf({ rpcPort, rpcSecret }: Settings): Pick<KamailioServer, 'rpcUrl' | 'rpcSecret'> {
+  return { rpcUrl: `http://127.0.0.1:${rpcPort}/RPC`, rpcSecret };
 }
 
 function pause(ms: number): Promise<void> {

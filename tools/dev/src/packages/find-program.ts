@@ -91,7 +91,10 @@ export async function findProgram(source: ProgramSource, log: (line: string) => 
 /** Adds the advice to use a server that runs already. */
 export const adviseExisting = (source: ProgramSource, variables: readonly string[]): ProgramSource => ({
   ...source,
-  advice: [...source.advice, `set ${variables.join(', ')} to a server that runs already (docs/self-hosted.md)`],
+  advice: [
+    ...source.advice,
+    `set ${variables.join(', ')} to a server that runs already, and add --existing-servers (docs/self-hosted.md)`,
+  ],
 });
 
 /**

@@ -5,12 +5,12 @@ import { createTestJanus, type TestJanus } from '@partyline/testing/janus';
 import { createTestKamailio, type TestKamailio } from '@partyline/testing/kamailio';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { buildApps } from '../build.ts';
-import { findJanus } from '../janus/janus-binary.ts';
-import { findKamailio } from '../kamailio/kamailio-binary.ts';
+import { findJanus, JANUS_VARIABLES } from '../janus/janus-binary.ts';
+import { findKamailio, KAMAILIO_VARIABLES } from '../kamailio/kamailio-binary.ts';
 import { startBaresip } from '../phones/baresip.ts';
 import { hearsSound } from '../phones/hears-sound.ts';
 import { createProcesses } from '../processes/processes.ts';
-import { findExistingJanus, findExistingKamailio } from './existing-servers.ts';
+import { assertServersNamed, findExistingJanus, findExistingKamailio, type OwnTenants } from './existing-servers.ts';
 import { prepareSelfHosted } from './self-hosted.ts';
 import { startStack } from './stack.ts';
 
@@ -49,12 +49,13 @@ beforeEach(() => {
 it(
   'a stack uses the kamailio and the Janus that run already, and leaves them running',
   async () => {
-    const stack = await startStack({ mode: 'unified', gateways: 1, log: () => undefined });
+    const stack = await startStack({ mode: 'unified', gateways: 1, useExistingServers: true, log: () => undefined });
     try {
       expect(stack.selfHosted?.kamailio.sipUri).toBe(kamailio.sipUri);
       const phone = await startBaresip({ user: '+447946000123' });
       await phone.dial(`sip:${stack.numbers[0]?.e164}@${kamailio.sipUri}`);
       await expect.poll(() => hearsSound(phone)).toBe(true);
+      await expect(prepare('use')).rejects.toThrow(/is in use: this stack would end its calls \(1\)/);
       await phone.stop();
     } finally {
       await stack.stop();
@@ -84,29 +85,93 @@ it('a wrong secret of Janus is named before anything starts', async () => {
   await expect(findExistingJanus()).rejects.toThrow(/Set JANUS_ADMIN_KEY to the value/);
 });
 
-it('a wrong secret of kamailio is named by the gateway, which does not start', async () => {
+it('a wrong secret of kamailio is named before anything starts', async () => {
   vi.stubEnv('KAMAILIO_RPC_SECRET', 'not-it');
+  const preparing = prepare('use');
+  await expect(preparing).rejects.toThrow(/does not say whether it is in use\. Check KAMAILIO_RPC_URL and /);
+  await expect(preparing).rejects.not.toThrow('not-it');
+});
+
+const OWN: OwnTenants = {
+  trunks: [{ id: 'acct_1', trunkHost: null, addresses: ['192.0.2.1'], numbers: ['+12025550101'] }],
+  phones: [{ id: 'sip_1', tenantId: 'ten_1', version: 1 }],
+  numbers: [{ number: '+12025550101', tenantId: 'ten_1', accountId: 'acct_1' }],
+};
+
+it('a kamailio with entries of its own stack is used, and one with those of other tenants is not', async () => {
+  const set = (name: string, value: string) => kamailio.rpc('htable.sets', 'accounts', name, value);
+  const own = {
+    'trunk:acct_1': '192.0.2.1:5060',
+    'source:192.0.2.1': '192.0.2.1',
+    'number:12025550101': 'acct_1 192.0.2.1',
+    'phone:sip_1': 'ha1 ten_1 1',
+    'dial:ten_1:12025550101': 'acct_1',
+  };
+  const foreign = ['trunk:acct_2', 'source:192.0.2.2', 'number:12025550102', 'phone:sip_2', 'dial::12025550101'];
+  const problem = async () => {
+    try {
+      await prepare('use', OWN);
+      return '';
+    } catch (error) {
+      return String(error);
+    }
+  };
+  try {
+    for (const [name, value] of Object.entries(own)) await set(name, value);
+    expect(await prepare('use', OWN)).toBe(kamailio.sipUri);
+    for (const name of foreign) {
+      await set(name, 'x');
+      expect([name, await problem()]).toEqual([name, expect.stringContaining('"accounts" (entries: 1)')]);
+      await kamailio.rpc('htable.delete', 'accounts', name);
+    }
+    await set('number:12025550101', 'acct_2 192.0.2.1');
+    expect(await problem()).toContain('"accounts" (entries: 1)');
+  } finally {
+    await kamailio.rpc('htable.flush', 'accounts');
+  }
+});
+
+it('servers of the environment are not used without the flag, and one line says so', async () => {
+  const lines: string[] = [];
+  expect(await prepare('offer', undefined, lines)).not.toBe(kamailio.sipUri);
+  const about = lines.filter((line) => line.includes('KAMAILIO_SIP'));
+  expect(about).toEqual([
+    expect.stringMatching(/^Set but not used without --existing-servers: .*KAMAILIO_SIP, .*JANUS_URL/),
+  ]);
+});
+
+it('the flag without a server in the environment is rejected', () => {
+  expect(assertServersNamed).not.toThrow();
+  for (const name of [...KAMAILIO_VARIABLES, ...JANUS_VARIABLES]) vi.stubEnv(name, '');
+  expect(assertServersNamed).toThrow(/^--existing-servers needs a server in the environment: KAMAILIO_SIP, /);
+});
+
+/** Prepares a stack without its gateways' start. Returns the address of its kamailio. */
+async function prepare(
+  existingServers: 'use' | 'offer',
+  tenants: OwnTenants = { trunks: [], phones: [], numbers: [] },
+  lines: string[] = [],
+): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'partyline-existing-servers-'));
   const processes = createProcesses(() => undefined);
   try {
-    const { gateways } = await prepareSelfHosted({
+    const { kamailio: used } = await prepareSelfHosted({
       processes,
-      log: () => undefined,
+      log: (line) => lines.push(line),
       logFile: (name) => join(folder, `${name}.log`),
       gateways: 1,
       account: 'platform',
       webhooksUrl: 'http://127.0.0.1:2',
       gatewaySecret: 'gateway-secret-of-thirty-two-characters',
-      useOwnServers: false,
+      existingServers,
+      readTenants: async () => tenants,
     });
-    const starting = gateways[0]!.start();
-    await expect(starting).rejects.toThrow(/kamailio rejected the secret of its RPC\. Set KAMAILIO_RPC_SECRET/);
-    await expect(starting).rejects.not.toThrow('not-it');
+    return used.sipUri;
   } finally {
     await processes.stopAll();
     rmSync(folder, { recursive: true });
   }
-});
+}
 
 const isInstalled = ['/usr/sbin/kamailio', '/usr/local/sbin/kamailio'].some((file) => existsSync(file));
 

@@ -6,7 +6,13 @@ import type { Child } from '../processes/child.ts';
 import { findFreePort } from '../processes/ports.ts';
 import type { Log, Processes } from '../processes/processes.ts';
 import { cacheFolder } from '../workspace.ts';
-import { findExistingJanus, findExistingKamailio } from './existing-servers.ts';
+import {
+  assertUnused,
+  findExistingJanus,
+  findExistingKamailio,
+  listServerVariables,
+  type OwnTenants,
+} from './existing-servers.ts';
 import { startServiceProcess } from './start-service.ts';
 
 export interface SelfHostedOptions {
@@ -23,8 +29,13 @@ export interface SelfHostedOptions {
   readonly gatewaySecret: string;
   /** A database in which kamailio keeps calls and registrations. Without it, a restart loses them. */
   readonly callsUrl?: string;
-  /** Start kamailio and Janus even if the environment names servers that run already. */
-  readonly useOwnServers: boolean;
+  /**
+   * `use` the kamailio and the Janus that the environment names; `offer` only names the flag
+   * --existing-servers where they would help; `never` is for a run that stops them.
+   */
+  readonly existingServers: 'use' | 'offer' | 'never';
+  /** Reads what the database of the stack has for kamailio. */
+  readonly readTenants: () => Promise<OwnTenants>;
   /** Further variables of the gateways. */
   readonly extra?: Readonly<Record<string, string>>;
 }
@@ -58,16 +69,31 @@ const MAX_CALLS = '60';
 /** For each of the media of `MAX_CALLS`, and for browsers. */
 const RTP_PORTS = 300;
 
+async function findExisting({
+  existingServers,
+  log,
+  readTenants,
+}: SelfHostedOptions): Promise<{ kamailio: KamailioServer | undefined; janus: JanusServer | undefined }> {
+  if (existingServers === 'use') {
+    const [kamailio, janus] = [findExistingKamailio(), await findExistingJanus()];
+    if (kamailio) await assertUnused(kamailio, await readTenants());
+    return { kamailio, janus };
+  }
+  const variables = listServerVariables();
+  if (existingServers === 'offer' && variables.length > 0)
+    log(`Set but not used without --existing-servers: ${variables.join(', ')}.`);
+  return { kamailio: undefined, janus: undefined };
+}
+
 /**
  * Starts kamailio and the Januses, or uses those of the environment, and prepares the gateways, which
  * `start` starts. Programs that this machine does not have are downloaded once.
+ * @throws Error if a kamailio of the environment has calls or tenants of others
  */
 export async function prepareSelfHosted(options: SelfHostedOptions): Promise<SelfHosted> {
   const { processes, log, logFile, gatewaySecret } = options;
-  const mayExist = !options.useOwnServers;
-  const existing = mayExist
-    ? { kamailio: findExistingKamailio(), janus: await findExistingJanus() }
-    : { kamailio: undefined, janus: undefined };
+  const mayExist = options.existingServers !== 'never';
+  const existing = await findExisting(options);
   if (existing.kamailio) log(`Using the kamailio at ${existing.kamailio.sipUri}, which runs already.`);
   if (existing.janus) log(`Using the Janus at ${existing.janus.url}, which runs already.`);
   const missing = [...(existing.kamailio ? [] : ['kamailio']), ...(existing.janus ? [] : ['Janus'])];

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { describeNumber } from '@partyline/domain/describe-number';
 import { PLATFORM_SIP } from '@partyline/domain/platform-account';
+import { openStore, type Store } from '@partyline/store/database/store';
+import { listTrunkAccounts } from '@partyline/store/provider-accounts/trunk-accounts';
+import { listGatewayNumbers, listLogins } from '@partyline/store/sip-accounts/sip-accounts';
 import { seed, type Seed } from '@partyline/store/tenants/seed';
-import { openStore } from '@partyline/store/database/store';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
 import type { Child } from '../processes/child.ts';
 import { createCredentials, loadKeptCredentials, type Credentials } from './credentials.ts';
@@ -27,6 +29,7 @@ import {
   type ServiceName,
   type ServiceContext,
 } from './service-environment.ts';
+import type { OwnTenants } from './existing-servers.ts';
 import { prepareSelfHosted, type SelfHosted } from './self-hosted.ts';
 import { startServiceProcess } from './start-service.ts';
 import { stateFolder } from '../workspace.ts';
@@ -52,10 +55,15 @@ export interface StackOptions {
   /** Put a proxy for faults between all parts, and keep every commit after a crash of Postgres. */
   breakable?: boolean;
   /**
-   * Start all servers even if the environment names some that run already (DATABASE_URL, REDIS_URL,
-   * KAMAILIO_SIP, JANUS_URL), for a run that stops them.
+   * Start Postgres and Redis even if the environment names some that run already (DATABASE_URL,
+   * REDIS_URL), for a run that stops them.
    */
   useOwnServers?: boolean;
+  /**
+   * Use the kamailio and the Janus that the environment names (KAMAILIO_*, JANUS_*). The services then
+   * delete the tenants from this kamailio that their database does not have, and end its other calls.
+   */
+  useExistingServers?: boolean;
   /** Further environment variables for all services and gateways, or per service. */
   environment?: Record<string, string> | ((service: ServiceName | 'media-gateway') => Record<string, string>);
 }
@@ -224,7 +232,8 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
           gatewaySecret: credentials.gatewaySecret,
           // A server of the developer may not allow another database.
           ...(!postgres.external && { callsUrl: await postgres.ensureDatabase('kamailio') }),
-          useOwnServers,
+          existingServers: options.useExistingServers ? 'use' : useOwnServers ? 'never' : 'offer',
+          readTenants: () => readTenants(serviceUrl, options.gateways !== undefined),
           extra: furtherVariables('media-gateway'),
         });
   const emulator = realAccount || options.gateways !== undefined ? null : await startProviderEmulator();
@@ -313,12 +322,26 @@ async function seedTenant(
   { tenantId, apiKey }: Pick<Credentials, 'tenantId' | 'apiKey'>,
   prepared: Pick<Seed, 'numbers' | 'countries'>,
 ): Promise<void> {
+  await withStore(databaseUrl, (store) => seed(store, { tenantId, tenantName: 'Development', apiKey, ...prepared }));
+}
+
+/** Reads of what cleanup-worker makes the entries of kamailio. */
+const readTenants = (databaseUrl: string, isPlatformHere: boolean): Promise<OwnTenants> =>
+  withStore(databaseUrl, async (store) => ({
+    trunks: await listTrunkAccounts(store),
+    phones: await listLogins(store),
+    numbers: await listGatewayNumbers(store, isPlatformHere),
+  }));
+
+async function withStore<T>(databaseUrl: string, use: (store: Store) => Promise<T>): Promise<T> {
   const failed: Error[] = [];
   const store = openStore({ url: databaseUrl, max: 1, onError: (error) => failed.push(error) });
+  let result: T;
   try {
-    await seed(store, { tenantId, tenantName: 'Development', apiKey, ...prepared });
+    result = await use(store);
   } finally {
     await store.close();
   }
   if (failed[0]) throw failed[0];
+  return result;
 }
