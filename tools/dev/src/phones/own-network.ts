@@ -1,4 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { execa } from 'execa';
 import { startChild } from '../processes/child.ts';
 import { waitUntilReady } from '../processes/readiness.ts';
@@ -18,13 +20,21 @@ export interface OwnNetwork {
 
 /** Of the phone's end of the link. */
 const MAC = '02:00:00:00:00:01';
+const PROGRAMS = ['ip', 'unshare', 'nsenter'];
 /** `ip` is not on the PATH of every user. */
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
+
+/** Why this machine cannot open a network; undefined where an error of `openOwnNetwork` is a fault. */
+export function whyNoOwnNetwork(): string | undefined {
+  if (process.getuid?.() !== 0) return 'it needs root';
+  const missing = PROGRAMS.filter((name) => !PATH.split(delimiter).some((folder) => existsSync(join(folder, name))));
+  return missing.length === 0 ? undefined : `it needs ${missing.join(', ')}`;
+}
 
 /**
  * Opens a network on Linux. Everything on this machine may keep its loopback addresses: the link
  * carries them.
- * @throws Error when this machine does not allow it: it needs root, `unshare`, `nsenter` and `ip`
+ * @throws Error where `whyNoOwnNetwork` has a reason, and when a command fails
  */
 export async function openOwnNetwork(): Promise<OwnNetwork> {
   const holder = startChild({
