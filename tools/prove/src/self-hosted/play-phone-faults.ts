@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KamailioServer } from '@partyline/dev/kamailio/kamailio';
-import { openOwnNetwork, type OwnNetwork } from '@partyline/dev/phones/own-network';
+import { openOwnNetwork, whyNoOwnNetwork, type OwnNetwork } from '@partyline/dev/phones/own-network';
 import { canSendSound } from '@partyline/dev/phones/sipp';
 import type { SelfHosted } from '@partyline/dev/stack/self-hosted';
 import { createRandom, type Random } from '../simulation/runtime/random.ts';
@@ -40,7 +40,7 @@ export async function playPhoneFaults(
   meeting: Meeting,
   { selfHosted, mediaTimeoutS, seed }: { selfHosted: SelfHosted; mediaTimeoutS: number; seed: number },
 ): Promise<PlayedPhoneFaults> {
-  const network = await openNetwork(selfHosted).catch(toReason);
+  const network = whyNoOwnNetwork() ?? (await openNetwork(selfHosted));
   try {
     return await play(meeting, { kamailio: selfHosted.kamailio, mediaTimeoutS, seed, network });
   } finally {
@@ -51,13 +51,14 @@ export async function playPhoneFaults(
 /** Opens a network for a phone, from which kamailio accepts calls. */
 async function openNetwork({ kamailio, account }: SelfHosted): Promise<OwnNetwork> {
   const network = await openOwnNetwork();
-  await kamailio.addTrunk({ address: network.address, port: 0, account });
-  return network;
+  try {
+    await kamailio.addTrunk({ address: network.address, port: 0, account });
+    return network;
+  } catch (error) {
+    await network.stop();
+    throw error;
+  }
 }
-
-/** In one line. */
-const toReason = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).trim().replaceAll(/\s+/g, ' ');
 
 interface PlayOptions {
   readonly kamailio: KamailioServer;
@@ -84,32 +85,35 @@ async function play(
   // Their logs show a call for ever, or until the network is back.
   meeting.forget(vanishing);
   meeting.forget(unreachable);
-  if (typeof network === 'string') unreachable.phone.freeze();
-  else await network.cut();
-  await vanishing.phone.vanish();
-  const boundS = mediaTimeoutS + MARGIN_S;
-  const measure = async (name: string, caller: Caller): Promise<Row> => {
-    const isListed = async (): Promise<boolean> =>
-      (await readDialogs(kamailio)).some(({ sip }) => sip.callId === caller.sipCallId);
-    const endedAt = await poll(async () => !(await isListed()), boundS * 1_000 + WATCH_LONGER_MS);
-    return judge(name, boundS, endedAt === null ? null : (endedAt - goneAt) / 1_000);
-  };
-  const rows = await Promise.all([measure('phone killed', vanishing), measure('phone without network', unreachable)]);
-  if (typeof network !== 'string') {
-    if (!isUp(unreachable)) throw new Error('The network of a phone was not cut.');
-    rows.push(await playNetworkBack(unreachable, network));
+  try {
+    await vanishing.phone.vanish();
+    if (typeof network === 'string') unreachable.phone.freeze();
+    else await network.cut();
+    const boundS = mediaTimeoutS + MARGIN_S;
+    const measure = async (name: string, caller: Caller): Promise<Row> => {
+      const isListed = async (): Promise<boolean> =>
+        (await readDialogs(kamailio)).some(({ sip }) => sip.callId === caller.sipCallId);
+      const endedAt = await poll(async () => !(await isListed()), boundS * 1_000 + WATCH_LONGER_MS);
+      return judge(name, boundS, endedAt === null ? null : (endedAt - goneAt) / 1_000);
+    };
+    const rows = await Promise.all([measure('phone killed', vanishing), measure('phone without network', unreachable)]);
+    if (typeof network !== 'string') {
+      if (!isUp(unreachable)) throw new Error('The network of a phone was not cut.');
+      rows.push(await playNetworkBack(unreachable, network));
+    }
+    // The bad phones must outlive the media timeout.
+    await sleep(Math.max(0, goneAt + boundS * 1_000 - Date.now()));
+    return {
+      rows,
+      falseKills: present.filter((caller) => !isUp(caller)).length,
+      skipped: [
+        ...(canSendSound ? [] : ['phones that lose packets, and that the tenant calls: SIPp needs root to send sound']),
+        ...(typeof network === 'string' ? [`a phone whose network is cut; it was stopped instead: ${network}`] : []),
+      ],
+    };
+  } finally {
+    await unreachable.phone.stop();
   }
-  // The bad phones must outlive the media timeout.
-  await sleep(Math.max(0, goneAt + boundS * 1_000 - Date.now()));
-  await unreachable.phone.stop();
-  return {
-    rows,
-    falseKills: present.filter((caller) => !isUp(caller)).length,
-    skipped: [
-      ...(canSendSound ? [] : ['phones that lose packets, and that the tenant calls: SIPp needs root to send sound']),
-      ...(typeof network === 'string' ? [`a phone whose network is cut; it was stopped instead: ${network}`] : []),
-    ],
-  };
 }
 
 /** Kamailio repeats its BYE, which the phone gets when its network is back. */
