@@ -33,3 +33,12 @@ it('a media connection fails when the process stood still for too long', async (
   caller.peer.close();
   callee.peer.close();
 });
+
+it('a peer offers addresses of IPv4 only', async () => {
+  const { peer } = openPeer();
+  const { sdp } = await peer.offer();
+  const addresses = [...sdp.matchAll(/^a=candidate:\S+ \d+ \S+ \d+ (\S+)/gm)].map(([, address]) => address);
+  expect(addresses.length).toBeGreaterThan(0);
+  expect(addresses.filter((address) => address?.includes(':'))).toEqual([]);
+  peer.close();
+});

@@ -178,7 +178,12 @@ export class PhonePeer {
       rtpCodec(`audio/${codec}`, CLOCK_RATES[codec], payloadType, codec === 'opus' ? 2 : 1),
     );
     if (dtmf !== undefined) codecs.push(rtpCodec('audio/telephone-event', dtmf.clockRate, dtmf.payloadType));
-    const pc = new RTCPeerConnection({ iceServers: [], codecs: { audio: codecs, video: [] } });
+    const pc = new RTCPeerConnection({
+      iceServers: [],
+      // Like the sound of conferences. A link-local address whose interface is removed would end this process.
+      iceUseIpv6: false,
+      codecs: { audio: codecs, video: [] },
+    });
     const track = new MediaStreamTrack({ kind: 'audio' });
     const { sender } = pc.addTransceiver(track, { direction: 'sendrecv' });
     pc.onTrack.subscribe((remote) =>
