@@ -21,6 +21,13 @@ export interface OwnNetwork {
 /** Of the phone's end of the link. */
 const MAC = '02:00:00:00:00:01';
 const PROGRAMS = ['ip', 'unshare', 'nsenter'];
+/**
+ * Allows loopback addresses on a link, and no addresses of IPv6: programs that listen on every address
+ * of this machine would notice the link, and its end.
+ */
+const SET_UP =
+  'echo 1 >/proc/sys/net/ipv4/conf/"$1"/route_localnet; v6=/proc/sys/net/ipv6/conf/"$1"/disable_ipv6; ' +
+  '[ ! -e "$v6" ] || echo 1 >"$v6"';
 /** `ip` is not on the PATH of every user. */
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 
@@ -53,8 +60,8 @@ export async function openOwnNetwork(): Promise<OwnNetwork> {
     await waitUntilReady(holder, { line: /ready/ });
     const peer = ['peer', 'name', 'eth0', 'address', MAC, 'netns', String(holder.pid)];
     await run('ip', 'link', 'add', link, 'type', 'veth', ...peer);
-    await run('sh', '-c', `echo 1 >/proc/sys/net/ipv4/conf/${link}/route_localnet`);
-    await run(...inside, 'sh', '-c', 'echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet');
+    await run('sh', '-c', SET_UP, 'sh', link);
+    await run(...inside, 'sh', '-c', SET_UP, 'sh', 'eth0');
     await run(...inside, 'ip', 'address', 'add', `${address}/32`, 'dev', 'eth0');
     await run(...inside, 'ip', 'link', 'set', 'eth0', 'up');
     await run('ip', 'link', 'set', link, 'up');
