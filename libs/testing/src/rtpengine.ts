@@ -11,6 +11,8 @@ export interface TestRtpengine {
   readonly pid: number;
   /** Whether it relays the audio of a call, by the Call-ID of SIP. */
   knows(callId: string): Promise<boolean>;
+  /** The addresses to which it sends the audio of a call, from both sides; none for an unknown call. */
+  destinations(callId: string): Promise<string[]>;
   /** Whether it has learnt from where both sides of a call send, and hears nothing else. */
   hasLearnt(callId: string): Promise<boolean>;
   /** Kills the server (SIGKILL). The audio of all calls ends. */
@@ -34,6 +36,12 @@ export async function createTestRtpengine(): Promise<TestRtpengine> {
   return {
     control,
     knows: async (callId) => !(await query(callId)).includes('Unknown call-id'),
+    async destinations(callId) {
+      const endpoints = (await query(callId)).matchAll(
+        /8:endpointd6:family4:IPv[46]7:address\d+:([\da-f.:]+?)4:porti[1-9]/g,
+      );
+      return [...new Set([...endpoints].map(([, address = '']) => address))].toSorted();
+    },
     hasLearnt: async (callId) => (await query(callId)).match(/3:RTP6:filled9:confirmed/g)?.length === 2,
     get pid() {
       return current.pid;
