@@ -45,6 +45,7 @@ const FRAMES = {
 export function createWebrtcPeer(codec: keyof typeof CODECS, onPayload?: (payload: Buffer) => void): WebrtcPeer {
   const connection = new RTCPeerConnection({
     iceServers: [],
+    iceUseIpv6: false,
     codecs: codec === 'vp8' ? { audio: [], video: CODECS.vp8 } : { audio: CODECS[codec], video: [] },
   });
   const track = new MediaStreamTrack({ kind: codec === 'vp8' ? 'video' : 'audio' });
