@@ -18,7 +18,7 @@ Runs the real use-cases on virtual time against a simulated provider, and real p
   --replay N       repeat one simulated day with the seed that a failed run printed, with the histories of its legs
   --planted NAME   with --replay: plant this bug
   --fine           with --replay: use a small system of stage model
-  --json           print only the summary
+  --json           print only the summary, and what failed on the standard error
   --help           print this help
 
 The last line of the output is a JSON summary. The exit status is 0 only if every bound held.
@@ -120,7 +120,7 @@ async function prove(): Promise<boolean> {
   for (const name of beside) await runStage(name, real);
   await real;
   for (const name of names) if (name !== 'real' && !beside.includes(name)) await runStage(name);
-  for (const problem of problems) log(`FAILED ${problem}`);
+  for (const problem of problems) (values.json ? process.stderr : process.stdout).write(`FAILED ${problem}\n`);
   const verdict = problems.length === 0 ? 'every bound held' : `problems: ${problems.length}`;
   log(`${verdict}, ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
   const fields = SUMMARY_FIELDS.filter((field) => field in summary).map((field) => [field, summary[field]]);
