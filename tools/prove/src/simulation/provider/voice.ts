@@ -265,6 +265,8 @@ export class SimVoice {
     const { scheduler, webhookSender, ledger } = this.#parts;
     const prompt = plan?.find((step) => step.do === 'ask-digits');
     const join = plan?.find((step) => step.do === 'join');
+    const isRejected = this.#parts.isSelfHosted && plan?.[0]?.do === 'reject' && call.phase !== 'answered';
+    if (isRejected) return this.#end(call, 'plan', verdict('client', 'busy'));
     if (plan !== null && plan.length > 0) this.#answer(call);
     if (join !== undefined) {
       call.entry.conversation = join.conversation;
