@@ -2,6 +2,7 @@ import type { RoomDetails } from '@partyline/contracts/rooms/room';
 import type { SelfHosted } from '@partyline/dev/stack/self-hosted';
 import type { Stack } from '@partyline/dev/stack/stack';
 import { hearsSound } from '@partyline/dev/phones/hears-sound';
+import { canSendSound } from '@partyline/dev/phones/sipp';
 import type { Log } from '@partyline/dev/processes/processes';
 import { poll, until } from '@partyline/dev/processes/until';
 import { countHandles, type HandleCounts } from '@partyline/janus/admin/count-handles';
@@ -119,7 +120,7 @@ export async function playSelfHostedStory({
     await until('Anna hears that the PIN is wrong', () => Date.now() > keyedAt && hearsSound(anna.ear));
     const digitsToJoinedMs = [await joinAndMeasure(tenant, a, anna, a.pin, 3)];
 
-    say('4  Ben (SIPp) joins Monday call. Cara joins Support line with its PIN.');
+    say(`4  Ben (${canSendSound ? 'SIPp' : 'baresip'}) joins Monday call. Cara joins Support line with its PIN.`);
     callers.push(await dialInBlindly(line, BEN, a.pin));
     const cara = await dialIn(line, CARA);
     callers.push(cara);
