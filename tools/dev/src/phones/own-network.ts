@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { execa } from 'execa';
+import { execa, execaSync } from 'execa';
 import { startChild } from '../processes/child.ts';
 import { waitUntilReady } from '../processes/readiness.ts';
 
@@ -28,6 +28,8 @@ const PROGRAMS = ['ip', 'unshare', 'nsenter'];
 const SET_UP =
   'echo 1 >/proc/sys/net/ipv4/conf/"$1"/route_localnet; v6=/proc/sys/net/ipv6/conf/"$1"/disable_ipv6; ' +
   '[ ! -e "$v6" ] || echo 1 >"$v6"';
+/** Does in a network of its own what `openOwnNetwork` does in that of this machine. */
+const TRIAL = 'ip link add trial type veth peer name other && test -w /proc/sys/net/ipv4/conf/trial/route_localnet';
 /** `ip` is not on the PATH of every user. */
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 
@@ -35,7 +37,10 @@ const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 export function whyNoOwnNetwork(): string | undefined {
   if (process.getuid?.() !== 0) return 'it needs root';
   const missing = PROGRAMS.filter((name) => !PATH.split(delimiter).some((folder) => existsSync(join(folder, name))));
-  return missing.length === 0 ? undefined : `it needs ${missing.join(', ')}`;
+  if (missing.length > 0) return `it needs ${missing.join(', ')}`;
+  // Root of a container may lack the rights, or a writable /proc/sys.
+  const trial = execaSync('unshare', ['--net', 'sh', '-c', TRIAL], { env: { PATH }, reject: false });
+  return trial.exitCode === 0 ? undefined : `it is not allowed: ${trial.stderr || 'no writable /proc/sys'}`;
 }
 
 /**
