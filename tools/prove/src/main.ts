@@ -77,7 +77,7 @@ const SUMMARY_FIELDS = Object.keys({
   controlArms: 0,
 } satisfies Record<keyof Summary, 0>) as (keyof Summary)[];
 
-/** Stages that run only if they are selected: they need programs that CI does not have. */
+/** Stages that run only if they are selected: they need programs that are downloaded. */
 const SELECTED_ONLY: ReadonlySet<string> = new Set<StageName>(['self-hosted']);
 
 /** Stages that run at the same time as stage `real`. */
