@@ -81,9 +81,12 @@ async function establish(from: Line, to: Line, { user, answer, ...call }: Dial) 
   const caller = createPeer();
   const callee = createPeer();
   const incoming = to.handle.waitFor(['incoming-call'], LIMIT_MS);
+  // Janus 1.1.2 reports a call just before it can answer it, and rings then. An earlier answer is lost.
+  const ringing = from.handle.waitFor(['ringing'], LIMIT_MS);
   const outcome = from.handle.waitFor(['accepted', 'hangup'], LIMIT_MS);
   const up = Promise.all([from, to].map(({ handle }) => handle.waitFor(['webrtc-up'], LIMIT_MS)));
   const { callId } = await from.handle.call({ uri: registrar.uri(user), offer: await caller.offer(), ...call });
+  await ringing;
   await to.handle.accept({ jsep: await callee.answer(required((await incoming).jsep)), ...answer });
   const accepted = await outcome;
   if (accepted.type === 'hangup') throw new Error(`The call failed: ${accepted.code} ${accepted.reason}`);
@@ -233,14 +236,17 @@ describe('calls', () => {
         '',
         body,
       ].join('\r\n');
-    const answered = new Promise<string>((resolve) => {
-      caller.on('message', (data) => {
-        const text = data.toString();
-        if (text.startsWith('SIP/2.0 200') && /CSeq: 1 INVITE/iu.test(text)) resolve(text);
+    const received = (status: number): Promise<string> =>
+      new Promise((resolve) => {
+        caller.on('message', (data) => {
+          const text = data.toString();
+          if (text.startsWith(`SIP/2.0 ${status}`) && /CSeq: 1 INVITE/iu.test(text)) resolve(text);
+        });
       });
-    });
+    const [ringing, answered] = [received(180), received(200)];
     caller.send(sent('INVITE', registrar.uri('bob'), `<${registrar.uri('bob')}>`, 'i1'), registrar.port);
     expect((await incoming).jsep).toBeUndefined();
+    await ringing;
 
     const accepted = bob.handle.waitFor(['accepted'], LIMIT_MS);
     await bob.handle.accept({ jsep: await createPeer().offer() });
