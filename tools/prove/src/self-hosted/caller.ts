@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startBaresip, type BaresipPhone } from '@partyline/dev/phones/baresip';
 import { hearsSound } from '@partyline/dev/phones/hears-sound';
 import type { OwnNetwork } from '@partyline/dev/phones/own-network';
@@ -44,6 +45,19 @@ export function startPhone(number: string, log: Line['log'], network?: OwnNetwor
 
 /** A call that another gateway has answered than the caller wants is placed again, so many times. */
 const MAX_CALLS_FOR_GATEWAY = 20;
+/** The earlier calls of a phone count as its callers until Partyline knows their ends. Above the limit, it is busy. */
+const BUSY_RETRY_MS = 500;
+
+class RefusedError extends Error {
+  readonly status: number;
+
+  constructor({ startLine, status = 0 }: SipMessage) {
+    super(`A call was refused: ${startLine}`);
+    this.status = status;
+  }
+}
+
+const isBusy = (error: unknown): boolean => error instanceof RefusedError && error.status === 486;
 
 /**
  * Calls, waits for the prompt, and keys the PIN. The phone is stopped when that fails.
@@ -58,13 +72,17 @@ export async function dialIn(
 ): Promise<Caller> {
   const phone = await startPhone(number, line.log, network);
   try {
-    let caller: Caller;
+    let caller: Caller | undefined;
     for (let calls = 1; ; calls += 1) {
       await phone.dial(`sip:${line.number}@${line.sip}`);
-      caller = await awaitAnswer(number, phone, calls);
-      if (gateway === undefined || caller.gateway === gateway) break;
+      caller = await awaitAnswer(number, phone, calls).catch((error: unknown) => {
+        if (calls > 1 && isBusy(error)) return undefined;
+        throw error;
+      });
+      if (caller !== undefined && (gateway === undefined || caller.gateway === gateway)) break;
       if (calls === MAX_CALLS_FOR_GATEWAY) throw new Error(`No call arrives at ${gateway}.`);
-      await phone.hangUp();
+      if (caller === undefined) await sleep(BUSY_RETRY_MS);
+      else await phone.hangUp();
       await phone.waitFor('closed');
     }
     await until('the caller hears the prompt', () => hearsSound(phone), PROMPT_TIMEOUT_MS);
@@ -114,7 +132,7 @@ async function awaitAnswer(number: string, phone: Phone, calls = 1): Promise<Cal
       const callId = [...new Set(invites.map(callIdOf))][calls - 1];
       const replies = phone.messages().filter((message) => isOfInvite(message) && callIdOf(message) === callId);
       const refused = replies.find(({ status = 0 }) => status >= 300);
-      if (refused !== undefined) throw new Error(`A call was refused: ${refused.startLine}`);
+      if (refused !== undefined) throw new RefusedError(refused);
       answer = replies.find(({ status }) => status === 200);
       return answer !== undefined;
     },
