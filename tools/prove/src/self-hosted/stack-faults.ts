@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { readyPath, type ServiceName } from '@partyline/dev/stack/service-environment';
 import type { GatewayInstance, SelfHosted } from '@partyline/dev/stack/self-hosted';
@@ -39,6 +40,8 @@ export interface StackFault {
 
 const READY_TIMEOUT_MS = 40_000;
 const REGISTER_TIMEOUT_MS = 90_000;
+/** A Janus that continues handles what has piled up, and then has crashed or not. */
+const JANUS_CRASH_MS = 1_000;
 
 async function kill(gateway: GatewayInstance): Promise<void> {
   gateway.child?.kill('SIGKILL');
@@ -111,6 +114,21 @@ const gatewayFrozen: StackFault = {
   },
 };
 
+/** Lets a Janus continue. Janus 1.1.2 can crash then; it is started again, as a supervisor does. */
+async function resumeJanus({ janus }: GatewayInstance): Promise<void> {
+  janus.resume();
+  await sleep(JANUS_CRASH_MS);
+  if (!isRunning(janus.pid)) await janus.restart();
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 const gatewayPaused: StackFault = {
   ...gatewayFrozen,
   name: 'media-gateway stopped for 5 s',
@@ -148,7 +166,7 @@ const janusFrozen: StackFault = {
   lastsMs: null,
   inject: async ({ target }) => target.janus.pause(),
   async recover({ target }) {
-    target.janus.resume();
+    await resumeJanus(target);
     await awaitReady(target);
   },
 };
@@ -283,10 +301,8 @@ const everythingPaused = (seconds: number): StackFault => ({
   },
   async recover({ selfHosted: { kamailio, gateways } }) {
     kamailio.resume();
-    for (const { child, janus } of gateways) {
-      janus.resume();
-      child?.kill('SIGCONT');
-    }
+    for (const { child } of gateways) child?.kill('SIGCONT');
+    await Promise.all(gateways.map(resumeJanus));
     await Promise.all(gateways.map(awaitReady));
   },
 });
