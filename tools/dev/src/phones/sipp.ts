@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findSipp } from '../packages/programs.ts';
 import { startChild, type Child } from '../processes/child.ts';
-import { findFreePort } from '../processes/ports.ts';
+import { findFreePort, reserveMediaPorts } from '../processes/ports.ts';
 import { encodePcap } from './pcap.ts';
 import type { Phone } from './phone.ts';
 import type { SipMessage } from './sip-message.ts';
@@ -54,7 +54,9 @@ export async function startSipp(options: SippOptions): Promise<SippPhone> {
   const script = describeScenario(scenario);
   if (script.captures.size > 0 && !canSendSound) throw new Error('SIPp needs root to send sound; baresip does not.');
   const program = await findSipp(options.log ?? (() => undefined));
-  const [sipPort, mediaPort, controlPort] = [await findFreePort(), await findFreePort(), await findFreePort()];
+  const [sipPort, controlPort] = [await findFreePort(), await findFreePort()];
+  // SIPp opens two ports for audio and two for video, and ends if one is taken.
+  const media = await reserveMediaPorts(4);
   const folder = mkdtempSync(join(tmpdir(), 'partyline-sipp-'));
   const path = (name: string): string => join(folder, name);
   const calls = options.calls ?? (scenario.kind === 'caller' ? 1 : undefined);
@@ -65,13 +67,14 @@ export async function startSipp(options: SippOptions): Promise<SippPhone> {
   const child = startChild({
     name: 'sipp',
     command: program.path,
-    args: describeArguments(options, { sipPort, mediaPort, controlPort, calls }),
+    args: describeArguments(options, { sipPort, mediaPort: media.first, controlPort, calls }),
     env: { PATH: process.env.PATH, TZ: 'UTC0', TERM: 'xterm', ...program.env },
     cwd: folder,
     stopTimeoutMs: STOP_TIMEOUT_MS,
     ...(options.logFile !== undefined && { logFile: options.logFile }),
   });
   const phone = new RunningSipp(scenario, sipPort, folder, child);
+  void child.ended.then(() => media.release());
   if (scenario.kind === 'callee') await waitUntilReady(phone, child);
   return phone;
 }
