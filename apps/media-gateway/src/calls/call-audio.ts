@@ -28,6 +28,8 @@ const GAP_FRAMES = 5;
 
 /** The mix of the conference comes every 20 ms. After this many frames without it, the phone gets silence. */
 const MISSING_FRAMES = 3;
+/** A stall counts as silence for one second at most: what the phone sent meanwhile is read after it. */
+const MAX_STALL_FRAMES = 50;
 /** So many frames of the mix may come at once. After a stall the older ones are skipped: a phone would play them all. */
 const MAX_MIX_BURST_FRAMES = 25;
 
@@ -48,6 +50,8 @@ export class CallAudio {
   /** Frames of the mix that the phone may get before the next tick. */
   #mixCredit = MAX_MIX_BURST_FRAMES;
   #framesWithoutPhone = 0;
+  /** The last tick. */
+  #frame: number | undefined;
   #isMuted = false;
   #isHeld = false;
   #tones: Tone[] = [];
@@ -143,17 +147,19 @@ export class CallAudio {
     }
   }
 
-  /** One frame in each direction. */
-  tick(): void {
+  /** One frame in each direction. @param frame its number, which counts skipped frames too */
+  tick(frame: number): void {
+    const passed = Math.min(frame - (this.#frame ?? frame - 1), MAX_STALL_FRAMES);
+    this.#frame = frame;
     this.#mixCredit = Math.min(this.#mixCredit + 1, MAX_MIX_BURST_FRAMES);
-    if (!this.#isHeld) this.#framesWithoutPhone += 1;
+    if (!this.#isHeld) this.#framesWithoutPhone += passed;
     const fromPhone = this.#playout.pull();
     const isHeard = !this.#isMuted && !this.#isHeld;
     this.#conference?.send(this.#opus.encode(isHeard ? fromPhone : new Int16Array(fromPhone.length)));
     if (this.#isHeld) return;
     if (this.#tones.length > 0) return this.#tickTone(fromPhone.length);
-    const frame = this.#nextFrame(fromPhone.length);
-    if (frame !== undefined) this.#phone.sendAudio(this.#codec.encode(frame));
+    const toPhone = this.#nextFrame(fromPhone.length);
+    if (toPhone !== undefined) this.#phone.sendAudio(this.#codec.encode(toPhone));
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import type { Clock } from '@partyline/domain/clock';
 import type { DigitsWebhook } from '@partyline/provider-janus/wire';
 import type { OpusCodecs } from '../audio/codecs/opus.ts';
+import type { FrameClock } from '../audio/frame-clock.ts';
 import type { VoiceCodec } from '../audio/codecs/voice-codec.ts';
 import type { Place, PlaceEvents, PlaceRequest } from '../conferences/place.ts';
 import type { VoiceCodecName } from '../sip/negotiate-codec.ts';
@@ -12,8 +13,7 @@ export interface CallDeps {
   readonly takePlace: (request: PlaceRequest, events: PlaceEvents) => Promise<Place>;
   readonly opus: OpusCodecs;
   readonly openCodec: (name: VoiceCodecName) => VoiceCodec;
-  /** Runs a function every 20 ms until the returned one is called. */
-  readonly frames: { add(onFrame: () => void): () => void };
+  readonly frames: Pick<FrameClock, 'add'>;
   readonly clock: Clock;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;

@@ -138,8 +138,8 @@ export class PhoneCall {
     if (codec === undefined || this.signal.aborted) return;
     const audio = new CallAudio(codec, this.#deps.opus, this.peer);
     this.#audio = audio;
-    this.#stopTicking = this.#deps.frames.add(() => {
-      audio.tick();
+    this.#stopTicking = this.#deps.frames.add((frame) => {
+      audio.tick(frame);
       if (audio.silentMs > this.#deps.mediaTimeoutMs) this.hangUp({ cause: 'media-timeout' });
     });
   }
